@@ -1,0 +1,81 @@
+# `make` alone lists what there is. Needs Python 3.11 or later with venv, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# The tests run once per database. `make test WORKERS=0` runs them in one process.
+WORKERS ?= 2
+# These touch no database, so once is enough.
+PURE_TESTS := tests/core tests/providers
+
+# Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once.
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+export PYTHONUTF8 := 1
+
+.DELETE_ON_ERROR:
+.PHONY: help run test check format lock migrations-check clean
+
+help:  ## List these targets
+	@echo "Usage: make TARGET [ARGS=...]"
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)$$/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: $(RUN)  ## Set everything up and start the demo (ARGS="--port 9000" for another port)
+	$(BIN)/hookline serve --demo $(ARGS)
+
+test: $(DEV)  ## Set everything up and run the tests on SQLite, then on PostgreSQL (ARGS="-k name" for some)
+	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m tests.postgres --set fsync=off -- \
+		$(BIN)/pytest -n $(WORKERS) $(PURE_TESTS:%=--ignore=%) $(ARGS)
+
+check: $(DEV)  ## Lint, format, types, layers and migrations, without changing anything
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MIGRATIONS_CHECK)
+
+migrations-check: $(DEV)  ## Fail when a model was changed without a migration
+	$(MIGRATIONS_CHECK)
+
+format: $(DEV)  ## Format the code and fix what can be fixed safely
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(DEV)  ## Choose the newest versions that pyproject.toml allows, and write them to requirements/
+	$(LOCK) --extra server --extra demo --group build --output-file requirements/run.txt pyproject.toml
+	$(LOCK) --extra server --extra demo --group build --group dev --constraint requirements/run.txt \
+		--output-file requirements/dev.txt pyproject.toml
+
+clean:  ## Remove everything that make created
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+MIGRATIONS_CHECK := $(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings hookline
+
+# One version of each package for all supported Pythons and systems, each with its hashes.
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --generate-hashes \
+	--custom-compile-command "make lock"
+
+# uv lists hookline itself because of `hookline[postgres]`; it is installed from this directory instead.
+LOCK += --no-emit-package hookline
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Hookline needs Python 3.11 or later, and '$(PYTHON)' is not that ($$($(PYTHON) --version 2>&1))."; \
+		echo "Name another one: make PYTHON=python3.13 ..."; exit 1; } >&2
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(RUN): $(BIN)/python requirements/run.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUN) requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,38 @@
+"""Hookline: webhooks for Django, in both directions.
+
+The public names load lazily, so that `import hookline.core` needs no Django.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from hookline.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from hookline.exceptions import Discard as Discard
+    from hookline.exceptions import Retry as Retry
+    from hookline.incoming.handlers import handler as handler
+    from hookline.outgoing.dispatch import dispatch as dispatch
+
+__all__ = ["Discard", "Retry", "dispatch", "handler"]
+
+_HOMES = {
+    "Discard": "hookline.exceptions",
+    "Retry": "hookline.exceptions",
+    "dispatch": "hookline.outgoing.dispatch",
+    "handler": "hookline.incoming.handlers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'hookline' has no attribute {name!r}") from None
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,91 @@
+"""Django system checks: what can be seen to be wrong before the first request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections, router
+
+from hookline import conf, fields
+from hookline.engine.claim import DIALECTS
+from hookline.exceptions import ConfigurationError
+
+
+@register()
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """E001 a setting is unknown or of the wrong type; E002 no usable encryption key; E003, E004, W001 see below."""
+    try:
+        settings = conf.get()
+    except ConfigurationError as error:
+        return [Error(str(error), id="hookline.E001")]
+    found: list[CheckMessage] = []
+    try:
+        fields.keyring(settings.ENCRYPTION_KEYS)
+    except ConfigurationError as error:
+        found.append(Error(str(error), id="hookline.E002"))
+    if settings.LEASE <= settings.DELIVERY_TIMEOUT:
+        found.append(
+            Error(
+                f"LEASE ({settings.LEASE} s) must be longer than DELIVERY_TIMEOUT ({settings.DELIVERY_TIMEOUT} s)",
+                hint="Otherwise a delivery can be claimed by a second worker while the first still sends it.",
+                id="hookline.E003",
+            )
+        )
+    if not django_settings.USE_TZ:
+        found.append(
+            Error(
+                "Hookline needs USE_TZ = True",
+                hint="It compares times with the database's clock, which is only safe when they carry their zone.",
+                id="hookline.E004",
+            )
+        )
+    if not settings.PUBLIC_URL:
+        found.append(
+            Warning(
+                "HOOKLINE['PUBLIC_URL'] is not set",
+                hint="Set it to https://your.host: senders that sign the URL cannot be verified without it.",
+                id="hookline.W001",
+            )
+        )
+    return found
+
+
+@register(Tags.database)
+def check_database(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """E005 the database is neither PostgreSQL nor SQLite; W002 SQLite does not lock before it writes."""
+    from hookline.models import Event
+
+    connection = connections[router.db_for_write(Event)]
+    if connection.vendor not in DIALECTS:
+        return [Error(f"Hookline does not run on {connection.display_name}", id="hookline.E005")]
+    options = connection.settings_dict.get("OPTIONS", {})
+    if connection.vendor == "sqlite" and str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
+        return [
+            Warning(
+                "SQLite transactions are not IMMEDIATE, so two writers can fail with 'database is locked'",
+                hint="Set DATABASES[...]['OPTIONS'] to {'transaction_mode': 'IMMEDIATE', 'timeout': 20}.",
+                id="hookline.W002",
+            )
+        ]
+    return []
+
+
+@register(Tags.database)
+def check_sources(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """W003 an enabled source has no secret, so that it refuses everything."""
+    from hookline.incoming.models import Source
+
+    connection = connections[router.db_for_read(Source)]
+    if not databases or Source._meta.db_table not in connection.introspection.table_names():
+        return []
+    return [
+        Warning(
+            f"source {source.public_id} ({source.provider}) has no secret and refuses every request",
+            hint=f"Add one: hookline source rotate {source.public_id} --secret ...",
+            id="hookline.W003",
+        )
+        for source in Source.objects.filter(disabled=False)
+        if not source.secrets.secrets
+    ]

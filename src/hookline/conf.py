@@ -1,0 +1,113 @@
+"""Every setting: name, type, default and why. `HOOKLINE = {...}` in Django's settings becomes one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+from hookline.exceptions import ConfigurationError
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of Hookline. Durations are seconds, sizes are bytes."""
+
+    #: Keys for secrets at rest, as `id:base64 of 32 bytes`. The first encrypts, all decrypt.
+    ENCRYPTION_KEYS: tuple[str, ...] = field(default=(), repr=False)
+    #: Scheme and host under which senders reach this installation. Some senders sign the URL, and a Host header
+    #: is the caller's choice, so it is configured.
+    PUBLIC_URL: str = ""
+
+    #: A longer request is refused with 413 before it is read.
+    MAX_BODY_BYTES: int = 5 * 1024 * 1024
+    #: How much of a refused request is kept for a person to look at.
+    REJECTION_BODY_BYTES: int = 16 * 1024
+    #: Waits before each retry of an event whose handler failed. After the last one the event is dead.
+    EVENT_RETRY_DELAYS: tuple[float, ...] = (5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 12 * HOUR)
+    #: Handlers that run at the same time in one worker process.
+    HANDLER_THREADS: int = 4
+    #: A handler that runs longer loses its lease: the event is tried again elsewhere and this run rolls back.
+    HANDLER_TIMEOUT: float = 5 * MINUTE
+
+    #: A longer message is refused by dispatch().
+    MAX_MESSAGE_BYTES: int = 1024 * 1024
+    #: Waits before each retry of a delivery (the example schedule of Standard Webhooks); then it is dead.
+    DELIVERY_RETRY_DELAYS: tuple[float, ...] = (
+        5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR,
+    )  # fmt: skip
+    #: Each wait is made longer by up to this share, so that endpoints do not all come back at once.
+    RETRY_JITTER: float = 0.2
+    #: Connect, send, and read the answer: all of it. Standard Webhooks advises 15 to 30.
+    DELIVERY_TIMEOUT: float = 20
+    #: Requests under way at the same time in one worker process.
+    DELIVERY_CONCURRENCY: int = 200
+    #: ... and to one endpoint, so that a slow one cannot take all the places.
+    DELIVERY_CONCURRENCY_PER_ENDPOINT: int = 50
+    #: How much of an endpoint's answer is kept.
+    RESPONSE_BODY_BYTES: int = 8 * 1024
+    #: Networks that the SSRF policy lets through besides public addresses, such as `10.1.0.0/16`.
+    ALLOWED_SUBNETS: tuple[str, ...] = ()
+    #: Whether endpoints may use plain http. None: only where ALLOWED_SUBNETS opens the address.
+    ALLOW_HTTP: bool | None = None
+    #: How long the former secret stays active after a rotation.
+    ROTATION_OVERLAP: float = DAY
+
+    #: How long a claimed job belongs to its worker without a sign of life. Extended every third of it.
+    LEASE: float = 60
+    #: The longest pause between two looks at an empty queue. A change in the same process wakes it at once.
+    POLL: float = 0.5
+    #: How long a worker that was told to stop waits for what it has begun.
+    STOP_TIMEOUT: float = 30
+
+
+_DEFAULTS = Settings()
+NAMES = frozenset(f.name for f in fields(Settings))
+
+
+def load(values: Mapping[str, Any]) -> Settings:
+    """Turn the dict of Django's settings into Settings. Raises ConfigurationError for an unknown name or wrong type."""
+    if unknown := set(values) - NAMES:
+        raise ConfigurationError(
+            f"HOOKLINE has no setting {', '.join(sorted(map(repr, unknown)))}; the settings are: {', '.join(sorted(NAMES))}"
+        )
+    return Settings(**{name: _check(name, value) for name, value in values.items()})
+
+
+def _check(name: str, value: Any) -> Any:
+    default = getattr(_DEFAULTS, name)
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        return tuple(value)
+    if default is None or isinstance(default, bool):
+        accepted: tuple[type, ...] = (bool, type(None))
+    elif isinstance(default, int | float):
+        accepted = (int, float) if isinstance(default, float) or name in _DURATIONS else (int,)
+    else:
+        accepted = (type(default),)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
+        wanted = " or ".join(kind.__name__ for kind in accepted)
+        raise ConfigurationError(f"HOOKLINE[{name!r}] must be {wanted}, not {type(value).__name__}")
+    return value
+
+
+#: Settings whose default is a whole number of seconds but which take fractions.
+_DURATIONS = frozenset({"HANDLER_TIMEOUT", "DELIVERY_TIMEOUT", "ROTATION_OVERLAP", "LEASE", "STOP_TIMEOUT"})
+
+
+@cache
+def get() -> Settings:
+    """The settings of this process, read once."""
+    return load(getattr(django_settings, "HOOKLINE", {}))
+
+
+@receiver(setting_changed)
+def _forget(setting: str, **kwargs: Any) -> None:
+    if setting == "HOOKLINE":  # only tests change settings while running
+        get.cache_clear()

@@ -1,0 +1,159 @@
+"""The noun Breaker: whether an Endpoint is worth trying at this moment. Pure; `now` is Unix time in seconds.
+
+    closed     every delivery is admitted. `trip_after` failures in a row open it.
+    open       nothing is admitted until `open_until`; the deliveries wait without spending attempts.
+    half-open  a few probes are admitted. Enough successes close it; one failure opens it again for twice as long.
+
+A breaker spares the workers (each try of a dead endpoint holds a place until the deadline) and the endpoint (which
+comes back to a few probes, not to a day's backlog at once).
+
+It counts failures in a row and not a failure rate over a window. A row has one number to store and nothing to write on
+the ordinary success, while a window would cost a write of the Endpoint for every delivery. An endpoint that fails most
+of the time still has a long row soon; one that fails now and then should stay in use.
+
+Concurrency: a Breaker lives in the row of its Endpoint, and many workers read it. `admits` and `record` return the very
+same object when nothing changes, so the usual case is `if new is not old: write`. Write under a row lock, or with
+`UPDATE ... WHERE` the row still holds what was read, and compute again when it does not. A lost update in the closed
+state delays opening by one failure; only admitting a probe needs the check, since two workers could admit the same one.
+Nothing has to be given back when a worker dies: probes without a result are forgotten after `probe_patience`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSettings:
+    """Durations are seconds."""
+
+    #: Failures in a row that open the breaker. Above what a restart of the consumer causes with a few deliveries under
+    #: way, and low enough that a dead endpoint costs at most this many deadlines.
+    trip_after: int = 10
+    #: How long it stays open the first time. A restart or deployment is usually over by then.
+    first_pause: float = 30.0
+    #: Each reopening doubles the pause up to this. So long at most does an endpoint wait after it is back.
+    longest_pause: float = 600.0
+    #: Deliveries under way at once while half-open. More than one, so that one slow probe does not hold up recovery.
+    probes: int = 3
+    #: Successes that close it. More than one, since a consumer that is starting up may answer once and fail again.
+    close_after: int = 2
+    #: After this, a probe without a result counts as lost with its worker. Longer than a delivery can take.
+    probe_patience: float = 60.0
+    #: When to ask again while all probes are under way.
+    recheck: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """One endpoint's breaker, as stored. The default is a new endpoint's."""
+
+    state: State = State.CLOSED
+    #: In a row, while closed.
+    failures: int = 0
+    #: Since it became half-open.
+    successes: int = 0
+    #: Under way, while half-open.
+    probes: int = 0
+    #: How many times it opened since it was last closed.
+    trips: int = 0
+    #: When it opened after it was last closed: since when the endpoint fails. None while closed.
+    opened_at: float | None = None
+    #: Open: when probing begins. Half-open: when probes without a result count as lost. None while closed.
+    open_until: float | None = None
+
+    @classmethod
+    def load(cls, stored: Mapping[str, Any]) -> Breaker:
+        """What `dump` wrote. Names that this version does not know are left out."""
+        known = {name: stored[name] for name in cls.__slots__ if name in stored}
+        return cls(**{**known, "state": State(known.get("state", State.CLOSED))})
+
+    def dump(self) -> dict[str, Any]:
+        """Plain JSON values; empty for a breaker at rest, which is the usual one."""
+        return {} if self == _AT_REST else {**asdict(self), "state": self.state.value}
+
+
+_AT_REST = Breaker()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether to try the endpoint now, and if not, when to ask again. `breaker` is what to store."""
+
+    admit: bool
+    breaker: Breaker
+    retry_at: float | None = None
+
+
+def admits(breaker: Breaker, now: float, settings: BreakerSettings) -> Decision:
+    """Whether a delivery may be tried. Store the breaker of the decision *before* trying: it counts the probe."""
+    if breaker.state is State.CLOSED:
+        return Decision(True, breaker)
+    due = _is_due(breaker, now, settings)
+    if breaker.state is State.HALF_OPEN and not due:
+        if breaker.probes < settings.probes:
+            return Decision(True, replace(breaker, probes=breaker.probes + 1))
+        return Decision(False, breaker, now + settings.recheck)
+    if due:
+        return Decision(True, _start_probing(breaker, now, settings))
+    return Decision(False, breaker, breaker.open_until)
+
+
+def record(breaker: Breaker, succeeded: bool, now: float, settings: BreakerSettings) -> Breaker:
+    """The breaker after one result."""
+    if breaker.state is State.CLOSED:
+        return _record_closed(breaker, succeeded, now, settings)
+    if breaker.state is State.OPEN:
+        # An attempt that began before it opened. It must not lengthen the pause: a hundred under way would double it a
+        # hundred times. Nor shorten it: the success may be older than the failures. The probes will tell.
+        return breaker
+    if not succeeded:
+        return _open(breaker, now, settings)
+    successes = breaker.successes + 1
+    if successes >= settings.close_after:
+        return _AT_REST
+    return replace(breaker, successes=successes, probes=max(breaker.probes - 1, 0))
+
+
+def _record_closed(breaker: Breaker, succeeded: bool, now: float, settings: BreakerSettings) -> Breaker:
+    if succeeded:
+        return replace(breaker, failures=0) if breaker.failures else breaker
+    failures = breaker.failures + 1
+    if failures < settings.trip_after:
+        return replace(breaker, failures=failures)
+    return _open(replace(breaker, failures=failures), now, settings)
+
+
+def _open(breaker: Breaker, now: float, settings: BreakerSettings) -> Breaker:
+    doublings = min(breaker.trips, 30)  # bounded, because 2 ** trips grows without end and floats do not
+    return replace(
+        breaker,
+        state=State.OPEN,
+        successes=0,
+        probes=0,
+        trips=breaker.trips + 1,
+        opened_at=now if breaker.opened_at is None else breaker.opened_at,
+        open_until=now + min(settings.first_pause * 2**doublings, settings.longest_pause),
+    )
+
+
+def _start_probing(breaker: Breaker, now: float, settings: BreakerSettings) -> Breaker:
+    """Half-open, with this delivery as the first probe. Successes of an earlier round count on."""
+    return replace(breaker, state=State.HALF_OPEN, probes=1, open_until=now + settings.probe_patience)
+
+
+def _is_due(breaker: Breaker, now: float, settings: BreakerSettings) -> bool:
+    """Whether `open_until` has passed. One further ahead than any pause was written by a wrong clock, and has too."""
+    if breaker.open_until is None:
+        return True
+    longest = max(settings.longest_pause, settings.probe_patience)
+    return not now < breaker.open_until <= now + longest

@@ -1,0 +1,53 @@
+"""Event types and the patterns that select them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from hookline.exceptions import ConfigurationError, InvalidEventType
+
+_TYPE = re.compile(r"[A-Za-z0-9._-]{1,256}", re.ASCII)
+_PATTERN = re.compile(r"[A-Za-z0-9._*-]{1,256}", re.ASCII)
+
+
+def check_type(event_type: str) -> str:
+    """Return the type of a Message if it is a legal one. Raises InvalidEventType."""
+    if not isinstance(event_type, str) or not _TYPE.fullmatch(event_type):
+        raise InvalidEventType(
+            f"{event_type!r} is not an event type: use 1 to 256 letters, digits, dots, underscores and hyphens, "
+            "such as 'invoice.paid'"
+        )
+    return event_type
+
+
+def check_pattern(pattern: str) -> str:
+    """Return an endpoint's event-type pattern if it is a legal one. Raises ConfigurationError."""
+    if not isinstance(pattern, str) or not _PATTERN.fullmatch(pattern):
+        raise ConfigurationError(
+            f"{pattern!r} is not an event-type pattern: use a type such as 'invoice.paid', or '*' for any text, "
+            "as in 'invoice.*'"
+        )
+    return pattern
+
+
+def matches(pattern: str, event_type: str) -> bool:
+    """Whether the type is the pattern, where each `*` stands for any text.
+
+    `invoice.*` selects `invoice.paid` and `invoice.payment.failed`, but not `invoice`.
+    """
+    return pattern == event_type or ("*" in pattern and _compiled(pattern).fullmatch(event_type) is not None)
+
+
+def matches_any(patterns: Iterable[str], event_type: str) -> bool:
+    """Whether one of the patterns selects the type. No patterns at all select everything."""
+    patterns = tuple(patterns)
+    return not patterns or any(matches(pattern, event_type) for pattern in patterns)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # Runs of stars become one, so that a hostile pattern cannot make the matching backtrack for long.
+    pieces = [re.escape(piece) for piece in re.split(r"\*+", pattern)]
+    return re.compile(".*".join(pieces), re.DOTALL)

@@ -1,0 +1,44 @@
+"""Sortable ids: a UUIDv7 inside, shown as a prefix and 22 base62 digits, such as `evt_01JZ...`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in ASCII order, so that text sorts like time
+_VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+_LENGTH = 22  # 62 ** 22 > 2 ** 128
+
+
+def uuid7(now_ns: int, random: bytes) -> UUID:
+    """A UUIDv7 (RFC 9562 section 5.7) for a Unix time in nanoseconds and 8 random bytes.
+
+    The 12 bits after the milliseconds hold the fraction of the millisecond (section 6.2, method 3), so ids made
+    by one process sort by the time they were made at about 0.25 microseconds.
+    """
+    milliseconds, remainder = divmod(now_ns, 1_000_000)
+    fraction = (remainder << 12) // 1_000_000
+    tail = int.from_bytes(random[:8]) & ((1 << 62) - 1)
+    return UUID(int=((milliseconds & ((1 << 48) - 1)) << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | tail)
+
+
+def to_text(prefix: str, value: UUID) -> str:
+    """`evt_` and the base62 digits of the id."""
+    number, digits = value.int, []
+    for _ in range(_LENGTH):
+        number, remainder = divmod(number, 62)
+        digits.append(_DIGITS[remainder])
+    return f"{prefix}_{''.join(reversed(digits))}"
+
+
+def from_text(prefix: str, text: str) -> UUID:
+    """The reverse of `to_text`. Raises ValueError, saying what an id of this kind looks like."""
+    found, _, digits = text.rpartition("_")
+    number = 0
+    try:
+        for digit in digits:
+            number = number * 62 + _VALUES[digit]
+        if found != prefix or len(digits) != _LENGTH:
+            raise ValueError
+        return UUID(int=number)
+    except (KeyError, ValueError):
+        raise ValueError(f"{text[:60]!r} is not an id of the form {prefix}_<{_LENGTH} letters and digits>") from None

@@ -1,0 +1,122 @@
+"""The noun WebhookRequest: one HTTP request, as an edge hands it to a provider."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, urlsplit
+
+from hookline.core.forms import is_form, parse_form
+from hookline.exceptions import Unreadable
+
+#: Lower-case header name -> every value that was sent for it, in order.
+Headers = Mapping[str, tuple[str, ...]]
+
+MAX_QUERY_FIELDS = 200
+
+
+def read_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Collect header pairs as they came over the wire; repeated names keep every value."""
+    headers: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        lower = name.lower()
+        headers[lower] = (*headers.get(lower, ()), value)
+    return headers
+
+
+@dataclass(frozen=True)
+class WebhookRequest:
+    """One HTTP request, as an edge hands it to a provider.
+
+    `url` is the *configured* public URL of the source plus the query string of this request. It is never
+    rebuilt from Host or X-Forwarded-* headers, which the caller chooses: some senders sign the URL.
+    `body` is the raw bytes, before any decoding. Header values are decoded as Latin-1, so that every byte
+    survives (RFC 9110 section 5.5).
+    """
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes
+    remote_addr: str = ""
+
+    def header(self, name: str) -> str | None:
+        """The value of a header, by its lower-case name, or None. Raises Unreadable when it was sent more than once.
+
+        A repeated signature header is refused rather than resolved: proxies and frameworks disagree
+        about which one counts.
+        """
+        values = self.headers.get(name)
+        if values is None:
+            return None
+        if len(values) != 1:
+            raise Unreadable("duplicate_header", f"the header {name} was sent {len(values)} times")
+        return values[0]
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the content type says that the body is urlencoded or multipart."""
+        return is_form(self.header("content-type") or "")
+
+    def form(self) -> Mapping[str, str]:
+        """The fields of a form body; the last value of a repeated field. Raises Unreadable. Parsed once."""
+        return self._form
+
+    def json_text(self, form_field: str = "") -> bytes:
+        """The JSON text: the body or, where the body is a form and `form_field` is given, that field.
+
+        Several senders put their JSON into one field of a form. Raises Unreadable when the field is missing.
+        """
+        if not form_field or not self.is_form:
+            return self.body
+        text = self._form.get(form_field)
+        if text is None:
+            raise Unreadable("missing_field", f"the form has no field {form_field}")
+        return text.encode()
+
+    def json(self, form_field: str = "") -> Any:
+        """`json_text` as a value. Raises Unreadable. Parsed once."""
+        if form_field not in self._documents:
+            self._documents[form_field] = parse_json(self.json_text(form_field))
+        return self._documents[form_field]
+
+    def query(self) -> dict[str, str]:
+        """The query parameters of the URL; the last value of a repeated one. Raises Unreadable."""
+        try:
+            query = urlsplit(self.url).query
+            return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS, errors="strict"))
+        except ValueError as error:  # includes UnicodeDecodeError
+            raise Unreadable("unreadable_query", str(error)[:200]) from None
+
+    def with_headers(self, headers: Mapping[str, str]) -> WebhookRequest:
+        """A copy in which these headers have these values, in place of any that they had."""
+        return replace(self, headers={**self.headers, **{name.lower(): (value,) for name, value in headers.items()}})
+
+    @cached_property
+    def _form(self) -> Mapping[str, str]:
+        return parse_form(self.header("content-type") or "", self.body)
+
+    @cached_property
+    def _documents(self) -> dict[str, Any]:
+        return {}
+
+
+def parse_json(text: bytes) -> Any:
+    """Strict JSON (RFC 8259). Raises Unreadable.
+
+    Refused besides bad syntax: anything but UTF-8 (`json.loads` would also guess UTF-16 and UTF-32 and let lone
+    surrogates through), NaN and Infinity, nesting deeper than Python's stack, and integers of thousands of digits.
+    """
+    try:
+        return json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Unreadable("unreadable_json", "nested too deeply") from None
+    except ValueError as error:  # includes UnicodeDecodeError and JSONDecodeError
+        raise Unreadable("unreadable_json", str(error)[:200]) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON (RFC 8259 section 6)")

@@ -1,0 +1,41 @@
+"""Which headers a person may add to the requests that Hookline sends. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from hookline.exceptions import ConfigurationError
+
+MAX_HEADERS = 64
+MAX_VALUE_LENGTH = 4096
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)  # token, RFC 9110 section 5.6.2
+#: Visible ASCII with spaces inside. CR, LF and NUL would let a value start a header or a request of its own
+#: (CVE-2025-6454: GitLab, through custom webhook headers); RFC 9110 section 5.5 calls bytes above ASCII obsolete.
+_VALUE = re.compile(r"(?:[!-~](?:[ -~\t]*[!-~])?)?", re.ASCII)
+
+#: They say how this one message is framed or routed, which is for the HTTP client alone to say (RFC 9110 section 7.6.1,
+#: RFC 9112 section 6).
+_RESERVED = frozenset((
+    "accept-encoding", "connection", "content-length", "expect", "host", "http2-settings", "keep-alive",
+    "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+))  # fmt: skip
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises ConfigurationError, naming the header but never its value, which may be a credential."""
+    if len(headers) > MAX_HEADERS:
+        raise ConfigurationError(f"{len(headers)} headers are too many; send at most {MAX_HEADERS}")
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"{name[:100]!r} is not a header name; use letters, digits and hyphens")
+        if name.lower() in _RESERVED:
+            raise ConfigurationError(f"the header {name} is set by the HTTP client; remove it")
+        if len(value) > MAX_VALUE_LENGTH:
+            raise ConfigurationError(f"the header {name} is longer than {MAX_VALUE_LENGTH} characters; shorten it")
+        if not _VALUE.fullmatch(value):
+            raise ConfigurationError(
+                f"the header {name} has a line break, another control character, a character outside ASCII "
+                "or a space at an end; remove it"
+            )

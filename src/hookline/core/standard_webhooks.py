@@ -1,0 +1,64 @@
+"""Standard Webhooks, signature version v1: `v1,<base64>` over `<id>.<timestamp>.<body>` with HMAC-SHA256.
+
+Used in both directions: by the provider `standard` to verify, and by the sender to sign.
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Sequence
+
+from hookline.core.signing import encode, mac
+
+SECRET_PREFIX = "whsec_"
+#: The specification wants secrets between 192 and 512 bits, serialised as base64 behind the prefix.
+MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
+
+
+def decode_secret(secret: str) -> bytes:
+    """The HMAC key that a secret stands for: base64, with or without `whsec_` before it.
+
+    Strict base64, but padding may be left out, as some senders do. Raises ValueError, which does not quote the secret.
+    """
+    text = secret.removeprefix(SECRET_PREFIX)
+    try:
+        key = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
+    except ValueError:  # includes binascii.Error, and non-ASCII text
+        raise ValueError(f"it must be base64, with or without {SECRET_PREFIX!r} before it") from None
+    if not key:
+        raise ValueError("it is empty")
+    return key
+
+
+def new_secret(random_bytes: bytes) -> str:
+    """A secret made of 24 to 64 random bytes. Raises ValueError for another number of bytes."""
+    if not MIN_SECRET_BYTES <= len(random_bytes) <= MAX_SECRET_BYTES:
+        raise ValueError(f"a secret has {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes, not {len(random_bytes)}")
+    return SECRET_PREFIX + encode(random_bytes, "base64")
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The signature `v1,<base64>` of one message. `timestamp` is Unix time in whole seconds.
+
+    Raises ValueError for a secret that is not base64, and for an id that is empty, has a full stop or is not
+    printable ASCII: with a full stop the signed text could be read in two ways.
+    """
+    if not message_id or "." in message_id or not (message_id.isascii() and message_id.isprintable()):
+        raise ValueError(f"{message_id[:80]!r} cannot be a webhook-id: it needs printable ASCII without a full stop")
+    signed = b"%b.%d.%b" % (message_id.encode("ascii"), timestamp, body)
+    return "v1," + encode(mac("sha256", decode_secret(secret), signed), "base64")
+
+
+def headers(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The three headers of one attempt, signed with every active secret so that a receiver may hold any of them.
+
+    Raises ValueError as `sign` does, and when there is no secret: an unsigned message must not leave.
+    """
+    if not secrets:
+        raise ValueError("there is no secret to sign with")
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(sign(secret, message_id, timestamp, body) for secret in secrets),
+    }

@@ -1,0 +1,1 @@
+"""Durable jobs in a table. Knows rows and time, not webhooks."""

@@ -1,0 +1,214 @@
+"""Claiming jobs, keeping them, and settling them: all the hand-written SQL of the engine.
+
+PostgreSQL and SQLite share the statements; a Dialect holds the few words in which they differ. Every statement is
+its own transaction and is short: nothing is held while a job runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hookline.engine.job import Job, Lane, Settlement, State
+from hookline.exceptions import ConfigurationError
+
+J = TypeVar("J", bound=Job)
+
+#: Before the first lane.
+FIRST = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    least: str
+    most: str
+    now: str
+    #: Now plus a number of seconds, `{}`.
+    later: str
+    #: Locks the rows that a claim picks, leaving those that another claim is picking.
+    lock: str
+    #: The rows of one lane, joined to `ready`; PostgreSQL and SQLite plan different forms well.
+    pick: str
+
+
+_PICK = """
+    SELECT id FROM {table} WHERE state = 'pending' AND {lane} = ready.id AND due_at <= {now}
+    ORDER BY due_at LIMIT {share} {lock}"""
+
+DIALECTS = {
+    "postgresql": Dialect(
+        least="least",
+        most="greatest",
+        now="clock_timestamp()",
+        later="clock_timestamp() + ({}) * interval '1 second'",
+        lock="FOR UPDATE SKIP LOCKED",
+        pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
+    ),
+    "sqlite": Dialect(
+        least="min",
+        most="max",
+        # The form in which Django writes a DateTimeField, to the millisecond. %% because the driver formats it.
+        now="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
+        later="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', ({}) || ' seconds')",
+        lock="",
+        pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
+    ),
+}
+
+# `lane` walks the index from lane to lane, never from job to job: its cost is the number of lanes that have work,
+# however deep the backlog of any one of them. It stops at {lanes} lanes; the caller goes on behind the last one.
+_CLAIM = """
+WITH RECURSIVE lane (id) AS (
+    SELECT (SELECT {lane} FROM {table} WHERE state = 'pending' AND {lane} > %(after)s ORDER BY {lane} LIMIT 1)
+  UNION ALL
+    SELECT (SELECT {lane} FROM {table} WHERE state = 'pending' AND {lane} > lane.id ORDER BY {lane} LIMIT 1)
+    FROM lane WHERE lane.id IS NOT NULL
+), ready AS MATERIALIZED (
+    SELECT id FROM lane
+    WHERE id IS NOT NULL AND {not_busy}
+      AND EXISTS (SELECT 1 FROM {table} WHERE state = 'pending' AND {lane} = lane.id AND due_at <= {now})
+      AND NOT EXISTS (SELECT 1 FROM {lanes_table} held WHERE held.id = lane.id AND held.held_until > {now})
+    LIMIT {lanes}
+), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
+UPDATE {table}
+SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}
+WHERE id IN (SELECT id FROM picked)
+RETURNING *
+"""
+
+_SETTLE = """
+WITH result (id, claim, state, due_in, note, refund) AS (VALUES {rows})
+UPDATE {table}
+SET state = result.state,
+    due_at = CASE WHEN result.state = 'pending' THEN {due} ELSE due_at END,
+    finished_at = CASE WHEN result.state = 'pending' THEN NULL ELSE {now} END,
+    attempts = attempts - result.refund,
+    note = result.note,
+    lease_until = NULL
+FROM result
+WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state = 'running'
+RETURNING {table}.id
+"""
+
+
+def claim(
+    model: type[J],
+    limit: int,
+    lease: float,
+    *,
+    after: UUID = FIRST,
+    busy: Collection[UUID] = (),
+    per_lane: int | None = None,
+    lanes: int = 64,
+) -> list[J]:
+    """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
+
+    No lane gives more than `per_lane` jobs, and those in `busy` give none. Committed when this returns.
+    """
+    connection = connections[router.db_for_write(model)]
+    dialect = dialect_of(connection)
+    adapt = _uuid_adapter(connection)
+    params: dict[str, Any] = {"after": adapt(after), "limit": limit, "lease": lease, "per_lane": per_lane or limit}
+    params.update({f"busy{number}": adapt(lane) for number, lane in enumerate(busy)})
+    names = {
+        **_names(model, dialect),
+        "share": f"{dialect.least}(%(per_lane)s, {dialect.most}(1, %(limit)s / (SELECT count(*) FROM ready)))",
+        "not_busy": f"id NOT IN ({', '.join(f'%(busy{n})s' for n in range(len(busy)))})" if busy else "1 = 1",
+        "lanes": lanes,
+        "lease_end": dialect.later.format("%(lease)s"),
+    }
+    sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
+    return list(model._default_manager.using(connection.alias).raw(sql, params))
+
+
+def settle(results: Sequence[tuple[J, Settlement]]) -> set[UUID]:
+    """Write what became of running jobs of one model, in one statement.
+
+    Returns the ids of those that were still ours. The others were changed by whoever claimed them since.
+    Joins the caller's transaction, if there is one.
+    """
+    if not results:
+        return set()
+    model = type(results[0][0])
+    connection = connections[router.db_for_write(model)]
+    dialect, adapt = dialect_of(connection), _uuid_adapter(connection)
+    params: list[Any] = []
+    for job, to in results:
+        params += [adapt(job.id), job.claim, to.state.value, float(to.due_in), to.note, int(to.refund)]
+    row = "(%s, CAST(%s AS bigint), %s, CAST(%s AS double precision), %s, CAST(%s AS integer))"
+    sql = _SETTLE.format(
+        **_names(model, dialect), rows=", ".join([row] * len(results)), due=dialect.later.format("result.due_in")
+    )
+    return _returned_ids(connection, sql, params)
+
+
+def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
+    """Give running jobs `lease` seconds from now. Returns the ids of those that were still ours."""
+    if not jobs:
+        return set()
+    model = type(jobs[0])
+    connection = connections[router.db_for_write(model)]
+    dialect, adapt = dialect_of(connection), _uuid_adapter(connection)
+    mine = " OR ".join(["(id = %s AND claim = %s)"] * len(jobs))
+    sql = (
+        f"UPDATE {model._meta.db_table} SET lease_until = {dialect.later.format('%s')} "
+        f"WHERE state = 'running' AND ({mine}) RETURNING id"
+    )
+    params = [lease, *(value for job in jobs for value in (adapt(job.id), job.claim))]
+    return _returned_ids(connection, sql, params)
+
+
+def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> int:
+    """Return jobs whose worker is gone: pending again, or dead when no tries are left. At most `limit`.
+
+    `attempts` was counted at the claim, so a job that kills its worker each time does not run for ever.
+    """
+    connection = connections[router.db_for_write(model)]
+    dialect = dialect_of(connection)
+    sql = """
+        UPDATE {table}
+        SET state = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'pending' END,
+            finished_at = CASE WHEN attempts >= %(most)s THEN {now} ELSE NULL END,
+            due_at = {now}, lease_until = NULL, note = %(note)s
+        WHERE state = 'running' AND id IN (
+            SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now} ORDER BY lease_until LIMIT %(limit)s {lock}
+        )
+        RETURNING id
+    """.format(**_names(model, dialect), lock=dialect.lock)
+    note = "the worker stopped without finishing; its lease ran out"
+    return len(_returned_ids(connection, sql, {"most": max_attempts, "limit": limit, "note": note}))
+
+
+def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
+    """Raises ConfigurationError for a database that Hookline does not support."""
+    try:
+        return DIALECTS[connection.vendor]
+    except KeyError:
+        raise ConfigurationError(f"Hookline runs on PostgreSQL and SQLite, not on {connection.display_name}") from None
+
+
+def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
+    lane = model._meta.get_field(model.lane)
+    lanes_model = lane.related_model
+    assert isinstance(lanes_model, type) and issubclass(lanes_model, Lane)
+    return {
+        "table": model._meta.db_table,
+        "lane": lane.column,  # type: ignore[union-attr]  # a foreign key has a column
+        "lanes_table": lanes_model._meta.db_table,
+        "now": dialect.now,
+    }
+
+
+def _uuid_adapter(connection: BaseDatabaseWrapper) -> Any:
+    return (lambda value: value) if connection.features.has_native_uuid_field else (lambda value: value.hex)
+
+
+def _returned_ids(connection: BaseDatabaseWrapper, sql: str, params: Any) -> set[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return {value if isinstance(value, UUID) else UUID(hex=value) for (value,) in cursor.fetchall()}

@@ -1,0 +1,93 @@
+"""The noun Desk: the jobs that one worker has claimed and not yet settled."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError
+
+from hookline.engine import claim as engine
+from hookline.engine.job import Job, Settlement
+
+J = TypeVar("J", bound=Job)
+
+logger = logging.getLogger("hookline.engine")
+
+
+class Desk(Generic[J]):
+    """Claims jobs in turn between lanes, and keeps their leases while they run. Safe to use from several threads."""
+
+    def __init__(self, model: type[J], *, lease: float, per_lane: int, longest_run: float) -> None:
+        self.model = model
+        self.lease = lease
+        self.per_lane = per_lane
+        #: A job that runs longer loses its lease: its worker may hang.
+        self.longest_run = longest_run
+        self._lock = threading.Lock()
+        self._jobs: dict[UUID, tuple[J, float]] = {}
+        self._lanes: Counter[UUID] = Counter()
+        self._after = engine.FIRST
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def take(self, limit: int) -> list[J]:
+        """Claim up to `limit` due jobs. Raises DatabaseError."""
+        # A lane may fill half of its places at once, so that those that are half full can still be asked.
+        half = max(1, self.per_lane // 2)
+        with self._lock:
+            busy = [lane for lane, count in self._lanes.items() if count > self.per_lane - half]
+        jobs = self._claim(limit, busy, half)
+        if not jobs and self._after != engine.FIRST:
+            self._after = engine.FIRST
+            jobs = self._claim(limit, busy, half)
+        lanes = {self._lane_of(job) for job in jobs}
+        # Only a claim that gave each lane at most one job may have left some unvisited.
+        self._after = max(lanes) if len(jobs) == limit == len(lanes) else engine.FIRST
+        with self._lock:
+            for job in jobs:
+                self._jobs[job.id] = (job, time.monotonic())
+                self._lanes[self._lane_of(job)] += 1
+        return jobs
+
+    def done(self, job: J) -> None:
+        """Forget a job that is settled or lost."""
+        with self._lock:
+            if self._jobs.pop(job.id, None) is not None:
+                lane = self._lane_of(job)
+                self._lanes[lane] -= 1
+                if not self._lanes[lane]:
+                    del self._lanes[lane]
+
+    def heartbeat(self) -> None:
+        """Extend the leases of all jobs that have not run for too long. Raises DatabaseError."""
+        now = time.monotonic()
+        with self._lock:
+            jobs = [job for job, since in self._jobs.values() if now - since < self.longest_run]
+        lost = {job.id for job in jobs} - engine.extend(jobs, self.lease)
+        with self._lock:
+            lost &= set(self._jobs)  # those settled meanwhile are not lost
+        for job_id in lost:
+            logger.warning("the lease of %s was lost while it ran", self.model(id=job_id).public_id)
+
+    def give_back(self, jobs: Sequence[tuple[J, Settlement]]) -> None:
+        """Return jobs that were claimed but not begun."""
+        try:
+            engine.settle(jobs)
+        except DatabaseError:
+            logger.exception("cannot give back %d jobs; their leases will run out", len(jobs))
+        for job, _ in jobs:
+            self.done(job)
+
+    def _claim(self, limit: int, busy: list[UUID], per_lane: int) -> list[J]:
+        return engine.claim(self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane)
+
+    def _lane_of(self, job: J) -> UUID:
+        lane: UUID = getattr(job, f"{job.lane}_id")
+        return lane

@@ -1,0 +1,101 @@
+"""The noun GroupCommit: many waiting tasks, one COMMIT.
+
+One writer takes whatever arrived while the previous write was running, writes it at once, and resolves the
+waiters. There is no timer: an idle server adds no delay, and a busy one fills its batches by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from hookline.exceptions import HooklineError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class QueueFull(HooklineError):
+    """More is waiting to be written than the bound allows. Nothing was written; try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[T, R]):
+    item: T
+    size: int
+    done: asyncio.Future[R]
+
+
+class GroupCommit(Generic[T, R]):
+    """Collects items from tasks of one event loop and writes them in batches in one thread.
+
+    `write` gets a batch and returns one result for each item, in order; it commits before it returns. If it raises
+    for a batch, the items are written one by one, so that a single bad one fails alone.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Sequence[R]],
+        writer: Executor,
+        *,
+        batch: int = 500,
+        max_items: int = 10_000,
+        max_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        self._write = write
+        self._writer = writer
+        self._batch = batch
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._waiting: deque[_Waiting[T, R]] = deque()
+        self._bytes = 0
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def submit(self, item: T, size: int = 0) -> R:
+        """Return when the item is committed. Raises QueueFull, or what `write` raised for this item."""
+        if len(self._waiting) >= self._max_items or self._bytes + size > self._max_bytes:
+            raise QueueFull(f"{len(self._waiting)} items of {self._bytes} bytes wait to be written")
+        entry = _Waiting[T, R](item, size, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        self._bytes += size
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return await entry.done
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+                try:
+                    await self._write_batch(batch)
+                finally:
+                    self._bytes -= sum(entry.size for entry in batch)
+        finally:
+            self._flushing = None
+
+    async def _write_batch(self, batch: Sequence[_Waiting[T, R]]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            results = await loop.run_in_executor(self._writer, self._write, [entry.item for entry in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                _resolve(batch[0].done, error=error)
+                return
+            for entry in batch:
+                await self._write_batch([entry])
+            return
+        for entry, result in zip(batch, results, strict=True):
+            _resolve(entry.done, result=result)
+
+
+def _resolve(future: asyncio.Future[R], *, result: R | None = None, error: Exception | None = None) -> None:
+    if future.done():  # the waiter was cancelled, for example because its client went away
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)  # type: ignore[arg-type]  # R may itself be None

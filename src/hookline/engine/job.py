@@ -1,0 +1,110 @@
+"""The noun Job: a row that is one unit of work.
+
+    pending -> running -> succeeded
+                       -> pending     (a retry, with a later due_at)
+                       -> dead        (no tries left)
+                       -> cancelled   (a handler or a person said so)
+
+A running job belongs to the worker that claimed it until `lease_until`. Every claim adds one to `claim`, and every
+later change of the row is made only `WHERE claim = mine`: a worker that was too slow changes nothing any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+from hookline.engine.row import Row
+
+
+J = TypeVar("J", bound="Job")
+
+
+class State(models.TextChoices):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+class Lane(Row):
+    """What the claim is fair between: an Event's Source, a Delivery's Endpoint.
+
+    A job is claimed only when its lane is not held, so a whole backlog is put off by changing one row.
+    """
+
+    held_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Job(Row):
+    """A row that is one unit of work. Times are the database's."""
+
+    #: Name of the foreign key to the Lane.
+    lane: ClassVar[str]
+
+    state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING, editable=False)
+    due_at = models.DateTimeField(db_default=Now(), editable=False)
+    #: Tries begun, counted when the job is claimed, so that a crash cannot lose one.
+    attempts = models.PositiveIntegerField(default=0, editable=False)
+    claim = models.BigIntegerField(default=0, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    #: Why the job is in this state, for people.
+    note = models.TextField(blank=True, default="", editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def revive(jobs: models.QuerySet[J], note: str) -> int:
+    """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone."""
+    finished = jobs.filter(state__in=[State.SUCCEEDED, State.DEAD, State.CANCELLED])
+    return finished.update(state=State.PENDING, due_at=Now(), attempts=0, finished_at=None, note=note)
+
+
+def job_indexes(name: str, lane: str) -> list[models.Index]:
+    """The indexes of a Job table: small, because each covers only the rows in one state."""
+    return [
+        models.Index(fields=[lane, "due_at"], name=f"{name}_pending", condition=models.Q(state=State.PENDING)),
+        models.Index(fields=["lease_until"], name=f"{name}_running", condition=models.Q(state=State.RUNNING)),
+        models.Index(fields=["id"], name=f"{name}_dead", condition=models.Q(state=State.DEAD)),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of a running job: a decision, not yet made true."""
+
+    state: State
+    note: str = ""
+    #: Seconds until a pending job is due again.
+    due_in: float = 0.0
+    #: The try did not count: nothing was attempted.
+    refund: bool = False
+
+    @classmethod
+    def succeed(cls, note: str = "") -> Settlement:
+        return cls(State.SUCCEEDED, note)
+
+    @classmethod
+    def retry(cls, due_in: float, note: str) -> Settlement:
+        return cls(State.PENDING, note, due_in)
+
+    @classmethod
+    def give_back(cls, due_in: float, note: str = "") -> Settlement:
+        return cls(State.PENDING, note, due_in, refund=True)
+
+    @classmethod
+    def die(cls, note: str) -> Settlement:
+        return cls(State.DEAD, note)
+
+    @classmethod
+    def cancel(cls, note: str) -> Settlement:
+        return cls(State.CANCELLED, note)

@@ -1,0 +1,115 @@
+"""The noun ThreadWorker: claims jobs and runs each in a thread."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from django.db import DatabaseError, close_old_connections, connections
+
+from hookline.engine import wakeup
+from hookline.engine.desk import Desk
+from hookline.engine.job import Job, Settlement
+from hookline.engine.maintenance import Maintenance
+from hookline.exceptions import LeaseLost
+
+J = TypeVar("J", bound=Job)
+
+logger = logging.getLogger("hookline.engine")
+
+#: Pause after the database failed, so that its return is not met by a storm.
+_DATABASE_PAUSE = 1.0
+
+
+class ThreadWorker(Generic[J]):
+    """Claims jobs of one kind and calls `run(job)` for each in one of `threads` threads.
+
+    `run` settles the job itself. What it raises is logged and the lease runs out: only the database can be at
+    fault by then.
+    """
+
+    def __init__(
+        self,
+        desk: Desk[J],
+        run: Callable[[J], object],
+        *,
+        threads: int,
+        poll: float,
+        max_attempts: int,
+        prepare: Callable[[list[J]], None] = lambda jobs: None,
+    ) -> None:
+        self._desk = desk
+        self._run = run
+        self._prepare = prepare
+        self._poll = poll
+        self._queue: queue.SimpleQueue[J | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._maintenance = Maintenance(desk, max_attempts)
+        name = desk.model.__name__.lower()
+        self._capacity = threads * 2
+        self._claiming = threading.Thread(target=self._claim_all, name=f"hookline-claim-{name}", daemon=True)
+        self._runners = [
+            threading.Thread(target=self._run_all, name=f"hookline-{name}-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        for thread in (self._maintenance, self._claiming, *self._runners):
+            thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Claim nothing more, give back what has not begun, and wait for the rest for up to `timeout` seconds."""
+        self._stopping.set()
+        wakeup.of(self._desk.model).notify()
+        self._claiming.join(timeout)
+        unbegun: list[J] = []
+        while not self._queue.empty():
+            if (job := self._queue.get()) is not None:
+                unbegun.append(job)
+        self._give_back(unbegun, "the worker stopped before it began")
+        for _ in self._runners:
+            self._queue.put(None)
+        for runner in self._runners:
+            runner.join(timeout)
+        self._maintenance.stop()
+
+    def _claim_all(self) -> None:
+        while not self._stopping.is_set():
+            free = self._capacity - len(self._desk)
+            pause = self._poll
+            if free > 0:
+                close_old_connections()
+                jobs: list[J] = []
+                try:
+                    jobs = self._desk.take(free)
+                    self._prepare(jobs)
+                except DatabaseError:
+                    logger.exception("cannot claim %s jobs; trying again", self._desk.model.__name__)
+                    self._give_back(jobs, "the database failed before it began")
+                    jobs, pause = [], _DATABASE_PAUSE
+                for job in jobs:
+                    self._queue.put(job)
+                if jobs:
+                    continue
+            wakeup.of(self._desk.model).wait(pause)
+        connections.close_all()
+
+    def _give_back(self, jobs: list[J], note: str) -> None:
+        self._desk.give_back([(job, Settlement.give_back(0, note)) for job in jobs])
+
+    def _run_all(self) -> None:
+        while (job := self._queue.get()) is not None:
+            close_old_connections()
+            try:
+                self._run(job)
+            except LeaseLost as error:
+                logger.warning("%s", error)
+            except Exception:
+                logger.exception("%s could not be settled; it runs again when its lease ends", job.public_id)
+            finally:
+                self._desk.done(job)
+                wakeup.of(self._desk.model).notify()
+        connections.close_all()

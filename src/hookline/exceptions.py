@@ -1,0 +1,159 @@
+"""Every error that Hookline raises, in one place. Standard library only.
+
+    HooklineError
+    ├── ConfigurationError          a setting, source, endpoint or handler is wrong; a person must change it
+    ├── VerificationError           an incoming request is refused; carries the HTTP status and two codes
+    │   ├── Unreadable              400: the request is not what this provider sends
+    │   ├── NotVerified             401: signature, token or timestamp is missing or wrong
+    │   ├── UnknownSource           404: no enabled source has this token
+    │   ├── WrongMethod             405: this provider does not use this HTTP method
+    │   ├── TooLarge                413: the body is longer than the limit
+    │   ├── RateLimited             429: the source gets more than its limit
+    │   └── CannotVerify            503: nothing to verify with (no secret, key cannot be fetched); the sender retries
+    ├── CannotStore                 503: the event is genuine but could not be committed; the sender retries
+    ├── DispatchError               `dispatch()` was called with something that cannot be sent
+    │   ├── InvalidEventType        also a ValueError
+    │   ├── NotSerializable         also a TypeError
+    │   └── MessageTooLarge         also a ValueError
+    ├── AddressRefused              a URL or address that Hookline will not connect to
+    ├── LeaseLost                   a job now belongs to another worker; what this one did is rolled back
+    └── HandlerOutcome              raised by a handler on purpose
+        ├── Retry                   try this event again later
+        └── Discard                 this event needs no processing
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class HooklineError(Exception):
+    """Base class of every error that Hookline raises."""
+
+
+class ConfigurationError(HooklineError):
+    """A setting, source, endpoint or handler is wrong, and a person must change it."""
+
+
+class VerificationError(HooklineError):
+    """An incoming request is refused.
+
+    `status` and `code` go to the caller; `reason` and `detail` are for the operator only
+    (Rejection and log), because telling a forger what was wrong helps only the forger.
+    """
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "unreadable"
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Unreadable(VerificationError):
+    """The request is not what this provider sends: bad JSON, a missing field, a repeated header."""
+
+    status = 400
+    code = "unreadable"
+
+
+class NotVerified(VerificationError):
+    """Signature, token or timestamp is missing or wrong."""
+
+    status = 401
+    code = "verification_failed"
+
+
+class UnknownSource(VerificationError):
+    """No enabled source has the token of this URL."""
+
+    status = 404
+    code = "unknown_source"
+
+
+class WrongMethod(VerificationError):
+    """The provider of this source does not use this HTTP method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class TooLarge(VerificationError):
+    """The body is longer than `MAX_BODY_BYTES`."""
+
+    status = 413
+    code = "too_large"
+
+
+class RateLimited(VerificationError):
+    """The source receives more than its limit; the sender should come back later."""
+
+    status = 429
+    code = "rate_limited"
+
+
+class CannotVerify(VerificationError):
+    """There is nothing to verify with: no secret is configured, or a key could not be fetched.
+
+    Never a pass: the sender gets a 503 and tries again, the operator gets the reason.
+    """
+
+    status = 503
+    code = "cannot_verify"
+
+
+class CannotStore(HooklineError):
+    """The event is genuine but could not be committed now. The sender gets a 503 and tries again."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "cannot_store"
+
+
+class DispatchError(HooklineError):
+    """`dispatch()` was called with something that cannot be sent. Nothing was written."""
+
+
+class InvalidEventType(DispatchError, ValueError):
+    """The event type does not match `[A-Za-z0-9._-]{1,256}`."""
+
+
+class NotSerializable(DispatchError, TypeError):
+    """The data holds a value that has no agreed JSON form. The message names the path and the type."""
+
+
+class MessageTooLarge(DispatchError, ValueError):
+    """The serialised message is longer than `MAX_MESSAGE_BYTES`."""
+
+
+class AddressRefused(HooklineError):
+    """A URL or network address that Hookline will not connect to (see `hookline.core.addresses`)."""
+
+
+class LeaseLost(HooklineError):
+    """The job now belongs to another worker. Raised inside the transaction, so that it rolls back."""
+
+
+class HandlerOutcome(HooklineError):
+    """Base of what a handler may raise on purpose. Everything that the handlers wrote is rolled back."""
+
+
+class Retry(HandlerOutcome):
+    """Raise in a handler to have the event tried again.
+
+    `after` is a number of seconds or a timedelta; without it the retry schedule decides.
+    The attempt counts towards the limit, so an event cannot be put off for ever.
+    """
+
+    def __init__(self, after: float | timedelta | None = None, reason: str = "") -> None:
+        super().__init__(reason or "the handler asked for a retry")
+        self.after = after.total_seconds() if isinstance(after, timedelta) else after
+
+
+class Discard(HandlerOutcome):
+    """Raise in a handler to say that this event needs no processing. It ends as `cancelled`."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or "the handler discarded the event")
+        self.reason = reason or "the handler discarded the event"

@@ -1,0 +1,1 @@
+"""Webhooks that arrive: verified, deduplicated, stored, then processed exactly once in effect."""

@@ -1,0 +1,118 @@
+"""The nouns Source, Event and Rejection."""
+
+from __future__ import annotations
+
+import secrets as random
+from typing import Any
+
+from django.db import models
+
+from hookline import conf
+from hookline.core.request import parse_json
+from hookline.core.secrets import SecretRing
+from hookline.engine.job import Job, Lane, job_indexes
+from hookline.engine.row import Row
+from hookline.fields import EncryptedField
+from hookline.providers.base import SourceConfig
+from hookline.tenants.models import Tenant
+
+
+def new_token() -> str:
+    """An unguessable path segment: 192 random bits."""
+    return random.token_urlsafe(24)
+
+
+class Source(Lane):
+    """A configured place where webhooks arrive."""
+
+    prefix = "src"
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="sources")
+    provider = models.CharField(max_length=64, help_text="How the sender signs, such as stripe.")
+    name = models.CharField(max_length=256, blank=True, default="")
+    token = models.CharField(max_length=64, unique=True, default=new_token, editable=False)
+    options = models.JSONField(default=dict, blank=True, help_text="Settings that the provider understands.")
+    disabled = models.BooleanField(default=False, help_text="Answer 404 to every request.")
+    awaiting_handshake = models.BooleanField(default=True, editable=False)
+    encrypted_secrets = EncryptedField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name or f"{self.provider} ({self.public_id})"
+
+    @property
+    def path(self) -> str:
+        return f"/in/{self.token}"
+
+    @property
+    def secrets(self) -> SecretRing:
+        return SecretRing.load(self.encrypted_secrets)
+
+    @secrets.setter
+    def secrets(self, ring: SecretRing) -> None:
+        self.encrypted_secrets = ring.dump()
+
+    def config(self, now: float) -> SourceConfig:
+        """What the provider may know of this source at this time."""
+        return SourceConfig(self.secrets.active(now), self.options, self.awaiting_handshake)
+
+
+class Event(Job):
+    """One received, verified, deduplicated webhook."""
+
+    prefix = "evt"
+    lane = "source"
+
+    source = models.ForeignKey(Source, models.PROTECT, related_name="events")
+    type = models.CharField(max_length=256)
+    #: Unique per source: the provider's signed event id, or a hash of the signed bytes.
+    dedup_key = models.CharField(max_length=300)
+    provider_id = models.CharField(max_length=256, blank=True, default="")
+    #: Header name -> value, without those that carry credentials.
+    headers = models.JSONField(default=dict)
+    #: The exact bytes that were received.
+    body = models.BinaryField(editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["source", "dedup_key"], name="hookline_event_unique")]
+        indexes = job_indexes("hookline_event", "source")
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.source.tenant
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON. Raises Unreadable for another format; `body` has the bytes."""
+        return parse_json(bytes(self.body))
+
+
+class Rejection(Row):
+    """A request that was refused, kept so that a person can see why."""
+
+    prefix = "rej"
+
+    #: None when the URL belongs to no source.
+    source = models.ForeignKey(Source, models.CASCADE, null=True, related_name="rejections")
+    provider = models.CharField(max_length=64, blank=True, default="")
+    reason = models.CharField(max_length=64)
+    detail = models.TextField(blank=True, default="")
+    status = models.PositiveSmallIntegerField()
+    method = models.CharField(max_length=20)
+    path = models.CharField(max_length=300)
+    remote_addr = models.CharField(max_length=64, blank=True, default="")
+    body_size = models.PositiveIntegerField(default=0)
+    #: Headers and the beginning of the body, encrypted: they may hold the sender's credentials.
+    encrypted_request = EncryptedField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["source", "id"], name="hookline_rejection_source")]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body was kept, so that the request can be verified again."""
+        return self.body_size <= conf.get().REJECTION_BODY_BYTES

@@ -1,0 +1,80 @@
+"""Processing an event: its handlers and "this event is processed" commit together, or neither does."""
+
+from __future__ import annotations
+
+import logging
+import random
+import traceback
+
+from django.db import router, transaction
+
+from hookline import conf, signals
+from hookline.core.retry import RetrySchedule
+from hookline.engine.claim import settle
+from hookline.engine.job import Settlement, State
+from hookline.exceptions import Discard, LeaseLost, Retry
+from hookline.incoming import handlers
+from hookline.incoming.models import Event
+
+logger = logging.getLogger("hookline.incoming")
+
+
+def run(event: Event) -> Settlement:
+    """Run the handlers of a claimed event and settle it. Returns what became of it.
+
+    Raises LeaseLost if the event belongs to another worker by now; then nothing that was done here remains.
+    """
+    try:
+        with transaction.atomic(using=router.db_for_write(Event), durable=True):
+            settlement = Settlement.succeed(call_handlers(event))
+            settle_or_raise(event, settlement)
+        return settlement
+    except LeaseLost:
+        raise
+    except Exception as error:  # a handler is foreign code and may raise anything
+        settlement = decide(event, error)
+        settle_or_raise(event, settlement)
+    if settlement.state == State.DEAD:
+        signals.event_dead.send_robust(Event, event=event)
+    return settlement
+
+
+def call_handlers(event: Event) -> str:
+    """Call every handler that wants the event. Returns a note for the operator."""
+    functions = handlers.matching(event.source.provider, event.type)
+    for function in functions:
+        function(event)
+    return "" if functions else "no handler wanted this event"
+
+
+def settle_or_raise(event: Event, settlement: Settlement) -> None:
+    """Make the settlement true. Raises LeaseLost, so that a surrounding transaction rolls back."""
+    if not settle([(event, settlement)]):
+        raise LeaseLost(f"{event.public_id} was claimed by another worker while this one was running it")
+
+
+def decide(event: Event, error: Exception) -> Settlement:
+    """What becomes of an event whose handlers were rolled back by `error`."""
+    if isinstance(error, Discard):
+        return Settlement.cancel(error.reason)
+    asked = error.after if isinstance(error, Retry) else None
+    delay = schedule().next_delay(event.attempts, random.random(), at_least=asked or 0.0)
+    note = describe(error)
+    if delay is None:
+        logger.error("%s is dead after %d tries: %s", event.public_id, event.attempts, note, exc_info=error)
+        return Settlement.die(note)
+    due_in = asked if asked is not None else delay
+    logger.warning("%s failed and is tried again in %.0f s: %s", event.public_id, due_in, note, exc_info=error)
+    return Settlement.retry(due_in, note)
+
+
+def schedule() -> RetrySchedule:
+    settings = conf.get()
+    return RetrySchedule(settings.EVENT_RETRY_DELAYS, settings.RETRY_JITTER)
+
+
+def describe(error: Exception) -> str:
+    """An error in one line for the operator: what, and where in the handler."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" (at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}".replace("\x00", "")[:2000]

@@ -1,0 +1,30 @@
+"""The worker that processes events, put together from the settings."""
+
+from __future__ import annotations
+
+from django.db.models import prefetch_related_objects
+
+from hookline import conf
+from hookline.engine.desk import Desk
+from hookline.engine.worker import ThreadWorker
+from hookline.incoming import process
+from hookline.incoming.models import Event
+
+
+def make_worker(settings: conf.Settings, threads: int | None = None) -> ThreadWorker[Event]:
+    """A worker with `threads` threads, or as many as the settings say. Not started yet."""
+    threads = threads or settings.HANDLER_THREADS
+    desk = Desk(Event, lease=settings.LEASE, per_lane=threads * 2, longest_run=settings.HANDLER_TIMEOUT)
+    return ThreadWorker(
+        desk,
+        process.run,
+        threads=threads,
+        poll=settings.POLL,
+        max_attempts=len(settings.EVENT_RETRY_DELAYS) + 1,
+        prepare=fetch_sources,
+    )
+
+
+def fetch_sources(events: list[Event]) -> None:
+    """Read the sources and tenants of a batch with two queries, not two for each event."""
+    prefetch_related_objects(events, "source__tenant")

@@ -1,0 +1,66 @@
+"""The flow of a message out. `deliver` is all of it for one claimed Delivery."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hookline import conf
+from hookline.core import standard_webhooks
+from hookline.core.outcome import Outcome, Verdict, classify
+from hookline.core.retry import RetrySchedule
+from hookline.engine.job import Settlement
+from hookline.outgoing.models import Delivery
+from hookline.outgoing.transport import Response, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one try: the answer, how it is judged, and what becomes of the delivery."""
+
+    delivery: Delivery
+    response: Response
+    outcome: Outcome
+    settlement: Settlement
+
+
+async def deliver(delivery: Delivery, transport: Transport, clock: Callable[[], float]) -> Result:
+    """Sign the stored bytes, send them, and judge the answer. Writes nothing and raises nothing."""
+    now = clock()
+    headers = sign(delivery, now)
+    response = await transport.send(delivery.endpoint.url, headers, bytes(delivery.message.body))
+    outcome = classify(response.status, response.error, response.header("retry-after"), clock())
+    return Result(delivery, response, outcome, decide(delivery, response, outcome))
+
+
+def sign(delivery: Delivery, now: float) -> dict[str, str]:
+    """The headers of this attempt: the message's id never changes, the timestamp is this attempt's."""
+    message = delivery.message
+    secrets = delivery.endpoint.secrets.active(now)
+    return {
+        "content-type": "application/json",
+        **standard_webhooks.headers(secrets, message.public_id, int(now), bytes(message.body)),
+    }
+
+
+def decide(delivery: Delivery, response: Response, outcome: Outcome) -> Settlement:
+    """What becomes of the delivery: done, again at max(schedule, Retry-After), or dead."""
+    if outcome.verdict is Verdict.SUCCEEDED:
+        return Settlement.succeed()
+    note = describe(response)
+    if outcome.verdict is Verdict.GONE:
+        return Settlement.die(f"{note}; the endpoint says it is gone for good and was suspended")
+    delay = schedule().next_delay(delivery.attempts, random.random(), at_least=outcome.retry_after or 0.0)
+    return Settlement.die(f"{note}; no tries left") if delay is None else Settlement.retry(delay, note)
+
+
+def describe(response: Response) -> str:
+    if response.status is not None:
+        return f"the endpoint answered {response.status}"
+    return f"{response.error}: {response.detail}" if response.detail else response.error
+
+
+def schedule() -> RetrySchedule:
+    settings = conf.get()
+    return RetrySchedule(settings.DELIVERY_RETRY_DELAYS, settings.RETRY_JITTER)

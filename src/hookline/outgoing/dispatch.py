@@ -1,0 +1,88 @@
+"""Publishing a message in the caller's transaction: it is sent if and only if the business data commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import router, transaction
+from django.utils import timezone
+
+from hookline import conf
+from hookline.core.event_types import check_type, matches_any
+from hookline.core.serialisation import serialise
+from hookline.engine import wakeup
+from hookline.engine.insert import insert_new
+from hookline.exceptions import ConfigurationError, MessageTooLarge
+from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.tenants.models import Tenant, resolve
+
+MAX_CHANNELS = 5
+
+
+def dispatch(
+    event_type: str,
+    data: Any,
+    *,
+    tenant: Tenant | str | None = None,
+    idempotency_key: str | None = None,
+    channels: Sequence[str] = (),
+) -> Message:
+    """Store a message and one delivery for each endpoint of the tenant that wants it.
+
+    Joins the caller's transaction: a rollback leaves nothing. The body is serialised here, once, and every attempt
+    sends these exact bytes: `{"type": ..., "timestamp": ..., "data": ...}`, as Standard Webhooks recommends.
+    A second call with the same `idempotency_key` returns the first message and sends nothing.
+
+    Raises InvalidEventType, NotSerializable, MessageTooLarge, or ConfigurationError for an unknown tenant.
+    """
+    check_type(event_type)
+    check_channels(channels)
+    body = compose(event_type, data, timezone.now())
+    with transaction.atomic(using=router.db_for_write(Message)):
+        message = Message(
+            tenant=resolve(tenant), type=event_type, body=body, uid=idempotency_key, channels=list(channels)
+        )
+        if not insert_new([message], unique=("tenant_id", "uid")):
+            return Message.objects.get(tenant=message.tenant, uid=idempotency_key)
+        fan_out(message)
+        wakeup.after_commit(Delivery)
+    return message
+
+
+def compose(event_type: str, data: Any, now: datetime) -> bytes:
+    """The bytes of a message. Raises NotSerializable or MessageTooLarge."""
+    body = b"".join(
+        (b'{"type":', serialise(event_type), b',"timestamp":', serialise(now), b',"data":', serialise(data), b"}")
+    )
+    most = conf.get().MAX_MESSAGE_BYTES
+    if len(body) > most:
+        raise MessageTooLarge(
+            f"the message {event_type!r} has {len(body)} bytes; at most {most} are allowed (HOOKLINE['MAX_MESSAGE_BYTES']). "
+            "Send an id from which the subscriber can fetch the rest"
+        )
+    return body
+
+
+def fan_out(message: Message) -> int:
+    """Insert one delivery for each endpoint that wants the message. Returns how many."""
+    endpoints = Endpoint.objects.filter(tenant=message.tenant, disabled=False)
+    wanted = [
+        pk
+        for pk, patterns, channels in endpoints.values_list("pk", "event_types", "channels")
+        if matches_any(patterns, message.type) and shares_channel(channels, message.channels)
+    ]
+    Delivery.objects.bulk_create([Delivery(message=message, endpoint_id=pk) for pk in wanted], batch_size=1000)
+    return len(wanted)
+
+
+def shares_channel(wanted: Iterable[str], sent: Iterable[str]) -> bool:
+    """Whether an endpoint that wants these channels gets a message on those. No wish means all."""
+    wanted = set(wanted)
+    return not wanted or not wanted.isdisjoint(sent)
+
+
+def check_channels(channels: Sequence[str]) -> None:
+    if isinstance(channels, str) or len(channels) > MAX_CHANNELS:
+        raise ConfigurationError(f"a message has a list of at most {MAX_CHANNELS} channels, not {channels!r}")

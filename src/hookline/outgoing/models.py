@@ -1,0 +1,128 @@
+"""The nouns Endpoint, Message, Delivery and Attempt."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from django.db import models
+
+from hookline.core.breaker import Breaker, State
+from hookline.core.secrets import SecretRing
+from hookline.engine.clock import moment
+from hookline.engine.job import Job, Lane, job_indexes
+from hookline.engine.row import Row
+from hookline.fields import EncryptedField
+from hookline.tenants.models import Tenant
+
+#: `held_until` of an endpoint that waits for a person.
+FOREVER = datetime(9999, 12, 31, tzinfo=timezone.utc)
+
+
+class Endpoint(Lane):
+    """A subscriber's URL, its secrets, and which event types it wants."""
+
+    prefix = "ep"
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="endpoints")
+    uid = models.CharField(max_length=256, null=True, blank=True, help_text="Your own unique id for this endpoint.")
+    url = models.URLField(max_length=2000)
+    description = models.CharField(max_length=1000, blank=True, default="")
+    event_types = models.JSONField(default=list, blank=True, help_text="Patterns such as invoice.*; none means all.")
+    channels = models.JSONField(default=list, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    disabled = models.BooleanField(default=False, help_text="Make no new deliveries, and hold those that wait.")
+    disabled_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
+    encrypted_secrets = EncryptedField()
+    #: The circuit breaker, as `Breaker.dump` writes it; `held_until` puts its verdict before the claim.
+    breaker_state = models.JSONField(default=dict, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_endpoint_uid")]
+
+    def __str__(self) -> str:
+        return self.description or self.url
+
+    @property
+    def secrets(self) -> SecretRing:
+        return SecretRing.load(self.encrypted_secrets)
+
+    @secrets.setter
+    def secrets(self, ring: SecretRing) -> None:
+        self.encrypted_secrets = ring.dump()
+
+    @property
+    def breaker(self) -> Breaker:
+        return Breaker.load(self.breaker_state)
+
+    @breaker.setter
+    def breaker(self, breaker: Breaker) -> None:
+        self.breaker_state = breaker.dump()
+
+    def disable(self, reason: str = "") -> None:
+        """Send nothing more until `enable`. Deliveries that wait keep waiting. The caller saves."""
+        self.disabled, self.disabled_reason, self.held_until = True, reason, FOREVER
+
+    def enable(self) -> None:
+        """Send again, with a breaker at rest. The caller saves."""
+        self.disabled, self.disabled_reason, self.held_until = False, "", None
+        self.breaker = Breaker()
+
+    def hold_while_broken(self) -> None:
+        """Put the breaker's verdict where the claim sees it."""
+        if not self.disabled:
+            broken = self.breaker.state is State.OPEN and self.breaker.open_until is not None
+            self.held_until = moment(self.breaker.open_until) if broken else None
+
+
+class Message(Row):
+    """One thing that happened, serialised once. Its public id is the `webhook-id`."""
+
+    prefix = "msg"
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="messages")
+    uid = models.CharField(max_length=256, null=True, blank=True, help_text="The caller's idempotency key.")
+    type = models.CharField(max_length=256)
+    channels = models.JSONField(default=list, blank=True)
+    #: The exact bytes that every attempt sends.
+    body = models.BinaryField(editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_message_uid")]
+
+
+class Delivery(Job):
+    """A Message for an Endpoint."""
+
+    prefix = "dlv"
+    lane = "endpoint"
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="deliveries")
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["message", "endpoint"], name="hookline_delivery_unique")]
+        indexes = job_indexes("hookline_delivery", "endpoint")
+
+
+class Attempt(Row):
+    """One HTTP try of a Delivery."""
+
+    prefix = "atmpt"
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts_made")
+    number = models.PositiveIntegerField()
+    #: None when there was no answer; then `error` names what happened.
+    status = models.PositiveSmallIntegerField(null=True)
+    error = models.CharField(max_length=64, blank=True, default="")
+    detail = models.TextField(blank=True, default="")
+    duration_ms = models.PositiveIntegerField()
+    response_headers = models.JSONField(default=dict)
+    #: The beginning of the answer, for people; bytes that are not UTF-8 are shown as escapes.
+    response_body = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["-id"]

@@ -1,0 +1,52 @@
+"""Writing results: Attempt, Delivery and the endpoint's health in one transaction, for many results at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from django.db import router, transaction
+
+from hookline import signals
+from hookline.engine.claim import settle
+from hookline.engine.job import State
+from hookline.outgoing import health
+from hookline.outgoing.deliver import Result
+from hookline.outgoing.models import Attempt, Delivery
+
+logger = logging.getLogger("hookline.outgoing")
+
+
+def record(results: Sequence[Result]) -> list[bool]:
+    """Commit results. Returns for each whether its delivery was still ours.
+
+    The Attempt is kept either way: the request was made.
+    """
+    with transaction.atomic(using=router.db_for_write(Delivery)):
+        Attempt.objects.bulk_create([attempt_of(result) for result in results])
+        ours = settle([(result.delivery, result.settlement) for result in results])
+        health.learn(results)
+    for result in results:
+        if result.settlement.state == State.DEAD and result.delivery.id in ours:
+            logger.error("%s is dead after %d tries: %s", result.delivery, result.delivery.attempts, result.settlement.note)
+            signals.delivery_dead.send_robust(Delivery, delivery=result.delivery)
+    return [result.delivery.id in ours for result in results]
+
+
+def attempt_of(result: Result) -> Attempt:
+    response = result.response
+    return Attempt(
+        delivery=result.delivery,
+        number=result.delivery.attempts,
+        status=response.status,
+        error=response.error,
+        detail=printable(response.detail)[:1000],
+        duration_ms=response.duration_ms,
+        response_headers={name: printable(", ".join(values)) for name, values in response.headers.items()},
+        response_body=printable(response.body.decode("utf-8", "backslashreplace")),
+    )
+
+
+def printable(text: str) -> str:
+    """Text from outside without what PostgreSQL refuses: NUL and lone surrogates."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

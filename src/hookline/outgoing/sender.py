@@ -1,0 +1,131 @@
+"""The noun Sender: claims deliveries and runs them on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from django.db import DatabaseError, close_old_connections, connections
+from django.db.models import prefetch_related_objects
+
+from hookline import conf
+from hookline.engine import wakeup
+from hookline.engine.desk import Desk
+from hookline.engine.group_commit import GroupCommit
+from hookline.engine.job import Settlement
+from hookline.engine.maintenance import Maintenance
+from hookline.outgoing import health
+from hookline.outgoing.deliver import Result, deliver
+from hookline.outgoing.models import Delivery
+from hookline.outgoing.record import record
+from hookline.outgoing.transport import Transport
+
+logger = logging.getLogger("hookline.outgoing")
+A = TypeVar("A")
+R = TypeVar("R")
+
+#: Pause after the database failed, so that its return is not met by a storm.
+_DATABASE_PAUSE = 1.0
+
+
+class Sender(threading.Thread):
+    """A thread with an event loop that sends what is due until `stop()`.
+
+    Two helper threads hold one database connection each: one claims, one writes results. No transaction is open
+    while a request is under way.
+    """
+
+    def __init__(self, desk: Desk[Delivery], make_transport: Callable[[], Transport], settings: conf.Settings) -> None:
+        super().__init__(name="hookline-sender", daemon=True)
+        self._desk = desk
+        self._make_transport = make_transport
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._maintenance = Maintenance(desk, max_attempts=len(settings.DELIVERY_RETRY_DELAYS) + 1)
+        self._claimer = ThreadPoolExecutor(1, "hookline-claim-delivery")
+        self._writer = ThreadPoolExecutor(1, "hookline-record")
+
+    def start(self) -> None:
+        self._maintenance.start()
+        super().start()
+
+    def stop(self, timeout: float) -> None:
+        """Claim nothing more and wait for the requests under way for up to `timeout` seconds."""
+        self._stopping.set()
+        wakeup.of(Delivery).notify()
+        self.join(timeout)
+        self._maintenance.stop()
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        finally:
+            for executor in (self._claimer, self._writer):
+                executor.submit(connections.close_all)
+                executor.shutdown()
+
+    async def _main(self) -> None:
+        transport = self._make_transport()
+        commit = GroupCommit[Result, bool](_fresh(record), self._writer)
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while not self._stopping.is_set():
+                for delivery in await self._claim(self._settings.DELIVERY_CONCURRENCY - len(under_way)):
+                    task = asyncio.create_task(self._send(delivery, transport, commit))
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+            if under_way:
+                await asyncio.wait(under_way, timeout=self._settings.STOP_TIMEOUT)
+        finally:
+            await transport.close()
+
+    async def _claim(self, free: int) -> list[Delivery]:
+        """Deliveries to begin now; waits a while when there are none."""
+        loop = asyncio.get_running_loop()
+        pause = self._settings.POLL
+        if free > 0:
+            try:
+                if deliveries := await loop.run_in_executor(self._claimer, _fresh(self._take), free):
+                    return deliveries
+            except DatabaseError:
+                logger.exception("cannot claim deliveries; trying again")
+                pause = _DATABASE_PAUSE
+        await loop.run_in_executor(self._claimer, wakeup.of(Delivery).wait, pause)
+        return []
+
+    def _take(self, free: int) -> list[Delivery]:
+        deliveries = self._desk.take(free)
+        try:
+            prefetch_related_objects(deliveries, "message", "endpoint")
+            admitted, put_off = health.admit(deliveries)
+        except DatabaseError:
+            self._desk.give_back([(d, Settlement.give_back(0, "the database failed before it was sent")) for d in deliveries])
+            raise
+        self._desk.give_back(put_off)
+        return admitted
+
+    async def _send(self, delivery: Delivery, transport: Transport, commit: GroupCommit[Result, bool]) -> None:
+        try:
+            result = await deliver(delivery, transport, time.time)
+            if not await commit.submit(result):
+                logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
+        except Exception:
+            logger.exception("%s could not be recorded; it is sent again when its lease ends", delivery.public_id)
+        finally:
+            self._desk.done(delivery)
+            wakeup.of(Delivery).notify()
+
+
+def _fresh(work: Callable[[A], R]) -> Callable[[A], R]:
+    """Drop a connection that has become unusable before the work begins."""
+
+    def with_fresh_connection(argument: A) -> R:
+        close_old_connections()
+        return work(argument)
+
+    return with_fresh_connection

@@ -1,0 +1,58 @@
+"""The registry of providers. Each module in this package is one; its name is the key."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from functools import cache
+
+from hookline.exceptions import ConfigurationError
+from hookline.providers.base import Provider
+
+_NOT_PROVIDERS = {"base", "schemes"}
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The registry keys of all providers, sorted."""
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _NOT_PROVIDERS))
+
+
+@cache
+def get(name: str) -> Provider:
+    """The provider of this name or alias. Raises ConfigurationError, naming the nearest ones."""
+    key = name.lower().replace("-", "_")
+    if key in names():
+        return _load(key)
+    aliases = _aliases()
+    if key in aliases:
+        return _load(aliases[key])
+    near = difflib.get_close_matches(key, [*names(), *aliases], n=5) or names()
+    raise ConfigurationError(f"there is no provider {name[:80]!r}; did you mean one of: {', '.join(near)}?")
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    """Alias -> registry key. Raises ConfigurationError when two providers claim one name."""
+    aliases: dict[str, str] = {}
+    for key in names():
+        for alias in _load(key).aliases:
+            if alias in aliases or alias in names():
+                raise ConfigurationError(f"two providers are called {alias!r}: {key} and {aliases.get(alias, alias)}")
+            aliases[alias] = key
+    return aliases
+
+
+@cache
+def _load(key: str) -> Provider:
+    module = importlib.import_module(f"{__name__}.{key}")
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Provider) and value.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise ConfigurationError(f"{module.__name__} must define exactly one Provider, found {len(classes)}")
+    classes[0].name = key
+    return classes[0]()

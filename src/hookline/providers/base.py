@@ -1,0 +1,268 @@
+"""The noun Provider: how one sender signs, names and shakes hands.
+
+A provider is pure: it gets a request, the source's configuration and the time, and returns a value or
+raises a VerificationError. It never reads a clock, a database or the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from hookline.core.request import WebhookRequest, read_headers
+from hookline.exceptions import CannotVerify, ConfigurationError, Unreadable, WrongMethod
+from hookline.providers.schemes.parts import Part
+
+#: An id or type longer than this is not one; PostgreSQL would also refuse to index it.
+MAX_NAME_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting of a source that this provider understands (`hookline source create --option name=value`).
+
+    `check` is called with a value and raises ValueError, saying what is wrong with it.
+    """
+
+    name: str
+    help: str
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    check: Callable[[str], object] | None = None
+
+    def problem_with(self, value: object) -> str:
+        """What is wrong with this value, as the end of a sentence; empty when nothing is."""
+        if not isinstance(value, str):
+            return f"must be text, not {type(value).__name__}; write it in quotes"
+        if self.choices and value not in self.choices:
+            return f"must be one of {', '.join(self.choices)}, not {value[:80]!r}"
+        try:
+            if self.check is not None:
+                self.check(value)
+        except ValueError as error:
+            return f"cannot be {value[:80]!r}: {error}"
+        return ""
+
+
+#: Offered by every provider whose event id stands outside the signature.
+TRUST_UNSIGNED_ID = Option(
+    "trust_unsigned_id",
+    "true: deduplicate by the sender's event id although it is not signed. Only for senders that repeat identical "
+    "bodies on purpose: whoever captures a request can replay it under a new id.",
+    default="false",
+    choices=("true", "false"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """What a provider may know of the Source: its active secrets (newest first) and its options."""
+
+    secrets: tuple[str, ...] = field(repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+    #: The source still waits for the sender's first contact, so an unsigned handshake may be answered.
+    awaiting_handshake: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An exact HTTP reply that a provider requires instead of the JSON of the contract."""
+
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+        return cls(json.dumps(value, separators=(",", ":")).encode(), "application/json", status, headers)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEvent:
+    """One event found in a verified request.
+
+    `dedup_key` decides what is a duplicate, and is unique per source. `provider_id` is the sender's id for
+    people to read; it is empty where there is none. `body` is the exact bytes of this one event: the whole
+    request body, unless the request was a batch.
+    """
+
+    type: str
+    dedup_key: str
+    provider_id: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a genuine request means: events to store, and the reply if the provider prescribes one.
+
+    A handshake has a reply and no events.
+    """
+
+    events: tuple[ParsedEvent, ...] = ()
+    reply: Reply | None = None
+
+
+class Provider:
+    """Base of all providers. `receive` is the flow; subclasses fill in its steps."""
+
+    # ---- what a subclass states -------------------------------------------------------------------
+    title: ClassVar[str]
+    #: The sender's own page about its signatures.
+    docs_url: ClassVar[str]
+    #: Other names under which the provider is found, where the sender was renamed.
+    aliases: ClassVar[tuple[str, ...]] = ()
+    methods: ClassVar[frozenset[str]] = frozenset({"POST"})
+    options: ClassVar[tuple[Option, ...]] = ()
+    #: The exact reply to an event, where the sender requires one.
+    reply: ClassVar[Reply | None] = None
+    #: The form field that holds the JSON, where the sender may post a form.
+    json_field: ClassVar[str] = ""
+    #: Request headers that hold a credential in the clear; they are not stored with the event.
+    credential_headers: ClassVar[frozenset[str]] = frozenset()
+    #: Where the event type stands, and the event id that stays the same when the event is sent again.
+    type_at: ClassVar[Part]
+    id_at: ClassVar[Part | None] = None
+    #: Is the event id covered by the signature? Where it is not, an attacker could replay a captured body
+    #: under a new id, so the deduplication key is then a hash of the signed bytes.
+    id_is_signed: ClassVar[bool] = True
+    #: Event types for `hookline trigger` to offer, each with the payload that the sender would send.
+    samples: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    #: The registry key: the module's name. Set by `hookline.providers.get`.
+    name: ClassVar[str] = ""
+
+    # ---- the flow ---------------------------------------------------------------------------------
+    def receive(self, request: WebhookRequest, config: SourceConfig, now: float) -> Received:
+        """Verify a request and find its events. `now` is Unix time in seconds.
+
+        Raises VerificationError, and nothing else, whatever the request holds.
+        """
+        if request.method not in self.methods:
+            raise WrongMethod("wrong_method", f"{self.title} does not send {request.method[:20]} requests")
+        if not config.secrets:
+            raise CannotVerify("no_secret", "this source has no active secret; add one with `hookline source rotate`")
+        if reply := self.unsigned_handshake(request, config):
+            return Received(reply=reply)
+        self.verify(request, config, now)
+        if reply := self.signed_handshake(request, config):
+            return Received(reply=reply)
+        return Received(tuple(self.events(request, config)), self.reply_to(request))
+
+    # ---- steps for subclasses ---------------------------------------------------------------------
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> None:
+        """Return if one of the secrets proves that the sender made this request at about `now`; else raise."""
+        raise NotImplementedError
+
+    def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
+        """Answer a handshake that the sender does not sign, or return None for anything else."""
+        return None
+
+    def signed_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
+        """Answer a handshake that was verified like an event, or return None for anything else."""
+        return None
+
+    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
+        """The events of a verified request; one, unless the sender batches."""
+        return (self.parsed_event(request, config),)
+
+    def reply_to(self, request: WebhookRequest) -> Reply | None:
+        """The exact reply that the sender requires for these events, or None for the contract's own."""
+        return self.reply
+
+    def payload(self, request: WebhookRequest) -> Any:
+        """What `event.json` is: the JSON that the sender sent, wherever in the body it stands. Raises Unreadable."""
+        return request.json(self.json_field)
+
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The sender's name for what happened."""
+        return self.type_at.read(request)
+
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The sender's id of the event, the same when it is sent again; empty where there is none."""
+        return self.id_at.read(request) if self.id_at else ""
+
+    def signed_bytes(self, request: WebhookRequest) -> bytes:
+        """What two deliveries of one event have in common and the signature covers; normally the body."""
+        return request.body
+
+    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+        """The unsigned request that the real sender would make for this event, without its URL.
+
+        `event_id` may be empty: then the provider makes one up from `now`. `data` replaces the sample's payload.
+        """
+        raise NotImplementedError
+
+    def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
+        """The same request with the signature that the real sender would add, made with the first secret.
+
+        Raises ConfigurationError when that secret cannot sign.
+        """
+        raise NotImplementedError
+
+    # ---- configuration, checked when a source is created or changed -------------------------------
+    def configured(self, options: Mapping[str, str]) -> Provider:
+        """This provider as a source's options shape it; itself, unless the options decide what is sent.
+
+        Only `compose` needs it: `receive` and `sign` get the options with the source's configuration.
+        """
+        return self
+
+    @property
+    def known_options(self) -> tuple[Option, ...]:
+        """Every option of this provider, those that its base adds included."""
+        return self.options if self.id_is_signed else (*self.options, TRUST_UNSIGNED_ID)
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Raises ConfigurationError, naming the option, for an unknown name or a value that it cannot have."""
+        known = {option.name: option for option in self.known_options}
+        for name, value in options.items():
+            if name not in known:
+                names = ", ".join(sorted(known)) or "none"
+                raise ConfigurationError(f"{self.title} has no option {name!r}; it has: {names}")
+            if problem := known[name].problem_with(value):
+                raise ConfigurationError(f"the option {name!r} of {self.title} {problem}")
+
+    def check_secret(self, secret: str) -> None:
+        """Raises ConfigurationError, without quoting the secret, if it can verify nothing."""
+        if not secret:
+            raise ConfigurationError(f"a secret of {self.title} is empty")
+
+    # ---- shared by subclasses ---------------------------------------------------------------------
+    def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
+        """Name one verified event and choose its deduplication key."""
+        event_type = clean_name(self.event_type(request, config), "type")
+        provider_id = self.event_id(request, config)
+        if provider_id:
+            clean_name(provider_id, "id")
+        trusted = provider_id and (self.id_is_signed or config.options.get(TRUST_UNSIGNED_ID.name) == "true")
+        dedup_key = f"id:{provider_id}" if trusted else hash_key(self.signed_bytes(request))
+        return ParsedEvent(event_type, dedup_key, provider_id, request.body)
+
+
+def hash_key(signed: bytes) -> str:
+    """The deduplication key of an event without a trustworthy id: SHA-256 of the signed bytes, in full."""
+    return f"sha256:{hashlib.sha256(signed).hexdigest()}"
+
+
+def clean_name(value: str, what: str) -> str:
+    """An event id or type as printable text of bounded length. Raises Unreadable.
+
+    Control characters are refused here because a single NUL would make PostgreSQL refuse the row.
+    """
+    if not value:
+        raise Unreadable(f"missing_{what}", f"the event has no {what}")
+    if len(value) > MAX_NAME_LENGTH or not value.isprintable():
+        raise Unreadable(f"bad_{what}", f"the event's {what} is longer than {MAX_NAME_LENGTH} or not printable")
+    return value
+
+
+def json_request(body: Mapping[str, Any] | list[Any], headers: Mapping[str, str] | None = None) -> WebhookRequest:
+    """A POST of compact JSON, for `compose`."""
+    raw = json.dumps(body, separators=(",", ":")).encode()
+    pairs = [("content-type", "application/json"), *(headers or {}).items()]
+    return WebhookRequest("POST", "", read_headers(pairs), raw)

@@ -1,0 +1,1 @@
+"""The ways in which senders prove themselves, as bases for providers to state their particulars on."""

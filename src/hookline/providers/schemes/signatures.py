@@ -1,0 +1,116 @@
+"""Where the signature stands in a request and how it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hookline.core.request import WebhookRequest
+from hookline.exceptions import NotVerified
+from hookline.providers.schemes.parts import Header, Part
+
+#: More items than this in one header is an attempt to make us compute.
+MAX_ITEMS = 16
+
+
+class Signature(Protocol):
+    """How to find the signatures of a request."""
+
+    @property
+    def has_timestamp(self) -> bool:
+        """Whether the timestamp stands beside the signature."""
+        ...
+
+    def read(self, request: WebhookRequest) -> tuple[list[str], str]:
+        """The encoded signatures, and the timestamp if it stands here, else "". Raises VerificationError."""
+        ...
+
+    def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
+        """A copy of the request with this signature, as the sender would write it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """One signature on its own, behind a fixed prefix: `sha256=abc`. `where` is a header's name or another part."""
+
+    where: str | Part
+    prefix: str = ""
+
+    has_timestamp = False
+
+    def read(self, request: WebhookRequest) -> tuple[list[str], str]:
+        where = self.where
+        if isinstance(where, str):
+            value = required_header(request, where)
+        elif not (value := where.read(request)):
+            raise where.missing()
+        if not value.startswith(self.prefix):
+            raise NotVerified("malformed_signature", f"{where} does not begin with {self.prefix!r}")
+        return [value[len(self.prefix) :]], ""
+
+    def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
+        where = Header(self.where) if isinstance(self.where, str) else self.where
+        return where.write(request, self.prefix + signature)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValues:
+    """`t=1,v1=abc,v1=def`: pairs in one header, with the timestamp among them if `timestamp` names its key."""
+
+    header: str
+    signature: str
+    timestamp: str = ""
+    separator: str = ","
+
+    @property
+    def has_timestamp(self) -> bool:
+        return bool(self.timestamp)
+
+    def read(self, request: WebhookRequest) -> tuple[list[str], str]:
+        signatures: list[str] = []
+        timestamp = None
+        for pair in required_header(request, self.header).split(self.separator, MAX_ITEMS):
+            key, _, value = pair.strip().partition("=")
+            if key == self.signature:
+                signatures.append(value)
+            elif key and key == self.timestamp:
+                if timestamp is not None:
+                    raise NotVerified("malformed_timestamp", f"{self.header} has two timestamps")
+                timestamp = value
+        return signatures, timestamp or ""
+
+    def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
+        pairs = [f"{self.timestamp}={timestamp}"] if self.timestamp else []
+        return request.with_headers({self.header: self.separator.join([*pairs, f"{self.signature}={signature}"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """`v1,abc v1,def v1a,ghi`: a list in one header, each signature behind its version."""
+
+    header: str
+    tag: str
+    between: str = " "
+    after_tag: str = ","
+
+    has_timestamp = False
+
+    def read(self, request: WebhookRequest) -> tuple[list[str], str]:
+        signatures = []
+        for item in required_header(request, self.header).split(self.between, MAX_ITEMS):
+            tag, _, value = item.partition(self.after_tag)
+            if tag == self.tag:
+                signatures.append(value)
+        return signatures, ""
+
+    def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
+        return request.with_headers({self.header: f"{self.tag}{self.after_tag}{signature}"})
+
+
+def required_header(request: WebhookRequest, name: str) -> str:
+    """A header that must be there and not empty. Raises NotVerified, or Unreadable when it was sent twice."""
+    value = request.header(name)
+    if not value:
+        raise NotVerified("missing_header", f"the header {name} is missing")
+    return value

@@ -1,0 +1,1 @@
+"""Tenants: the customers or organisations that sources and endpoints belong to."""

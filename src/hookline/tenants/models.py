@@ -1,0 +1,48 @@
+"""The noun Tenant: the customer or organisation that sources and endpoints belong to."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+
+from hookline.engine.row import Row
+from hookline.exceptions import ConfigurationError
+
+#: The tenant of installations that have only one.
+DEFAULT_KEY = "default"
+
+
+class Tenant(Row):
+    prefix = "ten"
+
+    key = models.CharField(
+        max_length=256,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9._-]+\Z", "Use letters, digits, dots, underscores and hyphens.")],
+        help_text="Your own name for this tenant.",
+    )
+    name = models.CharField(max_length=256, blank=True, default="")
+    email = models.EmailField(blank=True, default="", help_text="Who is told when an endpoint is suspended.")
+
+    class Meta:
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.name or self.key
+
+
+def resolve(tenant: Tenant | str | None) -> Tenant:
+    """The tenant that is meant: itself, by key, or the default one, which is made when first needed.
+
+    Raises ConfigurationError for an unknown key: a typing error must not create a tenant.
+    """
+    if isinstance(tenant, Tenant):
+        return tenant
+    if tenant is None or tenant == DEFAULT_KEY:
+        return Tenant.objects.get_or_create(key=DEFAULT_KEY, defaults={"name": "Default"})[0]
+    try:
+        return Tenant.objects.get(key=tenant)
+    except Tenant.DoesNotExist:
+        raise ConfigurationError(
+            f"there is no tenant {tenant!r}; create it with `hookline tenant create {tenant}`"
+        ) from None

@@ -1,0 +1,10 @@
+"""`path("", include("hookline.urls"))` puts the sources at `/in/<token>`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from hookline.incoming.views import ingest
+
+app_name = "hookline"
+urlpatterns = [path("in/<str:token>", ingest, name="ingest")]

@@ -1,0 +1,53 @@
+"""The databases that the tests run on: SQLite, or PostgreSQL when HOOKLINE_TEST_POSTGRES_URL names a server."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+#: URL of any database on a PostgreSQL server where the tests may create more. Empty: the tests run on SQLite.
+POSTGRES_URL = os.environ.get("HOOKLINE_TEST_POSTGRES_URL", "")
+
+SQLITE_OPTIONS: dict[str, Any] = {
+    # Readers do not block the writer, and a writer waits for its turn at BEGIN. Without IMMEDIATE, a transaction
+    # that reads before it writes fails at once with "database is locked", however long the timeout is.
+    "init_command": "PRAGMA journal_mode=WAL",
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+}
+
+
+def django_database() -> dict[str, Any]:
+    """The value of `DATABASES["default"]`."""
+    if POSTGRES_URL:
+        return {**dj_database_url.parse(POSTGRES_URL), "TEST": {"NAME": "test_hookline"}}
+    # conftest.py names the file: in memory, threads and processes would not share a database.
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": SQLITE_OPTIONS}
+
+
+@contextmanager
+def empty_database(directory: Path) -> Iterator[str]:
+    """The URL of a new database without tables, for a server in another process. Gone when the block ends."""
+    name = f"hookline_{uuid.uuid4().hex}"
+    if not POSTGRES_URL:
+        yield f"sqlite:///{directory / name}.db"
+        return
+    _on_server(f"CREATE DATABASE {name}")
+    try:
+        yield urlsplit(POSTGRES_URL)._replace(path=f"/{name}").geturl()
+    finally:
+        _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _on_server(statement: str) -> None:
+    import psycopg  # not needed on SQLite
+
+    with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
+        connection.execute(statement.encode())

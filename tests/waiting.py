@@ -1,0 +1,25 @@
+"""Waiting for something that another thread or process does. Tests never sleep for a fixed time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(predicate: Callable[[], T], timeout: float = 10, message: str = "") -> T:
+    """Call `predicate` until what it returns is true, and return that.
+
+    After `timeout` seconds: AssertionError with the message and what the predicate returned last.
+    """
+    deadline = time.monotonic() + timeout
+    pause = 0.005
+    while not (value := predicate()):
+        if time.monotonic() >= deadline:
+            what = message or getattr(predicate, "__qualname__", repr(predicate))
+            raise AssertionError(f"waited {timeout} s in vain: {what} (last: {value!r})")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+    return value
