@@ -143,12 +143,19 @@ class Retry(HandlerOutcome):
     """Raise in a handler to have the event tried again.
 
     `after` is a number of seconds or a timedelta; without it the retry schedule decides.
-    The attempt counts towards the limit, so an event cannot be put off for ever.
+    The attempt counts towards the limit, so an event cannot be put off for ever. Raises ValueError for a time that is
+    negative or longer than a year.
     """
+
+    #: A year, in seconds.
+    LONGEST: ClassVar[int] = 366 * 86_400
 
     def __init__(self, after: float | timedelta | None = None, reason: str = "") -> None:
         super().__init__(reason or "the handler asked for a retry")
-        self.after = after.total_seconds() if isinstance(after, timedelta) else after
+        seconds = after.total_seconds() if isinstance(after, timedelta) else after
+        if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds <= self.LONGEST):
+            raise ValueError(f"Retry(after={after!r}): use a number of seconds from 0 to {self.LONGEST}, or a timedelta")
+        self.after = seconds
 
 
 class Discard(HandlerOutcome):

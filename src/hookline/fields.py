@@ -20,6 +20,8 @@ from hookline import conf
 from hookline.exceptions import ConfigurationError
 
 _NONCE_BYTES = 12
+#: Before a value in a dump, so that loading it does not encrypt it again.
+_DUMPED = "encrypted:"
 
 NEW_KEY_HINT = (
     "make one with: python -c \"import base64, os; print('k1:' + base64.b64encode(os.urandom(32)).decode())\""
@@ -84,7 +86,7 @@ class _Decrypting:
         if name not in instance.__dict__:
             instance.refresh_from_db(fields=[name])
         value = instance.__dict__[name]
-        if isinstance(value, _Stored):
+        if isinstance(value, _Stored) and not isinstance(value, _Loaded):
             value = decrypt(value, self.field.context_of(instance)) if value else ""
             instance.__dict__[name] = value
         return value
@@ -95,6 +97,12 @@ class _Decrypting:
 
 class _Stored(str):
     """Ciphertext, as the database has it."""
+
+    __slots__ = ()
+
+
+class _Loaded(_Stored):
+    """Ciphertext out of a dump, on its way into the database: `loaddata` reads the attribute and writes what it reads."""
 
     __slots__ = ()
 
@@ -124,6 +132,15 @@ class EncryptedField(_BaseField):
         if isinstance(value, _Stored) or not value:
             return _Stored(value or "")
         return _Stored(encrypt(value, self.context_of(model_instance)))
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """For serializers: what the database holds, so that `dumpdata` writes no secret."""
+        return f"{_DUMPED}{self.pre_save(obj, add=False)}"
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(_DUMPED):
+            return _Loaded(value.removeprefix(_DUMPED))
+        return super().to_python(value)
 
     def get_prep_value(self, value: Any) -> Any:
         if value is not None and not isinstance(value, _Stored):

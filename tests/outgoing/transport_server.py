@@ -51,7 +51,7 @@ async def _read_request(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def serve(
-    answer: Answer | None = None, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    answer: Answer | None = None, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Server]:
     """Run the server; every connection is closed at the end."""
     seen, respond = Server(), answer or say(OK)
@@ -73,7 +73,7 @@ async def serve(
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(handle, host, 0, ssl=tls)
+    server = await asyncio.start_server(handle, host, port, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen
@@ -98,7 +98,7 @@ class Names(AbstractResolver):
         self.asked.append(host)
         addresses = self.answers[min(next(self._turn), len(self.answers) - 1)]
         if not addresses:
-            raise OSError(None, "Name or service not known")
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [
             ResolveResult(
                 hostname=host,

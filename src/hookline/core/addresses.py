@@ -115,8 +115,9 @@ class AddressPolicy:
         return (reason := special_range(address)) and f"it is in {reason}"
 
     def _is_exception(self, address: IPAddress) -> bool:
+        # An IPv4-mapped address is an IPv4 address, also to exceptions: `::/0` does not open 127.0.0.1.
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-        return any(candidate in net for candidate in (address, mapped) if candidate for net in self.allowed_subnets)
+        return any((mapped or address) in network for network in self.allowed_subnets)
 
     def _check_name(self, host: str) -> None:
         if host == "localhost" or host.endswith(".localhost"):

@@ -15,7 +15,7 @@ URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 #: RFC 2046 section 5.1.1: 1 to 70 characters, quoted when they are not all token characters.
-_BOUNDARY = re.compile(r';[ \t]*boundary=(?:"([^"\r\n]{1,70})"|([^\s;,"]{1,70}))', re.ASCII | re.IGNORECASE)
+_BOUNDARY = re.compile(r';[ \t]*boundary=(?:"([^"\r\n]{1,70})"|([^\s;,"]{1,70})(?=[\s;]|$))', re.ASCII | re.IGNORECASE)
 #: RFC 7578 section 4.2. A quote inside the name is escaped as `\"` or `%22`, and no sender uses one.
 _NAME = re.compile(rb';[ \t]*name=(?:"([^"\r\n\\]*)"|([^\s;,"]+))', re.IGNORECASE)
 _FILENAME = re.compile(rb";[ \t]*filename\*?=", re.IGNORECASE)

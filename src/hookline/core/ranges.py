@@ -117,7 +117,8 @@ def embedded_ipv4(address: IPv6Address) -> tuple[IPv4Address, ...]:
 def _local_nat64(bits: int) -> list[int]:
     """64:ff9b:1::/48 may be used with any prefix length of RFC 6052 section 2.2, and only the translator knows which.
 
-    So each layout counts. The layouts overlap; one that reads as 0 is another one's padding, unless all do.
+    So each layout counts. The layouts overlap: one that reads as 0.0.0.0/8, where nothing lives, sees the padding of
+    another one, unless all do.
     """
     layouts = (
         (bits >> 64 & 0xFFFF) << 16 | (bits >> 40 & 0xFFFF),  # /48: bits 48-63 and 72-87
@@ -125,4 +126,4 @@ def _local_nat64(bits: int) -> list[int]:
         bits >> 24 & _LOW_32,  # /64: bits 72-103
         bits & _LOW_32,  # /96
     )
-    return [value for value in layouts if value] or [0]
+    return [value for value in layouts if value >> 24] or [0]

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from hookline.core.text import storable
 from hookline.engine.job import Job, Lane, Settlement, State
 from hookline.exceptions import ConfigurationError
 
@@ -21,6 +22,8 @@ J = TypeVar("J", bound=Job)
 
 #: Before the first lane.
 FIRST = UUID(int=0)
+#: How many lanes one claim looks at.
+LANES = 64
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,12 @@ def claim(
     after: UUID = FIRST,
     busy: Collection[UUID] = (),
     per_lane: int | None = None,
-    lanes: int = 64,
+    lanes: int = LANES,
 ) -> list[J]:
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
-    No lane gives more than `per_lane` jobs, and those in `busy` give none. Committed when this returns.
+    No lane gives more than `per_lane` jobs, and those in `busy` give none. Those due first come first. Committed when
+    this returns.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
@@ -123,7 +127,8 @@ def claim(
         "lease_end": dialect.later.format("%(lease)s"),
     }
     sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
-    return list(model._default_manager.using(connection.alias).raw(sql, params))
+    # RETURNING has no order of its own.
+    return sorted(model._default_manager.using(connection.alias).raw(sql, params), key=lambda job: job.due_at)
 
 
 def settle(results: Sequence[tuple[J, Settlement]]) -> set[UUID]:
@@ -139,7 +144,7 @@ def settle(results: Sequence[tuple[J, Settlement]]) -> set[UUID]:
     dialect, adapt = dialect_of(connection), _uuid_adapter(connection)
     params: list[Any] = []
     for job, to in results:
-        params += [adapt(job.id), job.claim, to.state.value, float(to.due_in), to.note, int(to.refund)]
+        params += [adapt(job.id), job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)]
     row = "(%s, CAST(%s AS bigint), %s, CAST(%s AS double precision), %s, CAST(%s AS integer))"
     sql = _SETTLE.format(
         **_names(model, dialect), rows=", ".join([row] * len(results)), due=dialect.later.format("result.due_in")
@@ -171,13 +176,14 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
     sql = """
+        WITH expired AS MATERIALIZED (
+            SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now} ORDER BY lease_until LIMIT %(limit)s {lock}
+        )
         UPDATE {table}
         SET state = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'pending' END,
             finished_at = CASE WHEN attempts >= %(most)s THEN {now} ELSE NULL END,
             due_at = {now}, lease_until = NULL, note = %(note)s
-        WHERE state = 'running' AND id IN (
-            SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now} ORDER BY lease_until LIMIT %(limit)s {lock}
-        )
+        WHERE state = 'running' AND id IN (SELECT id FROM expired)
         RETURNING id
     """.format(**_names(model, dialect), lock=dialect.lock)
     note = "the worker stopped without finishing; its lease ran out"

@@ -48,8 +48,10 @@ class Desk(Generic[J]):
             self._after = engine.FIRST
             jobs = self._claim(limit, busy, half)
         lanes = {self._lane_of(job) for job in jobs}
-        # Only a claim that gave each lane at most one job may have left some unvisited.
-        self._after = max(lanes) if len(jobs) == limit == len(lanes) else engine.FIRST
+        # A claim leaves lanes unvisited when there are more than it looks at (half of those may have given nothing,
+        # because another worker was just taking theirs), or when there are fewer places than lanes.
+        unvisited = len(lanes) * 2 >= engine.LANES or len(jobs) == limit == len(lanes)
+        self._after = max(lanes) if unvisited else engine.FIRST
         with self._lock:
             for job in jobs:
                 self._jobs[job.id] = (job, time.monotonic())

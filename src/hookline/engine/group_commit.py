@@ -59,7 +59,7 @@ class GroupCommit(Generic[T, R]):
         """Return when the item is committed. Raises QueueFull, or what `write` raised for this item."""
         if len(self._waiting) >= self._max_items or self._bytes + size > self._max_bytes:
             raise QueueFull(f"{len(self._waiting)} items of {self._bytes} bytes wait to be written")
-        entry = _Waiting[T, R](item, size, asyncio.get_running_loop().create_future())
+        entry: _Waiting[T, R] = _Waiting(item, size, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._bytes += size
         if self._flushing is None:
@@ -81,6 +81,8 @@ class GroupCommit(Generic[T, R]):
         loop = asyncio.get_running_loop()
         try:
             results = await loop.run_in_executor(self._writer, self._write, [entry.item for entry in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(results)} results were returned for {len(batch)} items")
         except Exception as error:
             if len(batch) == 1:
                 _resolve(batch[0].done, error=error)

@@ -7,33 +7,69 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import DatabaseDefault
 
 from hookline.engine.row import Row
 
+#: SQLite takes at most 32,766 parameters in a statement; no table of ours has as many as 30 columns.
+_ROWS_OF_SQLITE = 1000
+
 
 def insert_new(rows: Sequence[Row], unique: Sequence[str]) -> set[UUID]:
-    """Insert rows of one model in one statement, leaving out those that violate the unique columns.
+    """Insert rows of one model, leaving out those that violate the unique columns, in one statement.
 
     Returns the ids of those that were inserted. Two transactions that insert the same row at once wait for each
-    other, and exactly one of them inserts it.
+    other, and exactly one of them inserts it. Columns whose value is left to the database must be the same ones in
+    all rows. Run it in a transaction: on SQLite more than 1,000 rows take several statements.
     """
     model = type(rows[0])
     connection = connections[router.db_for_write(model)]
-    columns = [field for field in model._meta.concrete_fields if not _left_to_database(field, rows[0])]
-    row_sql = f"({', '.join(['%s'] * len(columns))})"
-    params: list[Any] = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows for field in columns
-    ]
-    sql = (
-        f"INSERT INTO {model._meta.db_table} ({', '.join(str(field.column) for field in columns)}) "
-        f"VALUES {', '.join([row_sql] * len(rows))} "
-        f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id"
-    )
+    # In one order everywhere: two transactions that insert the same rows in different orders would deadlock.
+    rows = sorted(rows, key=lambda row: [str(getattr(row, name)) for name in unique])
+    columns = [field for field in model._meta.concrete_fields if not _is_left_to_database(field, rows[0])]
+    values = [[field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows] for field in columns]
+    insert = _insert_arrays if connection.vendor == "postgresql" else _insert_values
+    return insert(connection, model, columns, values, f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id")
+
+
+def _insert_arrays(
+    connection: BaseDatabaseWrapper, model: type[Row], columns: Sequence[Any], values: Sequence[Sequence[Any]], tail: str
+) -> set[UUID]:
+    """One array for each column: the statement is the same for any number of rows, so that it is planned once."""
+    import psycopg
+
+    arrays = ", ".join(f"%b::{_base_type(field, connection)}[]" for field in columns)
+    sql = f"INSERT INTO {model._meta.db_table} ({_names(columns)}) SELECT * FROM unnest({arrays}) {tail}"
+    connection.ensure_connection()
+    # Not Django's cursor: it writes parameters into the text of the statement, which doubles the size of every body.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        return {row[0] for row in cursor.execute(sql, [list(column) for column in values], prepare=True, binary=True)}
+
+
+def _insert_values(
+    connection: BaseDatabaseWrapper, model: type[Row], columns: Sequence[Any], values: Sequence[Sequence[Any]], tail: str
+) -> set[UUID]:
+    rows = list(zip(*values, strict=True))
+    inserted: set[UUID] = set()
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return {value if isinstance(value, UUID) else UUID(hex=value) for (value,) in cursor.fetchall()}
+        for start in range(0, len(rows), _ROWS_OF_SQLITE):
+            part = rows[start : start + _ROWS_OF_SQLITE]
+            marks = ", ".join([f"({', '.join(['%s'] * len(columns))})"] * len(part))
+            sql = f"INSERT INTO {model._meta.db_table} ({_names(columns)}) VALUES {marks} {tail}"
+            cursor.execute(sql, [value for row in part for value in row])
+            inserted.update(UUID(hex=value) for (value,) in cursor.fetchall())
+    return inserted
 
 
-def _left_to_database(field: models.Field[Any, Any], row: Row) -> bool:
+def _names(columns: Sequence[Any]) -> str:
+    return ", ".join(field.column for field in columns)
+
+
+def _base_type(field: models.Field[Any, Any], connection: BaseDatabaseWrapper) -> str:
+    """The column's type without its length: `varchar(256)[]` would cut a value short instead of refusing it."""
+    return str(field.rel_db_type(connection) if field.is_relation else field.db_type(connection)).partition("(")[0]
+
+
+def _is_left_to_database(field: models.Field[Any, Any], row: Row) -> bool:
     return isinstance(getattr(row, field.attname), DatabaseDefault)

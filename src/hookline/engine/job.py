@@ -49,15 +49,15 @@ class Job(Row):
     #: Name of the foreign key to the Lane.
     lane: ClassVar[str]
 
-    state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING, editable=False)
+    state = models.CharField(max_length=9, choices=State.choices, db_default=State.PENDING, editable=False)
     due_at = models.DateTimeField(db_default=Now(), editable=False)
     #: Tries begun, counted when the job is claimed, so that a crash cannot lose one.
-    attempts = models.PositiveIntegerField(default=0, editable=False)
-    claim = models.BigIntegerField(default=0, editable=False)
+    attempts = models.PositiveIntegerField(db_default=0, editable=False)
+    claim = models.BigIntegerField(db_default=0, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True, editable=False)
     #: Why the job is in this state, for people.
-    note = models.TextField(blank=True, default="", editable=False)
+    note = models.TextField(blank=True, db_default="", editable=False)
 
     class Meta:
         abstract = True

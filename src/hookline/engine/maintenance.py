@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import Any
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import close_old_connections, connections
 
 from hookline.engine.claim import release_expired
 from hookline.engine.desk import Desk
@@ -25,13 +25,13 @@ class Maintenance(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.is_set():
-            close_old_connections()
             try:
+                close_old_connections()
                 self._desk.heartbeat()
                 if released := release_expired(self._desk.model, self._max_attempts):
                     logger.warning("took back %d jobs whose worker is gone", released)
-            except DatabaseError:
-                logger.exception("cannot reach the database to keep leases; trying again")
+            except Exception:  # without this thread, every job of the worker would run a second time elsewhere
+                logger.exception("cannot keep leases; trying again")
             self._stopping.wait(self._desk.lease / 3)
         connections.close_all()
 

@@ -38,7 +38,12 @@ class Row(models.Model):
 
     @property
     def public_id(self) -> str:
-        return ids.to_text(self.prefix, self.id)
+        return self.public(self.id)
+
+    @classmethod
+    def public(cls, value: UUID) -> str:
+        """The public form of a primary key."""
+        return ids.to_text(cls.prefix, value)
 
     @classmethod
     def id_of(cls, public_id: str) -> UUID:

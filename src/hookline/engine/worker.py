@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import close_old_connections, connections
 
 from hookline.engine import wakeup
 from hookline.engine.desk import Desk
@@ -62,18 +64,19 @@ class ThreadWorker(Generic[J]):
 
     def stop(self, timeout: float) -> None:
         """Claim nothing more, give back what has not begun, and wait for the rest for up to `timeout` seconds."""
+        end = time.monotonic() + timeout
         self._stopping.set()
         wakeup.of(self._desk.model).notify()
         self._claiming.join(timeout)
         unbegun: list[J] = []
-        while not self._queue.empty():
-            if (job := self._queue.get()) is not None:
+        with suppress(queue.Empty):  # not asked beforehand: a runner may take the last one in between
+            while (job := self._queue.get_nowait()) is not None:
                 unbegun.append(job)
         self._give_back(unbegun, "the worker stopped before it began")
         for _ in self._runners:
             self._queue.put(None)
         for runner in self._runners:
-            runner.join(timeout)
+            runner.join(max(0.0, end - time.monotonic()))
         self._maintenance.stop()
 
     def _claim_all(self) -> None:
@@ -86,7 +89,8 @@ class ThreadWorker(Generic[J]):
                 try:
                     jobs = self._desk.take(free)
                     self._prepare(jobs)
-                except DatabaseError:
+                except Exception:
+                    # Whatever it is, a worker that claims nothing any more without a word would be worse.
                     logger.exception("cannot claim %s jobs; trying again", self._desk.model.__name__)
                     self._give_back(jobs, "the database failed before it began")
                     jobs, pause = [], _DATABASE_PAUSE
@@ -107,7 +111,7 @@ class ThreadWorker(Generic[J]):
                 self._run(job)
             except LeaseLost as error:
                 logger.warning("%s", error)
-            except Exception:
+            except BaseException:  # SystemExit too: it must not end a thread on which other jobs rely
                 logger.exception("%s could not be settled; it runs again when its lease ends", job.public_id)
             finally:
                 self._desk.done(job)

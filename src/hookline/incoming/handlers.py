@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -44,6 +45,11 @@ def handler(provider: str, pattern: str = "*") -> Callable[[F], F]:
     def register(function: F) -> F:
         if not callable(function):
             raise ConfigurationError(f"a handler is a function of one argument, the Event; got {function!r}")
+        if inspect.iscoroutinefunction(function):
+            raise ConfigurationError(
+                f"the handler {function.__qualname__} is async, but handlers run in a database transaction, which "
+                "is synchronous; make it a plain function, and call async code with asgiref.sync.async_to_sync"
+            )
         _handlers.append(Handler(name, pattern, function))
         return function
 
@@ -51,8 +57,9 @@ def handler(provider: str, pattern: str = "*") -> Callable[[F], F]:
 
 
 def matching(provider: str, event_type: str) -> list[HandlerFunction]:
-    """The functions that want this event, in the order of registration."""
-    return [item.function for item in _handlers if item.wants(provider, event_type)]
+    """The functions that want this event, in the order of registration. `provider` is a name or an alias."""
+    name = providers.get(provider).name
+    return [item.function for item in _handlers if item.wants(name, event_type)]
 
 
 def registered() -> tuple[Handler, ...]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets as random
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 
-from hookline import conf
-from hookline.core.request import parse_json
+from hookline import conf, providers
+from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.engine.job import Job, Lane, job_indexes
 from hookline.engine.row import Row
+from hookline.exceptions import TooLarge
 from hookline.fields import EncryptedField
 from hookline.providers.base import SourceConfig
 from hookline.tenants.models import Tenant
@@ -35,12 +38,21 @@ class Source(Lane):
     disabled = models.BooleanField(default=False, help_text="Answer 404 to every request.")
     awaiting_handshake = models.BooleanField(default=True, editable=False)
     encrypted_secrets = EncryptedField()
+    #: By the database's clock. Snapshots in other processes look for later ones.
+    changed_at = models.DateTimeField(db_default=Now(), db_index=True, editable=False)
 
     class Meta:
         ordering = ["-id"]
 
     def __str__(self) -> str:
         return self.name or f"{self.provider} ({self.public_id})"
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        self.changed_at = Now()  # type: ignore[assignment]  # an expression until it is read back
+        if update_fields is not None:
+            update_fields = {*update_fields, "changed_at"}
+        super().save(*args, update_fields=update_fields, **kwargs)
+        del self.changed_at  # read from the database when it is next needed
 
     @property
     def path(self) -> str:
@@ -86,8 +98,9 @@ class Event(Job):
 
     @property
     def json(self) -> Any:
-        """The body as JSON. Raises Unreadable for another format; `body` has the bytes."""
-        return parse_json(bytes(self.body))
+        """The JSON that the sender sent, wherever in the body it stands. Raises Unreadable; `body` has the bytes."""
+        headers = {name: (value,) for name, value in self.headers.items()}
+        return providers.get(self.source.provider).payload(WebhookRequest("POST", "", headers, bytes(self.body)))
 
 
 class Rejection(Row):
@@ -115,4 +128,4 @@ class Rejection(Row):
     @property
     def complete(self) -> bool:
         """Whether the whole body was kept, so that the request can be verified again."""
-        return self.body_size <= conf.get().REJECTION_BODY_BYTES
+        return self.status != TooLarge.status and self.body_size <= conf.get().REJECTION_BODY_BYTES

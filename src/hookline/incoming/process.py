@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import traceback
+from functools import partial
 
 from django.db import router, transaction
 
@@ -24,14 +26,21 @@ def run(event: Event) -> Settlement:
 
     Raises LeaseLost if the event belongs to another worker by now; then nothing that was done here remains.
     """
+    database = router.db_for_write(Event)
+    committed: list[bool] = []
     try:
-        with transaction.atomic(using=router.db_for_write(Event), durable=True):
+        with transaction.atomic(using=database, durable=True):
+            # Before the handlers, so that it is called before what they leave to do after the commit.
+            transaction.on_commit(partial(committed.append, True), using=database)
             settlement = Settlement.succeed(call_handlers(event))
             settle_or_raise(event, settlement)
         return settlement
     except LeaseLost:
         raise
-    except Exception as error:  # a handler is foreign code and may raise anything
+    except (Exception, SystemExit, asyncio.CancelledError) as error:  # a handler is foreign code and may raise anything
+        if committed:
+            logger.exception("%s is processed, but something to be done after its commit failed", event.public_id)
+            return settlement
         settlement = decide(event, error)
         settle_or_raise(event, settlement)
     if settlement.state == State.DEAD:
@@ -53,7 +62,7 @@ def settle_or_raise(event: Event, settlement: Settlement) -> None:
         raise LeaseLost(f"{event.public_id} was claimed by another worker while this one was running it")
 
 
-def decide(event: Event, error: Exception) -> Settlement:
+def decide(event: Event, error: BaseException) -> Settlement:
     """What becomes of an event whose handlers were rolled back by `error`."""
     if isinstance(error, Discard):
         return Settlement.cancel(error.reason)
@@ -73,8 +82,12 @@ def schedule() -> RetrySchedule:
     return RetrySchedule(settings.EVENT_RETRY_DELAYS, settings.RETRY_JITTER)
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """An error in one line for the operator: what, and where in the handler."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" (at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}".replace("\x00", "")[:2000]
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  # foreign code again
+        text = "(its text cannot be had)"
+    return f"{type(error).__name__}: {text[:1900]}{place}"[:2000]

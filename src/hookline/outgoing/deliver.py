@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from hookline import conf
 from hookline.core import standard_webhooks
-from hookline.core.outcome import Outcome, Verdict, classify
+from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
 from hookline.engine.job import Settlement
+from hookline.exceptions import ConfigurationError
 from hookline.outgoing.models import Delivery
 from hookline.outgoing.transport import Response, Transport
 
@@ -27,15 +28,21 @@ class Result:
 
 async def deliver(delivery: Delivery, transport: Transport, clock: Callable[[], float]) -> Result:
     """Sign the stored bytes, send them, and judge the answer. Writes nothing and raises nothing."""
-    now = clock()
-    headers = sign(delivery, now)
-    response = await transport.send(delivery.endpoint.url, headers, bytes(delivery.message.body))
+    try:
+        headers = sign(delivery, clock())
+    except (ValueError, ConfigurationError) as error:
+        response = Response(error=Failure.INVALID_REQUEST, detail=f"cannot sign for this endpoint: {error}")
+    else:
+        response = await transport.send(delivery.endpoint.url, headers, bytes(delivery.message.body))
     outcome = classify(response.status, response.error, response.header("retry-after"), clock())
     return Result(delivery, response, outcome, decide(delivery, response, outcome))
 
 
 def sign(delivery: Delivery, now: float) -> dict[str, str]:
-    """The headers of this attempt: the message's id never changes, the timestamp is this attempt's."""
+    """The headers of this attempt: the message's id never changes, the timestamp is this attempt's.
+
+    Raises ValueError or ConfigurationError, quoting no secret, when the endpoint has none that can sign.
+    """
     message = delivery.message
     secrets = delivery.endpoint.secrets.active(now)
     return {
@@ -56,9 +63,9 @@ def decide(delivery: Delivery, response: Response, outcome: Outcome) -> Settleme
 
 
 def describe(response: Response) -> str:
-    if response.status is not None:
-        return f"the endpoint answered {response.status}"
-    return f"{response.error}: {response.detail}" if response.detail else response.error
+    if response.error:
+        return f"{response.error}: {response.detail}" if response.detail else response.error
+    return f"the endpoint answered {response.status}"
 
 
 def schedule() -> RetrySchedule:

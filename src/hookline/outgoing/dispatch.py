@@ -19,6 +19,7 @@ from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.tenants.models import Tenant, resolve
 
 MAX_CHANNELS = 5
+MAX_KEY = 256
 
 
 def dispatch(
@@ -35,10 +36,12 @@ def dispatch(
     sends these exact bytes: `{"type": ..., "timestamp": ..., "data": ...}`, as Standard Webhooks recommends.
     A second call with the same `idempotency_key` returns the first message and sends nothing.
 
-    Raises InvalidEventType, NotSerializable, MessageTooLarge, or ConfigurationError for an unknown tenant.
+    Raises InvalidEventType, NotSerializable, MessageTooLarge, or ConfigurationError for an unknown tenant and for
+    channels or a key that cannot be.
     """
     check_type(event_type)
     check_channels(channels)
+    check_key(idempotency_key)
     body = compose(event_type, data, timezone.now())
     with transaction.atomic(using=router.db_for_write(Message)):
         message = Message(
@@ -81,6 +84,12 @@ def shares_channel(wanted: Iterable[str], sent: Iterable[str]) -> bool:
     """Whether an endpoint that wants these channels gets a message on those. No wish means all."""
     wanted = set(wanted)
     return not wanted or not wanted.isdisjoint(sent)
+
+
+def check_key(key: str | None) -> None:
+    # Above all not an empty one, which is what a missing header gives: every later message would be taken for a copy.
+    if key is not None and not (isinstance(key, str) and 1 <= len(key) <= MAX_KEY and key.isprintable()):
+        raise ConfigurationError(f"an idempotency key has 1 to {MAX_KEY} printable characters; {key!r:.80} has not")
 
 
 def check_channels(channels: Sequence[str]) -> None:

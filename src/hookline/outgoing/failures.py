@@ -37,8 +37,14 @@ def name_failure(error: BaseException) -> Failure:
 
 
 def describe(error: BaseException) -> str:
-    """The error in one bounded line. Parts of it may be the server's words."""
-    text = str(error) or type(error).__name__
+    """The error in one bounded line, without the URL, which may hold a token. Parts of it may be the server's words."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        text = error.message
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        text = f"{error.host}: {error.os_error.strerror or error.os_error}"
+    else:
+        text = str(error)
+    text = text or type(error).__name__
     return "".join(char if char.isprintable() else " " for char in text)[:500]
 
 

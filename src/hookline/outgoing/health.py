@@ -32,7 +32,10 @@ SETTINGS = BreakerSettings()
 
 
 def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[Delivery, Settlement]]]:
-    """Split claimed deliveries into those to send now and those to give back because a breaker says so."""
+    """Split claimed deliveries into those to send now and those to give back because a breaker says so.
+
+    Those whose endpoint was deleted meanwhile are in neither.
+    """
     doubtful = {d.endpoint_id for d in deliveries if d.endpoint.breaker.state is not breakers.State.CLOSED}
     admitted = [d for d in deliveries if d.endpoint_id not in doubtful]
     put_off: list[tuple[Delivery, Settlement]] = []
@@ -68,7 +71,8 @@ def learn(results: Sequence[Result]) -> None:
         before = endpoint.breaker.state
         for result in telling[endpoint.pk]:
             if result.outcome.verdict is Verdict.GONE:
-                suspend(endpoint, "the endpoint answered 410 Gone")
+                if not endpoint.disabled:  # of several under way, the first to say so
+                    suspend(endpoint, "the endpoint answered 410 Gone")
             else:
                 endpoint.breaker = breakers.record(endpoint.breaker, result.outcome.succeeded, now, SETTINGS)
         if endpoint.breaker.state is not before:
@@ -92,11 +96,11 @@ def _is_routine(result: Result) -> bool:
 
 
 def _locked(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:
-    # In the order of their ids, so that two workers cannot wait for each other.
-    return {e.pk: e for e in Endpoint.objects.select_for_update().filter(pk__in=list(ids)).order_by("pk")}
+    # In the order of their ids, so that two workers cannot wait for each other. Not their keys, which every transaction
+    # that dispatched to an endpoint must share while it commits.
+    return {e.pk: e for e in Endpoint.objects.select_for_update(no_key=True).filter(pk__in=list(ids)).order_by("pk")}
 
 
 def _save(endpoints: Iterable[Endpoint]) -> None:
     for endpoint in endpoints:
-        endpoint.hold_while_broken()
-        endpoint.save(update_fields=["breaker_state", "held_until", "disabled", "disabled_reason"])
+        endpoint.save(update_fields=["breaker_state", "disabled", "disabled_reason"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from datetime import datetime, timezone
+from typing import Any
 
 from django.db import models
 
@@ -68,11 +71,16 @@ class Endpoint(Lane):
         self.disabled, self.disabled_reason, self.held_until = False, "", None
         self.breaker = Breaker()
 
-    def hold_while_broken(self) -> None:
-        """Put the breaker's verdict where the claim sees it."""
-        if not self.disabled:
-            broken = self.breaker.state is State.OPEN and self.breaker.open_until is not None
-            self.held_until = moment(self.breaker.open_until) if broken else None
+    def hold(self) -> None:
+        """Put what `disabled` and the breaker say where the claim sees it. Saving either does this."""
+        open_until = self.breaker.open_until if self.breaker.state is State.OPEN else None
+        self.held_until = FOREVER if self.disabled else moment(open_until) if open_until is not None else None
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        if update_fields is None or not {"disabled", "breaker_state"}.isdisjoint(update_fields := set(update_fields)):
+            self.hold()
+            update_fields = None if update_fields is None else {*update_fields, "held_until"}
+        super().save(*args, update_fields=update_fields, **kwargs)
 
 
 class Message(Row):
@@ -90,6 +98,11 @@ class Message(Row):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_message_uid")]
+
+    @property
+    def json(self) -> Any:
+        """The body as a value: `{"type": ..., "timestamp": ..., "data": ...}`."""
+        return json.loads(bytes(self.body))
 
 
 class Delivery(Job):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from django.db import router, transaction
 
 from hookline import signals
+from hookline.core.text import storable
 from hookline.engine.claim import settle
 from hookline.engine.job import State
 from hookline.outgoing import health
@@ -40,13 +41,8 @@ def attempt_of(result: Result) -> Attempt:
         number=result.delivery.attempts,
         status=response.status,
         error=response.error,
-        detail=printable(response.detail)[:1000],
+        detail=storable(response.detail)[:1000],
         duration_ms=response.duration_ms,
-        response_headers={name: printable(", ".join(values)) for name, values in response.headers.items()},
-        response_body=printable(response.body.decode("utf-8", "backslashreplace")),
+        response_headers={name: storable(", ".join(values)) for name, values in response.headers.items()},
+        response_body=storable(response.body.decode("utf-8", "backslashreplace")),
     )
-
-
-def printable(text: str) -> str:
-    """Text from outside without what PostgreSQL refuses: NUL and lone surrogates."""
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import close_old_connections, connections
 from django.db.models import prefetch_related_objects
 
 from hookline import conf
@@ -92,7 +93,8 @@ class Sender(threading.Thread):
             try:
                 if deliveries := await loop.run_in_executor(self._claimer, _fresh(self._take), free):
                     return deliveries
-            except DatabaseError:
+            except Exception:
+                # Whatever it is, a sender that claims nothing any more without a word would be worse.
                 logger.exception("cannot claim deliveries; trying again")
                 pause = _DATABASE_PAUSE
         await loop.run_in_executor(self._claimer, wakeup.of(Delivery).wait, pause)
@@ -102,11 +104,16 @@ class Sender(threading.Thread):
         deliveries = self._desk.take(free)
         try:
             prefetch_related_objects(deliveries, "message", "endpoint")
-            admitted, put_off = health.admit(deliveries)
-        except DatabaseError:
+            admitted, put_off = health.admit([delivery for delivery in deliveries if is_whole(delivery)])
+        except Exception:
             self._desk.give_back([(d, Settlement.give_back(0, "the database failed before it was sent")) for d in deliveries])
             raise
         self._desk.give_back(put_off)
+        if len(admitted) < len(deliveries):
+            begin = {delivery.id for delivery in admitted}
+            for delivery in deliveries:
+                if delivery.id not in begin:  # put off, or deleted with its endpoint or message
+                    self._desk.done(delivery)
         return admitted
 
     async def _send(self, delivery: Delivery, transport: Transport, commit: GroupCommit[Result, bool]) -> None:
@@ -119,6 +126,15 @@ class Sender(threading.Thread):
         finally:
             self._desk.done(delivery)
             wakeup.of(Delivery).notify()
+
+
+def is_whole(delivery: Delivery) -> bool:
+    """Whether the message and the endpoint, which were fetched after the claim, were still there."""
+    try:
+        _ = delivery.message, delivery.endpoint
+    except ObjectDoesNotExist:
+        return False
+    return True
 
 
 def _fresh(work: Callable[[A], R]) -> Callable[[A], R]:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +32,7 @@ from hookline.core.addresses import AddressPolicy
 from hookline.core.outcome import Failure
 from hookline.core.request import Headers, read_headers
 from hookline.core.sent_headers import check_headers
-from hookline.core.url import Url
+from hookline.core.url import Url, host_matches
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.outgoing.failures import describe, name_failure
 from hookline.outgoing.resolver import Resolver
@@ -129,6 +130,8 @@ class Transport:
         self._own_resolver: Resolver | None = None
         self._session: aiohttp.ClientSession | None = None
         self._places = asyncio.Semaphore(self._settings.concurrency)
+        # The policy never changes, so what it said of a URL holds. Only what passed is remembered.
+        self._check_url = lru_cache(maxsize=1024)(policy.check_url)
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         """POST the body. Network trouble, refusals and broken responses are in the Response; nothing is raised."""
@@ -140,10 +143,10 @@ class Transport:
         `allowed_hosts` are names in which `*` stands for one label, as `sns.*.amazonaws.com`; others are refused.
         """
         try:
-            host = self._policy.check_url(url).host
+            host = self._check_url(url).host
         except AddressRefused as error:
             return Response(error=Failure.ADDRESS_REFUSED, detail=str(error))
-        if not any(_matches(host, pattern) for pattern in allowed_hosts):
+        if not any(host_matches(host, pattern) for pattern in allowed_hosts):
             detail = f"{host} is not one of the hosts that this may be fetched from: {', '.join(sorted(allowed_hosts))}"
             return Response(error=Failure.ADDRESS_REFUSED, detail=detail)
         response = await self._request("GET", url, {}, None, max_bytes)
@@ -174,7 +177,7 @@ class Transport:
         self, method: str, text: str, headers: Mapping[str, str], body: bytes | None, max_body: int
     ) -> Response:
         try:
-            url = self._policy.check_url(text)
+            url = self._check_url(text)
             check_headers(headers)
         except AddressRefused as error:
             return Response(error=Failure.ADDRESS_REFUSED, detail=str(error))
@@ -210,12 +213,10 @@ class Transport:
     async def _converse(
         self, exchange: _Exchange, method: str, url: Url, headers: Mapping[str, str], body: bytes | None
     ) -> None:
-        # Built from the checked parts and marked as encoded, so that no second parser gets to read the text.
-        path, _, query = url.target.partition("?")
-        target = URL.build(scheme=url.scheme, authority=url.authority, path=path, query_string=query, encoded=True)
         # aiohttp warns about more than 1 MiB of bytes in one write; a file is written in pieces.
         data = io.BytesIO(body) if body is not None and len(body) > 2**20 else body
-        reply = await self._open_session().request(method, target, headers=headers, data=data, allow_redirects=False)
+        session, target = self._open_session(), _target(url)
+        reply = await session.request(method, target, headers=headers, data=data, allow_redirects=False)
         try:
             exchange.status = reply.status
             exchange.headers = read_headers((_clean(name), _clean(value)) for name, value in reply.raw_headers)
@@ -284,11 +285,14 @@ class Transport:
         return socket.socket(family, kind, protocol)
 
 
-def _matches(host: str, pattern: str) -> bool:
-    labels, wanted = host.split("."), pattern.split(".")
-    return len(labels) == len(wanted) and all(want in ("*", label) for label, want in zip(labels, wanted, strict=True))
+@lru_cache(maxsize=1024)
+def _target(url: Url) -> URL:
+    """The URL for aiohttp, made from the checked parts and marked as encoded: no second parser reads a text."""
+    path, _, query = url.target.partition("?")
+    return URL.build(scheme=url.scheme, authority=url.authority, path=path, query_string=query, encoded=True)
 
 
 def _clean(raw: bytes) -> str:
     """Latin-1 keeps every byte (RFC 9110 section 5.5); control characters would not go into a database."""
-    return "".join(char if char.isprintable() else "?" for char in raw.decode("latin-1"))
+    text = raw.decode("latin-1")
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)

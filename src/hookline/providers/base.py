@@ -190,10 +190,13 @@ class Provider:
         """What two deliveries of one event have in common and the signature covers; normally the body."""
         return request.body
 
-    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
         """The unsigned request that the real sender would make for this event, without its URL.
 
-        `event_id` may be empty: then the provider makes one up from `now`. `data` replaces the sample's payload.
+        `event_id` may be empty: then the provider makes one up from `now`. `data` is a JSON object that replaces the
+        sample's payload.
         """
         raise NotImplementedError
 

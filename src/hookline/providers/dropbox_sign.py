@@ -6,7 +6,7 @@ The hash is the lower-case hex HMAC-SHA256 of `event_time` and `event_type` join
 **It covers nothing else.** Whoever captured one callback can put any signature request into it. So the header
 `Content-Sha256`, an HMAC of the whole JSON text with the same key, is checked whenever it is there, and the option
 `require_content_sha256` refuses requests without it. Where it does not come, a handler should fetch the signature
-request from the API before it acts. The documentation's example of that header is base64 of the *hex* text; base64
+request from the API before it acts. The one example of that header that we know is base64 of the *hex* text; base64
 of the raw digest is accepted too, since no official vector settles it.
 
 `event_hash` is the same for two events of one type within a second, so the deduplication key is a hash of the JSON
@@ -18,15 +18,16 @@ from __future__ import annotations
 
 import binascii
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.forms import MULTIPART, multipart_body
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.core.signing import equal, mac
-from hookline.exceptions import NotVerified
+from hookline.exceptions import NotVerified, Unreadable
 from hookline.providers.base import Option, Reply, SourceConfig
 from hookline.providers.schemes.hmac import HmacProvider, as_sent
-from hookline.providers.schemes.parts import Json
+from hookline.providers.schemes.parts import Json, field_of
 from hookline.providers.schemes.signatures import Plain, required_header
 
 _BOUNDARY = "------------------------8a7c5e1f0b3d2946"
@@ -82,7 +83,9 @@ class DropboxSign(HmacProvider):
     def signed_bytes(self, request: WebhookRequest) -> bytes:
         return request.json_text(self.json_field)
 
-    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
         account = "6421d70b9bd45059fa207d03ab8d1b96515b472c"
         metadata = {"related_signature_id": event_id or None, "reported_for_account_id": account}
         event = {"event_time": str(int(now)), "event_type": event_type, "event_hash": "", "event_metadata": metadata}
@@ -91,9 +94,12 @@ class DropboxSign(HmacProvider):
     def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
         """Fills in `event_hash` and adds Content-Sha256. `event_time` stays as composed: it is when it happened."""
         key = self.signing_key(config)
-        event_hash = mac(self.digest, key, self.signed_text(request, "")).hex()
         document = request.json(self.json_field)
-        signed = _form_request({**document, "event": {**document["event"], "event_hash": event_hash}})
+        event = field_of(document, "event")
+        if not isinstance(event, dict):
+            raise Unreadable("missing_field", "there is no event in the JSON to sign; begin with compose()")
+        event_hash = mac(self.digest, key, self.signed_text(request, "")).hex()
+        signed = _form_request({**document, "event": {**event, "event_hash": event_hash}})
         content = mac("sha256", key, signed.json_text(self.json_field)).hex().encode()
         return signed.with_headers({"content-sha256": _base64(content).decode()})
 

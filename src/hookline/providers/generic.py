@@ -106,7 +106,9 @@ class Generic(HmacProvider):
             raise ValueError(f"it is not {self.key_encoding}")
         return key
 
-    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
         request = json_request({"data": self.samples.get(event_type, {}) if data is None else data})
         request = self.type_at.write(request, event_type)
         return self.id_at.write(request, event_id or f"evt_{now * 1000:.0f}") if self.id_at else request

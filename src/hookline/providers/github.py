@@ -11,6 +11,7 @@ The older `X-Hub-Signature` (SHA-1) is ignored. The body is JSON, or a form with
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +54,9 @@ class GitHub(HmacProvider):
         action = self.action_at.read(request)
         return f"{event}.{action}" if action else event
 
-    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
         event, _, action = event_type.partition(".")
         payload = dict(self.samples.get(event_type, {}) if data is None else data)
         if action:

@@ -16,6 +16,7 @@ https://docs.slack.dev/authentication/verifying-requests-from-slack
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -80,7 +81,9 @@ class Slack(HmacProvider):
         found = "" if request.is_form else field_of(request.json(), "event_id")
         return found if isinstance(found, str) else ""
 
-    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
         sample = dict(self.samples.get(event_type, {}) if data is None else data)
         app = {"team_id": "T123ABC456", "api_app_id": "A123ABC456"}
         trigger_id = event_id or f"{now:.3f}.47445629121.803a0bc887a14d10"

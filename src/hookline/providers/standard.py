@@ -11,6 +11,7 @@ The body's `type` is recommended, not required: for a sender without one, the op
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,7 @@ from hookline.exceptions import CannotVerify, Unreadable
 from hookline.providers.base import Option, Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json, part_of
-from hookline.providers.schemes.signatures import Tagged
+from hookline.providers.schemes.signatures import Tagged, required_header
 
 _NAMES = {f"webhook-{name}": f"svix-{name}" for name in ("id", "timestamp", "signature")}
 
@@ -55,11 +56,16 @@ class Standard(HmacProvider):
     }
 
     def receive(self, request: WebhookRequest, config: SourceConfig, now: float) -> Received:
-        request = with_standard_names(request)
-        if "." in (request.header("webhook-id") or ""):
-            # The specification forbids it: the signed text could be cut into id, timestamp and body in two ways.
+        return super().receive(with_standard_names(request), config, now)
+
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> None:
+        # The specification forbids a full stop: the signed text could be cut into id, timestamp and body in two ways.
+        if "." in required_header(request, "webhook-id"):
             raise Unreadable("bad_id", "the webhook-id has a full stop")
-        return super().receive(request, config, now)
+        super().verify(request, config, now)
+
+    def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
+        return super().sign(with_standard_names(request), config, now)
 
     def key(self, secret: str) -> bytes:
         return decode_secret(secret)
@@ -74,7 +80,9 @@ class Standard(HmacProvider):
             raise CannotVerify("bad_option", f"the option 'type' of this source is wrong: {error}") from None
         return part.read(request)
 
-    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
         payload = {
             "type": event_type,
             "timestamp": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),

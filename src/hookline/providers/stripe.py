@@ -7,6 +7,7 @@ https://docs.stripe.com/webhooks#verify-manually
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
@@ -53,7 +54,9 @@ class Stripe(HmacProvider):
         },
     }
 
-    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
         return json_request(
             {
                 "id": event_id or f"evt_{now * 1000:.0f}",

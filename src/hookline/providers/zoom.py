@@ -16,6 +16,7 @@ two hours; the option `tolerance` narrows it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
@@ -56,7 +57,9 @@ class Zoom(HmacProvider):
         answer = mac("sha256", next(self.keys(config)), token.encode())
         return Reply.json({"plainToken": token, "encryptedToken": answer.hex()})
 
-    def compose(self, event_type: str, event_id: str, now: float, data: Any = None) -> WebhookRequest:
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
         thing = self.samples.get(event_type, {}) if data is None else data
         payload = {"account_id": "AAAAAABBBB", "object": thing}
         return json_request({"event": event_type, "payload": payload, "event_ts": int(now * 1000)})

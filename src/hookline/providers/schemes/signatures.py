@@ -71,7 +71,7 @@ class KeyValues:
         signatures: list[str] = []
         timestamp = None
         for pair in required_header(request, self.header).split(self.separator, MAX_ITEMS):
-            key, _, value = pair.strip().partition("=")
+            key, _, value = pair.lstrip().partition("=")
             if key == self.signature:
                 signatures.append(value)
             elif key and key == self.timestamp:

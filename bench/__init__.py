@@ -1,0 +1,1 @@
+"""Reproducible benchmarks. Each prints ratios measured in one run, since machines differ."""

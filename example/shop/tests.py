@@ -1,0 +1,64 @@
+"""How a project tests its webhooks: `python manage.py test`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from unittest import mock
+
+from django.test import TestCase
+
+from hookline.core.secrets import SecretRing
+from hookline.models import Endpoint, Source, Tenant
+from hookline.testing import StubTransport, captured_messages, deliver_all, post_webhook, run_events
+from shop.models import Invoice, LedgerEntry, Order
+from shop.services import place_order
+
+PAID = {"id": "in_1", "amount_paid": 2000}
+
+
+class ShopTests(TestCase):
+    source: Source
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        tenant = Tenant.objects.create(key="default")
+        cls.source = Source(tenant=tenant, provider="stripe")
+        cls.source.secrets = SecretRing.of("whsec_made_up")
+        cls.source.save()
+        endpoint = Endpoint(tenant=tenant, url="https://merchant.example.com/hooks")
+        endpoint.secrets = SecretRing.of("whsec_bWFkZSB1cCBmb3IgdGhlIHRlc3RzIG9mIHRoZSBzaG9w")
+        endpoint.save()
+
+    def test_an_order_is_announced(self) -> None:
+        with captured_messages() as messages:
+            order = place_order(Decimal("20.00"), "in_1")
+        self.assertEqual([message.type for message in messages], ["order.created"])
+        self.assertEqual(messages[0].json["data"], {"order": order.pk, "total": "20.00"})
+
+    def test_an_order_that_fails_is_not_announced(self) -> None:
+        with (
+            captured_messages() as messages,
+            mock.patch.object(Invoice.objects, "create", side_effect=ValueError),
+            self.assertRaises(ValueError),
+        ):
+            place_order(Decimal("20.00"), "in_1")
+        self.assertEqual((messages, Order.objects.count()), ([], 0))
+
+    def test_a_payment_is_booked_once_however_often_stripe_sends_it(self) -> None:
+        order = place_order(Decimal("20.00"), "in_1")
+        for _ in range(3):
+            answer = post_webhook(self.client, self.source, "invoice.paid", PAID, event_id="evt_1")
+            self.assertEqual(answer.status_code, 200)
+            run_events()
+        self.assertEqual([entry.amount for entry in LedgerEntry.objects.all()], [Decimal("20.00")])
+
+        merchant = StubTransport()
+        deliver_all(merchant)
+        self.assertEqual([sent.json["type"] for sent in merchant.sent], ["order.created", "order.paid"])
+        self.assertEqual(merchant.sent[1].json["data"]["order"], order.pk)
+
+    def test_a_payment_that_comes_before_its_invoice_is_tried_again(self) -> None:
+        post_webhook(self.client, self.source, "invoice.paid", PAID)
+        (event,) = run_events(raise_errors=False)
+        self.assertEqual(event.state, "pending")
+        self.assertIn("there is no invoice in_1 yet", event.note)

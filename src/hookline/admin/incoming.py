@@ -1,0 +1,143 @@
+"""Source, Event and Rejection in the admin."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.decorators import method_decorator
+
+from hookline import conf, providers
+from hookline.admin.forms import SourceForm
+from hookline.admin.jobs import JOB_FIELDS, JobAdmin
+from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
+from hookline.admin.secrets import SecretsAdmin
+from hookline.admin.text import show_body, show_json
+from hookline.exceptions import ConfigurationError, HooklineError
+from hookline.incoming import rejections, sources
+from hookline.incoming.models import Event, Rejection, Source
+from hookline.incoming.receive import CREDENTIAL_HEADERS
+from hookline.incoming.reverify import reverify
+
+#: A page has room for so many.
+SHOWN_PROBLEMS = 10
+
+
+@admin.register(Source)
+class SourceAdmin(SecretsAdmin[Source]):
+    form = SourceForm
+    list_display = ("__str__", "provider", "tenant", "disabled", "public_id", "created_at")
+    list_select_related = ("tenant",)
+    list_filter = (("provider", admin.AllValuesFieldListFilter), "disabled")
+    not_listed = ("encrypted_secrets",)
+    raw_id_fields = ("tenant",)
+    found_by = {"src": "pk", "ten": "tenant"}
+    found_by_text = ("name",)
+    search_help_text = "An id (src_..., ten_...) or a name."
+    readonly_fields = ("public_id", "url", "secrets_shown", "created_at", "related")
+    add_fields = ("tenant", "provider", "name", "options", "new_secret", "rotate")
+    change_fields = (
+        "public_id", "url", "tenant", "provider", "name", "options", "disabled", "secrets_shown",
+        "new_secret", "rotate", "overlap", "created_at", "related",
+    )  # fmt: skip
+    fixed_fields = ("tenant", "provider")  # the history is theirs
+    rotate = staticmethod(sources.rotate)
+
+    @admin.display(description="URL")
+    def url(self, source: Source) -> str:
+        return f"{conf.get().PUBLIC_URL.rstrip('/')}{source.path}"
+
+    @admin.display(description="see")
+    def related(self, source: Source) -> str:
+        return self.links({Event: "source", Rejection: "source"}, source)
+
+
+@admin.register(Event)
+class EventAdmin(JobAdmin[Event]):
+    list_display = ("public_id", "state", "type", "source", "provider_id", "attempts", "note", "due_at", "created_at")
+    list_select_related = ("source",)
+    not_listed = ("body", "headers", "source__encrypted_secrets")
+    fields = ("public_id", "source", "type", "provider_id", "dedup_key", *JOB_FIELDS, "sent_headers", "content")
+    found_by = {"evt": "pk", "src": "source"}
+    search_help_text = (
+        "An id (evt_..., src_...) or the sender's own event id. One that the sender does not sign "
+        "is looked for in the newest events only."
+    )
+
+    def search_text(self, term: str) -> Q:
+        # With the sources, so that the unique index on (source, dedup_key) serves; and one after the other, because
+        # no index serves an OR of the two.
+        signed = Event.objects.filter(source__in=Source.objects.values("pk"), dedup_key__in=[f"id:{term}", term])
+        unsigned = Event.objects.filter(self.newest(), provider_id=term)
+        return Q(pk__in=[pk for found in (signed, unsigned) for pk in found.values_list("pk", flat=True)[:MOST]])
+
+    @admin.display(description="headers")
+    def sent_headers(self, event: Event) -> str:
+        return show_json(event.headers)
+
+    @admin.display(description="body")
+    def content(self, event: Event) -> str:
+        return show_body(bytes(event.body))
+
+
+@admin.register(Rejection)
+class RejectionAdmin(HistoryAdmin[Rejection]):
+    list_display = ("public_id", "status", "reason", "provider", "source", "remote_addr", "created_at")
+    list_select_related = ("source",)
+    list_filter = (TimeFilter,)
+    not_listed = ("encrypted_request", "detail", "source__encrypted_secrets")
+    fields = (
+        "public_id", "created_at", "status", "reason", "detail", "provider", "source", "method", "path", "remote_addr",
+        "body_size", "sent_headers", "content",
+    )  # fmt: skip
+    found_by = {"rej": "pk", "src": "source"}
+    search_help_text = "An id: rej_... or src_..."
+    actions = ("verify_again",)
+
+    # Events are stored in transactions of their own.
+    @method_decorator(transaction.non_atomic_requests)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, extra_context)
+
+    def has_verify_permission(self, request: HttpRequest) -> bool:
+        return self.may_act(request)
+
+    @admin.action(description="Verify again, with the secrets of today", permissions=["verify"])
+    def verify_again(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> None:
+        selected = list(queryset.values_list("pk", flat=True)[:MOST])
+        passed = 0
+        problems: list[str] = []
+        for rejection in Rejection.objects.filter(pk__in=selected).select_related("source__tenant").order_by("pk"):
+            try:
+                reverify(rejection, time.time())
+                passed += 1
+            except HooklineError as error:
+                problems.append(f"{rejection.public_id}: {error}")
+        text = f"{passed} of the {len(selected)} selected are genuine; their events are stored."
+        self.message_user(request, text, messages.SUCCESS if passed else messages.WARNING)
+        for problem in problems[:SHOWN_PROBLEMS]:
+            self.message_user(request, problem, messages.WARNING)
+        if len(problems) > SHOWN_PROBLEMS:
+            self.message_user(request, f"... and {len(problems) - SHOWN_PROBLEMS} more.", messages.WARNING)
+
+    @admin.display(description="headers")
+    def sent_headers(self, rejection: Rejection) -> str:
+        hidden = CREDENTIAL_HEADERS
+        if rejection.provider in providers.names():
+            hidden |= providers.get(rejection.provider).credential_headers
+        try:
+            sent = rejections.load(rejection).headers
+        except ConfigurationError as error:  # the key is lost
+            return str(error)
+        return show_json({name: ["(hidden)"] if name in hidden else values for name, values in sent.items()})
+
+    @admin.display(description="body")
+    def content(self, rejection: Rejection) -> str:
+        try:
+            return show_body(rejections.load(rejection).body, rejection.body_size)
+        except ConfigurationError as error:  # the key is lost
+            return str(error)

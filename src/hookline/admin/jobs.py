@@ -1,0 +1,64 @@
+"""What events and deliveries have in common in the admin: their states, and trying them again."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from hookline.admin.rows import MOST, NEWEST, HistoryAdmin, TimeFilter
+from hookline.engine import wakeup
+from hookline.engine.job import Job, State, revive
+
+J = TypeVar("J", bound=Job)
+
+JOB_FIELDS = ("state", "note", "attempts", "created_at", "due_at", "lease_until", "finished_at")
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Selects by state. Cancelled jobs are rare and have no index, so they are looked for in the newest rows only."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: JobAdmin[Any]) -> None:
+        super().__init__(request, params, model, model_admin)
+        self._newest = model_admin.newest
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        titles = {State.CANCELLED: f"Cancelled (newest {NEWEST:,} rows)"}
+        return [(state.value, titles.get(state, state.label)) for state in State]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if (state := self.value()) not in State.values:
+            return queryset
+        if state == State.CANCELLED:
+            queryset = queryset.filter(self._newest())
+        return queryset.filter(state=state)
+
+
+class JobAdmin(HistoryAdmin[J], Generic[J]):
+    list_filter = (StateFilter, TimeFilter)
+    actions = ("retry", "run_again")
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return self.may_act(request)
+
+    @admin.action(description="Retry those that are dead or cancelled", permissions=["retry"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
+        self._revive(request, queryset, State.DEAD, State.CANCELLED)
+
+    @admin.action(description="Run again, also those that succeeded", permissions=["retry"])
+    def run_again(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
+        self._revive(request, queryset, State.DEAD, State.CANCELLED, State.SUCCEEDED)
+
+    def _revive(self, request: HttpRequest, queryset: QuerySet[J], *states: State) -> None:
+        # "Select all" selects what the list counts, and that is no more than MOST.
+        selected = list(queryset.values_list("pk", flat=True)[:MOST])
+        jobs: QuerySet[J] = self.model._default_manager.filter(pk__in=selected, state__in=states)
+        revived = revive(jobs, f"made due again in the admin by {request.user.get_username()}")
+        wakeup.after_commit(self.model)
+        level = messages.SUCCESS if revived else messages.WARNING
+        self.message_user(request, f"{revived} of the {len(selected)} selected are due again.", level)

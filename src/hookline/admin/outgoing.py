@@ -1,0 +1,152 @@
+"""Endpoint, Message, Delivery and Attempt in the admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+
+from hookline.admin.forms import EndpointForm
+from hookline.admin.jobs import JOB_FIELDS, JobAdmin
+from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
+from hookline.admin.secrets import SecretsAdmin
+from hookline.admin.text import show_body, show_json, show_text
+from hookline.outgoing import endpoints
+from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
+from hookline.tenants.models import Tenant
+
+if TYPE_CHECKING:  # generic in the stubs only
+    _Inline = admin.TabularInline[Attempt, Delivery]
+else:
+    _Inline = admin.TabularInline
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(SecretsAdmin[Endpoint]):
+    form = EndpointForm
+    list_display = ("__str__", "url", "tenant", "disabled", "disabled_reason", "held_until", "public_id", "created_at")
+    list_select_related = ("tenant",)
+    list_filter = ("disabled",)
+    not_listed = ("encrypted_secrets", "metadata")
+    raw_id_fields = ("tenant",)
+    found_by = {"ep": "pk", "ten": "tenant"}
+    found_by_text = ("url", "description", "uid")
+    search_help_text = "An id (ep_..., ten_..., your own) or a part of the URL or description."
+    readonly_fields = (
+        "public_id", "secrets_shown", "disabled_reason", "held_until", "breaker_shown", "created_at", "related",
+    )  # fmt: skip
+    add_fields = ("tenant", "uid", "url", "description", "event_types", "channels", "metadata", "new_secret")
+    change_fields = (
+        "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "metadata",
+        "disabled", "disabled_reason", "held_until", "breaker_shown",
+        "secrets_shown", "rotate", "new_secret", "overlap", "created_at", "related",
+    )  # fmt: skip
+    fixed_fields = ("tenant",)  # the history is its own
+    rotate = staticmethod(endpoints.rotate)
+
+    def store_changes(self, request: HttpRequest, endpoint: Endpoint, changed: list[str]) -> None:
+        disable = endpoint.disabled
+        super().store_changes(request, endpoint, [name for name in changed if name != "disabled"])
+        if "disabled" in changed and disable:
+            endpoints.disable(endpoint, f"disabled in the admin by {request.user.get_username()}")
+        elif "disabled" in changed:
+            endpoints.enable(endpoint)
+
+    def store_secret(self, request: HttpRequest, endpoint: Endpoint, data: dict[str, Any], change: bool) -> None:
+        # Without a secret nothing can be sent.
+        super().store_secret(request, endpoint, {**data, "rotate": data["rotate"] or not change}, change)
+
+    @admin.display(description="breaker")
+    def breaker_shown(self, endpoint: Endpoint) -> str:
+        return str(endpoint.breaker.state)
+
+    @admin.display(description="see")
+    def related(self, endpoint: Endpoint) -> str:
+        return self.links({Delivery: "endpoint"}, endpoint)
+
+
+@admin.register(Message)
+class MessageAdmin(HistoryAdmin[Message]):
+    list_display = ("public_id", "type", "tenant", "uid", "created_at")
+    list_select_related = ("tenant",)
+    list_filter = (TimeFilter,)
+    not_listed = ("body",)
+    fields = ("public_id", "tenant", "type", "uid", "channels", "created_at", "related", "content")
+    found_by = {"msg": "pk", "ten": "tenant"}
+    search_help_text = "An id (msg_..., ten_...) or an idempotency key."
+
+    def search_text(self, term: str) -> Q:
+        # With the tenants, so that the unique index on (tenant, uid) serves.
+        found = Message.objects.filter(tenant__in=Tenant.objects.values("pk"), uid=term)
+        return Q(pk__in=list(found.values_list("pk", flat=True)[:MOST]))
+
+    @admin.display(description="see")
+    def related(self, message: Message) -> str:
+        return self.links({Delivery: "message"}, message)
+
+    @admin.display(description="body")
+    def content(self, message: Message) -> str:
+        return show_body(bytes(message.body))
+
+
+class AttemptInline(_Inline):
+    model = Attempt
+    fields = ("number", "created_at", "status", "error", "detail", "duration_ms", "answer")
+    readonly_fields = fields
+    ordering = ("id",)
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="answer")
+    def answer(self, attempt: Attempt) -> str:
+        return show_text(attempt.response_body[:1000])
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(JobAdmin[Delivery]):
+    list_display = ("public_id", "state", "message_type", "endpoint", "attempts", "note", "due_at", "created_at")
+    list_select_related = ("message", "endpoint")
+    not_listed = ("message__body", "endpoint__encrypted_secrets", "endpoint__metadata")
+    fields = ("public_id", "message_link", "endpoint", *JOB_FIELDS)
+    inlines = (AttemptInline,)
+    found_by = {"dlv": "pk", "msg": "message", "ep": "endpoint"}
+    search_help_text = "An id: dlv_..., msg_... or ep_..."
+
+    @admin.display(description="type")
+    def message_type(self, delivery: Delivery) -> str:
+        return delivery.message.type
+
+    @admin.display(description="message")
+    def message_link(self, delivery: Delivery) -> str:
+        return self.link(delivery.message, f"{delivery.message.public_id} ({delivery.message.type})")
+
+
+@admin.register(Attempt)
+class AttemptAdmin(HistoryAdmin[Attempt]):
+    list_display = ("public_id", "delivery", "number", "status", "error", "duration_ms", "created_at")
+    list_select_related = ("delivery",)
+    list_filter = (TimeFilter,)
+    not_listed = ("response_headers", "response_body")
+    fields = (
+        "public_id", "delivery", "number", "created_at", "status", "error", "detail", "duration_ms",
+        "headers", "answer",
+    )  # fmt: skip
+    found_by = {"atmpt": "pk", "dlv": "delivery"}
+    search_help_text = "An id: atmpt_... or dlv_..."
+
+    @admin.display(description="response headers")
+    def headers(self, attempt: Attempt) -> str:
+        return show_json(attempt.response_headers)
+
+    @admin.display(description="response body")
+    def answer(self, attempt: Attempt) -> str:
+        return show_text(attempt.response_body)

@@ -1,0 +1,175 @@
+"""What every list and page of the admin has in common: nothing in it grows with the number of rows.
+
+Ids are UUIDv7, so the primary key's index sorts and filters by time. No list is counted past `MOST`, sorted by
+another column, or filtered by one without an index.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from hookline.core import ids
+from hookline.engine.row import Row
+
+R = TypeVar("R", bound=Row)
+
+#: Rows that a list can be paged through. Older ones are found by id or with the filter by time.
+MOST = 1000
+#: What has no index is looked for in the newest rows only.
+NEWEST = 10_000
+
+_HOUR, _DAY = 3600, 86400
+
+if TYPE_CHECKING:  # generic in the stubs only
+    from django.contrib.admin import ModelAdmin as _ModelAdmin
+
+    _Paginator = Paginator[Any]
+else:
+    _Paginator = Paginator
+
+    class _ModelAdmin(admin.ModelAdmin, Generic[R]):
+        pass
+
+
+class CappedPaginator(_Paginator):
+    """Counts no further than `MOST`: `count(*)` reads the whole table, and nobody turns to page 20,000."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin pages through querysets only
+        return rows.order_by()[:MOST].count()
+
+
+class TimeFilter(admin.SimpleListFilter):
+    """Selects by the time that is in the id."""
+
+    title = "time"
+    parameter_name = "time"
+
+    _SPANS: ClassVar[Mapping[str, tuple[str, str, int]]] = {
+        "hour": ("Last hour", "id__gte", _HOUR),
+        "day": ("Last 24 hours", "id__gte", _DAY),
+        "week": ("Last 7 days", "id__gte", 7 * _DAY),
+        "before-day": ("More than 24 hours ago", "id__lt", _DAY),
+        "before-week": ("More than 7 days ago", "id__lt", 7 * _DAY),
+        "before-month": ("More than 30 days ago", "id__lt", 30 * _DAY),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [(value, title) for value, (title, _, _) in self._SPANS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if (span := self._SPANS.get(self.value() or "")) is None:
+            return queryset
+        _, lookup, seconds = span
+        return queryset.filter(**{lookup: first_id(time.time() - seconds)})
+
+
+class RowAdmin(_ModelAdmin[R], Generic[R]):
+    """Base of all admin pages of Hookline."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    sortable_by = ()
+    list_per_page = 50
+    list_max_show_all = 0
+    #: Only so that there is a search box: `get_search_results` says what it finds.
+    search_fields = ("id",)
+
+    #: Prefix of a public id -> the lookup under which such an id is found here.
+    found_by: ClassVar[Mapping[str, str]] = {}
+    #: Text fields to search in. Only where the rows are few, as with what a person has set up.
+    found_by_text: ClassVar[tuple[str, ...]] = ()
+    #: Columns that lists leave out, because they are long.
+    not_listed: ClassVar[tuple[str, ...]] = ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: R | None = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[R]:
+        return super().get_queryset(request).defer(*self.not_listed)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[R], search_term: str
+    ) -> tuple[QuerySet[R], bool]:
+        term = search_term.strip()
+        return (queryset.filter(self.search(term)) if term else queryset), False
+
+    def search(self, term: str) -> Q:
+        """What a search for this text selects: one of Hookline's ids, a UUID, or else text."""
+        prefix = term.partition("_")[0]
+        if (lookup := self.found_by.get(prefix)) is not None:
+            try:
+                return Q(**{lookup: ids.from_text(prefix, term)})
+            except ValueError:  # not ours: Stripe's event ids begin with evt_, too
+                pass
+        found = self.search_text(term)
+        try:
+            return Q(pk=UUID(term)) | found
+        except ValueError:
+            return found
+
+    def search_text(self, term: str) -> Q:
+        """What a search for a text that is none of our public ids selects."""
+        found = Q(pk__in=())
+        for name in self.found_by_text:
+            found |= Q(**{f"{name}__icontains": term})
+        return found
+
+    def newest(self) -> Q:
+        """The newest rows of the table, to bound a search without an index."""
+        keys = self.model._default_manager.order_by("-id").values_list("pk", flat=True)
+        boundary = keys[NEWEST : NEWEST + 1].first()
+        return Q() if boundary is None else Q(pk__gt=boundary)
+
+    def link(self, row: Row | None, text: object = None) -> str:
+        """A link to the page of a row."""
+        if row is None:
+            return "-"
+        url = reverse(f"admin:{_name(type(row))}_change", args=[row.pk], current_app=self.admin_site.name)
+        return format_html('<a href="{}">{}</a>', url, str(row) if text is None else text)
+
+    def links(self, related: Mapping[type[Model], str], row: R) -> SafeString:
+        """Links to the lists of what belongs to a row; `related` is model -> the field that points here."""
+        parts = []
+        for model, name in related.items():
+            url = reverse(f"admin:{_name(model)}_changelist", current_app=self.admin_site.name)
+            query = urlencode({f"{name}__id__exact": str(row.pk)})
+            parts.append(format_html('<a href="{}?{}">{}</a>', url, query, model._meta.verbose_name_plural))
+        return SafeString(" · ".join(parts))
+
+
+class HistoryAdmin(RowAdmin[R], Generic[R]):
+    """Base of the pages of what happened: nobody adds or changes it."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: R | None = None) -> bool:
+        return False
+
+    def may_act(self, request: HttpRequest) -> bool:
+        """Whether this user may have rows tried again: the permission to change them says so."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+
+def first_id(unix_time: float) -> UUID:
+    """The lowest id that can have been made at this time."""
+    return ids.uuid7(int(unix_time * 1_000_000_000), bytes(8))
+
+
+def _name(model: type[Model]) -> str:
+    return f"{model._meta.app_label}_{model._meta.model_name}"

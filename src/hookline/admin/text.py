@@ -1,0 +1,48 @@
+"""Showing what strangers sent: escaped, and no more of it than a page can hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.utils.html import format_html
+
+from hookline.core.request import parse_json
+from hookline.exceptions import Unreadable
+
+#: Bytes of a body that a page shows.
+SHOWN_BYTES = 64 * 1024
+
+
+def show_body(body: bytes, size: int | None = None) -> str:
+    """A body as indented JSON, or else as text in which bytes that are not UTF-8 are escapes.
+
+    `size` is how long the body was when only its beginning was kept.
+    """
+    size = len(body) if size is None else size
+    if not size:
+        return "(empty)"
+    if size > SHOWN_BYTES or size > len(body):
+        shown = body[:SHOWN_BYTES]
+        return format_html(
+            "<p>The first {} of {} bytes:</p>{}", len(shown), size, _block(shown.decode("utf-8", "backslashreplace"))
+        )
+    try:
+        return show_json(parse_json(body))
+    except Unreadable:
+        return _block(body.decode("utf-8", "backslashreplace"))
+
+
+def show_json(value: Any) -> str:
+    """A value as indented JSON."""
+    return _block(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_text(text: str) -> str:
+    return _block(text[:SHOWN_BYTES]) if text else "(empty)"
+
+
+def _block(text: str) -> str:
+    # JSON can spell a lone surrogate, and a page cannot hold one.
+    safe = text.encode("utf-8", "backslashreplace").decode()
+    return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', safe)

@@ -1,0 +1,56 @@
+"""The noun Stage: what the demo sets up before it begins."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass, replace
+
+from hookline import providers
+from hookline.cli.demo.consumer import Consumer
+from hookline.core.request import WebhookRequest
+from hookline.core.standard_webhooks import new_secret
+from hookline.incoming import sources
+from hookline.models import Endpoint, Source, Tenant
+from hookline.outgoing import endpoints
+
+EVENT_TYPE = "invoice.paid"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A tenant with a Stripe source, and an endpoint that leads to the consumer."""
+
+    #: Where Hookline listens.
+    server: str
+    tenant: Tenant
+    source: Source
+    endpoint: Endpoint
+    consumer: Consumer
+
+    @classmethod
+    def build(cls, server: str) -> Stage:
+        tenant = Tenant.objects.create(key="acme", name="Acme")
+        source = sources.create("stripe", secrets=[f"whsec_{secrets.token_urlsafe(24)}"], tenant=tenant, name="Demo")
+        secret = new_secret(os.urandom(32))
+        consumer = Consumer(secret)
+        endpoint = endpoints.create(consumer.url, event_types=["invoice.*"], tenant=tenant, secret=secret)
+        consumer.start()
+        return cls(server, tenant, source, endpoint, consumer)
+
+    @property
+    def url(self) -> str:
+        """Where Stripe would post to."""
+        return f"{self.server}{self.source.path}"
+
+    def signed_webhook(self) -> WebhookRequest:
+        """A new event, signed as Stripe signs it at this moment."""
+        stripe, now = providers.get("stripe"), time.time()
+        request = stripe.compose(EVENT_TYPE, f"evt_{secrets.token_hex(12)}", now)
+        return stripe.sign(replace(request, url=self.url), self.source.config(now), now)
+
+    def forged_webhook(self) -> WebhookRequest:
+        """A genuine request in which somebody raised the amount."""
+        genuine = self.signed_webhook()
+        return replace(genuine, body=genuine.body.replace(b'"amount_paid":2000', b'"amount_paid":2000000'))

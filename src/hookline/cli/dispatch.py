@@ -1,0 +1,23 @@
+"""`hookline dispatch`: publish a message."""
+
+from __future__ import annotations
+
+import click
+
+from hookline.cli.command import Command, json_option
+from hookline.cli.output import print_fields
+
+
+@click.command(cls=Command)
+@click.argument("event_type", metavar="TYPE")
+@click.argument("data", metavar="JSON")
+@click.option("--tenant", metavar="KEY", help="Whose endpoints get it.")
+@click.option("--idempotency-key", metavar="K", help="A second message with the same key is not sent.")
+@json_option
+def dispatch(event_type: str, data: str, tenant: str | None, idempotency_key: str | None, as_json: bool) -> None:
+    """Publish a message to every endpoint of the tenant that wants its TYPE. JSON is its data."""
+    from hookline import dispatch as publish
+    from hookline.cli.payload import parse
+
+    message = publish(event_type, parse(data), tenant=tenant, idempotency_key=idempotency_key)
+    print_fields({"id": message.public_id, "deliveries": message.deliveries.count()}, as_json)

@@ -1,0 +1,45 @@
+"""The noun Fleet: the workers of one process, for events and for deliveries."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Protocol
+
+from hookline import conf
+from hookline.incoming.worker import make_worker as make_incoming
+from hookline.outgoing.worker import make_worker as make_outgoing
+
+
+class _Worker(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self, timeout: float) -> None: ...
+
+
+class Fleet:
+    """Runs what is due until `stop`."""
+
+    def __init__(self, settings: conf.Settings, only: str | None = None, concurrency: int | None = None) -> None:
+        """`only`: "incoming" or "outgoing". `concurrency`: handlers at once; with only outgoing, requests at once."""
+        if concurrency is not None:
+            if only == "outgoing":
+                settings = replace(settings, DELIVERY_CONCURRENCY=concurrency)
+            else:
+                settings = replace(settings, HANDLER_THREADS=concurrency)
+        self._stop_timeout = settings.STOP_TIMEOUT
+        self._workers: list[_Worker] = []
+        if only != "outgoing":
+            self._workers.append(make_incoming(settings))
+        if only != "incoming":
+            self._workers.append(make_outgoing(settings))
+
+    def start(self) -> None:
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Take nothing more, finish what has begun, give back the rest. All workers stop at the same time."""
+        with ThreadPoolExecutor(len(self._workers)) as threads:
+            for stopped in [threads.submit(worker.stop, self._stop_timeout) for worker in self._workers]:
+                stopped.result()

@@ -1,0 +1,104 @@
+"""What can be wrong with an installation: the checks of `hookline doctor`, two of which also guard each start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from django.core import checks as django_checks
+from django.db import DatabaseError, connections, router
+
+from hookline import conf
+from hookline.cli import backlog, schema, times
+from hookline.engine.row import Row
+from hookline.exceptions import ConfigurationError, HooklineError
+from hookline.models import Endpoint, Event, Source
+
+#: A job that is due waits longer than this only when no worker runs, or too few.
+LONGEST_LAG = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check. A problem names what to do; a warning does not stop anything."""
+
+    check: str
+    ok: bool
+    detail: str
+    warning: bool = False
+
+
+def examine() -> list[Finding]:
+    """Every check, in the order in which problems are best solved."""
+    found = [_try("settings", _settings)]
+    found += _advice()
+    database = _try("database", _database)
+    found.append(database)
+    if database.ok:
+        found.append(_try("migrations", _migrations))
+    if found[-1].check == "migrations" and found[-1].ok:
+        found += [_try("keys", _keys), *_lag()]
+    return found
+
+
+def require_keys() -> None:
+    """Raises ConfigurationError when the secrets in the database cannot be decrypted with the keys at hand."""
+    for model in (Source, Endpoint):
+        row: Row | None = model._default_manager.order_by("-id").first()
+        if row is not None:
+            _ = row.encrypted_secrets  # type: ignore[attr-defined]  # both have the field; reading it decrypts
+
+
+def _try(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except (HooklineError, DatabaseError) as error:
+        return Finding(name, False, str(error).strip().partition("\n")[0])
+
+
+def _settings() -> str:
+    errors = [message for message in _messages() if message.is_serious()]
+    if errors:
+        raise ConfigurationError("; ".join(f"{error.msg} ({error.id})" for error in errors))
+    return f"{len(conf.NAMES)} settings are valid"
+
+
+def _advice() -> Iterator[Finding]:
+    for message in _messages():
+        if not message.is_serious():
+            hint = f". {message.hint}" if message.hint else ""
+            yield Finding(f"settings {message.id}", True, f"{message.msg}{hint}", warning=True)
+
+
+def _messages() -> list[django_checks.CheckMessage]:
+    found = django_checks.run_checks()
+    return [message for message in found if (message.id or "").startswith("hookline.")]
+
+
+def _database() -> str:
+    connection = connections[router.db_for_write(Event)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    version = ".".join(map(str, connection.get_database_version()))
+    return f"{connection.display_name} {version} answers"
+
+
+def _migrations() -> str:
+    schema.require()
+    return "all are applied"
+
+
+def _keys() -> str:
+    require_keys()
+    return "stored secrets can be decrypted"
+
+
+def _lag() -> Iterator[Finding]:
+    for kind, queue in backlog.queues().items():
+        ok = queue.lag is None or queue.lag < LONGEST_LAG
+        detail = f"{queue.states['pending']} pending"
+        if queue.lag is not None:
+            detail += f", the longest overdue for {times.ago(queue.lag)}"
+        if not ok:
+            detail += "; start a worker (`hookline worker`), or more of them"
+        yield Finding(f"{kind} lag", ok, detail)

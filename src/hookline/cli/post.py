@@ -1,0 +1,45 @@
+"""Posting a webhook as a sender does."""
+
+from __future__ import annotations
+
+import http.client
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+from hookline.exceptions import HooklineError
+
+if TYPE_CHECKING:
+    from hookline.core.request import WebhookRequest
+
+#: Seconds; longer than most senders wait.
+TIMEOUT = 30
+#: How much of an answer is read.
+MAX_ANSWER = 64 * 1024
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Senders of webhooks do not follow redirects either, so it is shown as it is."""
+
+    def redirect_request(self, *args: object, **kwargs: object) -> None:
+        return None
+
+
+def post(url: str, request: WebhookRequest) -> tuple[int, bytes]:
+    """Send the request to the URL. Returns the status and the body of the answer. Raises HooklineError."""
+    if not url.startswith(("http://", "https://")):
+        raise HooklineError(
+            f"{url!r} is not a URL that a webhook can be sent to: it must begin with http:// or https://"
+        )
+    headers = {name: ", ".join(values) for name, values in request.headers.items()}
+    try:
+        outgoing = Request(url, request.body, headers, method=request.method)  # noqa: S310 # the scheme was checked
+        with build_opener(_NoRedirects, ProxyHandler({})).open(outgoing, timeout=TIMEOUT) as answer:
+            return answer.status, answer.read(MAX_ANSWER)
+    except HTTPError as error:
+        with error:
+            return error.code, error.read(MAX_ANSWER)
+    except URLError as error:
+        raise HooklineError(f"cannot reach {url}: {error.reason}; is the server running there?") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise HooklineError(f"{url} did not answer as an HTTP server does: {error!r}") from error

@@ -1,0 +1,45 @@
+"""The command `hookline` itself, which finds the others when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from hookline.version import __version__
+
+#: Each is defined in the module of its name. In the order in which help lists them.
+COMMANDS = (
+    "serve",
+    "worker",
+    "migrate",
+    "tenant",
+    "source",
+    "endpoint",
+    "dispatch",
+    "trigger",
+    "events",
+    "rejections",
+    "deliveries",
+    "stats",
+    "doctor",
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"hookline.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="Hookline", message="%(prog)s %(version)s")
+def root() -> None:
+    """Receive webhooks exactly once and send them at least once, from your own database."""

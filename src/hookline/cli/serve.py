@@ -1,0 +1,99 @@
+"""`hookline serve`: the server, with the workers in the same process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from hookline.cli.command import PlainCommand, load_django
+
+if TYPE_CHECKING:
+    from hookline.cli.stopping import Stopping
+
+
+@click.command(cls=PlainCommand)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256), help="They share the port.")
+@click.option("--worker/--no-worker", "worker", default=True, help="Process events and send deliveries here, too.")
+@click.option("--demo", is_flag=True, help="Show every step on a throw-away database.")
+@click.option(
+    "--migrate/--no-migrate",
+    default=None,
+    help="Apply missing migrations first. By default the standalone server does; a project of your own does not.",
+)
+def serve(*, host: str, port: int, processes: int, worker: bool, demo: bool, migrate: bool | None) -> None:
+    """Receive webhooks over HTTP, and process and send them.
+
+    Each process answers requests and, unless --no-worker, runs workers. SIGTERM and Ctrl-C stop it gracefully.
+    """
+    if demo:
+        if processes > 1 or not worker:
+            raise click.UsageError("--demo is one process with its worker: leave out --processes and --no-worker")
+        from hookline.cli.demo.run import run_demo
+
+        run_demo(host, port)
+        return
+    load_django()
+    from hookline.cli import http_server
+
+    with http_server.listen(host, port) as listener:
+        prepare(migrate)
+        run(listener, processes, worker)
+
+
+def prepare(migrate: bool | None) -> None:
+    """Bring the database up to date, or refuse to start. Raises ConfigurationError."""
+    from django.conf import settings as django_settings
+
+    from hookline.cli import health, schema
+
+    if migrate is None:
+        migrate = django_settings.SETTINGS_MODULE == "hookline.server.settings"
+    if migrate and (applied := schema.apply()):
+        click.echo(f"Applied to the database: {', '.join(applied)}", err=True)
+    schema.require()
+    health.require_keys()
+
+
+def run(listener: socket.socket, processes: int, worker: bool) -> None:
+    """Serve on the socket until told to stop."""
+    from django.db import connections
+
+    from hookline.cli import http_server
+    from hookline.cli.stopping import Stopping
+    from hookline.cli.supervisor import Supervisor
+
+    def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
+        serve_one(listener, worker, stopping, on_ready)
+
+    def announce() -> None:
+        click.echo(f"Hookline listens on {http_server.url_of(listener)}", err=True)
+
+    if processes == 1:
+        with Stopping() as stopping:
+            work(stopping, announce)
+    else:
+        connections.close_all()  # a connection must not be shared by forked processes
+        Supervisor(work, processes, announce).run()
+
+
+def serve_one(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Callable[[], None]) -> None:
+    """One process: HTTP in this thread, workers in others. Accepting stops first, then the workers."""
+    from hookline import conf
+    from hookline.cli import http_server
+    from hookline.cli.fleet import Fleet
+
+    settings = conf.get()
+    application = http_server.application()
+    fleet = Fleet(settings) if worker else None
+    if fleet is not None:
+        fleet.start()
+    try:
+        http_server.serve(application, listener, stopping, on_ready, settings.STOP_TIMEOUT)
+    finally:
+        if fleet is not None:
+            fleet.stop()

@@ -1,0 +1,138 @@
+"""`hookline source`: the places where webhooks arrive."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hookline.cli.command import Group, json_option
+from hookline.cli.output import print_fields, print_rows
+from hookline.cli.times import Duration
+
+if TYPE_CHECKING:
+    from hookline.models import Source
+
+
+class OptionPair(click.ParamType[tuple[str, str]]):
+    """`name=value`."""
+
+    name = "k=v"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).partition("=")
+        if not name or not equals:
+            self.fail(f"{value!r} must be written as name=value", param, ctx)
+        return name, text
+
+
+@click.group(cls=Group)
+def source() -> None:
+    """Manage sources: the places where webhooks arrive."""
+
+
+@source.command()
+@click.option("--provider", required=True, help="Who sends, such as stripe, github or slack.")
+@click.option("--secret", "secrets", multiple=True, help="The sender's signing secret. Repeat it for several.")
+@click.option("--tenant", metavar="KEY", help="The tenant that it belongs to.")
+@click.option("--name", default="", help="For people.")
+@click.option("--option", "options", multiple=True, type=OptionPair(), help="A setting that the provider understands.")
+@json_option
+def create(
+    *,
+    provider: str,
+    secrets: tuple[str, ...],
+    tenant: str | None,
+    name: str,
+    options: tuple[tuple[str, str], ...],
+    as_json: bool,
+) -> None:
+    """Create a source. Its URL is where the sender posts to."""
+    from hookline.incoming import sources
+
+    created = sources.create(provider, secrets=secrets, tenant=tenant, name=name, options=dict(options))
+    if not secrets:
+        click.echo(
+            "Warning: without a secret this source refuses every request; add one with "
+            f"`hookline source rotate {created.public_id} --secret ...`",
+            err=True,
+        )
+    fields = ("id", "path", "provider", "tenant")
+    print_fields({name: value for name, value in describe(created).items() if name in fields}, as_json)
+
+
+@source.command("list")
+@json_option
+def list_sources(as_json: bool) -> None:
+    """List all sources, newest first. Secrets are counted, not shown."""
+    from hookline.models import Source
+
+    rows = [describe(found) for found in Source.objects.select_related("tenant").order_by("-id")]
+    columns = ("id", "provider", "tenant", "name", "path", "secrets", "disabled", "created_at")
+    print_rows(rows, columns, as_json, "There are no sources yet; create one with `hookline source create`.")
+
+
+@source.command()
+@click.argument("id")
+@click.option("--secret", help="The new secret. Without it one is made up and shown, this once.")
+@click.option("--overlap", type=Duration(), help="How long the former secrets stay valid.  [default: 24h]")
+@json_option
+def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
+    """Give a source a new secret; the former ones stay valid for a while."""
+    from hookline import conf
+    from hookline.incoming import sources
+
+    found = _find(id)
+    seconds = conf.get().ROTATION_OVERLAP if overlap is None else overlap
+    new = sources.rotate(found, secret, now=time.time(), overlap=seconds)
+    fields: dict[str, Any] = {"id": found.public_id, "overlap_seconds": seconds}
+    print_fields(fields if secret is not None else {**fields, "secret": new}, as_json)
+
+
+@source.command()
+@click.argument("id")
+@json_option
+def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
+    """Answer 404 to every request of a source."""
+    _set_disabled(id, True, as_json)
+
+
+@source.command()
+@click.argument("id")
+@json_option
+def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
+    """Accept the requests of a source again."""
+    _set_disabled(id, False, as_json)
+
+
+def describe(found: Source) -> dict[str, Any]:
+    """A source without its secrets."""
+    return {
+        "id": found.public_id,
+        "path": found.path,
+        "provider": found.provider,
+        "tenant": found.tenant.key,
+        "name": found.name,
+        "options": found.options,
+        "secrets": len(found.secrets.active(time.time())),
+        "disabled": found.disabled,
+        "created_at": found.created_at,
+    }
+
+
+def _set_disabled(public_id: str, disabled: bool, as_json: bool) -> None:
+    from hookline.incoming import sources
+
+    found = _find(public_id)
+    sources.set_disabled(found, disabled)
+    print_fields({"id": found.public_id, "disabled": found.disabled}, as_json)
+
+
+def _find(public_id: str) -> Source:
+    from hookline.cli.rows import find
+    from hookline.models import Source
+
+    return find(Source.objects.select_related("tenant"), public_id)

@@ -1,0 +1,43 @@
+"""The noun Stopping: SIGTERM and Ctrl-C, as something that a process can ask about and wait for."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Stopping:
+    """While it is entered, the first signal asks the process to stop; a second Ctrl-C ends it at once."""
+
+    def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)) -> None:
+        self.requested = False
+        self._signals = signals
+        self._before: dict[signal.Signals, Any] = {}
+        # A pipe and not a threading.Event: a handler that runs while the main thread holds the event's lock would
+        # wait for itself.
+        self.readable, self._writable = os.pipe()
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._handle) for number in self._signals}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self.readable)
+        os.close(self._writable)
+
+    def wait(self) -> None:
+        """Return when the process was asked to stop."""
+        if not self.requested:
+            os.read(self.readable, 1)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.requested = True
+        os.write(self._writable, b".")

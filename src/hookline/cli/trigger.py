@@ -1,0 +1,118 @@
+"""`hookline trigger`: send a webhook as a provider would."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hookline.cli.command import PlainCommand, json_option, load_django
+from hookline.cli.output import print_fields, printable
+
+if TYPE_CHECKING:
+    from hookline.providers.base import Provider, SourceConfig
+
+DEFAULT_SERVER = "http://127.0.0.1:8000"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to post, the URL that the provider signs (if it signs one), and what to sign with."""
+
+    url: str
+    signed_url: str
+    config: SourceConfig = field(repr=False)
+
+
+@click.command(cls=PlainCommand)
+@click.argument("provider")
+@click.argument("event_type", metavar="TYPE")
+@click.option("--source", "source_id", metavar="ID", help="Post to this source, signed with its secret.")
+@click.option("--url", help="Post here instead, signed with --secret.")
+@click.option("--secret", help="What to sign with.")
+@click.option("--data", metavar="JSON", help="The payload, in place of the sample.")
+@click.option(
+    "--server", metavar="URL", help=f"Where the source is served.  [default: PUBLIC_URL, or {DEFAULT_SERVER}]"
+)
+@click.option("--event-id", metavar="ID", help="The sender's id of the event.  [default: a new one]")
+@json_option
+def trigger(
+    *,
+    provider: str,
+    event_type: str,
+    source_id: str | None,
+    url: str | None,
+    secret: str | None,
+    data: str | None,
+    server: str | None,
+    event_id: str | None,
+    as_json: bool,
+) -> None:
+    """Send a realistic, correctly signed webhook, as that provider would.
+
+    Exits with 1 unless the answer is 2xx.
+    """
+    from hookline import providers
+    from hookline.cli import payload
+    from hookline.cli.post import post
+
+    found = providers.get(provider)
+    target = _target(found, source_id, url, secret, server)
+    event_id = event_id or f"evt_{secrets.token_hex(12)}"
+    if data is None and event_type not in found.samples:
+        click.echo(
+            f"Note: there is no sample of {printable(event_type)!r}, so its payload is empty; there is one of: "
+            f"{', '.join(found.samples)}",
+            err=True,
+        )
+    request = signed(found, event_type, event_id, target, None if data is None else payload.parse(data))
+    status, body = post(target.url, request)
+    answer = body.decode("utf-8", "backslashreplace")
+    print_fields({"event_id": event_id, "url": target.url, "status": status, "body": answer}, as_json)
+    if not 200 <= status < 300:
+        raise click.ClickException(f"the server answered {status}")
+
+
+def signed(found: Provider, event_type: str, event_id: str, target: Target, data: Any = None) -> Any:
+    """The request that the sender would make now."""
+    from dataclasses import replace
+
+    now = time.time()
+    request = found.configured(target.config.options).compose(event_type, event_id, now, data)
+    return found.sign(replace(request, url=target.signed_url), target.config, now)
+
+
+def _target(found: Provider, source_id: str | None, url: str | None, secret: str | None, server: str | None) -> Target:
+    from hookline.providers.base import SourceConfig
+
+    if source_id is None:
+        if url is None or secret is None:
+            raise click.UsageError("say where to post: --source ID, or --url URL with --secret SECRET")
+        if server is not None:
+            raise click.UsageError("--server goes with --source")
+        return Target(url, url, SourceConfig((secret,)))
+    if url is not None or secret is not None:
+        raise click.UsageError("--source has its own URL and secret; leave out --url and --secret")
+    load_django()
+    return _target_of_source(found, source_id, server)
+
+
+def _target_of_source(found: Provider, source_id: str, server: str | None) -> Target:
+    from hookline import conf
+    from hookline.cli.rows import find
+    from hookline.exceptions import ConfigurationError
+    from hookline.models import Source
+
+    source = find(Source.objects.all(), source_id)
+    if source.provider != found.name:
+        raise ConfigurationError(f"{source_id} is a source of {source.provider}, not of {found.name}")
+    config = source.config(time.time())
+    if not config.secrets:
+        raise ConfigurationError(f"{source_id} has no active secret; add one with `hookline source rotate {source_id}`")
+    public_url = conf.get().PUBLIC_URL.rstrip("/")
+    server = (server or public_url or DEFAULT_SERVER).rstrip("/")
+    # As the server will see it: it takes the URL from its settings, whatever host the request names.
+    return Target(f"{server}{source.path}", f"{public_url}{source.path}", config)

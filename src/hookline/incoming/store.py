@@ -1,0 +1,82 @@
+"""Committing events, so that each is there once."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import DatabaseError, router, transaction
+
+from hookline import signals
+from hookline.engine import wakeup
+from hookline.engine.insert import insert_new
+from hookline.engine.job import State, revive
+from hookline.exceptions import CannotStore
+from hookline.incoming.models import Event
+from hookline.providers.base import Reply
+
+logger = logging.getLogger("hookline.incoming")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of one event: its id, and whether it was there before."""
+
+    id: UUID
+    duplicate: bool
+
+    @property
+    def reply(self) -> Reply:
+        status = "duplicate" if self.duplicate else "accepted"
+        return Reply.json({"status": status, "id": Event.public(self.id)})
+
+
+def store(events: Sequence[Event]) -> list[Stored]:
+    """Commit the events that are new. Raises CannotStore, and then nothing was stored.
+
+    The unique constraint decides what is new. A duplicate of an event that died makes it due again; one of an
+    event in progress or done changes nothing.
+    """
+    if not events:
+        return []
+    try:
+        with transaction.atomic(using=router.db_for_write(Event), durable=True):
+            new = insert_new(events, unique=("source_id", "dedup_key"))
+            known = _known(event for event in events if event.id not in new)
+            wakeup.after_commit(Event)
+    except DatabaseError as error:
+        logger.exception("cannot store %d events", len(events))
+        raise CannotStore("the database did not take the event") from error
+    if signals.event_received.has_listeners(Event):
+        for event in events:
+            if event.id in new:
+                signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
+    return [
+        Stored(event.id, duplicate=False) if event.id in new else Stored(known[key_of(event)], duplicate=True)
+        for event in events
+    ]
+
+
+def key_of(event: Event) -> tuple[UUID, str]:
+    return event.source_id, event.dedup_key
+
+
+def _known(duplicates: Iterable[Event]) -> dict[tuple[UUID, str], UUID]:
+    """The stored events that these are duplicates of. Those that are dead become due again."""
+    keys: dict[UUID, list[str]] = defaultdict(list)
+    for event in duplicates:
+        keys[event.source_id].append(event.dedup_key)
+    known: dict[tuple[UUID, str], UUID] = {}
+    for source_id, dedup_keys in keys.items():
+        same = Event.objects.filter(source_id=source_id, dedup_key__in=dedup_keys)
+        dead = []
+        for event_id, dedup_key, state in same.values_list("id", "dedup_key", "state"):
+            known[source_id, dedup_key] = event_id
+            if state == State.DEAD:
+                dead.append(event_id)
+        if dead:
+            revive(Event.objects.filter(id__in=dead, state=State.DEAD), "the sender delivered it again")
+    return known

@@ -1,0 +1,1 @@
+"""The standalone server: a Django project that is configured by environment variables alone."""

@@ -1,0 +1,40 @@
+"""The Django app of the server: it loads the user's handlers."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.signals import request_finished
+from django.db import connections
+
+from hookline.exceptions import ConfigurationError
+
+
+class ServerConfig(AppConfig):
+    name = "hookline.server"
+    label = "hookline_server"
+
+    def ready(self) -> None:
+        # Django's ASGI handler runs each request in a thread of its own, so a connection that outlives the request is
+        # never used again. The worker's threads send no such signal and keep theirs.
+        request_finished.connect(_close_connections)
+        for module in getattr(settings, "HOOKLINE_APPS", ()):
+            load_handlers(module)
+
+
+def load_handlers(module: str) -> None:
+    """Import a module whose handlers register themselves. Raises ConfigurationError when there is no such module."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"HOOKLINE_APPS names {module!r}, but there is no module {error.name!r}; start in the directory that holds "
+            "it, or add that to PYTHONPATH"
+        ) from error
+
+
+def _close_connections(**kwargs: Any) -> None:
+    connections.close_all()

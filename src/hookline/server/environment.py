@@ -1,0 +1,109 @@
+"""Reading the environment: which variables there are, and how their text becomes a value. Pure.
+
+`HOOKLINE_<NAME>` sets the setting NAME of `hookline.conf`, whatever settings there are. Besides those there are the
+few below, which belong to the server itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import dj_database_url
+
+from hookline import conf
+from hookline.exceptions import ConfigurationError
+
+PREFIX = "HOOKLINE_"
+DEFAULT_DATABASE_URL = "sqlite:///hookline.db"
+
+#: What the server reads besides the settings.
+OWN = frozenset({"DATABASE_URL", "SECRET_KEY", "APPS", "LOG_FORMAT"})
+
+LOG_FORMATS = ("text", "json")
+
+#: Without IMMEDIATE, a transaction that reads before it writes fails at once with "database is locked". FULL, because
+#: an acknowledged webhook must survive a power cut: NORMAL may lose the last transactions of a WAL.
+_SQLITE_OPTIONS = {
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+}
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def settings(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The `HOOKLINE` dict: every setting that the environment names. Raises ConfigurationError."""
+    types = get_type_hints(conf.Settings)
+    return {
+        field.name: _convert(field.name, types[field.name], text)
+        for field in fields(conf.Settings)
+        if (text := environment.get(PREFIX + field.name)) is not None
+    }
+
+
+def words(text: str) -> list[str]:
+    """The parts of a comma separated list."""
+    return [word for part in text.split(",") if (word := part.strip())]
+
+
+def database(url: str) -> dict[str, Any]:
+    """The value of `DATABASES["default"]`. Raises ConfigurationError, without quoting the URL and its password."""
+    try:
+        # Connections live on between jobs; the end of an HTTP request closes its own (see apps.py).
+        config: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)}
+    except ValueError as error:
+        raise ConfigurationError(
+            f"HOOKLINE_DATABASE_URL is not a database URL ({type(error).__name__}); write it as "
+            "sqlite:///path/to/hookline.db or postgresql://user:password@host/database"
+        ) from None
+    if config["ENGINE"] == "django.db.backends.postgresql":
+        return config
+    if config["ENGINE"] != "django.db.backends.sqlite3":
+        raise ConfigurationError("HOOKLINE_DATABASE_URL must name a PostgreSQL or SQLite database")
+    if config["NAME"] in ("", ":memory:"):
+        raise ConfigurationError("HOOKLINE_DATABASE_URL must name a file: threads do not share a database in memory")
+    options = {**config.get("OPTIONS", {}), **_SQLITE_OPTIONS}
+    return {**config, "NAME": str(Path(str(config["NAME"])).absolute()), "OPTIONS": options}
+
+
+def log_format(environment: Mapping[str, str]) -> str:
+    """`text` or `json`. Raises ConfigurationError."""
+    value = environment.get(PREFIX + "LOG_FORMAT", "") or "text"
+    if value not in LOG_FORMATS:
+        raise ConfigurationError(f"HOOKLINE_LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {value!r}")
+    return value
+
+
+def misspelt(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that is nearly one of ours.
+
+    Other unknown names are left alone: Kubernetes puts HOOKLINE_PORT and the like into containers, when a service has
+    that name.
+    """
+    known = {PREFIX + name for name in OWN | conf.NAMES}
+    unknown = (name for name in environment if name.startswith(PREFIX) and name not in known)
+    near = ((name, difflib.get_close_matches(name, known, n=1, cutoff=0.9)) for name in sorted(unknown))
+    return [f"{name} is not a setting; did you mean {match[0]}?" for name, match in near if match]
+
+
+def _convert(name: str, kind: Any, text: str) -> Any:
+    try:
+        if kind == tuple[str, ...]:
+            return tuple(words(text))
+        if kind == tuple[float, ...]:
+            return tuple(float(word) for word in words(text))
+        if kind in (int, float):
+            return kind(text)
+        if kind is str:
+            return text
+        return _BOOLEANS[text.strip().lower()]
+    except (ValueError, KeyError):
+        wanted = {int: "a whole number", float: "a number", tuple[float, ...]: "numbers with commas between them"}
+        raise ConfigurationError(
+            f"{PREFIX}{name} must be {wanted.get(kind, 'true or false')}, not {text[:80]!r}"
+        ) from None

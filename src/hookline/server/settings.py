@@ -1,0 +1,34 @@
+"""Django's settings of the standalone server. Every value comes from the environment (see environment.py)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from hookline.server import environment, keys, logs
+
+for _sentence in environment.misspelt(os.environ):
+    logging.getLogger("hookline.server").warning("%s", _sentence)
+
+DATABASES = {
+    "default": environment.database(os.environ.get("HOOKLINE_DATABASE_URL") or environment.DEFAULT_DATABASE_URL)
+}
+
+_database_file = Path(DATABASES["default"]["NAME"]) if "sqlite3" in DATABASES["default"]["ENGINE"] else None
+_keys = keys.find(os.environ, _database_file)
+
+SECRET_KEY = _keys.secret_key
+HOOKLINE = environment.settings({**os.environ, keys.ENCRYPTION_KEYS: _keys.encryption_keys})
+#: Modules with handlers.
+HOOKLINE_APPS = environment.words(os.environ.get("HOOKLINE_APPS", ""))
+LOGGING = logs.config(environment.log_format(os.environ))
+
+INSTALLED_APPS = ["hookline", "hookline.server"]
+MIDDLEWARE: list[str] = []
+ROOT_URLCONF = "hookline.server.urls"
+ASGI_APPLICATION = "hookline.server.asgi.application"
+# Any Host header is fine: nothing is made from it, since the public URL is configured.
+ALLOWED_HOSTS = ["*"]
+USE_TZ = True
+TIME_ZONE = "UTC"

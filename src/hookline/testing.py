@@ -1,0 +1,187 @@
+"""For your tests: make webhooks arrive, run what is due in this thread, and look at what would be sent.
+
+    from hookline.testing import StubTransport, captured_messages, deliver_all, post_webhook, run_events
+
+    class InvoiceTests(TestCase):
+        def test_a_paid_invoice_is_announced(self):
+            post_webhook(self.client, self.source, "invoice.paid", {"id": "in_1"})
+            with captured_messages() as messages:
+                run_events()
+            self.assertEqual([message.type for message in messages], ["order.paid"])
+
+            consumer = StubTransport(500, 200)
+            deliver_all(consumer)
+            self.assertEqual(consumer.sent[0].json["data"], {"order": 1})
+
+All of it works inside Django's TestCase and pytest-django's `db`, where a transaction is open: the engine's own
+transactions become savepoints, and the code that runs is the code of the workers. It does not work inside an
+`atomic()` block of your own, because an event must commit by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db.models import prefetch_related_objects
+from django.urls import NoReverseMatch, reverse
+
+from hookline import conf, providers
+from hookline.core.addresses import AddressPolicy
+from hookline.core.request import WebhookRequest
+from hookline.engine.claim import claim, settle
+from hookline.engine.job import State
+from hookline.incoming import process
+from hookline.incoming.models import Event, Source
+from hookline.incoming.worker import fetch_sources
+from hookline.outgoing import health
+from hookline.outgoing.deliver import Result, deliver
+from hookline.outgoing.models import Delivery, Message
+from hookline.outgoing.record import record
+from hookline.outgoing.transport import Response, Transport
+
+if TYPE_CHECKING:
+    from django.http import HttpResponse
+    from django.test import Client
+
+__all__ = [
+    "Sent",
+    "StubTransport",
+    "captured_messages",
+    "deliver_all",
+    "post_webhook",
+    "run_events",
+    "sign_webhook",
+]
+
+_BATCH = 100
+
+
+# ---- webhooks in ----------------------------------------------------------------------------------
+
+
+def sign_webhook(source: Source, event_type: str, data: Any = None, *, event_id: str = "") -> WebhookRequest:
+    """The request that the source's real sender would make now: its body, its headers, its signature.
+
+    `data` replaces the payload that the provider would make up. Give an `event_id` to send one event twice.
+    Raises ConfigurationError when the source has no secret to sign with.
+    """
+    now = time.time()
+    config = source.config(now)
+    provider = providers.get(source.provider).configured(config.options)
+    request = provider.compose(event_type, event_id, now, data)
+    url = f"{conf.get().PUBLIC_URL.rstrip('/')}{_path_of(source)}"
+    return provider.sign(replace(request, url=url), config, now)
+
+
+def post_webhook(
+    client: Client, source: Source, event_type: str, data: Any = None, *, event_id: str = ""
+) -> HttpResponse:
+    """Post a signed webhook with Django's test client, and return the answer. The event is stored, not yet run."""
+    request = sign_webhook(source, event_type, data, event_id=event_id)
+    headers = {name: ", ".join(values) for name, values in request.headers.items()}
+    content_type = headers.pop("content-type", "application/octet-stream")
+    return client.generic(  # type: ignore[return-value]  # the stubs give it a class of their own
+        request.method, _path_of(source), request.body, content_type, headers=headers
+    )
+
+
+def run_events(*, raise_errors: bool = True) -> list[Event]:
+    """Run the handlers of every event that is due, in order of arrival, and return the events as they are now.
+
+    Raises AssertionError when a handler failed or asked for a retry, after all have run; the log has the traceback.
+    `raise_errors=False` returns them instead, with their `state` and `note`.
+    """
+    lease = conf.get().LEASE
+    ran: dict[UUID, str] = {}
+    while events := claim(Event, _BATCH, lease):
+        fetch_sources(events)
+        for event in sorted(events, key=_age):
+            settlement = process.run(event)
+            ran[event.pk] = settlement.note if settlement.state in (State.PENDING, State.DEAD) else ""
+    found = list(Event.objects.filter(pk__in=ran).select_related("source__tenant").order_by("pk"))
+    failed = [f"{event.public_id} ({event.type}): {ran[event.pk]}" for event in found if ran[event.pk]]
+    if failed and raise_errors:
+        raise AssertionError("handlers failed:\n" + "\n".join(failed))
+    return found
+
+
+# ---- messages out ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def captured_messages() -> Iterator[list[Message]]:
+    """A list that holds, after the block, the messages that it dispatched and that were not rolled back."""
+    before = set(Message.objects.values_list("pk", flat=True))
+    messages: list[Message] = []
+    yield messages
+    messages += [message for message in Message.objects.order_by("pk") if message.pk not in before]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request that a StubTransport was asked to send. Header names are lower case."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def json(self) -> Any:
+        """The body as a value: `{"type": ..., "timestamp": ..., "data": ...}`."""
+        return json.loads(self.body)
+
+
+class StubTransport(Transport):
+    """Connects to nothing: keeps what it should send in `sent`, and answers from a list."""
+
+    def __init__(self, *answers: int | Response) -> None:
+        """`answers`: a status or Response for each request in turn; the last one repeats. None at all: 200."""
+        super().__init__(AddressPolicy.parse(()))
+        self.sent: list[Sent] = []
+        self._answers = [Response(answer) if isinstance(answer, int) else answer for answer in answers or (200,)]
+
+    async def send(self, url: str, headers: Any, body: bytes) -> Response:
+        self.sent.append(Sent(url, {name.lower(): value for name, value in headers.items()}, body))
+        return self._answers[min(len(self.sent), len(self._answers)) - 1]
+
+
+def deliver_all(transport: Transport | None = None) -> list[Delivery]:
+    """Send every delivery that is due, oldest first, and return them as they are now. A retry is not due yet.
+
+    Without a transport nothing leaves, and every endpoint is taken to answer 200. To connect for real, give
+    `hookline.outgoing.worker.make_transport(hookline.conf.get())`.
+    """
+    transport = transport or StubTransport()
+    lease = conf.get().LEASE
+    tried: set[UUID] = set()
+    while deliveries := claim(Delivery, _BATCH, lease):
+        prefetch_related_objects(deliveries, "message", "endpoint")
+        admitted, put_off = health.admit(sorted(deliveries, key=_age))
+        settle(put_off)
+        record(asyncio.run(_send(admitted, transport)))
+        tried.update(delivery.pk for delivery in deliveries)
+    return list(Delivery.objects.filter(pk__in=tried).select_related("message", "endpoint").order_by("pk"))
+
+
+async def _send(deliveries: Sequence[Delivery], transport: Transport) -> list[Result]:
+    async with transport:  # its connections belong to this event loop
+        return await asyncio.gather(*(deliver(delivery, transport, time.time) for delivery in deliveries))
+
+
+def _path_of(source: Source) -> str:
+    """Where the project's URLs put this source; the ASGI edge needs no URL of Django's."""
+    try:
+        return reverse("hookline:ingest", args=[source.token])
+    except NoReverseMatch:
+        return source.path
+
+
+def _age(job: Event | Delivery) -> UUID:
+    return job.pk

@@ -1,0 +1,121 @@
+"""Endpoints, messages and deliveries on the command line."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from hookline.engine.job import State
+from hookline.models import Attempt, Delivery, Endpoint, Message
+from tests.cli.conftest import Cli
+
+pytestmark = pytest.mark.django_db
+
+URL = "https://consumer.example.com/hooks"
+
+
+def test_an_endpoint_is_created_with_exactly_the_fields_of_the_contract(cli: Cli) -> None:
+    created = cli.json("endpoint", "create", "--url", URL, "--events", "invoice.*, order.paid")
+    assert set(created) == {"id", "url", "secret", "tenant"}
+    assert (created["url"], created["tenant"]) == (URL, "default")
+    endpoint = Endpoint.find(created["id"])
+    assert endpoint.event_types == ["invoice.*", "order.paid"]
+    assert endpoint.secrets.active(time.time()) == (created["secret"],)
+    assert created["secret"].startswith("whsec_")
+
+
+def test_a_secret_of_the_specification_is_taken_as_it_is(cli: Cli) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    assert cli.json("endpoint", "create", "--url", URL, "--secret", secret)["secret"] == secret
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--url", "https://10.0.0.1/"], "10.0.0.1 is not a public address"),
+        (["--url", "http://consumer.example.com/"], "plain http is not allowed"),
+        (["--url", "ftp://consumer.example.com/"], "http"),
+        (["--url", URL + "x" * 2000], "at most 2000"),
+        (["--url", URL, "--events", "invoice paid"], "is not an event-type pattern"),
+        (["--url", URL, "--secret", "not base64!"], "the secret of an endpoint cannot be used"),
+        (["--url", URL, "--tenant", "nobody"], "there is no tenant 'nobody'"),
+    ],
+)
+def test_what_cannot_be_an_endpoint_is_refused_in_one_line(cli: Cli, arguments: list[str], reason: str) -> None:
+    assert reason in cli.fails("endpoint", "create", *arguments)
+    assert not Endpoint.objects.exists()
+
+
+def test_the_list_shows_no_secret(cli: Cli) -> None:
+    created = cli.json("endpoint", "create", "--url", URL)
+    [listed] = cli.json("endpoint", "list")
+    assert (listed["id"], listed["url"], listed["breaker"], listed["disabled"]) == (created["id"], URL, "closed", False)
+    assert created["secret"] not in cli.text("endpoint", "list") + str(listed)
+
+
+def test_a_rotation_signs_with_both_secrets_for_the_overlap(cli: Cli) -> None:
+    created = cli.json("endpoint", "create", "--url", URL)
+    rotated = cli.json("endpoint", "rotate", created["id"], "--overlap", "7d")
+    secrets = Endpoint.find(created["id"]).secrets
+    assert rotated["overlap_seconds"] == 604800
+    assert secrets.active(time.time() + 604000) == (rotated["secret"], created["secret"])
+    assert secrets.active(time.time() + 604801) == (rotated["secret"],)
+
+
+def test_an_endpoint_is_disabled_and_enabled(cli: Cli) -> None:
+    created = cli.json("endpoint", "create", "--url", URL)
+    assert cli.json("endpoint", "disable", created["id"]) == {"id": created["id"], "disabled": True}
+    endpoint = Endpoint.find(created["id"])
+    assert (endpoint.disabled, endpoint.held_until is None) == (True, False)
+    assert cli.json("endpoint", "enable", created["id"]) == {"id": created["id"], "disabled": False}
+    endpoint = Endpoint.find(created["id"])
+    assert (endpoint.disabled, endpoint.held_until) == (False, None)
+
+
+def test_a_message_is_dispatched_to_the_endpoints_that_want_it(cli: Cli) -> None:
+    cli.json("endpoint", "create", "--url", URL, "--events", "invoice.*")
+    cli.json("endpoint", "create", "--url", URL, "--events", "order.*")
+    dispatched = cli.json("dispatch", "invoice.paid", '{"amount": 5}', "--idempotency-key", "k1")
+    assert set(dispatched) == {"id", "deliveries"}
+    assert dispatched["deliveries"] == 1
+    body = json.loads(bytes(Message.find(dispatched["id"]).body))
+    assert (body["type"], body["data"]) == ("invoice.paid", {"amount": 5})
+    assert cli.json("dispatch", "invoice.paid", '{"amount": 6}', "--idempotency-key", "k1") == dispatched
+
+
+def test_what_cannot_be_dispatched_is_refused(cli: Cli) -> None:
+    assert "is not an event type" in cli.fails("dispatch", "invoice paid", "{}")
+    assert "there is no tenant 'nobody'" in cli.fails("dispatch", "invoice.paid", "{}", "--tenant", "nobody")
+    result = cli.run("dispatch", "invoice.paid", "{oops", "--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "that is not JSON" in result.stderr
+
+
+def test_deliveries_are_listed_shown_with_their_attempts_and_retried(cli: Cli) -> None:
+    endpoint = cli.json("endpoint", "create", "--url", URL)
+    message = cli.json("dispatch", "invoice.paid", '{"amount": 5}')
+    [listed] = cli.json("deliveries", "list", "--status", "pending", "--since", "1h", "--limit", "5")
+    assert set(listed) == {
+        "id", "message", "endpoint", "url", "tenant", "type", "status", "attempts", "note", "created_at", "due_at",
+        "finished_at",
+    }  # fmt: skip
+    assert (listed["message"], listed["endpoint"], listed["url"]) == (message["id"], endpoint["id"], URL)
+    assert listed["created_at"].endswith("+00:00")
+    assert cli.json("deliveries", "list", "--status", "dead") == []
+
+    assert "is pending and needs no retry" in cli.fails("deliveries", "retry", listed["id"])
+    delivery = Delivery.find(listed["id"])
+    Delivery.objects.filter(pk=delivery.pk).update(state=State.DEAD, attempts=3)
+    Attempt.objects.create(delivery=delivery, number=3, status=500, duration_ms=12, response_body="\x1b[31mno")
+    shown = cli.json("deliveries", "show", listed["id"])
+    assert json.loads(shown["body"])["data"] == {"amount": 5}
+    assert [(a["number"], a["status"], a["duration_ms"]) for a in shown["attempts_made"]] == [(3, 500, 12)]
+    text = cli.text("deliveries", "show", listed["id"])
+    assert "\x1b" not in text
+    assert "500" in text
+
+    assert cli.json("deliveries", "retry", listed["id"]) == {"retried": [listed["id"]]}
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts) == (State.PENDING, 0)

@@ -1,0 +1,177 @@
+"""Events, rejections, stats and doctor on the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import stripe
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from hookline.engine.job import State
+from hookline.models import Delivery, Endpoint, Event, Rejection, Source
+from tests.cli.conftest import Cli
+
+pytestmark = pytest.mark.django_db
+
+BODY = '{"id":"evt_1","object":"event","type":"invoice.paid","data":{"object":{"id":"in_1"}}}'
+
+
+def post_as_stripe(path: str, secret: str, body: str = BODY) -> int:
+    """POST what the official SDK signs."""
+    now = int(datetime.now(UTC).timestamp())
+    signature = stripe.WebhookSignature._compute_signature(f"{now}.{body}", secret)
+    headers = {"stripe-signature": f"t={now},v1={signature}"}
+    return Client().post(path, body, content_type="application/json", headers=headers).status_code
+
+
+@pytest.fixture
+def source(cli: Cli) -> Source:
+    return Source.find(cli.json("source", "create", "--provider", "stripe", "--secret", "whsec_right")["id"])
+
+
+def test_events_are_listed_and_shown(cli: Cli, source: Source) -> None:
+    assert post_as_stripe(source.path, "whsec_right") == 200
+    [listed] = cli.json("events", "list", "--status", "pending", "--since", "24h")
+    assert set(listed) == {
+        "id", "source", "provider", "tenant", "type", "provider_id", "status", "attempts", "note", "created_at",
+        "due_at", "finished_at",
+    }  # fmt: skip
+    assert (listed["source"], listed["type"], listed["provider_id"]) == (source.public_id, "invoice.paid", "evt_1")
+    shown = cli.json("events", "show", listed["id"])
+    assert shown["body"] == BODY
+    assert shown["headers"]["content-type"] == "application/json"
+    text = cli.text("events", "show", listed["id"])
+    assert listed["id"] in text
+    assert " UTC" in text
+    assert cli.json("events", "list", "--status", "dead") == []
+    assert listed["id"] in cli.text("events", "list")
+
+
+def test_a_list_begins_at_since_and_ends_at_limit(cli: Cli, source: Source) -> None:
+    for number in range(3):
+        post_as_stripe(source.path, "whsec_right", BODY.replace("evt_1", f"evt_{number}"))
+    newest = [event["provider_id"] for event in cli.json("events", "list", "--limit", "2")]
+    assert newest == ["evt_2", "evt_1"]
+    tomorrow = (timezone.now() + timedelta(days=1)).isoformat()
+    assert cli.json("events", "list", "--since", tomorrow) == []
+    assert len(cli.json("events", "list", "--since", "2026-01-01")) == 3
+    assert cli.run("events", "list", "--since", "yesterday").exit_code == 2
+
+
+def test_a_dead_event_is_retried_and_a_pending_one_is_not(cli: Cli, source: Source) -> None:
+    for number in range(2):
+        post_as_stripe(source.path, "whsec_right", BODY.replace("evt_1", f"evt_{number}"))
+    dead, pending = Event.objects.order_by("id")
+    Event.objects.filter(pk=dead.pk).update(state=State.DEAD, attempts=9)
+    assert "nothing was changed" in cli.fails("events", "retry", dead.public_id, pending.public_id)
+    dead.refresh_from_db()
+    assert dead.state == State.DEAD
+    assert cli.json("events", "retry", dead.public_id) == {"retried": [dead.public_id]}
+    dead.refresh_from_db()
+    assert (dead.state, dead.attempts, dead.note) == (State.PENDING, 0, "retried on the command line")
+
+
+def test_a_rejection_is_listed_shown_and_accepted_once_the_secret_is_right(cli: Cli, source: Source) -> None:
+    assert post_as_stripe(source.path, "whsec_other") == 401
+    [listed] = cli.json("rejections", "list", "--status", "401", "--since", "1h")
+    assert set(listed) == {
+        "id", "source", "provider", "status", "reason", "detail", "method", "path", "remote_addr", "body_size",
+        "complete", "created_at",
+    }  # fmt: skip
+    assert (listed["source"], listed["reason"]) == (source.public_id, "signature_mismatch")
+    assert cli.json("rejections", "list", "--status", "404") == []
+    assert cli.json("rejections", "show", listed["id"])["body"] == BODY
+    assert BODY[:40] in cli.text("rejections", "show", listed["id"])
+
+    assert "is refused again: signature_mismatch" in cli.fails("rejections", "reverify", listed["id"])
+    cli.json("source", "rotate", source.public_id, "--secret", "whsec_other")
+    accepted = cli.json("rejections", "reverify", listed["id"])
+    event = Event.objects.get()
+    assert accepted == {"id": listed["id"], "events": [{"id": event.public_id, "status": "accepted"}]}
+    assert bytes(event.body) == BODY.encode()
+    assert cli.json("rejections", "reverify", listed["id"])["events"][0]["status"] == "duplicate"
+
+
+def test_a_request_is_verified_again_as_of_the_time_at_which_it_came(cli: Cli, source: Source) -> None:
+    post_as_stripe(source.path, "whsec_other")
+    rejection = Rejection.objects.get()
+    cli.json("source", "rotate", source.public_id, "--secret", "whsec_other")
+    Rejection.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    # An hour before, the timestamp in the signature was far in the future.
+    assert "is refused again" in cli.fails("rejections", "reverify", rejection.public_id)
+
+
+def test_a_request_that_was_not_kept_whole_is_not_verified_again(cli: Cli, source: Source) -> None:
+    post_as_stripe(source.path, "whsec_other", BODY + " " * 20_000)
+    rejection = Rejection.objects.get()
+    assert "its body was not kept whole" in cli.fails("rejections", "reverify", rejection.public_id)
+
+
+def test_a_request_to_a_source_that_was_disabled_passes_once_it_is_enabled(cli: Cli, source: Source) -> None:
+    cli.json("source", "disable", source.public_id)
+    assert post_as_stripe(source.path, "whsec_right") == 404
+    rejection = Rejection.objects.get()
+    assert "no enabled source has the URL" in cli.fails("rejections", "reverify", rejection.public_id)
+    cli.json("source", "enable", source.public_id)
+    assert len(cli.json("rejections", "reverify", rejection.public_id)["events"]) == 1
+
+
+def test_stats_count_states_rejections_and_troubled_endpoints(cli: Cli, source: Source) -> None:
+    post_as_stripe(source.path, "whsec_right")
+    post_as_stripe(source.path, "whsec_other")
+    suspended = cli.json("endpoint", "create", "--url", "https://a.example.com/")["id"]
+    broken = cli.json("endpoint", "create", "--url", "https://b.example.com/")["id"]
+    cli.json("endpoint", "create", "--url", "https://c.example.com/")
+    cli.json("endpoint", "disable", suspended)
+    Endpoint.objects.filter(url="https://b.example.com/").update(breaker_state={"state": "open", "open_until": 1.0})
+    cli.json("dispatch", "invoice.paid", "{}")
+    Delivery.objects.update(state=State.SUCCEEDED)
+    stats = cli.json("stats")
+    assert set(stats) == {"events", "deliveries", "rejections_24h", "endpoints"}
+    assert [stats["events"][state] for state in ("pending", "running", "succeeded", "dead", "cancelled")] == [
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
+    assert stats["events"]["oldest_pending_seconds"] >= 0
+    assert (stats["deliveries"]["succeeded"], stats["deliveries"]["oldest_pending_seconds"]) == (2, None)
+    assert stats["rejections_24h"] == {"signature_mismatch": 1}
+    assert stats["endpoints"] == {"suspended": [suspended], "broken": [broken]}
+    text = cli.text("stats")
+    assert suspended in text
+    assert "1 signature_mismatch" in text
+
+
+def test_doctor_finds_an_installation_in_order(cli: Cli) -> None:
+    findings = cli.json("doctor")
+    assert {finding["check"] for finding in findings} >= {
+        "settings", "database", "migrations", "keys", "events lag", "deliveries lag",
+    }  # fmt: skip
+    assert all(finding["result"] in ("ok", "warning") for finding in findings)
+
+
+def test_doctor_exits_with_1_when_work_waits_and_nobody_does_it(cli: Cli, source: Source) -> None:
+    post_as_stripe(source.path, "whsec_right")
+    Event.objects.update(due_at=timezone.now() - timedelta(hours=2))
+    result = cli.run("doctor", "--json")
+    assert result.exit_code == 1
+    [lag] = [finding for finding in json.loads(result.stdout) if finding["check"] == "events lag"]
+    assert lag["result"] == "failed"
+    assert "start a worker" in lag["detail"]
+
+
+def test_doctor_names_migrations_that_are_missing(cli: Cli) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'hookline'")
+    result = cli.run("doctor", "--json")
+    assert result.exit_code == 1
+    [migrations] = [finding for finding in json.loads(result.stdout) if finding["check"] == "migrations"]
+    assert migrations["result"] == "failed"
+    assert "hookline.0001_initial" in migrations["detail"]
+    assert "the database lacks hookline.0001_initial" in cli.fails("worker")

@@ -1,0 +1,95 @@
+"""The desk keeps the leases of what its worker has claimed."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+import pytest
+from django.db import OperationalError
+
+from hookline.engine import claim as engine
+from hookline.engine.claim import release_expired, settle
+from hookline.engine.desk import Desk
+from hookline.engine.job import Job, Settlement, State
+from tests.engine.rows import Jobs, ago
+
+
+def make_desk(jobs: Jobs, *, longest_run: float = 3600) -> Desk[Job]:
+    return Desk(jobs.model, lease=60, per_lane=100, longest_run=longest_run)
+
+
+def lease_of(job: Job) -> datetime:
+    job.refresh_from_db()
+    assert job.lease_until is not None
+    return job.lease_until
+
+
+def test_a_heartbeat_extends_the_leases_of_what_is_on_the_desk(jobs: Jobs) -> None:
+    desk = make_desk(jobs)
+    jobs.add(jobs.lane(), 2, 1)
+    kept, done = desk.take(2)
+    jobs.model._default_manager.update(lease_until=ago(5))
+    desk.done(done)
+    desk.heartbeat()
+    assert lease_of(kept) > ago(0)
+    assert lease_of(done) < ago(0)
+    assert release_expired(jobs.model, 5) == 1
+
+
+def test_a_heartbeat_lets_go_of_what_ran_for_too_long(jobs: Jobs) -> None:
+    desk = make_desk(jobs, longest_run=0)
+    jobs.add(jobs.lane(), 1)
+    (job,) = desk.take(1)
+    jobs.model._default_manager.update(lease_until=ago(5))
+    desk.heartbeat()
+    assert lease_of(job) < ago(0)
+
+
+def test_a_lost_lease_is_logged_and_that_of_a_settled_job_is_not(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(jobs)
+    jobs.add(jobs.lane(), 2, 1)
+    lost, settled = desk.take(2)
+    jobs.model._default_manager.filter(pk=lost.pk).update(claim=5)
+    real = engine.extend
+
+    def settle_first(found: list[Job], lease: float) -> object:
+        settle([(settled, Settlement.succeed())])
+        desk.done(settled)
+        return real(found, lease)
+
+    monkeypatch.setattr(engine, "extend", settle_first)
+    with caplog.at_level(logging.WARNING, "hookline.engine"):
+        desk.heartbeat()
+    assert caplog.messages == [f"the lease of {lost.public_id} was lost while it ran"]
+
+
+def test_what_is_given_back_is_due_at_once_and_leaves_the_desk(jobs: Jobs) -> None:
+    desk = make_desk(jobs)
+    jobs.add(jobs.lane(), 1)
+    (job,) = desk.take(1)
+    desk.give_back([(job, Settlement.give_back(0, "not begun"))])
+    assert len(desk) == 0
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == (State.PENDING, 0)
+    assert len(desk.take(1)) == 1
+
+
+def test_what_cannot_be_given_back_leaves_the_desk_for_its_lease_to_run_out(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(jobs)
+    jobs.add(jobs.lane(), 1)
+    (job,) = desk.take(1)
+
+    def fail(results: object) -> None:
+        raise OperationalError("the server is away")
+
+    monkeypatch.setattr(engine, "settle", fail)
+    desk.give_back([(job, Settlement.give_back(0))])
+    assert len(desk) == 0
+    assert "cannot give back 1 jobs" in caplog.text
+    job.refresh_from_db()
+    assert job.state == State.RUNNING

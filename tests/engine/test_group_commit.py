@@ -1,0 +1,160 @@
+"""Many waiting tasks, one COMMIT."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from hookline.engine.group_commit import GroupCommit, QueueFull
+
+
+class Table:
+    """What the writer writes to. Holds each write until it is let through, when told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.committed: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.writing = threading.Event()
+
+    def write(self, items: Sequence[str]) -> list[str]:
+        self.writing.set()
+        assert self.gate.wait(20)
+        self.batches.append(list(items))
+        if bad := [item for item in items if item.startswith("bad")]:
+            raise ValueError(f"cannot write {bad[0]}")
+        self.committed += items
+        return [item.upper() for item in items]
+
+
+def run(work: Callable[[GroupCommit[str, str], Table], Coroutine[Any, Any, None]], **limits: int) -> Table:
+    table = Table()
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as writer:
+            await asyncio.wait_for(work(GroupCommit(table.write, writer, **limits), table), 20)
+
+    asyncio.run(main())
+    return table
+
+
+async def wait_for(event: threading.Event) -> None:
+    assert await asyncio.get_running_loop().run_in_executor(None, event.wait, 20)
+
+
+def test_one_item_is_written_at_once_and_gets_its_result() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        assert await commit.submit("a") == "A"
+        assert await commit.submit("b") == "B"
+
+    assert run(work).batches == [["a"], ["b"]]
+
+
+def test_what_arrives_during_a_write_is_written_together_and_in_order() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        table.gate.clear()
+        first = asyncio.create_task(commit.submit("a"))
+        await wait_for(table.writing)
+        rest = [asyncio.create_task(commit.submit(item)) for item in "bcdef"]
+        await asyncio.sleep(0)
+        table.gate.set()
+        assert await asyncio.gather(first, *rest) == list("ABCDEF")
+
+    assert run(work).batches == [["a"], list("bcdef")]
+
+
+def test_a_batch_has_at_most_its_size() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        assert await asyncio.gather(*(commit.submit(item) for item in "abcdefg")) == list("ABCDEFG")
+
+    assert [len(batch) for batch in run(work, batch=3).batches] == [3, 3, 1]
+
+
+def test_a_bad_item_fails_alone_and_with_its_own_error() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        results = await asyncio.gather(
+            *(commit.submit(item) for item in ["a", "bad 1", "b", "bad 2", "c"]), return_exceptions=True
+        )
+        assert [str(result) for result in results] == ["A", "cannot write bad 1", "B", "cannot write bad 2", "C"]
+        assert await commit.submit("d") == "D"
+
+    assert run(work).committed == ["a", "b", "c", "d"]
+
+
+def test_a_waiter_that_goes_away_disturbs_nobody() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        table.gate.clear()
+        tasks = [asyncio.create_task(commit.submit(item)) for item in "abc"]
+        await wait_for(table.writing)
+        more = [asyncio.create_task(commit.submit(item)) for item in "def"]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        more[1].cancel()
+        table.gate.set()
+        results = await asyncio.gather(*tasks, *more, return_exceptions=True)
+        assert [result for result in results if isinstance(result, str)] == ["A", "C", "D", "F"]
+        assert [type(result) for result in results if not isinstance(result, str)] == [asyncio.CancelledError] * 2
+
+    assert sorted(run(work).committed) == list("abcdef")
+
+
+def test_more_than_the_bound_of_items_is_refused_and_what_waits_is_still_written() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        table.gate.clear()
+        tasks = [asyncio.create_task(commit.submit("a"))]
+        await wait_for(table.writing)
+        tasks += [asyncio.create_task(commit.submit(item)) for item in "bc"]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            await commit.submit("d")
+        table.gate.set()
+        assert await asyncio.gather(*tasks) == ["A", "B", "C"]
+        assert await commit.submit("e") == "E"
+
+    assert run(work, max_items=2).committed == ["a", "b", "c", "e"]
+
+
+def test_more_than_the_bound_of_bytes_is_refused_and_bytes_count_until_they_are_written() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        table.gate.clear()
+        first = asyncio.create_task(commit.submit("a", 60))
+        await wait_for(table.writing)
+        with pytest.raises(QueueFull):
+            await commit.submit("b", 41)
+        second = asyncio.create_task(commit.submit("c", 40))
+        await asyncio.sleep(0)
+        table.gate.set()
+        assert await asyncio.gather(first, second) == ["A", "C"]
+        for _ in range(3):  # failures give their bytes back, too
+            with pytest.raises(ValueError, match="cannot write bad"):
+                await commit.submit("bad", 100)
+        assert await commit.submit("d", 100) == "D"
+
+    assert run(work, max_bytes=100).committed == ["a", "c", "d"]
+
+
+def test_a_writer_that_loses_count_is_an_error_and_leaves_nobody_waiting() -> None:
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as writer:
+            commit: GroupCommit[str, str] = GroupCommit(lambda items: ["one", "two"], writer)
+            with pytest.raises(RuntimeError, match="2 results were returned for 1 items"):
+                await asyncio.wait_for(commit.submit("a"), 10)
+
+    asyncio.run(main())
+
+
+def test_a_writer_that_is_shut_down_is_an_error_for_each_waiter() -> None:
+    async def main() -> None:
+        writer = ThreadPoolExecutor(1)
+        writer.shutdown()
+        commit: GroupCommit[str, str] = GroupCommit(lambda items: list(items), writer)
+        results = await asyncio.gather(*(commit.submit(item) for item in "ab"), return_exceptions=True)
+        assert [type(result) for result in results] == [RuntimeError, RuntimeError]
+
+    asyncio.run(main())

@@ -1,0 +1,76 @@
+"""Registering handlers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hookline.exceptions import ConfigurationError
+from hookline.incoming import handlers
+from tests.edges.conftest import Register
+
+
+def names(provider: str, event_type: str) -> list[str]:
+    return [function.__name__ for function in handlers.matching(provider, event_type)]
+
+
+def test_handlers_are_found_by_provider_and_pattern_in_the_order_of_registration(handler: Register) -> None:
+    @handler("stripe", "invoice.*")
+    def invoices(event: Any) -> None: ...
+
+    @handler("*", "invoice.paid")
+    def paid(event: Any) -> None: ...
+
+    @handler("github")
+    def github(event: Any) -> None: ...
+
+    @handler("*")
+    def everything(event: Any) -> None: ...
+
+    assert names("stripe", "invoice.paid") == ["invoices", "paid", "everything"]
+    assert names("stripe", "invoice.payment.failed") == ["invoices", "everything"]
+    assert names("stripe", "invoice") == ["everything"]
+    assert names("github", "push") == ["github", "everything"]
+    assert names("github", "invoice.paid") == ["paid", "github", "everything"]
+
+
+def test_a_function_may_be_registered_for_several_things_and_stays_a_function(handler: Register) -> None:
+    @handler("stripe", "a")
+    @handler("github", "b")
+    def both(event: Any) -> str:
+        return "called"
+
+    assert both(None) == "called"  # type: ignore[arg-type]  # it does not look at the event
+    assert names("stripe", "a") == names("github", "b") == ["both"]
+    assert names("stripe", "b") == []
+
+
+def test_a_renamed_sender_is_found_under_both_names(handler: Register) -> None:
+    @handler("hellosign")
+    def signed(event: Any) -> None: ...
+
+    assert names("dropbox_sign", "a") == names("hellosign", "a") == ["signed"]
+
+
+@pytest.mark.parametrize("pattern", ["", None, 5])
+def test_a_pattern_that_is_none_is_refused(pattern: Any) -> None:
+    with pytest.raises(ConfigurationError, match="event type"):
+        handlers.handler("stripe", pattern)
+
+
+def test_an_unknown_provider_is_refused_with_the_names_that_were_perhaps_meant() -> None:
+    with pytest.raises(ConfigurationError, match="stripe"):
+        handlers.handler("strip")
+
+
+def test_what_is_not_a_function_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="function of one argument"):
+        handlers.handler("stripe")("not a function")  # type: ignore[type-var]  # that is the point
+
+
+def test_an_async_function_is_refused_because_nobody_would_await_it() -> None:
+    with pytest.raises(ConfigurationError, match="async"):
+
+        @handlers.handler("stripe")
+        async def never_awaited(event: Any) -> None: ...

@@ -1,0 +1,96 @@
+"""Certificates are checked against the name in the URL, and the system's authorities unless the caller has others."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hookline.core.addresses import AddressPolicy
+from hookline.outgoing.transport import Response, Transport, TransportSettings
+from tests.outgoing.transport_server import Names, Server, say, serve
+
+LOOPBACK = AddressPolicy.parse(["127.0.0.0/8"])
+SETTINGS = TransportSettings(deadline=5)
+Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
+    """For a server with a self-signed certificate for hooks.example.com, and for a client that trusts it."""
+    folder: Path = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.com")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.com")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return server, ssl.create_default_context(cafile=str(folder / "cert.pem"))
+
+
+def deliver(
+    server_side: ssl.SSLContext | None, client_side: ssl.SSLContext | None, host: str
+) -> tuple[Server, Response]:
+    async def run() -> tuple[Server, Response]:
+        names = Names(["127.0.0.1"])
+        async with serve(say(b"HTTP/1.1 204 Done\r\n\r\n"), tls=server_side) as server:
+            async with Transport(LOOPBACK, SETTINGS, tls=client_side, resolver=names) as transport:
+                response = await transport.send(server.url(host, scheme="https"), {}, b"{}")
+            return server, response
+
+    return asyncio.run(run())
+
+
+def test_a_trusted_certificate_for_the_name_is_accepted(contexts: Contexts) -> None:
+    server, response = deliver(*contexts, "hooks.example.com")
+    assert (response.status, response.error) == (204, "")
+    assert b"Host: hooks.example.com:" in server.requests[0]
+
+
+@pytest.mark.parametrize("host", ["other.example.com", "127.0.0.1"])
+def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(contexts: Contexts, host: str) -> None:
+    server, response = deliver(*contexts, host)
+    assert (response.status, response.error, server.requests) == (None, "tls_failed", [])
+
+
+def test_a_certificate_that_the_system_does_not_trust_is_refused(contexts: Contexts) -> None:
+    server, response = deliver(contexts[0], None, "hooks.example.com")
+    assert (response.status, response.error, server.requests) == (None, "tls_failed", [])
+    assert "certificate verify failed" in response.detail
+
+
+def test_a_server_that_does_not_speak_tls_is_a_failure_of_tls() -> None:
+    async def run() -> Response:
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        async with server, Transport(LOOPBACK, SETTINGS) as transport:
+            port = server.sockets[0].getsockname()[1]
+            return await transport.send(f"https://127.0.0.1:{port}/", {}, b"{}")
+
+    assert asyncio.run(run()).error == "tls_failed"

@@ -1,0 +1,100 @@
+"""Golden requests: `tests/vectors/<provider>.json`, whose expected values were not computed by Hookline.
+
+An entry has:
+  why, source           what it shows, and where the expected values come from
+  source_kind           "official vector", "official SDK", "captured" (from a live sender), or "openssl" (computed with
+                        it from the documented construction)
+  secrets, options, method, url, headers, body, now
+  covered               the parts of the body that the signature covers, where that is not all of it
+  unsigned_headers      headers that the provider reads but the sender does not sign
+  optional_headers      signed headers without which the request is genuine too
+  timestamp             the timestamp, as it stands in the request
+  any_body              true: with these options the provider does not look into the body
+  expected              {type, id, dedup_key} of the event, and reply {status, content_type, body} if one is required;
+                        a handshake has a reply only
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hookline import providers
+from hookline.core.request import WebhookRequest, read_headers
+from hookline.providers.base import Provider, Received, SourceConfig
+
+DIRECTORY = Path(__file__).parents[1] / "vectors"
+
+
+@dataclass(frozen=True)
+class Vector:
+    provider_name: str
+    why: str
+    source: str
+    source_kind: str
+    secrets: list[str]
+    options: dict[str, str]
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str
+    now: float
+    expected: dict[str, Any]
+    covered: list[str] | None = None
+    unsigned_headers: list[str] = field(default_factory=list)
+    optional_headers: list[str] = field(default_factory=list)
+    timestamp: str | None = None
+    any_body: bool = False
+
+    @property
+    def provider(self) -> Provider:
+        return providers.get(self.provider_name)
+
+    @property
+    def request(self) -> WebhookRequest:
+        return WebhookRequest(self.method, self.url, read_headers(self.headers.items()), self.body.encode())
+
+    @property
+    def config(self) -> SourceConfig:
+        return SourceConfig(tuple(self.secrets), self.options)
+
+    @property
+    def is_event(self) -> bool:
+        return "type" in self.expected
+
+    @property
+    def signed_headers(self) -> list[str]:
+        return [name for name in self.headers if name not in {"content-type", *self.unsigned_headers}]
+
+    def with_options(self, options: Mapping[str, str]) -> Vector:
+        return replace(self, options={**self.options, **options})
+
+    def covered_bytes(self) -> set[int]:
+        """The positions in the body that the signature covers."""
+        body = self.request.body
+        if self.covered is None:
+            return set(range(len(body)))
+        return {i for text in self.covered for i in _span(body, text.encode())}
+
+    def receive(self, request: WebhookRequest | None = None, *, now: float | None = None) -> Received:
+        """What the provider makes of the request, or of another one instead."""
+        return self.provider.receive(request or self.request, self.config, self.now if now is None else now)
+
+
+def _span(body: bytes, part: bytes) -> range:
+    assert body.count(part) == 1, f"{part!r} must be in the body exactly once"
+    return range(body.index(part), body.index(part) + len(part))
+
+
+def load(name: str) -> list[Vector]:
+    """The vectors of one provider. Raises FileNotFoundError for a provider without a file."""
+    entries = json.loads((DIRECTORY / f"{name}.json").read_text())
+    return [Vector(provider_name=name, **entry) for entry in entries]
+
+
+def load_all() -> Iterator[Vector]:
+    for path in sorted(DIRECTORY.glob("*.json")):
+        yield from load(path.stem)

@@ -1,0 +1,122 @@
+"""What a user can set, call or read is in the documentation, and what the documentation says is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+from django.dispatch import Signal
+
+from hookline import conf, providers, signals
+from hookline.cli.root import root
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted((ROOT / "example").glob("*.md")), ROOT / "README.md"]
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """The rows of a page's tables whose first cell begins with a name in backticks: name -> the other cells."""
+    found = re.findall(r"^\| `([\w.]+)`([^|]*)\|(.*)\|$", (DOCS / page).read_text(), re.MULTILINE)
+    return {name: [first.strip(), *(cell.strip() for cell in rest.split(" | "))] for name, first, rest in found}
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that does something, with its path."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands(root))
+
+
+def written_commands() -> list[tuple[str, list[str]]]:
+    """Every `hookline ...` in the pages, as page and words."""
+    written = []
+    for page in PAGES:
+        for line in page.read_text().splitlines():
+            parts = re.findall(r"`([^`]*)`", line) if "`" in line else [line]
+            for part in parts:
+                match = re.match(r"(?:python manage\.py |manage |\$ )?hookline ((?:[a-z]|--).*)", part.strip())
+                if match:
+                    written.append((page.name, shlex.split(match[1].replace("...", ""), comments=True)))
+    return written
+
+
+@pytest.mark.parametrize("setting", fields(conf.Settings), ids=lambda setting: str(setting.name))
+def test_every_setting_is_documented_with_its_default(setting: object) -> None:
+    name, default = setting.name, setting.default  # type: ignore[attr-defined]  # a dataclasses.Field
+    _, written, why = rows("settings.md")[name]
+    assert ast.literal_eval(written.strip("`")) == default
+    assert why
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    assert {name for name in rows("settings.md") if name.isupper()} == conf.NAMES
+
+
+def test_exactly_the_system_checks_that_exist_are_documented() -> None:
+    used = set(re.findall(r"hookline\.[EW]\d+", (ROOT / "src/hookline/checks.py").read_text()))
+    assert {name for name in rows("settings.md") if name.startswith("hookline.")} == used
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_is_documented(path: tuple[str, ...]) -> None:
+    assert f"`{' '.join(path)}`" in (DOCS / "operations.md").read_text()
+
+
+def test_every_command_that_is_written_down_exists_and_has_its_options() -> None:
+    written = written_commands()
+    assert len(written) > 20
+    for page, words in written:
+        path = next((path for path in COMMANDS if tuple(words[: len(path)]) == path), None)
+        if words[0] not in root.list_commands(click.Context(root)):
+            assert words[0].startswith("-"), f"{page}: there is no command `hookline {' '.join(words)}`"
+            continue
+        assert path is not None, f"{page}: there is no command `hookline {' '.join(words)}`"
+        known = {
+            option for parameter in COMMANDS[path].params for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        options = {word for word in words if word.startswith("--")}
+        assert options <= known | {"--help"}, f"{page}: `hookline {' '.join(words)}` has unknown options"
+
+
+def test_every_signal_is_documented() -> None:
+    names = [name for name, value in vars(signals).items() if isinstance(value, Signal)]
+    assert names
+    text = (DOCS / "operations.md").read_text()
+    assert [name for name in names if f"`{name}" not in text] == []
+
+
+@pytest.mark.parametrize("name", providers.names())
+def test_every_provider_is_documented_as_it_is(name: str) -> None:
+    provider = providers.get(name)
+    also, sender, signed, duplicates, options = rows("providers.md")[name]
+    assert re.findall(r"`(\w+)`", also) == list(provider.aliases)
+    assert sender == f"[{provider.title}]({provider.docs_url})"
+    assert signed
+    assert re.findall(r"`(\w+)`", options) == [option.name for option in provider.known_options]
+    if not provider.id_is_signed:
+        assert duplicates == "hash"
+
+
+def test_no_provider_is_documented_that_does_not_exist() -> None:
+    assert set(rows("providers.md")) == set(providers.names())
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

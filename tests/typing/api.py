@@ -1,0 +1,63 @@
+"""The public API as users write it, checked by `mypy` and never run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, assert_type
+from uuid import UUID
+
+from hookline import Discard, Retry, dispatch, handler
+from hookline.incoming.models import Event, Source
+from hookline.outgoing.models import Message
+from hookline.tenants.models import Tenant
+
+
+@handler("stripe", "invoice.*")
+def on_invoice(event: Event) -> None:
+    assert_type(event.type, str)
+    assert_type(event.json, Any)
+    assert_type(event.provider_id, str)
+    assert_type(event.source, Source)
+    assert_type(event.tenant, Tenant)
+    assert_type(bytes(event.body), bytes)
+    assert_type(event.public_id, str)
+    assert_type(event.id, UUID)
+
+
+@handler("github")
+def on_anything(event: Event) -> str:
+    return event.type
+
+
+# The decorator leaves the function's own type alone.
+assert_type(on_anything(Event()), str)
+
+
+@handler("*", "order.created")
+@handler("generic", "order.*")
+def on_order(event: Event) -> None:
+    raise Retry(timedelta(minutes=5), reason="the order is not there yet")
+
+
+def asks_for_retries() -> None:
+    raise Retry
+    raise Retry(90)
+    raise Retry(after=0.5)
+    raise Discard
+    raise Discard("a test order")
+
+
+def dispatches(tenant: Tenant) -> None:
+    assert_type(dispatch("invoice.paid", {"id": 1}), Message)
+    dispatch("invoice.paid", [1, "two", None], tenant="acme")
+    dispatch("invoice.paid", None, tenant=tenant, idempotency_key="invoice-1", channels=["eu"])
+    dispatch("invoice.paid", {}, channels=("eu", "us"))
+
+
+def is_refused_by_the_type_checker() -> None:
+    dispatch(5, {})  # type: ignore[arg-type]  # a type is text
+    dispatch("invoice.paid")  # type: ignore[call-arg]  # data is required, if only None
+    dispatch("invoice.paid", {}, "acme")  # type: ignore[call-arg]  # a tenant is named
+    handler(5)  # type: ignore[arg-type]  # a provider is text
+    handler("stripe")("text")  # type: ignore[type-var]  # a handler is a function
+    Retry("soon")  # type: ignore[arg-type]  # a number of seconds or a timedelta
