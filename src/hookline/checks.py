@@ -9,15 +9,17 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections, router
 
 from hookline import conf, fields
+from hookline.core.addresses import AddressPolicy
 from hookline.engine.claim import DIALECTS
 from hookline.exceptions import ConfigurationError
 
 
 @register()
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """E001 a setting is unknown or of the wrong type; E002 no usable encryption key; E003, E004, W001 see below."""
+    """E001 a setting is unknown or cannot be what it is; E002 no usable encryption key; E003, E004, W001 see below."""
     try:
         settings = conf.get()
+        AddressPolicy.parse(settings.ALLOWED_SUBNETS, allow_http=settings.ALLOW_HTTP)
     except ConfigurationError as error:
         return [Error(str(error), id="hookline.E001")]
     found: list[CheckMessage] = []
@@ -74,18 +76,21 @@ def check_database(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_sources(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """W003 an enabled source has no secret, so that it refuses everything."""
+    """W003 an enabled source has no secret, so that it refuses everything; E002 its secrets cannot be decrypted."""
     from hookline.incoming.models import Source
 
     connection = connections[router.db_for_read(Source)]
     if not databases or Source._meta.db_table not in connection.introspection.table_names():
         return []
-    return [
-        Warning(
-            f"source {source.public_id} ({source.provider}) has no secret and refuses every request",
-            hint=f"Add one: hookline source rotate {source.public_id} --secret ...",
-            id="hookline.W003",
-        )
-        for source in Source.objects.filter(disabled=False)
-        if not source.secrets.secrets
-    ]
+    found: list[CheckMessage] = []
+    for source in Source.objects.filter(disabled=False):
+        what = f"source {source.public_id} ({source.provider})"
+        try:
+            if source.secrets.secrets:
+                continue
+        except ConfigurationError as error:
+            found.append(Error(f"{what} refuses every request: {error}", id="hookline.E002"))
+            continue
+        hint = f"Add one: hookline source rotate {source.public_id} --secret ..."
+        found.append(Warning(f"{what} has no secret and refuses every request", hint=hint, id="hookline.W003"))
+    return found

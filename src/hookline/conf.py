@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from hookline.core.retry import RetrySchedule
 from hookline.exceptions import ConfigurationError
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -73,17 +74,26 @@ NAMES = frozenset(f.name for f in fields(Settings))
 
 
 def load(values: Mapping[str, Any]) -> Settings:
-    """Turn the dict of Django's settings into Settings. Raises ConfigurationError for an unknown name or wrong type."""
+    """Turn the dict of Django's settings into Settings.
+
+    Raises ConfigurationError for an unknown name, a wrong type, and a number that makes no sense.
+    """
     if unknown := set(values) - NAMES:
         raise ConfigurationError(
             f"HOOKLINE has no setting {', '.join(sorted(map(repr, unknown)))}; the settings are: {', '.join(sorted(NAMES))}"
         )
-    return Settings(**{name: _check(name, value) for name, value in values.items()})
+    settings = Settings(**{name: _check(name, value) for name, value in values.items()})
+    for delays in (settings.EVENT_RETRY_DELAYS, settings.DELIVERY_RETRY_DELAYS):
+        RetrySchedule(delays, settings.RETRY_JITTER)
+    return settings
 
 
 def _check(name: str, value: Any) -> Any:
     default = getattr(_DEFAULTS, name)
     if isinstance(default, tuple) and isinstance(value, list | tuple):
+        kinds, of = ((int, float), "numbers") if name in _DELAYS else ((str,), "text")
+        if not all(isinstance(item, kinds) and not isinstance(item, bool) for item in value):
+            raise ConfigurationError(f"HOOKLINE[{name!r}] must be a list of {of}")
         return tuple(value)
     if default is None or isinstance(default, bool):
         accepted: tuple[type, ...] = (bool, type(None))
@@ -94,11 +104,23 @@ def _check(name: str, value: Any) -> Any:
     if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
         wanted = " or ".join(kind.__name__ for kind in accepted)
         raise ConfigurationError(f"HOOKLINE[{name!r}] must be {wanted}, not {type(value).__name__}")
+    if accepted[0] is int:
+        _check_number(name, value)
     return value
+
+
+def _check_number(name: str, value: float) -> None:
+    if not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):  # true for nan, too
+        raise ConfigurationError(f"HOOKLINE[{name!r}] must be more than 0, not {value}")
 
 
 #: Settings whose default is a whole number of seconds but which take fractions.
 _DURATIONS = frozenset({"HANDLER_TIMEOUT", "DELIVERY_TIMEOUT", "ROTATION_OVERLAP", "LEASE", "STOP_TIMEOUT"})
+
+_DELAYS = frozenset({"EVENT_RETRY_DELAYS", "DELIVERY_RETRY_DELAYS"})
+_MAY_BE_ZERO = frozenset(
+    {"REJECTION_BODY_BYTES", "RESPONSE_BODY_BYTES", "RETRY_JITTER", "ROTATION_OVERLAP", "STOP_TIMEOUT"}
+)
 
 
 @cache

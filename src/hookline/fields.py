@@ -10,7 +10,7 @@ import base64
 import binascii
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -107,13 +107,16 @@ class _Loaded(_Stored):
     __slots__ = ()
 
 
-_BaseField = models.TextField[str, str] if TYPE_CHECKING else models.TextField
+if TYPE_CHECKING:
+    _BaseField = models.TextField[str, str]
+else:
+    _BaseField = models.TextField
 
 
 class EncryptedField(_BaseField):
     """Text that the database holds encrypted. It can be saved with its row, but not filtered or `update()`d."""
 
-    descriptor_class: ClassVar[Any] = _Decrypting
+    descriptor_class: Any = _Decrypting
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("editable", False)

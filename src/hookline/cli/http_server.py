@@ -6,7 +6,7 @@ import importlib
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from django.conf import settings as django_settings
@@ -14,6 +14,9 @@ from django.core.asgi import get_asgi_application
 
 from hookline.cli.stopping import Stopping
 from hookline.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from hookline.incoming.asgi import IngestEdge
 
 
 class HttpServer(uvicorn.Server):
@@ -82,10 +85,13 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def application() -> Any:
-    """The ASGI application of the Django project that this process runs in."""
+def application() -> IngestEdge:
+    """The ASGI application of the Django project that this process runs in, behind the ingest edge."""
+    from hookline.incoming.asgi import IngestEdge  # imports models, and the demo sets up Django later than this module
+
     path = getattr(django_settings, "ASGI_APPLICATION", None)
     if not path:
-        return get_asgi_application()
+        return IngestEdge(get_asgi_application())
     module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    found = getattr(importlib.import_module(module), name)
+    return found if isinstance(found, IngestEdge) else IngestEdge(found)

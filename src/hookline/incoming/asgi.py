@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.db import DatabaseError, close_old_connections
+from django.urls import NoReverseMatch, reverse
 
 from hookline import conf
 from hookline.core.request import WebhookRequest, read_headers
@@ -44,11 +45,11 @@ LARGE_BODY = 64 * 1024
 
 
 class IngestEdge:
-    """An ASGI application that answers `POST <prefix><token>` and passes everything else on."""
+    """An ASGI application that answers what the project's URLs give to the Django view, and passes everything else on."""
 
-    def __init__(self, application: Application, prefix: str = "/in/") -> None:
+    def __init__(self, application: Application) -> None:
         self._application = application
-        self._prefix = prefix
+        self._prefix = ingest_prefix()
         self._snapshot = Snapshot()
         self._refreshing: asyncio.Task[None] | None = None
         # One thread, because one COMMIT at a time is what makes a group.
@@ -134,6 +135,14 @@ def with_connection(work: Callable[..., Any], *arguments: Any) -> Any:
     """Call something that needs the database in a thread that may have kept a broken connection."""
     close_old_connections()
     return work(*arguments)
+
+
+def ingest_prefix() -> str:
+    """The path before the token, wherever the project includes `hookline.urls`; `/in/` where it does not."""
+    try:
+        return reverse("hookline:ingest", args=["token"]).removesuffix("token")
+    except NoReverseMatch:
+        return "/in/"
 
 
 class _ClientGone(Exception):

@@ -48,7 +48,7 @@ class Source(Lane):
         return self.name or f"{self.provider} ({self.public_id})"
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        self.changed_at = Now()  # type: ignore[assignment]  # an expression until it is read back
+        self.changed_at = Now()  # an expression until it is read back
         if update_fields is not None:
             update_fields = {*update_fields, "changed_at"}
         super().save(*args, update_fields=update_fields, **kwargs)

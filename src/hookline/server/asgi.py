@@ -8,5 +8,9 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hookline.server.settings")
 
-#: An edge that answers the ingest paths itself wraps the application here.
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+# After Django is set up, because the edge imports models.
+from hookline.incoming.asgi import IngestEdge  # noqa: E402
+
+application = IngestEdge(django_application)
