@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock migrations-check clean
+.PHONY: help run test test-brokers check format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -29,19 +29,26 @@ run: $(RUN)  ## Set everything up and start the demo (ARGS="--port 9000" for ano
 	$(BIN)/hookline serve --demo $(ARGS)
 
 test: $(DEV)  ## Set everything up and run the tests on SQLite, then on PostgreSQL (ARGS="-k name" for some)
-	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest -n $(WORKERS) $(ARGS)
+	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest -n $(WORKERS) --ignore=tests/brokers $(ARGS)
 	$(BIN)/python -m tests.postgres --set fsync=off -- \
-		$(BIN)/pytest -n $(WORKERS) $(PURE_TESTS:%=--ignore=%) $(ARGS)
+		$(BIN)/pytest -n $(WORKERS) --ignore=tests/brokers $(PURE_TESTS:%=--ignore=%) $(ARGS)
+
+test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as root) and run the tests with Celery on them
+	$(BIN)/python -m tests.brokers.packages
+	$(BIN)/python -m tests.postgres --set fsync=off -- $(BIN)/pytest tests/brokers $(ARGS)
 
 check: $(DEV)  ## Lint, format, types, layers and migrations, without changing anything
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 	$(MIGRATIONS_CHECK)
 
 migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 	$(MIGRATIONS_CHECK)
+
+docs: $(DEV)  ## Write the pages about the providers from the code
+	$(BIN)/python docs/generate.py
 
 format: $(DEV)  ## Format the code and fix what can be fixed safely
 	$(BIN)/ruff check --fix
@@ -49,7 +56,7 @@ format: $(DEV)  ## Format the code and fix what can be fixed safely
 
 lock: $(DEV)  ## Choose the newest versions that pyproject.toml allows, and write them to requirements/
 	$(LOCK) --extra server --extra demo --group build --output-file requirements/run.txt pyproject.toml
-	$(LOCK) --extra server --extra demo --group build --group dev --constraint requirements/run.txt \
+	$(LOCK) --extra server --extra celery --extra demo --group build --group dev --constraint requirements/run.txt \
 		--output-file requirements/dev.txt pyproject.toml
 
 clean:  ## Remove everything that make created

@@ -50,9 +50,9 @@ def test_local_times_are_refused() -> None:
 
 
 def test_manage_py_check_stops_at_an_error_and_says_what_to_do() -> None:
-    with override_settings(HOOKLINE={"PUBLIC_URL": "https://a.example"}):
-        with pytest.raises(SystemCheckError, match=r"E002.*make one with"):
-            call_command("check")
+    settings = {"PUBLIC_URL": "https://a.example"}
+    with override_settings(HOOKLINE=settings), pytest.raises(SystemCheckError, match=r"E002.*make one with"):
+        call_command("check")
 
 
 @pytest.mark.django_db

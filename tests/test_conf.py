@@ -20,7 +20,7 @@ def test_without_settings_everything_has_its_default() -> None:
 
 
 def test_a_misspelt_name_is_refused_with_the_names_that_there_are() -> None:
-    with pytest.raises(ConfigurationError, match="no setting 'MAX_BODY'.*MAX_BODY_BYTES"):
+    with pytest.raises(ConfigurationError, match=r"no setting 'MAX_BODY'.*MAX_BODY_BYTES"):
         conf.load({"MAX_BODY": 5})
 
 

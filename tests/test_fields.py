@@ -109,7 +109,7 @@ def test_after_a_rotation_the_new_key_encrypts_and_the_former_still_decrypts() -
     with keys(SECOND, FIRST):
         assert fields.decrypt(old, "context") == "text"
         assert fields.encrypt("text", "context").startswith("two.")
-    with keys(SECOND), pytest.raises(ConfigurationError, match="key 'one'.*add it back"):
+    with keys(SECOND), pytest.raises(ConfigurationError, match=r"key 'one'.*add it back"):
         fields.decrypt(old, "context")
 
 
@@ -266,7 +266,15 @@ def test_the_secret_is_in_no_text_about_the_row() -> None:
     source = make_source("stripe", SECRET)
     ring = source.secrets
     found = Source.objects.get()
-    for seen in (repr(source), str(source), repr(ring), str(ring), repr(ring.secrets[0]), repr(found), repr(source.config(0))):
+    for seen in (
+        repr(source),
+        str(source),
+        repr(ring),
+        str(ring),
+        repr(ring.secrets[0]),
+        repr(found),
+        repr(source.config(0)),
+    ):
         assert "recognisable" not in seen
 
 

@@ -20,10 +20,10 @@ from hookline.core.secrets import SecretRing
 from hookline.incoming.handlers import forget
 from hookline.incoming.models import Event, Source
 from hookline.outgoing.models import Attempt, Delivery, Endpoint
-from hookline.outgoing.transport import Response
 from hookline.outgoing.worker import make_transport
 from hookline.tenants.models import Tenant, resolve
 from hookline.testing import StubTransport, captured_messages, deliver_all, post_webhook, run_events, sign_webhook
+from hookline.transport.transport import Response
 
 STRIPE_SECRET = "whsec_made_up_for_the_tests"
 ENDPOINT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the Standard Webhooks specification

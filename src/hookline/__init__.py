@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from hookline.exceptions import Retry as Retry
     from hookline.incoming.handlers import handler as handler
     from hookline.outgoing.dispatch import dispatch as dispatch
+    from hookline.outgoing.dispatch import dispatch_many as dispatch_many
 
-__all__ = ["Discard", "Retry", "dispatch", "handler"]
+__all__ = ["Discard", "Retry", "dispatch", "dispatch_many", "handler"]
 
 _HOMES = {
     "Discard": "hookline.exceptions",
     "Retry": "hookline.exceptions",
     "dispatch": "hookline.outgoing.dispatch",
+    "dispatch_many": "hookline.outgoing.dispatch",
     "handler": "hookline.incoming.handlers",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
@@ -16,3 +18,33 @@ class HooklineConfig(AppConfig):
         from hookline import checks  # noqa: F401  # importing registers the checks
 
         autodiscover_modules("webhooks")
+        wake_other_processes()
+        wake_celery()
+
+
+def wake_other_processes() -> None:
+    """On PostgreSQL, have the workers of other processes woken by what this process commits."""
+    from hookline.engine import wakeup  # only now, when there are models
+    from hookline.engine.notify import Notifier
+    from hookline.models import Delivery, Event
+
+    for model in (Event, Delivery):
+        wakeup.of(model).carry(Notifier(model))
+
+
+def wake_celery() -> None:
+    """With the engine "celery": have its workers woken by what this process commits.
+
+    Raises nothing: the system checks say what is wrong.
+    """
+    from hookline import conf  # this module is imported before there are settings
+    from hookline.exceptions import ConfigurationError  # as above
+
+    try:
+        if conf.get().ENGINE != "celery" or find_spec("celery") is None:
+            return
+    except ConfigurationError:
+        return
+    from hookline.celery import wakeups  # only now, when there are models, and for this engine
+
+    wakeups.connect()

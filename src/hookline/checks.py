@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
 
 from hookline import conf, fields
@@ -45,13 +47,42 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         )
     if not settings.PUBLIC_URL:
         found.append(
-            Warning(
+            CheckWarning(
                 "HOOKLINE['PUBLIC_URL'] is not set",
                 hint="Set it to https://your.host: senders that sign the URL cannot be verified without it.",
                 id="hookline.W001",
             )
         )
     return found
+
+
+@register()
+def check_engine(**kwargs: Any) -> list[CheckMessage]:
+    """E006 the engine is Celery, which is not installed; W004 it is, but the project has no Celery app."""
+    try:
+        if conf.get().ENGINE != "celery":
+            return []
+    except ConfigurationError:
+        return []  # check_settings says so
+    if find_spec("celery") is None:
+        return [
+            Error(
+                "HOOKLINE['ENGINE'] is 'celery', but Celery is not installed",
+                hint="pip install 'hookline[celery]', or leave ENGINE out and run `hookline worker`.",
+                id="hookline.E006",
+            )
+        ]
+    from hookline.celery import wakeups  # only for this engine
+
+    if not wakeups.has_app():
+        return [
+            CheckWarning(
+                "HOOKLINE['ENGINE'] is 'celery', but there was no Celery app when Django started",
+                hint="Import it in your project's __init__.py, or webhooks wake nobody and wait for the sweep.",
+                id="hookline.W004",
+            )
+        ]
+    return []
 
 
 @register(Tags.database)
@@ -65,7 +96,7 @@ def check_database(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
     options = connection.settings_dict.get("OPTIONS", {})
     if connection.vendor == "sqlite" and str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
         return [
-            Warning(
+            CheckWarning(
                 "SQLite transactions are not IMMEDIATE, so two writers can fail with 'database is locked'",
                 hint="Set DATABASES[...]['OPTIONS'] to {'transaction_mode': 'IMMEDIATE', 'timeout': 20}.",
                 id="hookline.W002",

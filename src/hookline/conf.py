@@ -35,6 +35,9 @@ class Settings:
     EVENT_RETRY_DELAYS: tuple[float, ...] = (5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 12 * HOUR)
     #: Handlers that run at the same time in one worker process.
     HANDLER_THREADS: int = 4
+    #: Events that share a transaction when many wait, each in its own savepoint. More is faster, and keeps the locks of
+    #: one handler's writes until those of the others are done.
+    EVENTS_PER_TRANSACTION: int = 1
     #: A handler that runs longer loses its lease: the event is tried again elsewhere and this run rolls back.
     HANDLER_TIMEOUT: float = 5 * MINUTE
 
@@ -61,6 +64,8 @@ class Settings:
     #: How long the former secret stays active after a rotation.
     ROTATION_OVERLAP: float = DAY
 
+    #: Who works: "worker" is `hookline worker` or `hookline serve`; "celery" is Celery's workers (docs/celery.md).
+    ENGINE: str = "worker"
     #: How long a claimed job belongs to its worker without a sign of life. Extended every third of it.
     LEASE: float = 60
     #: The longest pause between two looks at an empty queue. A change in the same process wakes it at once.
@@ -68,6 +73,8 @@ class Settings:
     #: How long a worker that was told to stop waits for what it has begun.
     STOP_TIMEOUT: float = 30
 
+
+ENGINES = ("worker", "celery")
 
 _DEFAULTS = Settings()
 NAMES = frozenset(f.name for f in fields(Settings))
@@ -80,9 +87,12 @@ def load(values: Mapping[str, Any]) -> Settings:
     """
     if unknown := set(values) - NAMES:
         raise ConfigurationError(
-            f"HOOKLINE has no setting {', '.join(sorted(map(repr, unknown)))}; the settings are: {', '.join(sorted(NAMES))}"
+            f"HOOKLINE has no setting {', '.join(sorted(map(repr, unknown)))}; "
+            f"the settings are: {', '.join(sorted(NAMES))}"
         )
     settings = Settings(**{name: _check(name, value) for name, value in values.items()})
+    if settings.ENGINE not in ENGINES:
+        raise ConfigurationError(f"HOOKLINE['ENGINE'] must be one of {', '.join(ENGINES)}, not {settings.ENGINE!r}")
     for delays in (settings.EVENT_RETRY_DELAYS, settings.DELIVERY_RETRY_DELAYS):
         RetrySchedule(delays, settings.RETRY_JITTER)
     return settings
@@ -104,7 +114,7 @@ def _check(name: str, value: Any) -> Any:
     if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
         wanted = " or ".join(kind.__name__ for kind in accepted)
         raise ConfigurationError(f"HOOKLINE[{name!r}] must be {wanted}, not {type(value).__name__}")
-    if accepted[0] is int:
+    if accepted[0] is int and isinstance(value, int | float):
         _check_number(name, value)
     return value
 

@@ -1,25 +1,25 @@
 """Every error that Hookline raises, in one place. Standard library only.
 
-    HooklineError
-    ├── ConfigurationError          a setting, source, endpoint or handler is wrong; a person must change it
-    ├── VerificationError           an incoming request is refused; carries the HTTP status and two codes
-    │   ├── Unreadable              400: the request is not what this provider sends
-    │   ├── NotVerified             401: signature, token or timestamp is missing or wrong
-    │   ├── UnknownSource           404: no enabled source has this token
-    │   ├── WrongMethod             405: this provider does not use this HTTP method
-    │   ├── TooLarge                413: the body is longer than the limit
-    │   ├── RateLimited             429: the source gets more than its limit
-    │   └── CannotVerify            503: nothing to verify with (no secret, key cannot be fetched); the sender retries
-    ├── CannotStore                 503: the event is genuine but could not be committed; the sender retries
-    ├── DispatchError               `dispatch()` was called with something that cannot be sent
-    │   ├── InvalidEventType        also a ValueError
-    │   ├── NotSerializable         also a TypeError
-    │   └── MessageTooLarge         also a ValueError
-    ├── AddressRefused              a URL or address that Hookline will not connect to
-    ├── LeaseLost                   a job now belongs to another worker; what this one did is rolled back
-    └── HandlerOutcome              raised by a handler on purpose
-        ├── Retry                   try this event again later
-        └── Discard                 this event needs no processing
+HooklineError
+├── ConfigurationError          a setting, source, endpoint or handler is wrong; a person must change it
+├── VerificationError           an incoming request is refused; carries the HTTP status and two codes
+│   ├── Unreadable              400: the request is not what this provider sends
+│   ├── NotVerified             401: signature, token or timestamp is missing or wrong
+│   ├── UnknownSource           404: no enabled source has this token
+│   ├── WrongMethod             405: this provider does not use this HTTP method
+│   ├── TooLarge                413: the body is longer than the limit
+│   ├── RateLimited             429: the source gets more than its limit
+│   └── CannotVerify            503: nothing to verify with (no secret, key cannot be fetched); the sender retries
+├── CannotStore                 503: the event is genuine but could not be committed; the sender retries
+├── DispatchError               `dispatch()` was called with something that cannot be sent
+│   ├── InvalidEventType        also a ValueError
+│   ├── NotSerializable         also a TypeError
+│   └── MessageTooLarge         also a ValueError
+├── AddressRefused              a URL or address that Hookline will not connect to
+├── LeaseLost                   a job now belongs to another worker; what this one did is rolled back
+└── HandlerOutcome              raised by a handler on purpose
+    ├── Retry                   try this event again later
+    └── Discard                 this event needs no processing
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ class Retry(HandlerOutcome):
         super().__init__(reason or "the handler asked for a retry")
         seconds = after.total_seconds() if isinstance(after, timedelta) else after
         if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds <= self.LONGEST):
-            raise ValueError(f"Retry(after={after!r}): use a number of seconds from 0 to {self.LONGEST}, or a timedelta")
+            raise ValueError(
+                f"Retry(after={after!r}): use a number of seconds from 0 to {self.LONGEST}, or a timedelta"
+            )
         self.after = seconds
 
 

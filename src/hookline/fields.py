@@ -62,7 +62,8 @@ def decrypt(stored: str, context: str) -> str:
     cipher = keyring(conf.get().ENCRYPTION_KEYS).get(key_id)
     if cipher is None:
         raise ConfigurationError(
-            f"{context} was encrypted with the key {key_id[:40]!r}, which HOOKLINE['ENCRYPTION_KEYS'] lacks; add it back"
+            f"{context} was encrypted with the key {key_id[:40]!r}, which HOOKLINE['ENCRYPTION_KEYS'] lacks; "
+            "add it back"
         )
     try:
         raw = base64.b64decode(encoded, validate=True)
@@ -102,7 +103,7 @@ class _Stored(str):
 
 
 class _Loaded(_Stored):
-    """Ciphertext out of a dump, on its way into the database: `loaddata` reads the attribute and writes what it reads."""
+    """Ciphertext out of a dump, on its way into the database: `loaddata` reads the attribute and writes that."""
 
     __slots__ = ()
 

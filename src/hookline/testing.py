@@ -44,7 +44,7 @@ from hookline.outgoing import health
 from hookline.outgoing.deliver import Result, deliver
 from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.record import record
-from hookline.outgoing.transport import Response, Transport
+from hookline.transport.transport import Response, Transport
 
 if TYPE_CHECKING:
     from django.http import HttpResponse

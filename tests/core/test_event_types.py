@@ -21,7 +21,8 @@ def test_a_type_has_letters_digits_dots_underscores_and_hyphens(event_type: str)
 
 
 @pytest.mark.parametrize(
-    "event_type", ["", "x" * 257, "a b", "a/b", "caf\u00e9", "a\n", "\na", "a\x00", "\u0663", "invoice.*", None, 5, b"a", ["a"]]
+    "event_type",
+    ["", "x" * 257, "a b", "a/b", "caf\u00e9", "a\n", "\na", "a\x00", "\u0663", "invoice.*", None, 5, b"a", ["a"]],
 )
 def test_anything_else_is_no_type(event_type: Any) -> None:
     with pytest.raises(InvalidEventType, match=r"such as 'invoice\.paid'") as caught:

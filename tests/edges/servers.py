@@ -41,7 +41,9 @@ class Edge:
     name: str
     port: int
 
-    def post(self, path: str, request: Request, method: str = "POST", headers: Mapping[str, str] | None = None) -> Answer:
+    def post(
+        self, path: str, request: Request, method: str = "POST", headers: Mapping[str, str] | None = None
+    ) -> Answer:
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             client.request(method, path, request.body, {**request.headers, **(headers or {})})

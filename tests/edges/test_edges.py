@@ -71,11 +71,11 @@ def post_at_once(edge: Edge, path: str, make: Callable[[int], Request], count: i
 
 SAME_EVENT: dict[str, tuple[dict[str, Any], Callable[[int], Request]]] = {
     # The id is signed: the key.
-    "stripe": ({}, lambda number: stripe(stripe_event("evt_same"))),
+    "stripe": ({}, lambda _: stripe(stripe_event("evt_same"))),
     # The id is not signed, so a hash of the body is the key, whatever the id says.
     "github": ({}, lambda number: github(b'{"ref":"refs/heads/main"}', delivery=f"delivery-{number}")),
     # There is no id.
-    "generic": ({"options": {"id": "none"}}, lambda number: generic(b'{"type":"order.paid","order":7}')),
+    "generic": ({"options": {"id": "none"}}, lambda _: generic(b'{"type":"order.paid","order":7}')),
 }
 
 
@@ -189,7 +189,10 @@ GOOD = stripe_event("evt_1")
 
 def refused(answer: Answer, status: int, code: str) -> None:
     """The answer has this status and nothing but this code."""
-    assert (answer.status, answer.body) == (status, json.dumps({"error": {"code": code}}, separators=(",", ":")).encode())
+    assert (answer.status, answer.body) == (
+        status,
+        json.dumps({"error": {"code": code}}, separators=(",", ":")).encode(),
+    )
     assert answer.headers["content-type"] == "application/json"
 
 
@@ -214,7 +217,9 @@ REFUSALS: dict[str, tuple[Callable[[], Request], int, str, str]] = {
     "an id that is not text": (lambda: stripe(b'{"id":[1],"type":"a"}'), 400, "unreadable", "wrong_field"),
     "a very long id": (lambda: stripe(stripe_event("x" * 256)), 400, "unreadable", "bad_id"),
     "a lone surrogate in the id": (lambda: stripe(b'{"id":"\\ud800","type":"a"}'), 400, "unreadable", "bad_id"),
-    "nested too deeply": (lambda: stripe(b'{"id":"a","type":"b","c":' + b"[" * 100_000), 400, "unreadable", "unreadable_json"),
+    "nested too deeply": (
+        lambda: stripe(b'{"id":"a","type":"b","c":' + b"[" * 100_000), 400, "unreadable", "unreadable_json",
+    ),
 }  # fmt: skip
 
 
@@ -345,9 +350,20 @@ def test_a_source_whose_secrets_cannot_be_decrypted_answers_503_and_says_so_loud
     assert [record.levelno for record in caplog.records if source.public_id in record.getMessage()] == [logging.ERROR]
 
 
-# ---- sizes -----------------------------------------------------------------------------------------
+def test_nothing_secret_is_logged_whatever_comes(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    source = make_source("stripe", SECRET)
+    credentials = {"Authorization": "Bearer made-up-token"}
+    with caplog.at_level(logging.DEBUG):
+        accepted(edge.post(source.path, stripe(GOOD), headers=credentials))
+        edge.post(source.path, stripe(GOOD, "other"), headers=credentials)
+        edge.post(source.path, stripe(b"made-up-token"), headers=credentials)
+        edge.post(source.path, Request(GOOD, {"Stripe-Signature": "t=made-up-token"}))
+    assert "signature_mismatch" in caplog.text
+    assert SECRET not in caplog.text
+    assert "Bearer" not in caplog.text
 
-SMALL = {**conf.load({}).__dict__, "MAX_BODY_BYTES": 5000}
+
+# ---- sizes -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, ClassVar
 from uuid import UUID
+
+from django.db import transaction
 
 from hookline.core.secrets import SecretRing
 from hookline.engine.job import Job, Lane
@@ -48,6 +51,18 @@ def make_message(tenant: Tenant | None = None, body: bytes = b'{"type":"invoice.
 
 def make_delivery(endpoint: Endpoint, message: Message | None = None, **fields: Any) -> Delivery:
     return Delivery.objects.create(endpoint=endpoint, message=message or make_message(endpoint.tenant), **fields)
+
+
+class _Rollback(Exception):  # it is no error
+    """Ends `rolled_back`."""
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction, or a savepoint, that is rolled back at the end."""
+    with suppress(_Rollback), transaction.atomic():
+        yield
+        raise _Rollback
 
 
 def ago(seconds: float) -> datetime:

@@ -37,7 +37,9 @@ def test_a_worker_with_a_wrong_clock_claims_settles_and_keeps_the_same_jobs(jobs
     assert abs(job.due_at - datetime.fromtimestamp(real_time() + 60, UTC)) < timedelta(seconds=5)
 
 
-def test_a_row_written_by_a_process_with_a_wrong_clock_is_due_at_once(transactional_db: None, wrong_clock: None) -> None:
+def test_a_row_written_by_a_process_with_a_wrong_clock_is_due_at_once(
+    transactional_db: None, wrong_clock: None
+) -> None:
     event = make_event(make_source())
     event.refresh_from_db()
     real = datetime.fromtimestamp(real_time(), UTC)

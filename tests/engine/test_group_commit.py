@@ -142,7 +142,7 @@ def test_more_than_the_bound_of_bytes_is_refused_and_bytes_count_until_they_are_
 def test_a_writer_that_loses_count_is_an_error_and_leaves_nobody_waiting() -> None:
     async def main() -> None:
         with ThreadPoolExecutor(1) as writer:
-            commit: GroupCommit[str, str] = GroupCommit(lambda items: ["one", "two"], writer)
+            commit: GroupCommit[str, str] = GroupCommit(lambda _: ["one", "two"], writer)
             with pytest.raises(RuntimeError, match="2 results were returned for 1 items"):
                 await asyncio.wait_for(commit.submit("a"), 10)
 
@@ -153,7 +153,7 @@ def test_a_writer_that_is_shut_down_is_an_error_for_each_waiter() -> None:
     async def main() -> None:
         writer = ThreadPoolExecutor(1)
         writer.shutdown()
-        commit: GroupCommit[str, str] = GroupCommit(lambda items: list(items), writer)
+        commit: GroupCommit[str, str] = GroupCommit(list, writer)
         results = await asyncio.gather(*(commit.submit(item) for item in "ab"), return_exceptions=True)
         assert [type(result) for result in results] == [RuntimeError, RuntimeError]
 

@@ -10,7 +10,14 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from hookline.engine.claim import claim, extend, release_expired, settle
 from hookline.engine.job import Job, Lane, Settlement, State, revive
@@ -88,7 +95,9 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.claimed)
     @rule(data=st.data(), kind=st.sampled_from(["succeed", "retry", "retry_now", "give_back", "die", "cancel"]))
     def settle(self, data: st.DataObject, kind: str) -> None:
-        picked = data.draw(st.lists(st.sampled_from(self.claimed), min_size=1, max_size=3, unique_by=lambda job: job.pk))
+        picked = data.draw(
+            st.lists(st.sampled_from(self.claimed), min_size=1, max_size=3, unique_by=lambda job: job.pk)
+        )
         settlement = {
             "succeed": Settlement.succeed(),
             "retry": Settlement.retry(LATER, ""),
@@ -155,7 +164,11 @@ def test_any_history_of_jobs_ends_as_the_model_says(kind: type[Jobs], transactio
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it without types
         HistoryOfKind,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+            max_examples=25,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
         ),
     )
 

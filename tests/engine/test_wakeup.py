@@ -1,9 +1,8 @@
-"""Workers learn at once that there may be something to claim."""
+"""Those who listen learn at once that there may be something to claim."""
 
 from __future__ import annotations
 
-import threading
-import time
+from collections.abc import Iterator
 
 import pytest
 from django.db import transaction
@@ -12,43 +11,55 @@ from hookline.engine import wakeup
 from hookline.engine.wakeup import Wakeup
 from hookline.incoming.models import Event
 from hookline.outgoing.models import Delivery
+from tests.engine.rows import rolled_back
 
 
-def seconds_waited(flag: Wakeup, timeout: float) -> float:
-    before = time.monotonic()
-    flag.wait(timeout)
-    return time.monotonic() - before
+@pytest.fixture
+def rings() -> Iterator[list[str]]:
+    """An entry for each ring of the bell for events."""
+    heard: list[str] = []
+
+    def listener() -> None:
+        heard.append("ring")
+
+    wakeup.of(Event).listen(listener)
+    yield heard
+    wakeup.of(Event).ignore(listener)
 
 
-def test_a_notice_ends_the_wait() -> None:
-    flag = Wakeup()
-    threading.Timer(0.05, flag.notify).start()
-    assert seconds_waited(flag, 30) < 10
+def test_every_listener_hears_a_ring_until_it_ignores_the_bell() -> None:
+    bell, heard = Wakeup(), []
+
+    def first() -> None:
+        heard.append("first")
+
+    def second() -> None:
+        heard.append("second")
+
+    bell.listen(first)
+    bell.listen(second)
+    bell.notify()
+    bell.ignore(first)
+    bell.ignore(first)  # twice does no harm
+    bell.notify()
+    assert heard == ["first", "second", "second"]
 
 
-def test_a_notice_that_came_before_the_wait_is_not_lost_and_counts_once() -> None:
-    flag = Wakeup()
-    flag.notify()
-    flag.notify()
-    assert seconds_waited(flag, 30) < 10
-    assert seconds_waited(flag, 0.05) >= 0.04
+def test_nobody_needs_to_listen() -> None:
+    Wakeup().notify()
 
 
-def test_each_kind_of_job_has_one_flag() -> None:
+def test_each_kind_of_job_has_one_bell() -> None:
     assert wakeup.of(Event) is wakeup.of(Event)
     assert wakeup.of(Event) is not wakeup.of(Delivery)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_are_woken_after_the_commit_and_not_by_a_rollback() -> None:
-    flag = wakeup.of(Event)
-    flag.wait(0)
+def test_the_bell_rings_after_the_commit_and_not_for_a_rollback(rings: list[str]) -> None:
     with transaction.atomic():
         wakeup.after_commit(Event)
-        assert not flag._raised.is_set()
-    assert flag._raised.is_set()
-    flag.wait(0)
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        assert rings == []
+    assert rings == ["ring"]
+    with rolled_back():
         wakeup.after_commit(Event)
-        raise ZeroDivisionError
-    assert not flag._raised.is_set()
+    assert rings == ["ring"]

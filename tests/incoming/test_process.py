@@ -244,7 +244,7 @@ def test_a_worker_retries_until_the_event_is_dead(source: Source, handler: Regis
 @pytest.mark.parametrize(
     "error",
     [
-        ValueError("NUL \x00 and \ud800"),
+        ValueError("NUL \x00"),
         ValueError("long " * 10_000),
         DatabaseError("not really"),
         SystemExit(1),
@@ -269,7 +269,7 @@ def test_whatever_a_handler_raises_is_a_failure_with_a_note(
 
 
 def test_an_error_whose_text_cannot_be_had_is_still_a_failure_with_a_note(event: Event, handler: Register) -> None:
-    class Unprintable(Exception):  # noqa: N818  # named for what is wrong with it
+    class Unprintable(Exception):  # named for what is wrong with it
         def __str__(self) -> str:
             raise RuntimeError("no text")
 

@@ -40,12 +40,31 @@ class Reply:
 Script = Callable[[Arrival], Reply | int]
 
 
+def always(reply: Reply | int) -> Script:
+    """The same answer to everything."""
+
+    def script(arrival: Arrival) -> Reply | int:
+        return reply
+
+    return script
+
+
+def in_turn(*replies: Reply | int) -> Script:
+    """One answer after the other, for as many requests."""
+    left = iter(replies)
+
+    def script(arrival: Arrival) -> Reply | int:
+        return next(left)
+
+    return script
+
+
 class Consumer:
     """A server that answers as `script` says. `arrivals` is the ledger."""
 
     def __init__(self, secret: str = SECRET) -> None:
         self.arrivals: list[Arrival] = []
-        self.script: Script = lambda arrival: 200
+        self.script: Script = always(200)
         self._webhook = Webhook(secret)
         consumer = self
 

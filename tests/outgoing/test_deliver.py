@@ -23,10 +23,10 @@ from hookline.outgoing import health, sender
 from hookline.outgoing.deliver import Result
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.outgoing.record import record
-from hookline.outgoing.transport import Response
-from tests.engine.rows import ago, make_delivery, make_endpoint
+from hookline.transport.transport import Response
+from tests.engine.rows import ago, make_delivery, make_endpoint, rolled_back
 from tests.outgoing.conftest import Sending
-from tests.outgoing.consumer import SECRET, Arrival, Consumer, Reply
+from tests.outgoing.consumer import SECRET, Arrival, Consumer, Reply, always, in_turn
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,9 +52,8 @@ def test_a_commit_delivers_exactly_what_was_committed_and_the_consumer_can_verif
     make_endpoint(consumer.url("/hook?tenant=7"), SECRET)
     with transaction.atomic():
         message = dispatch("invoice.paid", {"id": 7, "name": "Zo\u00eb"})
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with rolled_back():
         dispatch("invoice.paid", {"id": 8})
-        raise ZeroDivisionError
     with sending():
         wait_for_states(succeeded=1)
     (arrival,) = consumer.arrivals
@@ -82,8 +81,7 @@ def test_a_message_is_sent_within_moments_of_its_commit_although_the_sender_poll
 def test_a_failed_delivery_is_repeated_with_the_same_id_and_bytes_until_it_is_taken(
     consumer: Consumer, sending: Sending
 ) -> None:
-    replies = iter([500, 404, 302, 200])
-    consumer.script = lambda arrival: next(replies)
+    consumer.script = in_turn(500, 404, 302, 200)
     make_endpoint(consumer.url())
     message = dispatch("invoice.paid", {"id": 1})
     with sending(DELIVERY_RETRY_DELAYS=[0] * 5):
@@ -98,7 +96,7 @@ def test_a_failed_delivery_is_repeated_with_the_same_id_and_bytes_until_it_is_ta
 def test_without_tries_left_a_delivery_is_dead_and_the_signal_is_sent_once(
     consumer: Consumer, sending: Sending, heard: list[tuple[str, Any]]
 ) -> None:
-    consumer.script = lambda arrival: 500
+    consumer.script = always(500)
     make_endpoint(consumer.url())
     dispatch("invoice.paid", {})
     with sending(DELIVERY_RETRY_DELAYS=[0, 0]):
@@ -111,7 +109,7 @@ def test_without_tries_left_a_delivery_is_dead_and_the_signal_is_sent_once(
 
 
 def test_the_standard_schedule_is_followed_with_jitter(consumer: Consumer, sending: Sending) -> None:
-    consumer.script = lambda arrival: 500
+    consumer.script = always(500)
     make_endpoint(consumer.url())
     dispatch("invoice.paid", {})
     with sending():
@@ -126,7 +124,7 @@ def test_the_standard_schedule_is_followed_with_jitter(consumer: Consumer, sendi
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_consumer_that_asks_for_time_gets_it(consumer: Consumer, sending: Sending, status: int) -> None:
-    consumer.script = lambda arrival: Reply(status, {"Retry-After": "1000"})
+    consumer.script = always(Reply(status, {"Retry-After": "1000"}))
     make_endpoint(consumer.url())
     dispatch("invoice.paid", {})
     with sending(DELIVERY_RETRY_DELAYS=[0, 0], RETRY_JITTER=0):
@@ -146,21 +144,25 @@ def test_410_suspends_the_endpoint_once_and_what_waits_for_it_keeps_waiting_unti
 
     consumer.script = gone
     endpoint = make_endpoint(consumer.url())
-    for number in range(10):
+    for number in range(20):
         dispatch("invoice.paid", {"n": number})
-    with sending(DELIVERY_CONCURRENCY=3):
-        wait_for_states(dead=3, pending=7)
+    with sending(DELIVERY_CONCURRENCY=3) as running:
+        wait_until(lambda: states()["dead"] >= 3)
+        # What a sender had claimed by then is still sent, three at a time: no more than twice what may be under way.
+        wait_until(lambda: len(running._desk) == 0)
         endpoint.refresh_from_db()
         assert endpoint.disabled
         assert "410" in endpoint.disabled_reason
-        consumer.script = lambda arrival: 200
+        consumer.script = always(200)
         # Disabled endpoints get no new deliveries either.
         dispatch("invoice.paid", {})
-        assert (states(), len(consumer.arrivals)) == ({"dead": 3, "pending": 7}, 3)
+        dead = states()["dead"]
+        assert dead <= 6
+        assert (states(), len(consumer.arrivals)) == ({"dead": dead, "pending": 20 - dead}, dead)
         endpoint.enable()
         endpoint.save()
-        wait_for_states(dead=3, succeeded=7)
-    assert Counter(name for name, _ in heard) == {"endpoint_suspended": 1, "delivery_dead": 3}
+        wait_for_states(dead=dead, succeeded=20 - dead)
+    assert Counter(name for name, _ in heard) == {"endpoint_suspended": 1, "delivery_dead": dead}
     assert "suspended" in Delivery.objects.filter(state=State.DEAD)[0].note
 
 
@@ -187,7 +189,7 @@ def test_an_endpoint_that_keeps_failing_is_spared_and_its_backlog_drains_when_it
     consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(health, "SETTINGS", QUICK)
-    consumer.script = lambda arrival: 500
+    consumer.script = always(500)
     endpoint = make_endpoint(consumer.url())
     for number in range(30):
         dispatch("invoice.paid", {"n": number})
@@ -204,7 +206,7 @@ def test_an_endpoint_that_keeps_failing_is_spared_and_its_backlog_drains_when_it
         tried = len(consumer.arrivals)
         assert tried <= 3 + 3 + 3 * 2
         assert sum(Delivery.objects.values_list("attempts", flat=True)) <= tried + 2
-        consumer.script = lambda arrival: 200
+        consumer.script = always(200)
         wait_for_states(succeeded=30)
         wait_until(lambda: breaker() is BreakerState.CLOSED)
     endpoint.refresh_from_db()
@@ -303,8 +305,7 @@ def test_an_endpoint_that_cannot_be_signed_for_gets_nothing_and_its_attempt_says
 
 def test_a_long_answer_is_kept_in_part_and_a_strange_one_is_kept_readable(consumer: Consumer, sending: Sending) -> None:
     strange = bytes(range(256))
-    replies = iter([Reply(500, body=b"x" * 100_000), Reply(500, {"X-Strange": "a\x01b\xe9"}, strange)])
-    consumer.script = lambda arrival: next(replies)
+    consumer.script = in_turn(Reply(500, body=b"x" * 100_000), Reply(500, {"X-Strange": "a\x01b\xe9"}, strange))
     make_endpoint(consumer.url())
     dispatch("invoice.paid", {})
     with sending(DELIVERY_RETRY_DELAYS=[0, 3600]):
@@ -518,9 +519,7 @@ def test_a_slow_endpoint_with_a_deep_backlog_does_not_delay_another(consumer: Co
 
     consumer.script = answer
     slow = make_endpoint(consumer.url("/slow"), event_types=["slow"])
-    Message.objects.bulk_create(
-        messages := [Message(tenant=slow.tenant, type="slow", body=b"{}") for _ in range(200)]
-    )
+    Message.objects.bulk_create(messages := [Message(tenant=slow.tenant, type="slow", body=b"{}") for _ in range(200)])
     Delivery.objects.bulk_create([Delivery(message=m, endpoint=slow, due_at=ago(3600)) for m in messages])
     with sending(DELIVERY_CONCURRENCY=20, DELIVERY_CONCURRENCY_PER_ENDPOINT=8):
         wait_until(lambda: len(consumer.arrivals) == 8)
@@ -540,7 +539,7 @@ def test_a_long_transaction_that_dispatched_does_not_hold_up_the_results_of_a_fa
 ) -> None:
     if connection.vendor != "postgresql":
         return  # on SQLite a writer excludes every other anyway
-    consumer.script = lambda arrival: 500
+    consumer.script = always(500)
     endpoint = make_endpoint(consumer.url())
     make_delivery(endpoint)
     with transaction.atomic():
@@ -564,18 +563,16 @@ def test_a_long_transaction_that_dispatched_does_not_hold_up_the_results_of_a_fa
 def test_nothing_secret_is_logged_on_the_whole_way(
     consumer: Consumer, sending: Sending, caplog: pytest.LogCaptureFixture
 ) -> None:
-    replies = iter([500, 200])
-    consumer.script = lambda arrival: next(replies)
+    consumer.script = always(500)
     with caplog.at_level(logging.DEBUG):
         endpoint = make_endpoint(consumer.url(), SECRET)
         endpoint.secrets = endpoint.secrets.rotate(OTHER_SECRET, time.time(), overlap=3600)
         endpoint.save()
         dispatch("invoice.paid", {})
         with sending(DELIVERY_RETRY_DELAYS=[0]):
-            wait_for_states(succeeded=1)
-        repr((endpoint, endpoint.secrets, endpoint.__dict__.get("_state")))
-    assert consumer.arrivals
-    assert caplog.records
+            wait_for_states(dead=1)
+            wait_until(lambda: "is dead after 2 tries" in caplog.text)
+    assert len(consumer.arrivals) == 2
     for secret in (SECRET, OTHER_SECRET):
         assert secret not in caplog.text
         assert secret.removeprefix("whsec_") not in caplog.text

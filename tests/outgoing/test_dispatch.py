@@ -19,7 +19,7 @@ from hookline import dispatch
 from hookline.exceptions import ConfigurationError, InvalidEventType, MessageTooLarge, NotSerializable
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.tenants.models import Tenant
-from tests.engine.rows import make_endpoint
+from tests.engine.rows import make_endpoint, rolled_back
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,11 +34,10 @@ def receivers(message: Message) -> set[Endpoint]:
 
 def test_a_rollback_leaves_neither_the_business_data_nor_the_message() -> None:
     make_endpoint()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with rolled_back():
         Group.objects.create(name="invoice")
         dispatch("invoice.paid", {"id": 1})
         assert counts() == (1, 1)
-        raise ZeroDivisionError
     assert (Group.objects.count(), *counts()) == (0, 0, 0)
 
 
@@ -46,10 +45,9 @@ def test_rolling_back_a_savepoint_takes_back_what_was_dispatched_within_it_and_n
     make_endpoint()
     with transaction.atomic():
         kept = dispatch("invoice.paid", {"id": 1})
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with rolled_back():
             dispatch("invoice.paid", {"id": 2})
-            raise ZeroDivisionError
-    assert counts() == (1, 1)
+        assert counts() == (1, 1)
     assert Message.objects.get() == kept
 
 
@@ -155,9 +153,8 @@ def test_keys_of_different_tenants_have_nothing_to_do_with_each_other() -> None:
 
 
 def test_a_key_that_was_rolled_back_is_free_again() -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with rolled_back():
         dispatch("a", {}, idempotency_key="k")
-        raise ZeroDivisionError
     dispatch("a", {"second": True}, idempotency_key="k")
     assert Message.objects.get().json["data"] == {"second": True}
 

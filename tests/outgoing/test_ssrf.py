@@ -18,7 +18,7 @@ import pytest
 
 from hookline.core.addresses import AddressPolicy
 from hookline.core.url import Url
-from hookline.outgoing.transport import Response, Transport, TransportSettings
+from hookline.transport.transport import Response, Transport, TransportSettings
 from tests.outgoing.transport_server import Names, Server, say, serve
 
 SETTINGS = TransportSettings(deadline=5)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hookline import __version__
 from hookline.core.addresses import AddressPolicy
-from hookline.outgoing.transport import Response, Transport, TransportSettings
+from hookline.transport.transport import Response, Transport, TransportSettings
 from tests.outgoing.transport_server import OK, Answer, Names, Server, say, serve
 
 LOOPBACK = AddressPolicy.parse(["127.0.0.0/8", "::1/128"])

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from hookline.core.addresses import AddressPolicy
-from hookline.outgoing.transport import Response, Transport, TransportSettings
+from hookline.transport.transport import Response, Transport, TransportSettings
 from tests.outgoing.transport_server import OK, Names, Server, say, serve
 
 LOOPBACK = AddressPolicy.parse(["127.0.0.0/8"])

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hookline.core.addresses import AddressPolicy
-from hookline.outgoing.transport import Response, Transport, TransportSettings
+from hookline.transport.transport import Response, Transport, TransportSettings
 from tests.outgoing.transport_server import Names, Server, say, serve
 
 LOOPBACK = AddressPolicy.parse(["127.0.0.0/8"])

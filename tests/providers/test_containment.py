@@ -16,6 +16,7 @@ from hookline.core.forms import MULTIPART, URLENCODED
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import ConfigurationError, Unreadable, VerificationError
 from hookline.providers.base import Provider, Received, SourceConfig
+from tests.providers.kits import kit_of
 from tests.providers.vectors import Vector, load, load_all
 
 EVENTS = [vector for vector in load_all() if vector.is_event]
@@ -93,9 +94,10 @@ def test_a_genuine_request_with_one_part_changed(vector: Vector, data: st.DataOb
 def test_an_arbitrary_body_that_is_correctly_signed(vector: Vector, data: st.DataObject) -> None:
     body = data.draw(bodies | documents.map(lambda document: json.dumps(document).encode()))
     request = replace(vector.request, body=body)
+    config = vector.config
     with contextlib.suppress(VerificationError, ConfigurationError):
-        request = vector.provider.sign(request, vector.config, vector.now)
-    contained(vector.provider, request, vector.config, vector.now)
+        request, config = vector.sign(request)
+    contained(vector.provider, request, config, vector.now)
 
 
 @pytest.mark.parametrize("name", providers.names())
@@ -104,11 +106,10 @@ def test_an_arbitrary_body_that_is_correctly_signed(vector: Vector, data: st.Dat
 def test_an_arbitrary_event_that_is_composed_and_signed(
     name: str, event_type: str, event_id: str, document: dict[str, Any]
 ) -> None:
-    provider = providers.get(name)
-    config = SourceConfig(("c2VjcmV0LXNlY3JldC1zZWNyZXQ=",))
+    provider, kit = providers.get(name), kit_of(name)
     with contextlib.suppress(VerificationError, UnicodeEncodeError):  # a text that no sender could put into a request
         composed = provider.compose(event_type, event_id, 1_700_000_000, document)
-        contained(provider, provider.sign(composed, config, 1_700_000_000), config, 1_700_000_000)
+        contained(provider, provider.sign(composed, kit.sender, 1_700_000_000), kit.source, 1_700_000_000)
 
 
 @pytest.mark.parametrize("vector", EVENTS, ids=lambda vector: f"{vector.provider_name}: {vector.why[:40]}")
@@ -133,11 +134,14 @@ def test_arbitrary_options(vector: Vector, data: st.DataObject) -> None:
 )
 def test_a_correctly_signed_body_that_is_not_json_is_unreadable(vector: Vector, body: bytes) -> None:
     try:
-        request = vector.provider.sign(replace(vector.request, body=body), vector.config, vector.now)
+        request, config = vector.sign(replace(vector.request, body=body))
     except VerificationError:
         return  # what is signed stands inside the body, and cannot be found in this one
+    except ConfigurationError:
+        return  # no key of ours fits these options
+    receiver = replace(vector, secrets=list(config.secrets))
     if vector.any_body:
-        assert vector.receive(request).events[0].body == body
+        assert receiver.receive(request).events[0].body == body
     else:
         with pytest.raises(Unreadable):
-            vector.receive(request)
+            receiver.receive(request)

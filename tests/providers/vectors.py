@@ -8,10 +8,15 @@ An entry has:
   covered               the parts of the body that the signature covers, where that is not all of it
   unsigned_headers      headers that the provider reads but the sender does not sign
   optional_headers      signed headers without which the request is genuine too
+  repeatable_headers    signed headers that the sender may send several times, with one signature in each
   timestamp             the timestamp, as it stands in the request
   any_body              true: with these options the provider does not look into the body
-  expected              {type, id, dedup_key} of the event, and reply {status, content_type, body} if one is required;
-                        a handshake has a reply only
+  awaiting_handshake    true: the source still waits for the sender's first contact
+  credential            the token, password or JSON Web Token, as it stands in the request, of a sender that sends one
+  documents             the content of each URL that verifying may fetch from
+  expected              {type, id, dedup_key} of the event, and reply {status, content_type, body, headers} if one is
+                        required; a handshake has a reply only. Of a batch, these are of the first event, and `others`
+                        lists the same of the rest. `body` is the event's own body where that is not the request's
 """
 
 from __future__ import annotations
@@ -24,7 +29,9 @@ from typing import Any
 
 from hookline import providers
 from hookline.core.request import WebhookRequest, read_headers
+from hookline.exceptions import ConfigurationError
 from hookline.providers.base import Provider, Received, SourceConfig
+from tests.providers.kits import Kit, another_key, kit_of, receive
 
 DIRECTORY = Path(__file__).parents[1] / "vectors"
 
@@ -46,8 +53,12 @@ class Vector:
     covered: list[str] | None = None
     unsigned_headers: list[str] = field(default_factory=list)
     optional_headers: list[str] = field(default_factory=list)
+    repeatable_headers: list[str] = field(default_factory=list)
     timestamp: str | None = None
     any_body: bool = False
+    awaiting_handshake: bool = False
+    credential: str | None = None
+    documents: dict[str, str] = field(default_factory=dict)
 
     @property
     def provider(self) -> Provider:
@@ -59,11 +70,35 @@ class Vector:
 
     @property
     def config(self) -> SourceConfig:
-        return SourceConfig(tuple(self.secrets), self.options)
+        return SourceConfig(tuple(self.secrets), self.options, self.awaiting_handshake)
 
     @property
     def is_event(self) -> bool:
         return "type" in self.expected
+
+    @property
+    def expected_events(self) -> list[dict[str, Any]]:
+        return [self.expected, *self.expected.get("others", [])]
+
+    @property
+    def kit(self) -> Kit:
+        return kit_of(self.provider_name)
+
+    @property
+    def other_secret(self) -> str:
+        """A secret that is usable with these options, and not the right one."""
+        return another_key(self.secrets[0]) or self.kit.other
+
+    def sign(self, request: WebhookRequest) -> tuple[WebhookRequest, SourceConfig]:
+        """Another request, signed as the sender would, and the source that accepts it. Raises ConfigurationError.
+
+        Where only the sender can sign, it is for a source with a key of ours.
+        """
+        try:
+            return self.provider.sign(request, self.config, self.now), self.config
+        except ConfigurationError:
+            ours = replace(self, secrets=[self.kit.signing]).config
+            return self.provider.sign(request, ours, self.now), replace(ours, secrets=(self.kit.secret,))
 
     @property
     def signed_headers(self) -> list[str]:
@@ -81,7 +116,8 @@ class Vector:
 
     def receive(self, request: WebhookRequest | None = None, *, now: float | None = None) -> Received:
         """What the provider makes of the request, or of another one instead."""
-        return self.provider.receive(request or self.request, self.config, self.now if now is None else now)
+        documents = {url: text.encode() for url, text in self.documents.items()}
+        return receive(self.provider, request or self.request, self.config, self.now if now is None else now, documents)
 
 
 def _span(body: bytes, part: bytes) -> range:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, assert_type
 from uuid import UUID
 
-from hookline import Discard, Retry, dispatch, handler
+from hookline import Discard, Retry, dispatch, dispatch_many, handler
 from hookline.incoming.models import Event, Source
 from hookline.outgoing.models import Message
 from hookline.tenants.models import Tenant
@@ -52,6 +52,8 @@ def dispatches(tenant: Tenant) -> None:
     dispatch("invoice.paid", [1, "two", None], tenant="acme")
     dispatch("invoice.paid", None, tenant=tenant, idempotency_key="invoice-1", channels=["eu"])
     dispatch("invoice.paid", {}, channels=("eu", "us"))
+    assert_type(dispatch_many([("invoice.paid", {"id": 1}), ("invoice.sent", None)], tenant="acme"), list[Message])
+    dispatch_many((("invoice.paid", number) for number in range(3)), channels=["eu"])
 
 
 def is_refused_by_the_type_checker() -> None:

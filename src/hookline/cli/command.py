@@ -35,7 +35,7 @@ class Group(click.Group):
 
 
 #: Packages that not every installation has -> the extra that brings them.
-_EXTRAS = {"uvicorn": "server", "dj_database_url": "server", "psycopg": "postgres"}
+_EXTRAS = {"uvicorn": "server", "dj_database_url": "server", "psycopg": "postgres", "celery": "celery"}
 
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."

@@ -6,8 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
+from django.db import connections, router
+
 from hookline import conf
+from hookline.engine.notify import Listener
+from hookline.incoming.models import Event
 from hookline.incoming.worker import make_worker as make_incoming
+from hookline.outgoing.models import Delivery
 from hookline.outgoing.worker import make_worker as make_outgoing
 
 
@@ -33,13 +38,20 @@ class Fleet:
             self._workers.append(make_incoming(settings))
         if only != "incoming":
             self._workers.append(make_outgoing(settings))
+        self._listener: Listener | None = None
+        if connections[router.db_for_write(Event)].vendor == "postgresql":
+            self._listener = Listener((Event, Delivery))
 
     def start(self) -> None:
         for worker in self._workers:
             worker.start()
+        if self._listener is not None:
+            self._listener.start()
 
     def stop(self) -> None:
         """Take nothing more, finish what has begun, give back the rest. All workers stop at the same time."""
+        if self._listener is not None:
+            self._listener.stop()
         with ThreadPoolExecutor(len(self._workers)) as threads:
             for stopped in [threads.submit(worker.stop, self._stop_timeout) for worker in self._workers]:
                 stopped.result()

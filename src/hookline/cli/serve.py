@@ -89,7 +89,8 @@ def serve_one(listener: socket.socket, worker: bool, stopping: Stopping, on_read
 
     settings = conf.get()
     application = http_server.application()
-    fleet = Fleet(settings) if worker else None
+    # With Celery as the engine, its workers are the fleet.
+    fleet = Fleet(settings) if worker and settings.ENGINE == "worker" else None
     if fleet is not None:
         fleet.start()
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # in ASCII order, so that text sorts like time
+#: In ASCII order, so that text sorts like time.
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _LENGTH = 22  # 62 ** 22 > 2 ** 128
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -23,35 +24,68 @@ def serialise(value: Any) -> bytes:
     - str subclasses and lazy translations: text; list, tuple, set of texts: array (a set is sorted)
     - NaN and infinity are refused (RFC 8259 section 6), as is anything else
     """
-    return json.dumps(_plain(value, "data"), ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(_plain(value, "data"), ensure_ascii=False, separators=(",", ":")).encode()
+    except RecursionError:
+        raise NotSerializable("data is nested too deeply, or contains itself") from None
 
 
 def _plain(value: Any, path: str) -> Any:
-    if value is None or value is True or value is False or type(value) in (str, int):
-        return _text(value, path) if isinstance(value, str) else value
+    if value is None or value is True or value is False:
+        return value
     if isinstance(value, Enum):
         return _plain(value.value, path)
     if isinstance(value, str):
         return _text(str(value), path)
     if isinstance(value, int):
-        return int(value)
+        return _whole(value, path)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise NotSerializable(f"{path} is {value}, which JSON cannot hold; send null or text instead")
         return value
     if isinstance(value, Mapping):
-        return {_key(key, path): _plain(item, f"{path}.{key}") for key, item in value.items()}
+        return _object(value, path)
     if isinstance(value, list | tuple):
         return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, set | frozenset):
-        return sorted((_plain(item, path) for item in value), key=lambda item: (str(type(item)), item))
+        return _sorted(value, path)
     return _known(value, path)
+
+
+def _object(value: Mapping[Any, Any], path: str) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, item in value.items():
+        name = _key(key, path)
+        if name in plain:
+            raise NotSerializable(
+                f"{path} has two keys that become {name!r}, so that one of their values would be lost"
+            )
+        plain[name] = _plain(item, f"{path}.{key}")
+    return plain
+
+
+def _sorted(value: AbstractSet[Any], path: str) -> list[Any]:
+    try:
+        return sorted((_plain(item, path) for item in value), key=lambda item: (str(type(item)), item))
+    except NotSerializable:
+        raise
+    except TypeError:
+        raise NotSerializable(f"{path} is a set whose items have no order; convert it to a list") from None
+
+
+def _whole(value: int, path: str) -> int:
+    # Python refuses to write longer ones (sys.set_int_max_str_digits), since that takes quadratic time.
+    if value.bit_length() > 13_000:
+        raise NotSerializable(f"{path} is a number of thousands of digits; send it as text if it must be")
+    return int(value)
 
 
 def _known(value: Any, path: str) -> str:
     if isinstance(value, datetime):
         if value.utcoffset() is None:
-            raise NotSerializable(f"{path} is a datetime without a time zone; make it aware, so that its moment is known")
+            raise NotSerializable(
+                f"{path} is a datetime without a time zone; make it aware, so that its moment is known"
+            )
         return value.isoformat()
     if isinstance(value, date | time):
         return value.isoformat()

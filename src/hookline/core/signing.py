@@ -7,7 +7,7 @@ import hmac
 import re
 from typing import Literal
 
-Digest = Literal["sha1", "sha256", "sha512"]
+Digest = Literal["sha1", "sha256", "sha384", "sha512"]
 Encoding = Literal["hex", "base64", "base64url"]
 
 _TIMESTAMP = re.compile(r"[0-9]{1,14}", re.ASCII)

@@ -6,16 +6,17 @@ its own transaction and is short: nothing is held while a job runs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.core.text import storable
-from hookline.engine.job import Job, Lane, Settlement, State
+from hookline.engine.arrays import fetch_ids, unnest
+from hookline.engine.job import Job, Lane, Settlement
 from hookline.exceptions import ConfigurationError
 
 J = TypeVar("J", bound=Job)
@@ -84,8 +85,10 @@ WHERE id IN (SELECT id FROM picked)
 RETURNING *
 """
 
+_RESULT_TYPES = ("uuid", "bigint", "text", "double precision", "text", "integer")
+
 _SETTLE = """
-WITH result (id, claim, state, due_in, note, refund) AS (VALUES {rows})
+WITH result (id, claim, state, due_in, note, refund) AS ({results})
 UPDATE {table}
 SET state = result.state,
     due_at = CASE WHEN result.state = 'pending' THEN {due} ELSE due_at END,
@@ -142,14 +145,17 @@ def settle(results: Sequence[tuple[J, Settlement]]) -> set[UUID]:
     model = type(results[0][0])
     connection = connections[router.db_for_write(model)]
     dialect, adapt = dialect_of(connection), _uuid_adapter(connection)
-    params: list[Any] = []
-    for job, to in results:
-        params += [adapt(job.id), job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)]
-    row = "(%s, CAST(%s AS bigint), %s, CAST(%s AS double precision), %s, CAST(%s AS integer))"
-    sql = _SETTLE.format(
-        **_names(model, dialect), rows=", ".join([row] * len(results)), due=dialect.later.format("result.due_in")
-    )
-    return _returned_ids(connection, sql, params)
+    rows = [
+        (adapt(job.id), job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund))
+        for job, to in results
+    ]
+    names = {**_names(model, dialect), "due": dialect.later.format("result.due_in")}
+    if connection.vendor == "postgresql":
+        sql = _SETTLE.format(**names, results=f"SELECT * FROM {unnest(_RESULT_TYPES)}")
+        return fetch_ids(connection, sql, list(zip(*rows, strict=True)))
+    marks = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows))
+    sql = _SETTLE.format(**names, results=f"VALUES {marks}")
+    return _returned_ids(connection, sql, [value for row in rows for value in row])
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
@@ -177,7 +183,8 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
     dialect = dialect_of(connection)
     sql = """
         WITH expired AS MATERIALIZED (
-            SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now} ORDER BY lease_until LIMIT %(limit)s {lock}
+            SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now}
+            ORDER BY lease_until LIMIT %(limit)s {lock}
         )
         UPDATE {table}
         SET state = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'pending' END,
@@ -200,8 +207,7 @@ def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
 
 def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
     lane = model._meta.get_field(model.lane)
-    lanes_model = lane.related_model
-    assert isinstance(lanes_model, type) and issubclass(lanes_model, Lane)
+    lanes_model = cast("type[Lane]", lane.related_model)
     return {
         "table": model._meta.db_table,
         "lane": lane.column,  # type: ignore[union-attr]  # a foreign key has a column

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from django.db import connections, models, router
 
@@ -20,4 +20,4 @@ def now(model: type[models.Model]) -> float:
 
 def moment(unix_time: float) -> datetime:
     """A Unix time as an aware datetime."""
-    return datetime.fromtimestamp(unix_time, timezone.utc)
+    return datetime.fromtimestamp(unix_time, UTC)

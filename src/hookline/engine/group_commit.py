@@ -83,7 +83,7 @@ class GroupCommit(Generic[T, R]):
             results = await loop.run_in_executor(self._writer, self._write, [entry.item for entry in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} results were returned for {len(batch)} items")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, the waiters are told
             if len(batch) == 1:
                 _resolve(batch[0].done, error=error)
                 return

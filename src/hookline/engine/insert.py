@@ -10,6 +10,7 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import DatabaseDefault
 
+from hookline.engine.arrays import fetch_ids, unnest
 from hookline.engine.row import Row
 
 #: SQLite takes at most 32,766 parameters in a statement; no table of ours has as many as 30 columns.
@@ -29,26 +30,54 @@ def insert_new(rows: Sequence[Row], unique: Sequence[str]) -> set[UUID]:
     rows = sorted(rows, key=lambda row: [str(getattr(row, name)) for name in unique])
     columns = [field for field in model._meta.concrete_fields if not _is_left_to_database(field, rows[0])]
     values = [[field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows] for field in columns]
+    return _insert(connection, model, columns, values, f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id")
+
+
+def insert_rows(model: type[Row], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows given as the values of these columns; the others get their defaults from the database.
+
+    For many small rows, where making a model instance of each would cost more than inserting it.
+    """
+    if not rows:
+        return
+    connection = connections[router.db_for_write(model)]
+    columns = [model._meta.get_field(name) for name in names]
+    values = [
+        [field.get_db_prep_save(value, connection) for value in column]  # type: ignore[union-attr]  # concrete fields
+        for field, column in zip(columns, zip(*rows, strict=True), strict=True)
+    ]
+    _insert(connection, model, columns, values, "RETURNING id")
+
+
+def _insert(
+    connection: BaseDatabaseWrapper,
+    model: type[Row],
+    columns: Sequence[Any],
+    values: Sequence[Sequence[Any]],
+    tail: str,
+) -> set[UUID]:
     insert = _insert_arrays if connection.vendor == "postgresql" else _insert_values
-    return insert(connection, model, columns, values, f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id")
+    return insert(connection, model, columns, values, tail)
 
 
 def _insert_arrays(
-    connection: BaseDatabaseWrapper, model: type[Row], columns: Sequence[Any], values: Sequence[Sequence[Any]], tail: str
+    connection: BaseDatabaseWrapper,
+    model: type[Row],
+    columns: Sequence[Any],
+    values: Sequence[Sequence[Any]],
+    tail: str,
 ) -> set[UUID]:
-    """One array for each column: the statement is the same for any number of rows, so that it is planned once."""
-    import psycopg
-
-    arrays = ", ".join(f"%b::{_base_type(field, connection)}[]" for field in columns)
-    sql = f"INSERT INTO {model._meta.db_table} ({_names(columns)}) SELECT * FROM unnest({arrays}) {tail}"
-    connection.ensure_connection()
-    # Not Django's cursor: it writes parameters into the text of the statement, which doubles the size of every body.
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return {row[0] for row in cursor.execute(sql, [list(column) for column in values], prepare=True, binary=True)}
+    types = [_base_type(field, connection) for field in columns]
+    sql = f"INSERT INTO {model._meta.db_table} ({_names(columns)}) SELECT * FROM {unnest(types)} {tail}"
+    return fetch_ids(connection, sql, values)
 
 
 def _insert_values(
-    connection: BaseDatabaseWrapper, model: type[Row], columns: Sequence[Any], values: Sequence[Sequence[Any]], tail: str
+    connection: BaseDatabaseWrapper,
+    model: type[Row],
+    columns: Sequence[Any],
+    values: Sequence[Sequence[Any]],
+    tail: str,
 ) -> set[UUID]:
     rows = list(zip(*values, strict=True))
     inserted: set[UUID] = set()

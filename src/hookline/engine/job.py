@@ -19,7 +19,6 @@ from django.db.models.functions import Now
 
 from hookline.engine.row import Row
 
-
 J = TypeVar("J", bound="Job")
 
 

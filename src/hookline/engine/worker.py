@@ -27,21 +27,22 @@ _DATABASE_PAUSE = 1.0
 
 
 class ThreadWorker(Generic[J]):
-    """Claims jobs of one kind and calls `run(job)` for each in one of `threads` threads.
+    """Claims jobs of one kind and calls `run(jobs)` for up to `batch` of them at a time, in `threads` threads.
 
-    `run` settles the job itself. What it raises is logged and the lease runs out: only the database can be at
+    `run` settles the jobs itself. What it raises is logged and the leases run out: only the database can be at
     fault by then.
     """
 
     def __init__(
         self,
         desk: Desk[J],
-        run: Callable[[J], object],
+        run: Callable[[list[J]], object],
         *,
         threads: int,
         poll: float,
         max_attempts: int,
-        prepare: Callable[[list[J]], None] = lambda jobs: None,
+        batch: int = 1,
+        prepare: Callable[[list[J]], object] = list,
     ) -> None:
         self._desk = desk
         self._run = run
@@ -49,9 +50,12 @@ class ThreadWorker(Generic[J]):
         self._poll = poll
         self._queue: queue.SimpleQueue[J | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._maintenance = Maintenance(desk, max_attempts)
         name = desk.model.__name__.lower()
-        self._capacity = threads * 2
+        self._batch = batch
+        # Twice what can run, so that a thread finds work waiting when it is done.
+        self._capacity = threads * batch * 2
         self._claiming = threading.Thread(target=self._claim_all, name=f"hookline-claim-{name}", daemon=True)
         self._runners = [
             threading.Thread(target=self._run_all, name=f"hookline-{name}-{number}", daemon=True)
@@ -59,6 +63,7 @@ class ThreadWorker(Generic[J]):
         ]
 
     def start(self) -> None:
+        wakeup.of(self._desk.model).listen(self._wake.set)
         for thread in (self._maintenance, self._claiming, *self._runners):
             thread.start()
 
@@ -66,7 +71,8 @@ class ThreadWorker(Generic[J]):
         """Claim nothing more, give back what has not begun, and wait for the rest for up to `timeout` seconds."""
         end = time.monotonic() + timeout
         self._stopping.set()
-        wakeup.of(self._desk.model).notify()
+        wakeup.of(self._desk.model).ignore(self._wake.set)
+        self._wake.set()
         self._claiming.join(timeout)
         unbegun: list[J] = []
         with suppress(queue.Empty):  # not asked beforehand: a runner may take the last one in between
@@ -83,7 +89,8 @@ class ThreadWorker(Generic[J]):
         while not self._stopping.is_set():
             free = self._capacity - len(self._desk)
             pause = self._poll
-            if free > 0:
+            # Claimed by the half, because a claim for each job that ends would cost as much as the job.
+            if free * 2 >= self._capacity:
                 close_old_connections()
                 jobs: list[J] = []
                 try:
@@ -98,22 +105,41 @@ class ThreadWorker(Generic[J]):
                     self._queue.put(job)
                 if jobs:
                     continue
-            wakeup.of(self._desk.model).wait(pause)
+            self._wake.wait(pause)
+            self._wake.clear()
         connections.close_all()
 
     def _give_back(self, jobs: list[J], note: str) -> None:
         self._desk.give_back([(job, Settlement.give_back(0, note)) for job in jobs])
 
     def _run_all(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while jobs := self._next_jobs():
             close_old_connections()
             try:
-                self._run(job)
+                self._run(jobs)
             except LeaseLost as error:
                 logger.warning("%s", error)
             except BaseException:  # SystemExit too: it must not end a thread on which other jobs rely
-                logger.exception("%s could not be settled; it runs again when its lease ends", job.public_id)
+                names = ", ".join(job.public_id for job in jobs)
+                logger.exception("could not settle %s; what is left runs again when its lease ends", names)
             finally:
-                self._desk.done(job)
-                wakeup.of(self._desk.model).notify()
+                for job in jobs:
+                    self._desk.done(job)
+                self._wake.set()
         connections.close_all()
+
+    def _next_jobs(self) -> list[J]:
+        """Up to a batch of jobs, waiting for the first; none when the worker stops."""
+        jobs: list[J] = []
+        job = self._queue.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == self._batch:
+                return jobs
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                return jobs
+        if jobs:
+            self._queue.put(None)  # the end was meant for this thread, which first has these to run
+        return jobs

@@ -25,16 +25,19 @@ from hookline.core.request import WebhookRequest, read_headers
 from hookline.engine.group_commit import GroupCommit, QueueFull
 from hookline.exceptions import CannotStore, TooLarge, VerificationError
 from hookline.incoming import rejections
+from hookline.incoming.documents import MAX_FETCHES, Fetch, documents
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import answer, new_events, refusal, verify
 from hookline.incoming.snapshot import Snapshot
 from hookline.incoming.store import Stored, store
 from hookline.providers.base import Received, Reply
+from hookline.providers.schemes.documents import DocumentNeeded
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: Any ASGI application. Frameworks describe the three arguments in types of their own, which do not fit each other.
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 logger = logging.getLogger("hookline.incoming")
 
@@ -42,10 +45,12 @@ logger = logging.getLogger("hookline.incoming")
 REFRESH = 0.5
 #: Verifying a longer body takes long enough to be worth a thread.
 LARGE_BODY = 64 * 1024
+#: Requests that wait for a certificate or key at once; those beyond are answered 503 and come again.
+MAX_WAITING = 200
 
 
 class IngestEdge:
-    """An ASGI application that answers what the project's URLs give to the Django view, and passes everything else on."""
+    """An ASGI application that answers what the URLs give to the Django view, and passes everything else on."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -55,6 +60,8 @@ class IngestEdge:
         # One thread, because one COMMIT at a time is what makes a group.
         self._writer = ThreadPoolExecutor(1, "hookline-store")
         self._reader = ThreadPoolExecutor(2, "hookline-ingest")
+        self._fetcher = ThreadPoolExecutor(MAX_FETCHES, "hookline-documents")
+        self._waiting = 0
         self._events: GroupCommit[Sequence[Event], list[Stored]] = GroupCommit(store_groups, self._writer)
         self._rejections: GroupCommit[rejections.Refused, None] = GroupCommit(
             partial(with_connection, rejections.record_all), self._reader, batch=100, max_items=1000
@@ -103,9 +110,23 @@ class IngestEdge:
             await self._in_thread(self._snapshot.refresh)
 
     async def _verify(self, request: WebhookRequest, source: Source) -> Any:
-        if len(request.body) > LARGE_BODY:
-            return await self._in_thread(verify_and_name, request, source)
-        return verify_and_name(request, source)
+        try:
+            if len(request.body) > LARGE_BODY:
+                return await self._in_thread(verify_and_name, request, source, documents.cached)
+            return verify_and_name(request, source, documents.cached)
+        except DocumentNeeded as needed:
+            return await self._fetch_and_verify(request, source, needed)
+
+    async def _fetch_and_verify(self, request: WebhookRequest, source: Source, needed: DocumentNeeded) -> Any:
+        """Wait for a certificate or key on a thread, where not too many requests wait for one already."""
+        if self._waiting >= MAX_WAITING:
+            raise needed
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._fetcher, verify_and_name, request, source, documents.fetch)
+        finally:
+            self._waiting -= 1
 
     async def _reject(self, refused: rejections.Refused) -> None:
         try:
@@ -118,9 +139,9 @@ class IngestEdge:
         return await asyncio.get_running_loop().run_in_executor(self._reader, with_connection, work, *arguments)
 
 
-def verify_and_name(request: WebhookRequest, source: Source) -> tuple[list[Event], Received]:
+def verify_and_name(request: WebhookRequest, source: Source, fetch: Fetch) -> tuple[list[Event], Received]:
     """The pure steps of the flow: rows for what the request holds, not yet stored. Raises VerificationError."""
-    received = verify(request, source, time.time())
+    received = verify(request, source, time.time(), fetch)
     return new_events(request, source, received), received
 
 

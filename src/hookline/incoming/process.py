@@ -6,9 +6,10 @@ import asyncio
 import logging
 import random
 import traceback
+from collections.abc import Sequence
 from functools import partial
 
-from django.db import router, transaction
+from django.db import DatabaseError, router, transaction
 
 from hookline import conf, signals
 from hookline.core.retry import RetrySchedule
@@ -48,6 +49,58 @@ def run(event: Event) -> Settlement:
     return settlement
 
 
+def run_all(events: Sequence[Event]) -> None:
+    """Run several claimed events, in one transaction if there are several: one COMMIT then pays for all of them.
+
+    Each has a savepoint, so that a failing one rolls back alone. Where the transaction as a whole cannot be had,
+    because an event was lost to another worker or the database refused it, each event gets one of its own.
+    """
+    if len(events) > 1:
+        try:
+            run_together(events)
+        except (LeaseLost, DatabaseError):
+            logger.warning("could not process %d events together; processing each alone", len(events), exc_info=True)
+        else:
+            return
+    for event in events:
+        try:
+            run(event)
+        except LeaseLost as error:
+            logger.warning("%s", error)
+
+
+def run_together(events: Sequence[Event]) -> None:
+    """Run and settle events in one transaction. Raises LeaseLost or DatabaseError, and then nothing happened."""
+    database = router.db_for_write(Event)
+    results: list[tuple[Event, Settlement]] = []
+    committed: list[bool] = []
+    try:
+        with transaction.atomic(using=database, durable=True):
+            transaction.on_commit(partial(committed.append, True), using=database)
+            results = [(event, _run_in_savepoint(event, database)) for event in events]
+            if len(settle(results)) < len(results):
+                raise LeaseLost("one of several events was claimed by another worker while this one was running them")
+    except (Exception, SystemExit, asyncio.CancelledError):
+        if not committed:
+            raise
+        logger.exception("%d events are processed, but something to be done after the commit failed", len(events))
+    for event, settlement in results:
+        if settlement.state == State.DEAD:
+            signals.event_dead.send_robust(Event, event=event)
+
+
+def _run_in_savepoint(event: Event, database: str) -> Settlement:
+    try:
+        with transaction.atomic(using=database):
+            note = call_handlers(event)
+            if transaction.get_rollback(using=database):
+                # Without an exception Django rolls back to the savepoint in silence.
+                raise transaction.TransactionManagementError("a handler caught a database error, but not its rollback")
+            return Settlement.succeed(note)
+    except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  # a handler may raise anything
+        return decide(event, error)
+
+
 def call_handlers(event: Event) -> str:
     """Call every handler that wants the event. Returns a note for the operator."""
     functions = handlers.matching(event.source.provider, event.type)
@@ -67,7 +120,7 @@ def decide(event: Event, error: BaseException) -> Settlement:
     if isinstance(error, Discard):
         return Settlement.cancel(error.reason)
     asked = error.after if isinstance(error, Retry) else None
-    delay = schedule().next_delay(event.attempts, random.random(), at_least=asked or 0.0)
+    delay = schedule().next_delay(event.attempts, random.random(), at_least=asked or 0.0)  # noqa: S311  # jitter is no secret
     note = describe(error)
     if delay is None:
         logger.error("%s is dead after %d tries: %s", event.public_id, event.attempts, note, exc_info=error)

@@ -13,6 +13,7 @@ from hookline.core.request import WebhookRequest
 from hookline.engine.row import new_id
 from hookline.exceptions import CannotStore, CannotVerify, ConfigurationError, UnknownSource, VerificationError
 from hookline.incoming import rejections
+from hookline.incoming.documents import Fetch, documents, receive_with
 from hookline.incoming.models import Event, Source
 from hookline.incoming.store import Stored, store
 from hookline.providers.base import ParsedEvent, Received, Reply
@@ -21,6 +22,9 @@ logger = logging.getLogger("hookline.incoming")
 
 #: Never stored with an event: they may hold the sender's credentials.
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+#: The share of a timestamp's tolerance above which the operator is warned: clocks drift, and senders become slow.
+NEARLY_TOO_LATE = 5 / 6
 
 #: Sources whose events were found to have no id, so that each is warned about once.
 _warned: set[UUID] = set()
@@ -54,19 +58,30 @@ def find_source(token: str) -> Source:
         raise CannotStore("the database is not available") from error
 
 
-def verify(request: WebhookRequest, source: Source, now: float) -> Received:
-    """What the source's provider makes of the request. Pure but for decrypting. Raises VerificationError."""
+def verify(request: WebhookRequest, source: Source, now: float, fetch: Fetch = documents.fetch) -> Received:
+    """What the source's provider makes of the request. Raises VerificationError.
+
+    Pure but for decrypting and for `fetch`, which gets the documents that some senders point to, and may wait.
+    """
     try:
-        return providers.get(source.provider).receive(request, source.config(now), now)
+        received = receive_with(fetch, providers.get(source.provider), request, source.config(now), now)
     except ConfigurationError as error:  # no such provider any more, or the key to its secrets is lost
         raise CannotVerify("bad_configuration", str(error)) from error
+    if received.tolerance_used is not None and received.tolerance_used > NEARLY_TOO_LATE:
+        logger.warning(
+            "a request for source %s was genuine, but had used %d %% of its tolerance: is this machine's clock right? "
+            "Later ones will be refused",
+            source.public_id,
+            received.tolerance_used * 100,
+        )
+    return received
 
 
 def new_events(request: WebhookRequest, source: Source, received: Received) -> list[Event]:
     """Event rows for what was received, not yet stored."""
     if not received.events:
         return []
-    hidden = CREDENTIAL_HEADERS | providers.get(source.provider).credential_headers
+    hidden = CREDENTIAL_HEADERS | providers.get(source.provider).hidden_headers(source.options)
     headers = {name: ", ".join(values) for name, values in request.headers.items() if name not in hidden}
     return [_new_event(source, parsed, headers) for parsed in received.events]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hookline import providers
 from hookline.exceptions import ConfigurationError, UnknownSource
 from hookline.incoming import rejections
+from hookline.incoming.documents import documents, receive_with
 from hookline.incoming.models import Rejection, Source
 from hookline.incoming.receive import find_source, new_events
 from hookline.incoming.store import Stored, store
@@ -22,7 +23,8 @@ def reverify(rejection: Rejection, now: float) -> list[Stored]:
     check_complete(rejection)
     source = source_of(rejection)
     request = rejections.load(rejection)
-    received = providers.get(source.provider).receive(request, source.config(now), rejection.created_at.timestamp())
+    came_at = rejection.created_at.timestamp()
+    received = receive_with(documents.fetch, providers.get(source.provider), request, source.config(now), came_at)
     return store(new_events(request, source, received))
 
 

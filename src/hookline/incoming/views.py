@@ -59,6 +59,7 @@ def read_request(request: HttpRequest, body: bytes) -> WebhookRequest:
 
 def respond(reply: Reply) -> HttpResponse:
     response = HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)
+    response["Content-Length"] = str(len(reply.body))  # without CommonMiddleware nobody else would say it
     for name, value in reply.headers:
         response[name] = value
     return response

@@ -13,12 +13,13 @@ from hookline.incoming.models import Event
 
 def make_worker(settings: conf.Settings, threads: int | None = None) -> ThreadWorker[Event]:
     """A worker with `threads` threads, or as many as the settings say. Not started yet."""
-    threads = threads or settings.HANDLER_THREADS
-    desk = Desk(Event, lease=settings.LEASE, per_lane=threads * 2, longest_run=settings.HANDLER_TIMEOUT)
+    threads, batch = threads or settings.HANDLER_THREADS, settings.EVENTS_PER_TRANSACTION
+    desk = Desk(Event, lease=settings.LEASE, per_lane=threads * batch * 2, longest_run=settings.HANDLER_TIMEOUT)
     return ThreadWorker(
         desk,
-        process.run,
+        process.run_all,
         threads=threads,
+        batch=batch,
         poll=settings.POLL,
         max_attempts=len(settings.EVENT_RETRY_DELAYS) + 1,
         prepare=fetch_sources,

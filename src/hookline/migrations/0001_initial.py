@@ -3,10 +3,11 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.db import migrations, models
+
 import hookline.engine.row
 import hookline.fields
 import hookline.incoming.models
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

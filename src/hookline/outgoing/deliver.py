@@ -13,7 +13,7 @@ from hookline.core.retry import RetrySchedule
 from hookline.engine.job import Settlement
 from hookline.exceptions import ConfigurationError
 from hookline.outgoing.models import Delivery
-from hookline.outgoing.transport import Response, Transport
+from hookline.transport.transport import Response, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def decide(delivery: Delivery, response: Response, outcome: Outcome) -> Settleme
     note = describe(response)
     if outcome.verdict is Verdict.GONE:
         return Settlement.die(f"{note}; the endpoint says it is gone for good and was suspended")
-    delay = schedule().next_delay(delivery.attempts, random.random(), at_least=outcome.retry_after or 0.0)
+    delay = schedule().next_delay(delivery.attempts, random.random(), at_least=outcome.retry_after or 0.0)  # noqa: S311  # jitter is no secret
     return Settlement.die(f"{note}; no tries left") if delay is None else Settlement.retry(delay, note)
 
 

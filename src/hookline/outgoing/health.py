@@ -21,7 +21,7 @@ from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.outcome import Verdict
 from hookline.engine import clock
 from hookline.engine.job import Settlement
-from hookline.outgoing.models import FOREVER, Delivery, Endpoint
+from hookline.outgoing.models import Delivery, Endpoint
 
 if TYPE_CHECKING:
     from hookline.outgoing.deliver import Result
@@ -58,7 +58,7 @@ def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[De
 
 
 def learn(results: Sequence[Result]) -> None:
-    """Let breakers learn from results, and suspend endpoints that said they are gone. Joins the caller's transaction."""
+    """Let breakers learn from results, and suspend endpoints that are gone. Joins the caller's transaction."""
     telling: dict[UUID, list[Result]] = defaultdict(list)
     for result in results:
         if result.outcome.verdict is not Verdict.REFUSED:

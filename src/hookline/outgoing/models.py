@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
@@ -18,7 +18,7 @@ from hookline.fields import EncryptedField
 from hookline.tenants.models import Tenant
 
 #: `held_until` of an endpoint that waits for a person.
-FOREVER = datetime(9999, 12, 31, tzinfo=timezone.utc)
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Endpoint(Lane):
@@ -27,7 +27,10 @@ class Endpoint(Lane):
     prefix = "ep"
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="endpoints")
-    uid = models.CharField(max_length=256, null=True, blank=True, help_text="Your own unique id for this endpoint.")
+    # Null and not empty where there is none: nulls are not duplicates of each other.
+    uid = models.CharField(  # noqa: DJ001
+        max_length=256, null=True, blank=True, help_text="Your own unique id for this endpoint."
+    )
     url = models.URLField(max_length=2000)
     description = models.CharField(max_length=1000, blank=True, default="")
     event_types = models.JSONField(default=list, blank=True, help_text="Patterns such as invoice.*; none means all.")
@@ -89,7 +92,9 @@ class Message(Row):
     prefix = "msg"
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="messages")
-    uid = models.CharField(max_length=256, null=True, blank=True, help_text="The caller's idempotency key.")
+    uid = models.CharField(  # noqa: DJ001  # null where there is none: nulls are not duplicates of each other
+        max_length=256, null=True, blank=True, help_text="The caller's idempotency key."
+    )
     type = models.CharField(max_length=256)
     channels = models.JSONField(default=list, blank=True)
     #: The exact bytes that every attempt sends.

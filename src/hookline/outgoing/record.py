@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import router, transaction
 
 from hookline import signals
 from hookline.core.text import storable
 from hookline.engine.claim import settle
+from hookline.engine.insert import insert_rows
 from hookline.engine.job import State
+from hookline.engine.row import new_id
 from hookline.outgoing import health
 from hookline.outgoing.deliver import Result
 from hookline.outgoing.models import Attempt, Delivery
@@ -24,25 +27,34 @@ def record(results: Sequence[Result]) -> list[bool]:
     The Attempt is kept either way: the request was made.
     """
     with transaction.atomic(using=router.db_for_write(Delivery)):
-        Attempt.objects.bulk_create([attempt_of(result) for result in results])
+        insert_rows(Attempt, ATTEMPT_COLUMNS, [attempt_of(result) for result in results])
         ours = settle([(result.delivery, result.settlement) for result in results])
         health.learn(results)
     for result in results:
         if result.settlement.state == State.DEAD and result.delivery.id in ours:
-            logger.error("%s is dead after %d tries: %s", result.delivery, result.delivery.attempts, result.settlement.note)
+            logger.error(
+                "%s is dead after %d tries: %s", result.delivery, result.delivery.attempts, result.settlement.note
+            )
             signals.delivery_dead.send_robust(Delivery, delivery=result.delivery)
     return [result.delivery.id in ours for result in results]
 
 
-def attempt_of(result: Result) -> Attempt:
+ATTEMPT_COLUMNS = (
+    "id", "delivery", "number", "status", "error", "detail", "duration_ms", "response_headers", "response_body",
+)  # fmt: skip
+
+
+def attempt_of(result: Result) -> tuple[Any, ...]:
+    """The row of an Attempt: the values of ATTEMPT_COLUMNS."""
     response = result.response
-    return Attempt(
-        delivery=result.delivery,
-        number=result.delivery.attempts,
-        status=response.status,
-        error=response.error,
-        detail=storable(response.detail)[:1000],
-        duration_ms=response.duration_ms,
-        response_headers={name: storable(", ".join(values)) for name, values in response.headers.items()},
-        response_body=storable(response.body.decode("utf-8", "backslashreplace")),
+    return (
+        new_id(),
+        result.delivery.pk,
+        result.delivery.attempts,
+        response.status,
+        response.error,
+        storable(response.detail)[:1000],
+        response.duration_ms,
+        {name: storable(", ".join(values)) for name, values in response.headers.items()},
+        storable(response.body.decode("utf-8", "backslashreplace")),
     )

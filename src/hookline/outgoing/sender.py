@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import close_old_connections, connections
-from django.db.models import prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 
 from hookline import conf
 from hookline.engine import wakeup
@@ -22,9 +24,9 @@ from hookline.engine.job import Settlement
 from hookline.engine.maintenance import Maintenance
 from hookline.outgoing import health
 from hookline.outgoing.deliver import Result, deliver
-from hookline.outgoing.models import Delivery
+from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.record import record
-from hookline.outgoing.transport import Transport
+from hookline.transport.transport import Transport
 
 logger = logging.getLogger("hookline.outgoing")
 A = TypeVar("A")
@@ -58,55 +60,77 @@ class Sender(threading.Thread):
     def stop(self, timeout: float) -> None:
         """Claim nothing more and wait for the requests under way for up to `timeout` seconds."""
         self._stopping.set()
-        wakeup.of(Delivery).notify()
+        self._ring()
         self.join(timeout)
         self._maintenance.stop()
 
     def run(self) -> None:
         try:
-            asyncio.run(self._main())
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(self._main())
         finally:
             for executor in (self._claimer, self._writer):
                 executor.submit(connections.close_all)
                 executor.shutdown()
 
     async def _main(self) -> None:
+        self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        wakeup.of(Delivery).listen(self._ring)
         transport = self._make_transport()
         commit = GroupCommit[Result, bool](_fresh(record), self._writer)
         under_way: set[asyncio.Task[None]] = set()
         try:
+            # Twice what may be under way, so that the next ones wait here while the claim of more is running.
+            capacity = self._settings.DELIVERY_CONCURRENCY * 2
+            places = asyncio.Semaphore(self._settings.DELIVERY_CONCURRENCY)
             while not self._stopping.is_set():
-                for delivery in await self._claim(self._settings.DELIVERY_CONCURRENCY - len(under_way)):
-                    task = asyncio.create_task(self._send(delivery, transport, commit))
+                free = capacity - len(under_way)
+                # Claimed by the half, because a claim for each request that ends would cost as much as the request.
+                deliveries, pause = await self._claim(free) if free * 2 >= capacity else ([], self._settings.POLL)
+                for delivery in deliveries:
+                    task = asyncio.create_task(self._send(delivery, places, transport, commit))
                     under_way.add(task)
-                    task.add_done_callback(under_way.discard)
+                    task.add_done_callback(partial(self._ended, under_way, capacity))
+                if not deliveries:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(pause):
+                            await self._wake.wait()
+                    self._wake.clear()
             if under_way:
                 await asyncio.wait(under_way, timeout=self._settings.STOP_TIMEOUT)
         finally:
+            wakeup.of(Delivery).ignore(self._ring)
             await transport.close()
 
-    async def _claim(self, free: int) -> list[Delivery]:
-        """Deliveries to begin now; waits a while when there are none."""
-        loop = asyncio.get_running_loop()
-        pause = self._settings.POLL
-        if free > 0:
-            try:
-                if deliveries := await loop.run_in_executor(self._claimer, _fresh(self._take), free):
-                    return deliveries
-            except Exception:
-                # Whatever it is, a sender that claims nothing any more without a word would be worse.
-                logger.exception("cannot claim deliveries; trying again")
-                pause = _DATABASE_PAUSE
-        await loop.run_in_executor(self._claimer, wakeup.of(Delivery).wait, pause)
-        return []
+    def _ended(self, under_way: set[asyncio.Task[None]], capacity: int, task: asyncio.Task[None]) -> None:
+        under_way.discard(task)
+        if len(under_way) * 2 <= capacity:
+            self._wake.set()
+
+    def _ring(self) -> None:
+        """Wake the loop from any thread."""
+        with suppress(RuntimeError, AttributeError):  # not running yet, or no longer: nothing sleeps
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def _claim(self, free: int) -> tuple[list[Delivery], float]:
+        """Deliveries to begin now, and how long to wait when there are none."""
+        try:
+            take = asyncio.get_running_loop().run_in_executor(self._claimer, _fresh(self._take), free)
+            return await take, self._settings.POLL
+        except Exception:
+            # Whatever it is, a sender that claims nothing any more without a word would be worse.
+            logger.exception("cannot claim deliveries; trying again")
+            return [], _DATABASE_PAUSE
 
     def _take(self, free: int) -> list[Delivery]:
         deliveries = self._desk.take(free)
         try:
-            prefetch_related_objects(deliveries, "message", "endpoint")
+            prefetch_related_objects(deliveries, Prefetch("message", Message.objects.only("body")), "endpoint")
             admitted, put_off = health.admit([delivery for delivery in deliveries if is_whole(delivery)])
         except Exception:
-            self._desk.give_back([(d, Settlement.give_back(0, "the database failed before it was sent")) for d in deliveries])
+            self._desk.give_back(
+                [(d, Settlement.give_back(0, "the database failed before it was sent")) for d in deliveries]
+            )
             raise
         self._desk.give_back(put_off)
         if len(admitted) < len(deliveries):
@@ -116,16 +140,34 @@ class Sender(threading.Thread):
                     self._desk.done(delivery)
         return admitted
 
-    async def _send(self, delivery: Delivery, transport: Transport, commit: GroupCommit[Result, bool]) -> None:
+    async def _send(
+        self, delivery: Delivery, places: asyncio.Semaphore, transport: Transport, commit: GroupCommit[Result, bool]
+    ) -> None:
         try:
-            result = await deliver(delivery, transport, time.time)
+            async with places:
+                if self._stopping.is_set():
+                    await self._give_back(delivery)
+                    return
+                result = await deliver(delivery, transport, time.time)
             if not await commit.submit(result):
                 logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
         except Exception:
             logger.exception("%s could not be recorded; it is sent again when its lease ends", delivery.public_id)
         finally:
             self._desk.done(delivery)
-            wakeup.of(Delivery).notify()
+
+    async def _give_back(self, delivery: Delivery) -> None:
+        settled = [(delivery, Settlement.give_back(0, "the worker stopped before it was sent"))]
+        await asyncio.get_running_loop().run_in_executor(self._writer, _fresh(self._desk.give_back), settled)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed: it spends less time on each request."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def is_whole(delivery: Delivery) -> bool:

@@ -9,7 +9,7 @@ from hookline.core.addresses import AddressPolicy
 from hookline.engine.desk import Desk
 from hookline.outgoing.models import Delivery
 from hookline.outgoing.sender import Sender
-from hookline.outgoing.transport import Transport, TransportSettings
+from hookline.transport.transport import Transport, TransportSettings
 
 
 def make_worker(settings: conf.Settings) -> Sender:

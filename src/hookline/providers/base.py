@@ -1,7 +1,8 @@
 """The noun Provider: how one sender signs, names and shakes hands.
 
 A provider is pure: it gets a request, the source's configuration and the time, and returns a value or
-raises a VerificationError. It never reads a clock, a database or the network.
+raises a VerificationError. It never reads a clock, a database or the network; a document that it
+needs in order to verify is asked for with DocumentNeeded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import CannotVerify, ConfigurationError, Unreadable, WrongMethod
+from hookline.providers.schemes.documents import Document, DocumentNeeded
 from hookline.providers.schemes.parts import Part
 
 #: An id or type longer than this is not one; PostgreSQL would also refuse to index it.
@@ -65,6 +67,15 @@ class SourceConfig:
     options: Mapping[str, str] = field(default_factory=dict)
     #: The source still waits for the sender's first contact, so an unsigned handshake may be answered.
     awaiting_handshake: bool = False
+    #: The documents that have been fetched for this request so far.
+    documents: Mapping[Document, bytes] = field(default_factory=dict, repr=False)
+
+    def document(self, document: Document) -> bytes:
+        """The content of a document. Raises DocumentNeeded where it is not at hand: the edge then fetches it."""
+        content = self.documents.get(document)
+        if content is None:
+            raise DocumentNeeded(document)
+        return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,8 @@ class Received:
 
     events: tuple[ParsedEvent, ...] = ()
     reply: Reply | None = None
+    #: How much of the time that the sender has was used up when the request came: 1.0 is all of it. None: no window.
+    tolerance_used: float | None = None
 
 
 class Provider:
@@ -114,6 +127,8 @@ class Provider:
     title: ClassVar[str]
     #: The sender's own page about its signatures.
     docs_url: ClassVar[str]
+    #: What a secret of a source is, where it is not simply the secret that the sender shows.
+    secret_help: ClassVar[str] = "the secret with which the sender signs, as the sender shows it"
     #: Other names under which the provider is found, where the sender was renamed.
     aliases: ClassVar[tuple[str, ...]] = ()
     methods: ClassVar[frozenset[str]] = frozenset({"POST"})
@@ -132,6 +147,8 @@ class Provider:
     id_is_signed: ClassVar[bool] = True
     #: Event types for `hookline trigger` to offer, each with the payload that the sender would send.
     samples: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Whether the sender has event types besides the samples. Where not, `compose` refuses any other.
+    open_types: ClassVar[bool] = True
 
     #: The registry key: the module's name. Set by `hookline.providers.get`.
     name: ClassVar[str] = ""
@@ -148,14 +165,17 @@ class Provider:
             raise CannotVerify("no_secret", "this source has no active secret; add one with `hookline source rotate`")
         if reply := self.unsigned_handshake(request, config):
             return Received(reply=reply)
-        self.verify(request, config, now)
+        used = self.verify(request, config, now)
         if reply := self.signed_handshake(request, config):
             return Received(reply=reply)
-        return Received(tuple(self.events(request, config)), self.reply_to(request))
+        return Received(tuple(self.events(request, config)), self.reply_to(request), used)
 
     # ---- steps for subclasses ---------------------------------------------------------------------
-    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> None:
-        """Return if one of the secrets proves that the sender made this request at about `now`; else raise."""
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
+        """Return if one of the secrets proves that the sender made this request at about `now`; else raise.
+
+        What is returned is `Received.tolerance_used`.
+        """
         raise NotImplementedError
 
     def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
@@ -206,6 +226,10 @@ class Provider:
         Raises ConfigurationError when that secret cannot sign.
         """
         raise NotImplementedError
+
+    def hidden_headers(self, options: Mapping[str, str]) -> frozenset[str]:
+        """The request headers that are not stored with an event; `credential_headers`, and what the options add."""
+        return self.credential_headers
 
     # ---- configuration, checked when a source is created or changed -------------------------------
     def configured(self, options: Mapping[str, str]) -> Provider:

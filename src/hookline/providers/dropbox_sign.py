@@ -65,10 +65,11 @@ class DropboxSign(HmacProvider):
         },
     }
 
-    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> None:
-        super().verify(request, config, now)
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
+        used = super().verify(request, config, now)
         if "content-sha256" in request.headers or config.options.get("require_content_sha256") == "true":
             self.check_content(request, config)
+        return used
 
     def check_content(self, request: WebhookRequest, config: SourceConfig) -> None:
         """Refuse a request whose Content-Sha256 was not made from this JSON text with an active secret."""

@@ -58,11 +58,11 @@ class Standard(HmacProvider):
     def receive(self, request: WebhookRequest, config: SourceConfig, now: float) -> Received:
         return super().receive(with_standard_names(request), config, now)
 
-    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> None:
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
         # The specification forbids a full stop: the signed text could be cut into id, timestamp and body in two ways.
         if "." in required_header(request, "webhook-id"):
             raise Unreadable("bad_id", "the webhook-id has a full stop")
-        super().verify(request, config, now)
+        return super().verify(request, config, now)
 
     def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
         return super().sign(with_standard_names(request), config, now)

@@ -32,3 +32,7 @@ ASGI_APPLICATION = "hookline.server.asgi.application"
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 TIME_ZONE = "UTC"
+
+if HOOKLINE.get("ENGINE") == "celery":
+    # As a project does in its __init__.py: messages go through the app that there is when Django starts.
+    import hookline.server.celery  # noqa: F401  # that is all it takes

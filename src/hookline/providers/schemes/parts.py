@@ -1,7 +1,7 @@
 """Where things are in a request: the vocabulary in which a provider states what it signs and where it finds names.
 
-A Part reads one piece of a request as text. BODY, TIMESTAMP and URL are markers for `HmacProvider.signed` only, and a
-plain string there stands for itself.
+A Part reads one piece of a request as text. BODY, TIMESTAMP, URL and METHOD are markers for
+`SignedProvider.signed` only, and a plain string there stands for itself.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import json
 import re
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
 
+from hookline.core.forms import URLENCODED
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified, Unreadable
 
@@ -84,6 +86,42 @@ class Form(Part):
     def read(self, request: WebhookRequest) -> str:
         return request.form().get(self.name, "")
 
+    def write(self, request: WebhookRequest, text: str) -> WebhookRequest:
+        headers = {**request.headers, "content-type": (URLENCODED,)}
+        return replace(request, headers=headers, body=urlencode({**request.form(), self.name: text}).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class FormOrJson(Part):
+    """A field of a form body or, where the body is no form, at a dotted path of the JSON."""
+
+    name: str
+    path: str
+
+    def read(self, request: WebhookRequest) -> str:
+        return self._part(request).read(request)
+
+    def write(self, request: WebhookRequest, text: str) -> WebhookRequest:
+        return self._part(request).write(request, text)
+
+    def _part(self, request: WebhookRequest) -> Part:
+        return Form(self.name) if request.is_form else Json(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Part):
+    """A parameter of the query string."""
+
+    name: str
+
+    def read(self, request: WebhookRequest) -> str:
+        return request.query().get(self.name, "")
+
+    def write(self, request: WebhookRequest, text: str) -> WebhookRequest:
+        address, _, query = request.url.partition("?")
+        others = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != self.name]
+        return replace(request, url=f"{address}?{'&'.join([*others, urlencode({self.name: text})])}")
+
 
 @dataclass(frozen=True, slots=True)
 class Fixed(Part):
@@ -99,7 +137,7 @@ class Fixed(Part):
 
 
 class Marker(Part):
-    """A part that `HmacProvider` reads as bytes itself."""
+    """A part that `SignedProvider` reads as bytes itself."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -114,6 +152,8 @@ BODY: Final = Marker("BODY")
 TIMESTAMP: Final = Marker("TIMESTAMP")
 #: The configured public URL, with the query string of this request.
 URL: Final = Marker("URL")
+#: The HTTP method, in capitals.
+METHOD: Final = Marker("METHOD")
 
 
 def part_of(text: str) -> Part:

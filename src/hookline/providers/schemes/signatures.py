@@ -36,6 +36,8 @@ class Plain:
 
     where: str | Part
     prefix: str = ""
+    #: What may also stand before the signature, and is left out.
+    optional_prefix: str = ""
 
     has_timestamp = False
 
@@ -47,11 +49,34 @@ class Plain:
             raise where.missing()
         if not value.startswith(self.prefix):
             raise NotVerified("malformed_signature", f"{where} does not begin with {self.prefix!r}")
-        return [value[len(self.prefix) :]], ""
+        return [value[len(self.prefix) :].removeprefix(self.optional_prefix)], ""
 
     def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
         where = Header(self.where) if isinstance(self.where, str) else self.where
         return where.write(request, self.prefix + signature)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """One signature per header, for each of the sender's keys: `x-signature-1`, `x-signature-2` and so on."""
+
+    prefix: str
+    #: The sender has at most so many keys.
+    limit: int
+
+    has_timestamp = False
+
+    def read(self, request: WebhookRequest) -> tuple[list[str], str]:
+        names = [name for name in request.headers if name.startswith(self.prefix)]
+        if len(names) > self.limit:
+            raise NotVerified("malformed_signature", f"more than {self.limit} headers {self.prefix}N were sent")
+        signatures = [value for name in names if (value := request.header(name))]
+        if not signatures:
+            raise NotVerified("missing_header", f"the header {self.prefix}1 is missing")
+        return signatures, ""
+
+    def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
+        return request.with_headers({f"{self.prefix}1": signature})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +131,44 @@ class Tagged:
 
     def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
         return request.with_headers({self.header: f"{self.tag}{self.after_tag}{signature}"})
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The signature stands in a header that may be sent several times: once for each of the sender's secrets."""
+
+    header: str
+    prefix: str = ""
+
+    has_timestamp = False
+
+    def read(self, request: WebhookRequest) -> tuple[list[str], str]:
+        values = [value for value in request.headers.get(self.header, ()) if value][:MAX_ITEMS]
+        if not values:
+            raise NotVerified("missing_header", f"the header {self.header} is missing")
+        # A proxy may have joined them into one (RFC 9110 section 5.3).
+        items = [item.strip(" \t") for value in values for item in value.split(",", MAX_ITEMS)]
+        return [item[len(self.prefix) :] for item in items if item.startswith(self.prefix)], ""
+
+    def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
+        return request.with_headers({self.header: self.prefix + signature})
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampFirst:
+    """`1700000000000,abc,def`: the timestamp and then the signatures, in one header and told apart by position."""
+
+    header: str
+    separator: str = ","
+
+    has_timestamp = True
+
+    def read(self, request: WebhookRequest) -> tuple[list[str], str]:
+        timestamp, *signatures = required_header(request, self.header).split(self.separator, MAX_ITEMS)
+        return signatures, timestamp
+
+    def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
+        return request.with_headers({self.header: f"{timestamp}{self.separator}{signature}"})
 
 
 def required_header(request: WebhookRequest, name: str) -> str:

@@ -34,8 +34,8 @@ from hookline.core.request import Headers, read_headers
 from hookline.core.sent_headers import check_headers
 from hookline.core.url import Url, host_matches
 from hookline.exceptions import AddressRefused, ConfigurationError
-from hookline.outgoing.failures import describe, name_failure
-from hookline.outgoing.resolver import Resolver
+from hookline.transport.failures import describe, name_failure
+from hookline.transport.resolver import Resolver
 from hookline.version import __version__
 
 USER_AGENT = f"Hookline/{__version__}"
@@ -137,10 +137,18 @@ class Transport:
         """POST the body. Network trouble, refusals and broken responses are in the Response; nothing is raised."""
         return await self._request("POST", url, headers, body, self._settings.max_body)
 
-    async def fetch(self, url: str, max_bytes: int, allowed_hosts: Collection[str]) -> Response:
+    async def fetch(
+        self,
+        url: str,
+        max_bytes: int,
+        allowed_hosts: Collection[str],
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Response:
         """GET a document such as a certificate, whole or not at all: a longer one is the failure `body_too_large`.
 
-        `allowed_hosts` are names in which `*` stands for one label, as `sns.*.amazonaws.com`; others are refused.
+        With a body it is POSTed: some key servers want to be asked so. `allowed_hosts` are names in which `*` stands
+        for one label, as `sns.*.amazonaws.com`; others are refused.
         """
         try:
             host = self._check_url(url).host
@@ -149,7 +157,8 @@ class Transport:
         if not any(host_matches(host, pattern) for pattern in allowed_hosts):
             detail = f"{host} is not one of the hosts that this may be fetched from: {', '.join(sorted(allowed_hosts))}"
             return Response(error=Failure.ADDRESS_REFUSED, detail=detail)
-        response = await self._request("GET", url, {}, None, max_bytes)
+        method = "GET" if body is None else "POST"
+        response = await self._request(method, url, headers or {}, body, max_bytes)
         if response.error or not response.truncated:
             return response
         detail = f"the document is longer than {max_bytes} bytes"

@@ -1,0 +1,203 @@
+"""Writes docs/providers.md and docs/providers/*.md from the providers and their test vectors: `make docs`.
+
+What a page says of a provider is its docstring and its attributes, so that neither can grow old unnoticed; a test fails
+when the pages are not what this would write.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from hookline import providers
+from hookline.providers.base import Provider
+from hookline.providers.schemes.basic import BasicProvider
+from hookline.providers.schemes.hmac import HmacProvider
+from hookline.providers.schemes.http_signature import HttpSignatureProvider
+from hookline.providers.schemes.jwt import JwtProvider
+from hookline.providers.schemes.keyed_digest import KeyedDigestProvider
+from hookline.providers.schemes.parts import BODY, METHOD, TIMESTAMP, URL, Part
+from hookline.providers.schemes.public_key import PublicKeyProvider
+from hookline.providers.schemes.signed import SignedProvider
+from hookline.providers.schemes.token import TokenProvider
+
+DOCS = Path(__file__).parent
+VECTORS = DOCS.parent / "tests" / "vectors"
+
+#: From the surest to the least sure; a provider is as sure as its surest vector.
+SURENESS = {
+    "official vector": "official vector",
+    "official SDK": "official SDK",
+    "captured": "captured from the sender",
+    "openssl": "computed with openssl from the documented construction",
+}
+
+_MARKERS = {BODY: "body", TIMESTAMP: "timestamp", URL: "URL", METHOD: "method"}
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every generated page: where it stands, and its text."""
+    all_providers = [providers.get(name) for name in providers.names()]
+    yield DOCS / "providers.md", catalogue(all_providers)
+    for provider in all_providers:
+        yield DOCS / "providers" / f"{provider.name}.md", page(provider)
+
+
+def catalogue(all_providers: list[Provider]) -> str:
+    rows = [
+        f"| [`{p.name}`](providers/{p.name}.md){''.join(f', `{alias}`' for alias in p.aliases)} | [{p.title}]({p.docs_url}) "
+        f"| {scheme(p)} | {duplicates(p)} | {SURENESS[sureness(p)]} |"
+        for p in all_providers
+    ]
+    return "\n".join(
+        [
+            "# Providers",
+            "",
+            "<!-- Written by `make docs` from the code; do not edit. -->",
+            "",
+            "A provider is one sender's way to sign and to name its events. The name is what `--provider` and `@handler` take.",
+            f"There are {len(all_providers)}. Each is verified against at least one value that Hookline did not compute; the last",
+            "column says where the surest of them comes from.",
+            "",
+            "| name | sender | proof | duplicates are found by | expected values from |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def page(provider: Provider) -> str:
+    module = inspect.getmodule(type(provider))
+    text = inspect.cleandoc(module.__doc__ or "") if module else ""
+    lines = [f"# {provider.title}", "", "<!-- Written by `make docs` from the code; do not edit. -->", "", text, ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts(provider)), ""]
+    lines += ["## Set it up", "", "```", f"hookline source create --provider {provider.name} --secret ...", "```", ""]
+    lines += [f"The secret is {provider.secret_help}. Give the URL that the command prints to {provider.title}.", ""]
+    if provider.known_options:
+        lines += ["| option | default | |", "|---|---|---|"]
+        for option in provider.known_options:
+            meaning = option.help + (
+                f" One of {', '.join(f'`{c}`' for c in option.choices)}." if option.choices else ""
+            )
+            lines.append(f"| `{option.name}` | {f'`{option.default}`' if option.default else ''} | {cell(meaning)} |")
+        lines.append("")
+    if provider.samples:
+        example = next(iter(provider.samples))
+        lines += ["## Try it", "", "```", f"hookline trigger {provider.name} {example} --source src_...", "```", ""]
+        lines += [f"Samples: {', '.join(f'`{kind}`' for kind in provider.samples)}.", ""]
+    return "\n".join(lines)
+
+
+def facts(provider: Provider) -> Iterator[tuple[str, str]]:
+    yield "proof", scheme(provider)
+    if isinstance(provider, SignedProvider):
+        if provider.tolerance is not None:
+            yield (
+                "timestamp",
+                f"signed; at most {provider.tolerance} s old or ahead, or what the option `tolerance` says",
+            )
+        elif provider.timed:
+            yield "timestamp", "signed; the sender documents no window, so only the option `tolerance` sets one"
+    if hasattr(type(provider), "type_at"):
+        yield "event type", where(provider.type_at)
+    if provider.id_at is not None:
+        yield "event id", where(provider.id_at) + ("" if provider.id_is_signed else ", **not signed**")
+    yield "duplicates are found by", duplicates(provider)
+    shakes = [
+        kind
+        for kind, method in (("unsigned", "unsigned_handshake"), ("signed", "signed_handshake"))
+        if getattr(type(provider), method) is not getattr(Provider, method)
+    ]
+    if shakes:
+        yield "handshake", f"answered ({' and '.join(shakes)})"
+    if type(provider).events is not Provider.events:
+        yield "batches", "one request may carry several events; each is an Event of its own"
+    if provider.reply is not None:
+        yield "reply", f"`{provider.reply.status}` with `{cell(provider.reply.body.decode()) or 'an empty body'}`"
+    yield "methods", ", ".join(sorted(provider.methods))
+    yield "expected values from", SURENESS[sureness(provider)]
+
+
+def scheme(provider: Provider) -> str:
+    """What proves that the sender made a request, in a few words."""
+    if isinstance(provider, HmacProvider):
+        return f"HMAC-{provider.digest.upper()} of {signed_parts(provider)}"
+    if isinstance(provider, PublicKeyProvider):
+        return f"{provider.algorithm} signature of {signed_parts(provider)}"
+    if isinstance(provider, KeyedDigestProvider):
+        return f"{provider.digest.upper()} of secret and {signed_parts(provider)}"
+    if isinstance(provider, HttpSignatureProvider):
+        return "HTTP Message Signature (RFC 9421)"
+    if isinstance(provider, JwtProvider):
+        return f"JWT ({', '.join(provider.algorithms)})" + ("" if provider.body_claim else "; the body is not signed")
+    if isinstance(provider, BasicProvider):
+        return "HTTP Basic; nothing is signed"
+    if isinstance(provider, TokenProvider):
+        return "shared token; nothing is signed"
+    return "see its page"
+
+
+def signed_parts(provider: SignedProvider) -> str:
+    if type(provider).signed_text is not SignedProvider.signed_text:
+        return "parts named on its page"
+    names = [name(part) for part in provider.signed if isinstance(part, Part)]
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def name(part: Part) -> str:
+    return _MARKERS.get(part) or where(part)
+
+
+def where(part: Part) -> str:
+    """A part in words: `header x-id`, `JSON id`."""
+    kind = {"Json": "JSON", "FormOrJson": "form or JSON"}.get(type(part).__name__, type(part).__name__.lower())
+    place = getattr(part, "path", "") or getattr(part, "name", "")
+    return f"{kind} `{place}`" if place else kind
+
+
+def duplicates(provider: Provider) -> str:
+    """Told by a vector, because a provider may decide from the request."""
+    keys = {key.partition(":")[0] for entry in vectors(provider) for key in dedup_keys(provider, entry)}
+    return " or ".join(sorted({"id": "event id", "sha256": "hash"}.get(key, key) for key in keys)) or "see its page"
+
+
+def dedup_keys(provider: Provider, entry: dict[str, object]) -> Iterator[str]:
+    expected = entry.get("expected")
+    if isinstance(expected, dict):
+        for item in expected.get("events", [expected]):
+            if isinstance(item, dict) and "dedup_key" in item:
+                yield str(item["dedup_key"])
+
+
+def vectors(provider: Provider) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads((VECTORS / f"{provider.name}.json").read_text())
+    return found
+
+
+def sureness(provider: Provider) -> str:
+    kinds = {str(entry["source_kind"]) for entry in vectors(provider)}
+    return next(kind for kind in SURENESS if kind in kinds)
+
+
+def cell(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def main() -> None:
+    for path, text in pages():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    wanted = {path for path, _ in pages()}
+    for path in (DOCS / "providers").glob("*.md"):
+        if path not in wanted:
+            path.unlink()
+    sys.stdout.write(f"{len(wanted)} pages\n")
+
+
+if __name__ == "__main__":
+    main()

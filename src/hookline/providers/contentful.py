@@ -1,0 +1,98 @@
+"""Contentful: `x-contentful-signature: <hex>`, HMAC-SHA256 over a canonical form of the request.
+
+That is the method, the path with its query, the headers that `x-contentful-signed-headers` names (as `name:value`,
+sorted and joined with `;`) and the raw body, each on a line. The path is the one of the URL configured for the
+source, and is encoded once more than in the URL. The key is the 64 characters of the signing secret as text. The
+timestamp is `x-contentful-timestamp` in milliseconds, with the 30 seconds of Contentful's own toolkit.
+https://www.contentful.com/developers/docs/webhooks/request-verification/
+
+A request whose list leaves out the timestamp or the list itself is refused: they would be unprotected. Other headers
+are protected only where the list names them. The type is `X-Contentful-Topic` (`ContentManagement.Entry.publish`);
+where it is not in the list, whoever captured a request could send its body again under another topic for 30 seconds.
+
+There is no event id. The deduplication key is a hash of the body, and of the topic where it is signed: one version
+of an entry may be both saved and published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from hookline.core.request import WebhookRequest
+from hookline.exceptions import NotVerified
+from hookline.providers.base import SourceConfig, json_request
+from hookline.providers.schemes.hmac import HmacProvider
+from hookline.providers.schemes.parts import Header
+from hookline.providers.schemes.signatures import Plain, required_header
+from hookline.providers.schemes.signed import as_sent, write_iso8601
+
+_TIMESTAMP, _LIST, _SIGNATURE = "x-contentful-timestamp", "x-contentful-signed-headers", "x-contentful-signature"
+#: What JavaScript's `encodeURI` and Node's `querystring.escape` leave alone besides letters, digits and `_.-~`.
+_IN_PATH, _IN_QUERY = ";,/?:@&=+$!*'()#", "!*'()"
+_ENTRY = {"type": "Entry", "id": "5KsDBWseXY6QegucYAoacS", "revision": 3}
+
+
+class Contentful(HmacProvider):
+    title = "Contentful"
+    docs_url = "https://www.contentful.com/developers/docs/webhooks/request-verification/"
+
+    signature = Plain(_SIGNATURE)
+    timestamp_at = Header(_TIMESTAMP)
+    timestamp_unit = "ms"
+    tolerance = 30
+
+    type_at = Header("x-contentful-topic")
+
+    samples = {
+        "ContentManagement.Entry.publish": {"fields": {"title": {"en-US": "Hello, World!"}}},
+        "ContentManagement.Entry.unpublish": {"fields": {}},
+        "ContentManagement.Entry.auto_save": {"fields": {"title": {"en-US": "Hello"}}},
+        "ContentManagement.Asset.create": {"fields": {"file": {"en-US": {"fileName": "logo.png"}}}},
+    }
+
+    def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
+        names = signed_headers(request)
+        if not {_TIMESTAMP, _LIST} <= set(names):
+            raise NotVerified("unsigned_timestamp", f"{_LIST} does not name {_TIMESTAMP} and itself")
+        headers = ";".join(f"{name}:{required_header(request, name).strip()}" for name in sorted(names))
+        head = f"{request.method}\n{canonical_path(request.url)}\n{headers}\n"
+        return as_sent(head, "utf-8") + request.body
+
+    def signed_bytes(self, request: WebhookRequest) -> bytes:
+        topic = self.type_at.read(request) if self.type_at.name in signed_headers(request) else ""
+        return as_sent(f"{topic}\n", "latin-1") + request.body
+
+    def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
+        own = {name for name in request.headers if name.startswith("x-contentful-")} - {_SIGNATURE}
+        return super().sign(request.with_headers({_LIST: ",".join(sorted(own | {_TIMESTAMP, _LIST}))}), config, now)
+
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
+        payload = {
+            "sys": {**_ENTRY, "updatedAt": write_iso8601(now)},
+            **(self.samples.get(event_type, {}) if data is None else data),
+        }
+        headers = {
+            "content-type": "application/vnd.contentful.management.v1+json",
+            "x-contentful-topic": event_type,
+            "x-contentful-webhook-name": "Hookline",
+        }
+        return json_request(payload).with_headers(headers)
+
+
+def signed_headers(request: WebhookRequest) -> list[str]:
+    """The names of the headers that are signed. Raises NotVerified."""
+    return required_header(request, _LIST).split(",")
+
+
+def canonical_path(url: str) -> str:
+    """The path of a URL with its query, encoded as Contentful's toolkit does. Raises NotVerified."""
+    try:
+        parts = urlsplit(url)
+        query = quote(parts.query.partition("?")[0], safe=_IN_QUERY)
+        return quote(f"{parts.path}?{query}" if query else parts.path, safe=_IN_PATH)
+    except ValueError:  # a malformed host, or a lone surrogate
+        raise NotVerified("unencodable_text", "the URL cannot be encoded") from None

@@ -1,0 +1,96 @@
+"""GitLab: the signing token, which signs as Standard Webhooks does, or the older secret token, which signs nothing.
+
+- A secret that begins with `whsec_` is a signing token: HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>` in
+  `webhook-signature: v1,<base64>`; the key is base64-decoded after the prefix. The window is five minutes.
+- Any other secret is a secret token: the header `X-Gitlab-Token` is that text. **Nothing is signed**: whoever has seen one
+  request can make any other. The header is not stored with the event.
+
+GitLab can send both at once. While a source has a signing token, a request that comes with a signature is judged by it
+alone. To be rid of the weaker one, revoke the secret token of the source.
+https://docs.gitlab.com/user/project/integrations/webhooks/
+
+The type is the body's `object_kind` (`push`, `merge_request`), or `event_name` for system hooks, which have no
+`object_kind`; the header `X-Gitlab-Event` is not signed and is ignored. The id is `webhook-id`, or else
+`Idempotency-Key`, which older versions of GitLab do not send; then the deduplication key is a hash of the body.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hookline.core.request import WebhookRequest
+from hookline.core.standard_webhooks import SECRET_PREFIX
+from hookline.providers.base import Option, Provider, SourceConfig, json_request
+from hookline.providers.schemes.parts import Header, Json
+from hookline.providers.schemes.signed import as_sent, tolerance_option
+from hookline.providers.schemes.token import check_token
+from hookline.providers.standard import Standard
+
+_SIGNED = Standard()
+_TOKEN = Header("x-gitlab-token")
+_OBJECT_KIND, _EVENT_NAME = Json("object_kind"), Json("event_name")
+_PROJECT = {"id": 15, "name": "Diaspora", "path_with_namespace": "mike/diaspora", "default_branch": "main"}
+
+
+class GitLab(Provider):
+    title = "GitLab"
+    docs_url = "https://docs.gitlab.com/user/project/integrations/webhooks/"
+    secret_help = "the signing token (whsec_...), or else the secret token"
+    credential_headers = frozenset({_TOKEN.name})
+
+    samples = {
+        "push": {"ref": "refs/heads/main", "user_username": "ada", "commits": [], "total_commits_count": 0},
+        "merge_request": {"object_attributes": {"iid": 1, "title": "MS-Viewport", "state": "opened", "action": "open"}},
+        "issue": {"object_attributes": {"iid": 23, "title": "New API", "state": "opened", "action": "open"}},
+        "pipeline": {"object_attributes": {"id": 31, "ref": "main", "status": "success"}},
+    }
+
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
+        signing = tuple(secret for secret in config.secrets if secret.startswith(SECRET_PREFIX))
+        tokens = tuple(secret for secret in config.secrets if not secret.startswith(SECRET_PREFIX))
+        if signing and ("webhook-signature" in request.headers or not tokens):
+            return _SIGNED.verify(request, replace(config, secrets=signing), now)
+        sent = _TOKEN.read(request)
+        if not sent and any(tokens):
+            raise _TOKEN.missing()
+        check_token(self, replace(config, secrets=tokens), as_sent(sent, _TOKEN.charset))
+        return None
+
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return _OBJECT_KIND.read(request) or _EVENT_NAME.read(request)
+
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return request.header("webhook-id") or request.header("idempotency-key") or ""
+
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
+        sample = self.samples.get(event_type, {}) if data is None else data
+        event_id = event_id or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event_type} {now!r}"))
+        headers = {
+            "x-gitlab-event": f"{event_type.replace('_', ' ').title()} Hook",
+            "x-gitlab-instance": "https://gitlab.example.com",
+            "idempotency-key": event_id,
+            "webhook-id": event_id,
+        }
+        moment = datetime.fromtimestamp(now, UTC).isoformat()
+        return json_request({"object_kind": event_type, "project": _PROJECT, **sample, "triggered_at": moment}, headers)
+
+    def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
+        if config.secrets and config.secrets[0].startswith(SECRET_PREFIX):
+            return _SIGNED.sign(request, config, now)
+        self.check_secret(config.secrets[0] if config.secrets else "")
+        return _TOKEN.write(request, config.secrets[0].encode().decode(_TOKEN.charset))
+
+    @property
+    def known_options(self) -> tuple[Option, ...]:
+        return (*super().known_options, tolerance_option(_SIGNED.tolerance))
+
+    def check_secret(self, secret: str) -> None:
+        super().check_secret(secret)
+        if secret.startswith(SECRET_PREFIX):
+            _SIGNED.check_secret(secret)

@@ -1,0 +1,53 @@
+"""HireRight Connect: HTTP Basic authentication on the status updates of an order. **Nothing is signed.**
+
+The secret of the source is `USER:PASSWORD`, as you agreed it with HireRight; updates go to the HTTPS URL in
+`statusUpdatesUrls` of the order. https://developer.hireright.com/ (status updates). HireRight also offers OAuth 2.0,
+with a bearer token that your own server hands out; that is not supported here, so ask for Basic.
+
+The body is not signed, and the password is all there is: whoever has it can send anything. Fetch the order by its id
+from the API before acting, and let no one else's network reach the URL where you can. The Authorization header is not
+stored with the event.
+
+Neither event id nor type is documented publicly: every event has the type `order.status_updated` and a hash of the body as its
+deduplication key, unless the options `type` and `id` of the source say where to find them. There is no handshake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hookline.core.request import WebhookRequest
+from hookline.providers.base import Provider, SourceConfig, json_request
+from hookline.providers.schemes.basic import BasicProvider
+from hookline.providers.schemes.parts import Fixed
+from hookline.providers.schemes.places import PLACES, placed, placed_id, placed_type
+from hookline.providers.schemes.signed import write_iso8601
+
+
+class HireRight(BasicProvider):
+    title = "HireRight"
+    docs_url = "https://developer.hireright.com/"
+    aliases = ("hire_right",)
+    options = PLACES
+
+    type_at = Fixed("order.status_updated")
+
+    samples = {"order.status_updated": {"id": "OO-123456-ABCD", "status": {"value": "Completed"}}}
+
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return placed_type(self, request, config)
+
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return placed_id(request, config)
+
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
+        sample = self.samples.get(event_type, {}) if data is None else data
+        request = json_request({"updatedAt": write_iso8601(now), **sample})
+        request = self.type_at.write(request, event_type)
+        return self.id_at.write(request, event_id or f"{now * 1000:.0f}") if self.id_at else request
+
+    def configured(self, options: Mapping[str, str]) -> Provider:
+        return placed(self, options)

@@ -1,0 +1,119 @@
+"""Meta (Facebook Pages, Instagram, WhatsApp): `X-Hub-Signature-256: sha256=<hex>`, HMAC-SHA256 over the raw body.
+
+The key is the app secret as text. https://developers.facebook.com/docs/graph-api/webhooks/getting-started
+Meta signs the bytes that it sends, in which every character outside ASCII is escaped (`\\u00e4`): a re-serialised body
+fails, though a test with ASCII alone passes. The older X-Hub-Signature (SHA-1) is ignored. There is no timestamp.
+
+Meta checks the URL when it is saved: GET with `hub.mode=subscribe`, `hub.verify_token` and `hub.challenge`. The
+challenge is echoed as plain text if the token is the one of the source's option `verify_token`; without that option
+nothing is answered. It is a password between you and Meta for this one request, of your own choosing; the signing key
+plays no part in it.
+
+A request is a batch of up to 1000 updates: each item of `entry[].changes`, `entry[].messaging` or `entry[].standby`
+becomes an event of its own, whose body has the shape of a request with this item alone. Its type is the `object` and
+the change's `field` (`whatsapp_business_account.messages`, `page.feed`), or the object and the list's name
+(`page.messaging`). An entry with none of these is one event, whose type is the object. There is no id that all
+products share: the deduplication key is a hash of the event's body. Retries may come in other batches, and are still
+recognised as long as Meta repeats the entry's id and time.
+
+One app secret signs for all pages and accounts of an app, so look at `entry[].id` before acting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hookline.core.request import WebhookRequest
+from hookline.core.signing import equal
+from hookline.exceptions import NotVerified, Unreadable
+from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, clean_name, json_request
+from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.hmac import HmacProvider
+from hookline.providers.schemes.parts import Json, field_of
+from hookline.providers.schemes.signatures import Plain
+from hookline.providers.schemes.signed import as_sent
+
+_LISTS = ("changes", "messaging", "standby")
+
+
+class Meta(HmacProvider):
+    title = "Meta"
+    docs_url = "https://developers.facebook.com/docs/graph-api/webhooks/getting-started"
+    aliases = ("facebook", "instagram", "whatsapp")
+    methods = frozenset({"POST", "GET"})
+    options = (Option("verify_token", "The token that you typed into Meta's dashboard, for the check of the URL."),)
+
+    signature = Plain("x-hub-signature-256", prefix="sha256=")
+    type_at = Json("object")
+
+    samples = {
+        "whatsapp_business_account.messages": {
+            "messaging_product": "whatsapp",
+            "metadata": {"display_phone_number": "441632960000", "phone_number_id": "106540352242922"},
+            "messages": [{"from": "441632960001", "id": "wamid.HBgL", "type": "text", "text": {"body": "Hello"}}],
+        },
+        "instagram.comments": {"id": "17865799348089039", "text": "Nice", "media": {"id": "17887498072083520"}},
+        "page.feed": {"item": "post", "verb": "add", "post_id": "44444444_444444444", "message": "Hello"},
+        "page.messaging": {
+            "sender": {"id": "123"},
+            "recipient": {"id": "456"},
+            "message": {"mid": "m_1", "text": "Hi"},
+        },
+    }
+
+    def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
+        if request.method != "GET":
+            return None
+        next(self.keys(config))  # raises CannotVerify: a source that could verify no event is not ready to be checked
+        query = request.query()
+        expected, sent = config.options.get("verify_token"), query.get("hub.verify_token", "")
+        if not isinstance(expected, str) or not expected:
+            raise NotVerified(
+                "refused_challenge", "set the source's option verify_token to let Meta check the URL"
+            )
+        if not equal(as_sent(sent, "utf-8"), as_sent(expected, "utf-8")):
+            raise NotVerified("refused_challenge", "hub.verify_token is not the source's option verify_token")
+        if query.get("hub.mode") != "subscribe":
+            raise NotVerified("refused_challenge", "hub.mode is not subscribe")
+        return Reply(clean_name(query.get("hub.challenge", ""), "challenge").encode())
+
+    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
+        updates = list(_single_updates(request.json()))
+        return each_item(request, updates, lambda update: self.parsed_event(update, config))
+
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        kind = self.type_at.read(request)
+        entry = request.json()["entry"][0]
+        if "changes" in entry:
+            field = field_of(entry["changes"][0], "field")
+            return f"{kind}.{field}" if kind and isinstance(field, str) and field else ""
+        return next((f"{kind}.{name}" for name in _LISTS if kind and name in entry), kind)
+
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
+        kind, _, field = event_type.partition(".")
+        sample = dict(self.samples.get(event_type, {}) if data is None else data)
+        update = {field: [sample]} if field in _LISTS else {"changes": [{"field": field, "value": sample}]}
+        entry = {"id": event_id or "102290129340398", "time": int(now), **(update if field else sample)}
+        return json_request({"object": kind, "entry": [entry]})
+
+
+def _single_updates(document: Any) -> Iterator[dict[str, Any]]:
+    """A document for each update, in the shape of the request. Raises Unreadable."""
+    entries = field_of(document, "entry")
+    if not isinstance(entries, list) or not entries:
+        raise Unreadable("wrong_body", "there is no list `entry`, or an empty one")
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise Unreadable("wrong_item", "an entry is not a JSON object")
+        common = {name: value for name, value in entry.items() if name not in _LISTS}
+        found = [name for name in _LISTS if name in entry]
+        if not found:
+            yield {**document, "entry": [entry]}
+        for name in found:
+            if not isinstance(entry[name], list):
+                raise Unreadable("wrong_item", f"`{name}` of an entry is not a list")
+            for update in entry[name]:
+                yield {**document, "entry": [{**common, name: [update]}]}

@@ -1,0 +1,314 @@
+"""JSON Web Tokens (RFC 7519) in compact form (RFC 7515): reading them strictly, and the base for senders that send one.
+
+What is fixed by the provider and never taken from the token: which algorithms count, where the key comes from, and
+which claims must hold. The header's `jwk`, `jku`, `x5u` and `crit` are refused or ignored, `none` is no algorithm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+from hookline.core.request import WebhookRequest
+from hookline.core.signing import Digest, decode, encode, equal, mac
+from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
+from hookline.providers.base import Provider, SourceConfig
+from hookline.providers.schemes.keys import (
+    Algorithm,
+    PublicKey,
+    check_kind,
+    make_signature,
+    private_key,
+    public_key,
+    verifies,
+)
+from hookline.providers.schemes.parts import Header, Part
+from hookline.providers.schemes.signed import check_age
+from hookline.providers.schemes.token import without_prefix
+
+#: The names of RFC 7518 section 3.1 that a provider may allow.
+JwtAlgorithm = Literal["HS256", "HS384", "HS512", "RS256", "ES256"]
+#: The secret of an HMAC, or a public key.
+JwtKey = bytes | PublicKey
+
+_DIGESTS: dict[str, Digest] = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
+_PUBLIC: dict[str, Algorithm] = {"RS256": "rsa-sha256", "ES256": "ecdsa-p256-sha256-raw"}
+
+MAX_TOKEN = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Jws:
+    """A compact JSON Web Signature, read but not verified. `payload` is the raw bytes."""
+
+    header: Mapping[str, Any]
+    payload: bytes
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    @property
+    def key_id(self) -> str:
+        """The header's `kid`, or empty. Raises NotVerified for one that is no text."""
+        found = self.header.get("kid", "")
+        if not isinstance(found, str):
+            raise NotVerified("malformed_token", "the token's kid is not text")
+        return found
+
+
+def read_jws(token: str, algorithms: tuple[JwtAlgorithm, ...]) -> Jws:
+    """Read a token, every character of it. Raises NotVerified, also for an algorithm that is none of these."""
+    if len(token) > MAX_TOKEN:
+        raise NotVerified("malformed_token", f"the token is longer than {MAX_TOKEN} characters")
+    pieces = token.split(".", 3)
+    if len(pieces) != 3:
+        raise NotVerified("malformed_token", "the token is not three parts with full stops between them")
+    header, payload, signature = (_decode(piece) for piece in pieces)
+    fields = read_object(header, "the token's header")
+    if fields.get("alg") not in algorithms:
+        raise NotVerified("wrong_algorithm", f"the token's alg is not {' or '.join(algorithms)}")
+    if "crit" in fields or "b64" in fields:
+        raise NotVerified("malformed_token", "the token has an extension that is not supported")
+    return Jws(fields, payload, f"{pieces[0]}.{pieces[1]}".encode("ascii"), signature)
+
+
+def check_signature(jws: Jws, keys: Iterable[JwtKey]) -> None:
+    """Return if one of the keys made the signature; else raise NotVerified. A key of another kind never counts."""
+    tried = 0
+    for key in keys:
+        tried += 1
+        if _made_by(jws, key):
+            return
+    raise NotVerified("signature_mismatch", f"none of {tried} keys made the token's signature")
+
+
+def _made_by(jws: Jws, key: JwtKey) -> bool:
+    name = jws.header["alg"]
+    if isinstance(key, bytes):
+        return name in _DIGESTS and equal(mac(_DIGESTS[name], key, jws.signed), jws.signature)
+    if name not in _PUBLIC:
+        return False
+    try:
+        check_kind(key, _PUBLIC[name])
+    except ValueError:
+        return False
+    return verifies(key, _PUBLIC[name], jws.signature, jws.signed)
+
+
+def make_jws(header: Mapping[str, Any], payload: bytes, secret: str | bytes) -> str:
+    """Sign with an HMAC key as bytes or a private key in PEM. Raises ConfigurationError."""
+    signed = f"{encode(json.dumps(header, separators=(',', ':')).encode(), 'base64url')}.{encode(payload, 'base64url')}"
+    name = header["alg"]
+    if isinstance(secret, bytes):
+        signature = mac(_DIGESTS[name], secret, signed.encode())
+    else:
+        try:
+            signature = make_signature(private_key(secret, _PUBLIC[name]), _PUBLIC[name], signed.encode())
+        except ValueError as error:
+            raise ConfigurationError(f"the secret cannot sign a token: {error}") from None
+    return f"{signed}.{encode(signature, 'base64url')}"
+
+
+def read_object(raw: bytes, what: str) -> dict[str, Any]:
+    """A JSON object without repeated keys. Raises NotVerified."""
+    try:
+        found = json.loads(raw.decode("utf-8"), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise NotVerified("malformed_token", f"{what} is not JSON, or repeats a key") from None
+    if not isinstance(found, dict):
+        raise NotVerified("malformed_token", f"{what} is not a JSON object")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is repeated")
+    return found
+
+
+def _decode(piece: str) -> bytes:
+    """Unpadded base64url in its only spelling; the payload may not be empty. Raises NotVerified."""
+    raw = decode(piece, "base64url")
+    if raw is None or encode(raw, "base64url") != piece:
+        raise NotVerified("malformed_token", "a part of the token is not unpadded base64url")
+    return raw
+
+
+# ---- claims -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the claims of a token must say. Durations are seconds.
+
+    `expires`: whether `exp` must be there; one that is there counts always, and so does `nbf`. `max_age`: how old
+    `iat` may be, which must then be there. `leeway`: how far the sender's clock may be off.
+    """
+
+    issuers: tuple[str, ...] = ()
+    expires: bool = True
+    max_age: int | None = None
+    leeway: int = 60
+
+    def check(self, claims: Mapping[str, Any], now: float, audience: tuple[str, ...] = ()) -> float | None:
+        """How much of `max_age` is used up. Raises NotVerified. `audience`: one of these must be in `aud`."""
+        if self.issuers and claims.get("iss") not in self.issuers:
+            raise NotVerified("wrong_issuer", f"the token's iss is not {' or '.join(self.issuers)}")
+        if audience:
+            found = claims.get("aud")
+            if not any(one in audience for one in (found if isinstance(found, list) else [found])):
+                raise NotVerified("wrong_audience", f"the token's aud is not {' or '.join(audience)}")
+        expiry = _moment(claims, "exp")
+        if expiry is None and self.expires:
+            raise NotVerified("missing_claim", "the token has no exp")
+        if expiry is not None and now >= expiry + self.leeway:
+            raise NotVerified("timestamp_too_old", f"the token expired {now - expiry:.0f} s ago")
+        begin = _moment(claims, "nbf")
+        if begin is not None and now < begin - self.leeway:
+            raise NotVerified("timestamp_in_future", f"the token is not valid for another {begin - now:.0f} s")
+        issued = _moment(claims, "iat")
+        if issued is not None and now < issued - self.leeway:
+            raise NotVerified("timestamp_in_future", f"the token was issued {issued - now:.0f} s ahead")
+        if self.max_age is None:
+            return None
+        if issued is None:
+            raise NotVerified("missing_claim", "the token has no iat")
+        return check_age(max(now - issued, 0), self.max_age)
+
+
+def _moment(claims: Mapping[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
+        raise NotVerified("malformed_token", f"the token's {name} is not a number of seconds")
+    return float(value)
+
+
+# ---- where the key comes from -------------------------------------------------------------------------
+
+
+class KeySource(Protocol):
+    """Where the keys for a token come from."""
+
+    def find(self, jws: Jws, config: SourceConfig, now: float) -> Iterable[JwtKey]:
+        """The keys that may have signed this token. Raises VerificationError, DocumentNeeded among them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKeys:
+    """The secrets of the source: for HS* as text, else public keys."""
+
+    def find(self, jws: Jws, config: SourceConfig, now: float) -> Iterator[JwtKey]:
+        problem: ValueError | str = ""
+        for secret in config.secrets:
+            try:
+                key = self.key(secret, jws.header["alg"])
+            except ValueError as error:
+                problem = error
+                continue
+            if key:
+                yield key
+            else:
+                problem = "it is empty"
+        if problem:
+            raise CannotVerify("bad_secret", f"a secret of this source is no key for the token: {problem}")
+
+    @staticmethod
+    def key(secret: str, algorithm: str) -> JwtKey:
+        """Raises ValueError, without quoting the secret."""
+        return public_key(secret, _PUBLIC[algorithm]) if algorithm in _PUBLIC else secret.encode()
+
+
+class JwtProvider(Provider):
+    """A sender that sends a JSON Web Token with each request."""
+
+    # ---- what a subclass states -------------------------------------------------------------------
+    token_at: ClassVar[Part] = Header("authorization")
+    #: What stands before the token. One that ends in a space is read in any case (RFC 9110 section 11.1).
+    prefix: ClassVar[str] = "Bearer "
+    algorithms: ClassVar[tuple[JwtAlgorithm, ...]]
+    keys: ClassVar[KeySource] = SecretKeys()
+    claims: ClassVar[Claims] = Claims()
+    #: The claim that holds the SHA-256 of the body in hex. Empty: the body is not covered by the token.
+    body_claim: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if isinstance(cls.token_at, Header):
+            cls.credential_headers = cls.credential_headers | {cls.token_at.name}
+
+    # ---- steps ------------------------------------------------------------------------------------
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
+        jws = self.read_token(request)
+        check_signature(jws, self.keys.find(jws, config, now))
+        claims = read_object(jws.payload, "the token's payload")
+        used = self.claims.check(claims, now, self.audience(request, config))
+        if self.body_claim:
+            self.check_body(claims, request)
+        self.check_claims(claims, request, config, now)
+        return used
+
+    def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
+        if not config.secrets:
+            raise ConfigurationError(f"{self.title} cannot sign without a secret")
+        name, secret = self.algorithms[0], config.secrets[0]
+        payload = json.dumps(self.compose_claims(request, config, now), separators=(",", ":")).encode()
+        header = {"alg": name, "typ": "JWT", **self.compose_header(config)}
+        token = make_jws(header, payload, secret.encode() if name in _DIGESTS else secret)
+        return self.token_at.write(request, self.prefix + token)
+
+    # ---- particulars that a subclass may change ---------------------------------------------------
+    def audience(self, request: WebhookRequest, config: SourceConfig) -> tuple[str, ...]:
+        """Of what `aud` must hold one; empty: it is not looked at."""
+        return ()
+
+    def check_claims(
+        self, claims: Mapping[str, Any], request: WebhookRequest, config: SourceConfig, now: float
+    ) -> None:
+        """Look at the claims that only this sender has. Raises NotVerified."""
+
+    def compose_claims(self, request: WebhookRequest, config: SourceConfig, now: float) -> dict[str, Any]:
+        """The claims that the sender would write."""
+        claims: dict[str, Any] = {"iat": int(now)}
+        if self.claims.expires:
+            claims["exp"] = int(now) + 300
+        if self.claims.issuers:
+            claims["iss"] = self.claims.issuers[0]
+        if audience := self.audience(request, config):
+            claims["aud"] = audience[0]
+        if self.body_claim:
+            claims[self.body_claim] = hashlib.sha256(request.body).hexdigest()
+        return claims
+
+    def compose_header(self, config: SourceConfig) -> dict[str, Any]:
+        """Header fields besides `alg` and `typ`."""
+        return {}
+
+    # ---- shared -----------------------------------------------------------------------------------
+    def read_token(self, request: WebhookRequest) -> Jws:
+        """The token of the request, not yet verified. Raises NotVerified."""
+        sent = self.token_at.read(request)
+        if not sent:
+            raise self.token_at.missing()
+        return read_jws(without_prefix(sent, self.prefix, self.token_at), self.algorithms)
+
+    def check_body(self, claims: Mapping[str, Any], request: WebhookRequest) -> None:
+        """Raises NotVerified unless the claim is the SHA-256 of the body."""
+        found = claims.get(self.body_claim)
+        digest = hashlib.sha256(request.body).digest()
+        sent = decode(found, "hex") if isinstance(found, str) else None
+        if sent is None or not equal(sent, digest):
+            raise NotVerified("body_mismatch", f"the token's {self.body_claim} is not the SHA-256 of the body")
+
+    def check_secret(self, secret: str) -> None:
+        super().check_secret(secret)
+        if isinstance(self.keys, SecretKeys):
+            try:
+                self.keys.key(secret, self.algorithms[0])
+            except ValueError as error:
+                raise ConfigurationError(f"a secret of {self.title} cannot be used: {error}") from None

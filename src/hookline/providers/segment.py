@@ -1,0 +1,101 @@
+"""Segment webhooks: `X-Signature: <hex>`, HMAC-SHA1 over the JSON of one event; the key is the shared secret as text.
+
+https://segment.com/docs/connections/destinations/catalog/actions-webhook/
+
+**Of a batch only the first event is signed.** Segment signs what it would have signed had that event come alone; the
+others can be changed, added or left out by whoever captured a request, and nobody could tell. So a batch of more than
+one is refused: turn batching off in the mapping (batch size 1). The option `unsigned_items=accept` takes them, for a
+sender that you trust for another reason; handlers should then believe nothing of which a forgery would do harm.
+https://support.twilio.com/hc/en-us/articles/51193799782171
+
+Type and id are an event's `type` (`track`) and `messageId`, if the mapping keeps them. Each event of a batch becomes an
+Event of its own. There is no signed time, so a captured request can be replayed: it is then a duplicate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from hookline.core.request import WebhookRequest
+from hookline.exceptions import NotVerified, Unreadable
+from hookline.providers.base import Option, ParsedEvent, SourceConfig, json_request
+from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.hmac import HmacProvider
+from hookline.providers.schemes.parts import Json
+from hookline.providers.schemes.signatures import Plain
+from hookline.providers.schemes.signed import write_iso8601
+
+_DECODER = json.JSONDecoder()
+
+
+class Segment(HmacProvider):
+    title = "Segment"
+    docs_url = "https://segment.com/docs/connections/destinations/catalog/actions-webhook/"
+    secret_help = "the shared secret of the destination"
+    options = (
+        Option(
+            "unsigned_items",
+            "accept: take all events of a batch, although Segment signs only the first and the others may be forged.",
+            default="refuse",
+            choices=("refuse", "accept"),
+        ),
+    )
+
+    signature = Plain("x-signature")
+    digest = "sha1"
+
+    type_at = Json("type")
+    id_at = Json("messageId")
+
+    samples = {
+        "track": {"event": "Order Completed", "properties": {"orderId": "50314b8e", "total": 42.5}},
+        "identify": {"traits": {"email": "ada@example.com", "plan": "premium"}},
+        "page": {"name": "Pricing", "properties": {"path": "/pricing"}},
+        "group": {"groupId": "0e8c78ea9d97a7b8185e8632", "traits": {"name": "Initech"}},
+    }
+
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
+        used = super().verify(request, config, now)
+        if is_batch(request) and len(request.json()) > 1 and config.options.get("unsigned_items") != "accept":
+            raise NotVerified("unsigned_items", "only the first event of this batch is signed; turn batching off")
+        return used
+
+    def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
+        return first_item(request) if is_batch(request) else request.body
+
+    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
+        if not is_batch(request):
+            return (self.parsed_event(request, config),)
+        first, *others = each_item(request, request.json(), lambda item: self.parsed_event(item, config))
+        return (replace(first, body=first_item(request)), *others)
+
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
+        return json_request(
+            {
+                "version": 1,
+                "type": event_type,
+                "messageId": event_id or f"api-1iMjY{now * 1000:.0f}",
+                "userId": "019mr8mf4r",
+                "timestamp": write_iso8601(now),
+                **(self.samples.get(event_type, {}) if data is None else data),
+            }
+        )
+
+
+def is_batch(request: WebhookRequest) -> bool:
+    """Whether the body is a JSON list with something in it. Raises Unreadable."""
+    document = request.json()
+    if document == []:
+        raise Unreadable("empty_batch", "the batch is empty")
+    return isinstance(document, list)
+
+
+def first_item(request: WebhookRequest) -> bytes:
+    """The first item of a batch, byte for byte as it was sent: that is what Segment signs."""
+    text = request.body.decode().lstrip(" \t\r\n")[1:].lstrip(" \t\r\n")
+    return text[: _DECODER.raw_decode(text)[1]].encode()

@@ -1,0 +1,53 @@
+"""Sterling (now First Advantage): HTTP Basic authentication on the callback of each screening. **Nothing is signed.**
+
+The secret of the source is `USER:PASSWORD`, as you send it in `callback.credentials.basic-auth` when you order a
+screening. That field is known from Sterling's own Node client of 2018 (https://www.npmjs.com/package/on-demand-client);
+the current documentation is for customers only, so check with your representative that it still holds.
+
+The body is not signed, and the password is all there is: whoever has it can send anything. Fetch the screening by its id
+from the API before acting, and let no one else's network reach the URL where you can. The Authorization header is not
+stored with the event.
+
+Its format is known only to Sterling's customers: every event has the type `screening.updated` and a hash of the body as its
+deduplication key, unless the options `type` and `id` of the source say where to find them. There is no handshake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hookline.core.request import WebhookRequest
+from hookline.providers.base import Provider, SourceConfig, json_request
+from hookline.providers.schemes.basic import BasicProvider
+from hookline.providers.schemes.parts import Fixed
+from hookline.providers.schemes.places import PLACES, placed, placed_id, placed_type
+from hookline.providers.schemes.signed import write_iso8601
+
+
+class Sterling(BasicProvider):
+    title = "Sterling"
+    docs_url = "https://www.npmjs.com/package/on-demand-client"
+    aliases = ("sterling_check",)
+    options = PLACES
+
+    type_at = Fixed("screening.updated")
+
+    samples = {"screening.updated": {"id": "000000000000001", "status": "complete", "result": "clear"}}
+
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return placed_type(self, request, config)
+
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return placed_id(request, config)
+
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
+        sample = self.samples.get(event_type, {}) if data is None else data
+        request = json_request({"updatedAt": write_iso8601(now), **sample})
+        request = self.type_at.write(request, event_type)
+        return self.id_at.write(request, event_id or f"{now * 1000:.0f}") if self.id_at else request
+
+    def configured(self, options: Mapping[str, str]) -> Provider:
+        return placed(self, options)

@@ -1,0 +1,222 @@
+"""Twilio: `X-Twilio-Signature: <base64>`, HMAC over the full URL and, for a form, over its fields.
+
+https://www.twilio.com/docs/usage/webhooks/webhooks-security . The key is the account's auth token, or the secret of a
+shared key, as text.
+
+- Form: the URL, then each name and value, sorted by name, with nothing between them. The names and values are signed,
+  not the bytes of the form, and where a name ends and its value begins is not: the deduplication key is therefore a
+  hash of the signed text, so that the same text in another form is a duplicate.
+- GET: the URL with its query.
+- Anything else (JSON): the URL alone, in which `bodySHA256` is the lower-case hex SHA-256 of the raw body. Without it
+  such a body is refused, since nothing would cover it.
+
+The digest is SHA-1, as Twilio signs with the auth token; for a source whose secret is a shared key's, set the option
+`algorithm`. The header X-Twilio-Webhooks-Signature-Settings names it too, but a caller's word must not choose how a
+key is used, so the header is ignored. There is no timestamp. The URL is the configured public one with the query of
+this request; it is tried with and without the default port, since Twilio is not consistent about that.
+
+The type is made of what the request has: `message.` and MessageStatus or SmsStatus (`message.received`,
+`message.delivered`), `call.` and CallStatus, `recording.` and RecordingStatus, or else EventType or
+StatusCallbackEvent as it is; a request with none of them is `message` or `call`, by its Sid. Event Streams (a JSON
+array of CloudEvents) make one event each, with its `type`. The id, for people to read, is the CloudEvent's or the
+unsigned header I-Twilio-Idempotency-Token, which stays the same when Twilio tries again.
+
+Forms and GETs are answered with empty TwiML: Twilio would send any text to the person who wrote or called, and a
+handler cannot answer a live call, because it runs later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from hookline.core.forms import MULTIPART, URLENCODED
+from hookline.core.request import WebhookRequest, read_headers
+from hookline.core.signing import equal
+from hookline.exceptions import CannotVerify, NotVerified, Unreadable
+from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, json_request
+from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.hmac import HmacProvider
+from hookline.providers.schemes.parts import Header, Json
+from hookline.providers.schemes.signatures import Plain
+from hookline.providers.schemes.signed import as_sent, write_iso8601
+
+_DIGESTS = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
+_STATUSES = {
+    "MessageStatus": "message",
+    "SmsStatus": "message",
+    "CallStatus": "call",
+    "RecordingStatus": "recording",
+}
+_WITHOUT_STATUS = {"MessageSid": "message", "CallSid": "call"}
+_PORTS = {"https": 443, "http": 80}
+
+
+class Twilio(HmacProvider):
+    title = "Twilio"
+    docs_url = "https://www.twilio.com/docs/usage/webhooks/webhooks-security"
+    methods = frozenset({"POST", "GET"})
+    options = (
+        Option(
+            "algorithm",
+            "HMAC_SHA256 where the secret is a shared key's, as X-Twilio-Webhooks-Signature-Settings says.",
+            default="HMAC_SHA1",
+            choices=("HMAC_SHA1", "HMAC_SHA256"),
+        ),
+    )
+
+    signature = Plain("x-twilio-signature")
+    digest = "sha1"
+    encoding = "base64"
+
+    type_at = Json("type")
+    id_at = Header("i-twilio-idempotency-token")
+    item_id_at = Json("id")
+    id_is_signed = False
+
+    samples = {
+        "com.twilio.messaging.message.delivered": {"messageSid": "SM00000000000000000000000000000001"},
+        "message.received": {"From": "+441632960001", "To": "+441632960000", "Body": "Hello", "NumMedia": "0"},
+        "message.delivered": {"From": "+441632960000", "To": "+441632960001"},
+        "call.completed": {"From": "+441632960001", "To": "+441632960000", "CallDuration": "42"},
+    }
+
+    # ---- verifying --------------------------------------------------------------------------------
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
+        self.check_body(request)
+        algorithm = self._algorithm(config)
+        *others, last = _spellings(request.url)
+        for url in others:
+            try:
+                return super(Twilio, algorithm).verify(replace(request, url=url), config, now)
+            except (NotVerified, CannotVerify):
+                continue
+        return super(Twilio, algorithm).verify(replace(request, url=last), config, now)
+
+    def check_body(self, request: WebhookRequest) -> None:
+        """Refuse a body that neither its fields nor the URL's bodySHA256 bring under the signature."""
+        digest = request.query().get("bodySHA256")
+        if digest is None:
+            if request.body and not (request.is_form and request.method == "POST"):
+                raise NotVerified("unsigned_body", "the body is no form, and the URL has no bodySHA256 to cover it")
+        elif not equal(hashlib.sha256(request.body).hexdigest().encode(), as_sent(digest, "utf-8")):
+            raise NotVerified("body_mismatch", "the URL's bodySHA256 is not the SHA-256 of the body")
+
+    def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
+        fields = {} if "bodySHA256" in request.query() else _fields(request)
+        pieces = (name + value for name in sorted(fields) for value in sorted(fields[name]))
+        return as_sent(request.url + "".join(pieces), "utf-8")
+
+    def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
+        """Adds the signature; for a body that is no form also `bodySHA256` to the URL."""
+        if request.body and not request.is_form:
+            address, _, query = request.url.partition("?")
+            pairs = [pair for pair in query.split("&") if pair and not pair.startswith("bodySHA256=")]
+            digest = hashlib.sha256(request.body).hexdigest()
+            request = replace(request, url=f"{address}?{'&'.join([*pairs, f'bodySHA256={digest}'])}")
+        return super(Twilio, self._algorithm(config)).sign(request, config, now)
+
+    # ---- reading ----------------------------------------------------------------------------------
+    def reply_to(self, request: WebhookRequest) -> Reply | None:
+        return None if _is_json(request) else Reply(b"<Response></Response>", "text/xml")
+
+    def payload(self, request: WebhookRequest) -> Any:
+        """The fields of a form or a query; else the JSON."""
+        return super().payload(request) if _is_json(request) else dict(_parameters(request))
+
+    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
+        if _is_json(request) and isinstance(items := request.json(), list):
+            return each_item(request, items, lambda item: self.parsed_event(item, config))
+        return (self.parsed_event(request, config),)
+
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        if _is_json(request):
+            return self.type_at.read(request)
+        found = _parameters(request)
+        for name, kind in _STATUSES.items():
+            if status := found.get(name):
+                return f"{kind}.{status}"
+        without = (kind for name, kind in _WITHOUT_STATUS.items() if name in found)
+        return found.get("EventType") or found.get("StatusCallbackEvent") or next(without, "")
+
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return (_is_json(request) and self.item_id_at.read(request)) or self.id_at.read(request)
+
+    def signed_bytes(self, request: WebhookRequest) -> bytes:
+        return request.body if _is_json(request) else self.signed_text(request, "")
+
+    # ---- sending ----------------------------------------------------------------------------------
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
+        sample = dict(self.samples.get(event_type, {}) if data is None else data)
+        made_up = event_id or f"{now * 1000:032.0f}"
+        kind, _, status = event_type.partition(".")
+        if kind == "com":
+            event = {"specversion": "1.0", "type": event_type, "source": "/v1/Accounts/AC0/Messages", "id": made_up}
+            return json_request([{**event, "time": write_iso8601(now), "data": sample}])
+        if kind == "message":
+            sample = {"MessageSid": f"SM{made_up}", "SmsStatus": status, "MessageStatus": status, **sample}
+        elif kind == "call":
+            sample = {"CallSid": f"CA{made_up}", "CallStatus": status, **sample}
+        else:
+            sample = {"EventType": event_type, "EventSid": f"EV{made_up}", **sample}
+        headers = [("content-type", URLENCODED), ("i-twilio-idempotency-token", made_up)]
+        fields = {"AccountSid": "AC00000000000000000000000000000000", **sample}
+        return WebhookRequest("POST", "", read_headers(headers), urlencode(fields).encode())
+
+    # ---- configuration ----------------------------------------------------------------------------
+    def configured(self, options: Mapping[str, str]) -> Twilio:
+        """This provider with the algorithm of the options. Raises ConfigurationError."""
+        self.check_options(options)
+        return _with_algorithm(options.get("algorithm", "HMAC_SHA1"))
+
+    def _algorithm(self, config: SourceConfig) -> Twilio:
+        algorithm = config.options.get("algorithm", "HMAC_SHA1")
+        if algorithm not in ("HMAC_SHA1", "HMAC_SHA256"):
+            raise CannotVerify("bad_option", "the option 'algorithm' of this source is not HMAC_SHA1 or HMAC_SHA256")
+        return _with_algorithm(algorithm)
+
+
+@cache
+def _with_algorithm(algorithm: str) -> Twilio:
+    configured: type[Twilio] = type("Twilio", (Twilio,), {"digest": _DIGESTS[algorithm]})
+    return configured()
+
+
+def _is_json(request: WebhookRequest) -> bool:
+    return request.method != "GET" and not request.is_form
+
+
+def _parameters(request: WebhookRequest) -> Mapping[str, str]:
+    return request.form() if request.is_form else request.query()
+
+
+def _fields(request: WebhookRequest) -> dict[str, set[str]]:
+    """Every value of every field of a form, without repetitions; no fields for any other body. Raises Unreadable."""
+    fields: dict[str, set[str]] = {}
+    if request.body and request.is_form:
+        if (request.header("content-type") or "").strip().lower().startswith(MULTIPART):
+            raise Unreadable("wrong_content_type", "Twilio sends urlencoded forms, not multipart ones")
+        request.form()  # checks that it is a readable form of a bounded number of fields
+        for name, value in parse_qsl(request.body.decode(), keep_blank_values=True):
+            fields.setdefault(name, set()).add(value)
+    return fields
+
+
+def _spellings(url: str) -> Iterator[str]:
+    """The URL as it is, and with the default port added or taken away."""
+    yield url
+    try:
+        parts = urlsplit(url)
+        default = _PORTS.get(parts.scheme)
+        port = parts.port
+    except ValueError:
+        return  # not a URL in which a port could be added
+    if default and parts.hostname and port in (None, default):
+        host = parts.netloc.removesuffix(f":{default}") if port else f"{parts.netloc}:{default}"
+        yield url.replace(f"//{parts.netloc}", f"//{host}", 1)

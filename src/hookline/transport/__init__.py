@@ -1,0 +1,1 @@
+"""Guarded HTTP requests: the one way in which Hookline connects to a host that somebody else named."""

@@ -1,0 +1,142 @@
+"""The brokers: real servers on loopback, each in a directory of its own, which a test may kill and start again."""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+
+from kombu import Connection
+
+from tests.brokers.packages import PROGRAMS
+from tests.processes import Process
+from tests.waiting import wait_until
+
+#: The queue of hookline.server.celery.
+QUEUE = "hookline"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Broker(ABC):
+    """A server that runs between `start` and `kill`."""
+
+    url: str
+    #: Whether Celery's worker lives on when the broker dies. With Redis it may end: https://github.com/celery/kombu/issues/582
+    worker_survives = True
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.log = directory / "broker.log"
+        self._server: Process | None = None
+
+    @abstractmethod
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        """What starts it, and what is added to the environment."""
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        command, environment = self.command()
+        self._server = Process(command, environment, self.log, self.directory)
+        wait_until(self.answers, 60, f"{self._server} answers")
+
+    def answers(self) -> bool:
+        assert self._server is not None
+        assert self._server.popen.poll() is None, f"{self._server} ended: {self._server.output}"
+        try:
+            with Connection(self.url, connect_timeout=5) as connection:
+                connection.connect()
+                # RabbitMQ takes connections a little before it can declare queues.
+                connection.channel().queue_declare("probe", durable=True)
+        except (OSError, *Connection(self.url).connection_errors, *Connection(self.url).channel_errors):
+            return False
+        return True
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._server is not None:
+            self._server.kill()
+            self._server = None
+
+    def close(self) -> None:
+        self.kill()
+
+    def waiting(self) -> int:
+        """How many messages wait in the queue."""
+        with Connection(self.url) as connection:
+            try:
+                count: int = connection.channel().queue_declare(QUEUE, passive=True).message_count
+            except connection.channel_errors:  # Redis knows no empty queue
+                return 0
+        return count
+
+    def purge(self) -> None:
+        """Lose the messages that wait in the queue."""
+        with Connection(self.url) as connection:
+            connection.channel().queue_purge(QUEUE)
+
+
+class RabbitMQ(Broker):
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self._names_port = free_port()
+        self._internal_port = free_port()
+        (directory / "plugins").write_text("[].")
+        # Its name server. If it did not run, the broker would start one that outlives the tests.
+        self._names = Process(
+            ["epmd", "-port", str(self._names_port), "-address", "127.0.0.1"], {}, directory / "epmd.log", directory
+        )
+        wait_until(self._names_answer, 20, f"{self._names} answers")
+
+    def _names_answer(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self._names_port), timeout=5):
+            return True
+        return False
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        # https://www.rabbitmq.com/docs/configure#supported-environment-variables
+        return [str(PROGRAMS["rabbitmq-server"])], {
+            "HOME": str(self.directory),  # holds Erlang's cookie
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._names_port),
+            "RABBITMQ_NODENAME": f"hookline{os.getpid()}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._internal_port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_MNESIA_BASE": str(self.directory / "data"),
+            "RABBITMQ_LOG_BASE": str(self.directory / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.directory / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq"),  # not the system's; there is none
+            "RABBITMQ_CONF_ENV_FILE": str(self.directory / "rabbitmq-env.conf"),
+        }
+
+    def close(self) -> None:
+        super().close()
+        self._names.kill()
+
+
+class Redis(Broker):
+    """Keeps nothing on disk: when it is killed, all messages are lost."""
+
+    worker_survives = False
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        command = [str(PROGRAMS["redis-server"]), "--port", str(self.port), "--bind", "127.0.0.1"]
+        return [*command, "--save", "", "--appendonly", "no", "--dir", str(self.directory)], {}
+
+
+BROKERS: dict[str, type[Broker]] = {"rabbitmq": RabbitMQ, "redis": Redis}

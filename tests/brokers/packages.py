@@ -1,0 +1,64 @@
+"""Install the brokers from Debian's packages, unless they are there: `python -m tests.brokers.packages`.
+
+Their system services are not started: the tests start servers of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: Package -> the program that the tests start. RabbitMQ's own one: Debian's wrapper insists on the service's user.
+PROGRAMS = {
+    "rabbitmq-server": Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
+    "redis-server": Path("/usr/bin/redis-server"),
+}
+
+#: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt: 101 forbids to start a service.
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+@contextmanager
+def no_services_started() -> Iterator[None]:
+    """Keep packages from starting their services while they are installed."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+
+
+def install() -> int:
+    missing = [package for package, program in PROGRAMS.items() if not program.exists()]
+    if not missing:
+        return 0
+    names = " ".join(missing)
+    if shutil.which("apt-get") is None:
+        print(
+            f"The tests with brokers need Debian's packages {names}, and this system has no apt-get.", file=sys.stderr
+        )
+        return 1
+    if os.geteuid() != 0:
+        print(f"The tests with brokers need: sudo apt-get install --no-install-recommends {names}", file=sys.stderr)
+        return 1
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with no_services_started():
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+            code = subprocess.run(["apt-get", "--quiet", *command], env=environment, check=False).returncode
+            if code != 0:
+                print(f"apt-get {' '.join(command)} failed; its messages are above", file=sys.stderr)
+                return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(install())
