@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-brokers check format lock migrations-check clean
+.PHONY: help run test test-brokers check bench-verify docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -46,6 +46,9 @@ check: $(DEV)  ## Lint, format, types, layers and migrations, without changing a
 
 migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 	$(MIGRATIONS_CHECK)
+
+bench-verify: $(DEV)  ## Time the verification of each provider against the bare primitive and the official SDK
+	$(BIN)/python -m bench.verify $(ARGS)
 
 docs: $(DEV)  ## Write the pages about the providers from the code
 	$(BIN)/python docs/generate.py

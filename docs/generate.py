@@ -48,8 +48,8 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 def catalogue(all_providers: list[Provider]) -> str:
     rows = [
-        f"| [`{p.name}`](providers/{p.name}.md){''.join(f', `{alias}`' for alias in p.aliases)} | [{p.title}]({p.docs_url}) "
-        f"| {scheme(p)} | {duplicates(p)} | {SURENESS[sureness(p)]} |"
+        f"| [`{p.name}`](providers/{p.name}.md){''.join(f', `{alias}`' for alias in p.aliases)} "
+        f"| [{p.title}]({p.docs_url}) | {scheme(p)} | {duplicates(p)} | {SURENESS[sureness(p)]} |"
         for p in all_providers
     ]
     return "\n".join(
@@ -58,9 +58,9 @@ def catalogue(all_providers: list[Provider]) -> str:
             "",
             "<!-- Written by `make docs` from the code; do not edit. -->",
             "",
-            "A provider is one sender's way to sign and to name its events. The name is what `--provider` and `@handler` take.",
-            f"There are {len(all_providers)}. Each is verified against at least one value that Hookline did not compute; the last",
-            "column says where the surest of them comes from.",
+            "A provider is one sender's way to sign and to name its events. The name is what `--provider` and `@handler`",
+            f"take. There are {len(all_providers)}. Each is verified against at least one value that Hookline did not",
+            "compute; the last column says where the surest of them comes from.",
             "",
             "| name | sender | proof | duplicates are found by | expected values from |",
             "|---|---|---|---|---|",

@@ -123,5 +123,5 @@ def check_sources(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
             found.append(Error(f"{what} refuses every request: {error}", id="hookline.E002"))
             continue
         hint = f"Add one: hookline source rotate {source.public_id} --secret ..."
-        found.append(Warning(f"{what} has no secret and refuses every request", hint=hint, id="hookline.W003"))
+        found.append(CheckWarning(f"{what} has no secret and refuses every request", hint=hint, id="hookline.W003"))
     return found

@@ -87,8 +87,10 @@ def post_webhook(
     request = sign_webhook(source, event_type, data, event_id=event_id)
     headers = {name: ", ".join(values) for name, values in request.headers.items()}
     content_type = headers.pop("content-type", "application/octet-stream")
+    query = request.url.partition("?")[2]
+    path = f"{_path_of(source)}?{query}" if query else _path_of(source)
     return client.generic(  # type: ignore[return-value]  # the stubs give it a class of their own
-        request.method, _path_of(source), request.body, content_type, headers=headers
+        request.method, path, request.body, content_type, headers=headers
     )
 
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 
-from kombu import Connection
+from celery import Celery
 
 from tests.brokers.packages import PROGRAMS
 from tests.processes import Process
@@ -28,15 +28,20 @@ def free_port() -> int:
 class Broker(ABC):
     """A server that runs between `start` and `kill`."""
 
-    url: str
     #: Whether Celery's worker lives on when the broker dies. With Redis it may end: https://github.com/celery/kombu/issues/582
     worker_survives = True
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
+        self.url = self.url_of(self.port)
+        self.app = Celery("tests", broker=self.url, set_as_current=False)
+        self.app.conf.task_default_queue = QUEUE
         self.log = directory / "broker.log"
         self._server: Process | None = None
+
+    @abstractmethod
+    def url_of(self, port: int) -> str: ...
 
     @abstractmethod
     def command(self) -> tuple[list[str], dict[str, str]]:
@@ -51,13 +56,13 @@ class Broker(ABC):
     def answers(self) -> bool:
         assert self._server is not None
         assert self._server.popen.poll() is None, f"{self._server} ended: {self._server.output}"
-        try:
-            with Connection(self.url, connect_timeout=5) as connection:
+        with self.app.connection_for_write(connect_timeout=5) as connection:
+            try:
                 connection.connect()
                 # RabbitMQ takes connections a little before it can declare queues.
                 connection.channel().queue_declare("probe", durable=True)
-        except (OSError, *Connection(self.url).connection_errors, *Connection(self.url).channel_errors):
-            return False
+            except (OSError, *connection.connection_errors, *connection.channel_errors):
+                return False
         return True
 
     def kill(self) -> None:
@@ -69,25 +74,17 @@ class Broker(ABC):
     def close(self) -> None:
         self.kill()
 
-    def waiting(self) -> int:
-        """How many messages wait in the queue."""
-        with Connection(self.url) as connection:
-            try:
-                count: int = connection.channel().queue_declare(QUEUE, passive=True).message_count
-            except connection.channel_errors:  # Redis knows no empty queue
-                return 0
-        return count
-
-    def purge(self) -> None:
-        """Lose the messages that wait in the queue."""
-        with Connection(self.url) as connection:
-            connection.channel().queue_purge(QUEUE)
+    def purge(self) -> int:
+        """Lose the messages that wait in the queue. Returns how many."""
+        with self.app.connection_for_write() as connection:
+            lost: int = connection.channel().queue_purge(QUEUE)
+        return lost
 
 
 class RabbitMQ(Broker):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self.app.conf.task_default_queue_type = "quorum"
         self._names_port = free_port()
         self._internal_port = free_port()
         (directory / "plugins").write_text("[].")
@@ -96,6 +93,9 @@ class RabbitMQ(Broker):
             ["epmd", "-port", str(self._names_port), "-address", "127.0.0.1"], {}, directory / "epmd.log", directory
         )
         wait_until(self._names_answer, 20, f"{self._names} answers")
+
+    def url_of(self, port: int) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{port}//"
 
     def _names_answer(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._names_port), timeout=5):
@@ -130,9 +130,8 @@ class Redis(Broker):
 
     worker_survives = False
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+    def url_of(self, port: int) -> str:
+        return f"redis://127.0.0.1:{port}/0"
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         command = [str(PROGRAMS["redis-server"]), "--port", str(self.port), "--bind", "127.0.0.1"]

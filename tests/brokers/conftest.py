@@ -60,5 +60,7 @@ def others_connected() -> int:
 
 
 @pytest.fixture
-def ledger(site: Site, request: pytest.FixtureRequest) -> Ledger:
-    return Ledger(site, request.node.originalname[:60])
+def ledger(site: Site, request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """Of a tenant of its own. When the test fails, pytest shows what the processes wrote meanwhile."""
+    with site.output_shown():
+        yield Ledger(site, request.node.originalname[:60])

@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from celery import Celery
 from django.conf import settings as django_settings
 from django.db import connection
 from django.db.models import Q
 
 from hookline.engine.job import State
 from hookline.models import Delivery, Event, Message, Tenant
-from tests.brokers.brokers import QUEUE, Broker, RabbitMQ, free_port
+from tests.brokers.brokers import Broker, free_port
 from tests.databases import POSTGRES_URL
 from tests.edges.senders import SECRET, stripe, stripe_event
 from tests.edges.servers import Edge
@@ -26,6 +27,9 @@ from tests.processes import Process, Processes
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
+
+#: How long a step may take on a machine that is busy with other things. On an idle one each takes a few seconds.
+LONG = 60.0
 
 
 class Site:
@@ -52,16 +56,12 @@ class Site:
             "HOOKLINE_EVENT_RETRY_DELAYS": "1,1,1,1,1",
             "HOOKLINE_DELIVERY_RETRY_DELAYS": "1,1,1,1,1",
         }
-        self.app = Celery("tests", broker=broker.url, set_as_current=False)
-        self.app.conf.task_default_queue = QUEUE
-        if isinstance(broker, RabbitMQ):
-            self.app.conf.task_default_queue_type = "quorum"
         self._beat: Process | None = None
         self._workers = 0
         self.edge = Edge("asgi", free_port())
         server = processes.hookline("serve", "--port", str(self.edge.port), environment=self._environment)
         self.worker = self._start_worker()
-        server.wait_for_output("Hookline listens on", 40)
+        server.wait_for_output("Hookline listens on", LONG)
         self._wait_for_worker()
 
     def _celery(self, app: str, *arguments: str) -> Process:
@@ -71,14 +71,26 @@ class Site:
     def _start_worker(self) -> Process:
         self._workers += 1
         name = f"worker{self._workers}@localhost"
-        return self._celery("hookline.server.celery", "worker", "--concurrency", "2", "--hostname", name)
+        # Mingle waits a second for other workers. Without gossip, though, an idle worker is slow to notice SIGTERM.
+        options = ("--concurrency", "2", "--hostname", name, "--without-mingle")
+        return self._celery("hookline.server.celery", "worker", *options)
 
     def _wait_for_worker(self) -> None:
-        self.worker.wait_for_output("ready.", 40)
+        self.worker.wait_for_output("ready.", LONG)
 
     def start_worker(self) -> None:
         self.worker = self._start_worker()
         self._wait_for_worker()
+
+    @contextmanager
+    def output_shown(self) -> Iterator[None]:
+        """Print what the processes write meanwhile."""
+        before = {process.log: len(process.output) for process in self._processes.started}
+        try:
+            yield
+        finally:
+            for process in self._processes.started:
+                print(f"--- {process} ---\n{process.output[before.get(process.log, 0) :]}")
 
     def watch_worker(self) -> None:
         """What systemd or Kubernetes do: start a worker anew that has ended by itself."""
@@ -94,11 +106,11 @@ class Site:
 
     def stop_beat(self) -> None:
         if self._beat is not None:
-            self._beat.stop()
+            self._beat.stop(LONG)
             self._beat = None
 
     def send_task(self, name: str) -> None:
-        self.app.send_task(name, ignore_result=True)
+        self.broker.app.send_task(name, ignore_result=True)
 
 
 class Ledger:
@@ -128,7 +140,7 @@ class Ledger:
     def event(self, public_id: str) -> Event:
         return Event.find(public_id)
 
-    def wait_until_settled(self, timeout: float) -> None:
+    def wait_until_settled(self, timeout: float = LONG) -> None:
         """Wait until every acknowledged event is processed, and its effect delivered."""
         wait_until(self._is_settled, timeout, f"all is settled; left before: {self._left()}")
 

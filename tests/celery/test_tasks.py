@@ -140,7 +140,7 @@ def test_one_task_sends_all_that_is_due_over_one_endpoint_and_many(consumer: Con
 
 
 def test_a_delivery_that_fails_is_tried_again_later(consumer: Consumer, asked: list[str]) -> None:
-    consumer.script = lambda arrival: 503
+    consumer.script = lambda _arrival: 503
     delivery = make_delivery(make_endpoint(consumer.url()))
     send_due(SETTINGS, lambda: asked.append("more"))
     delivery.refresh_from_db()

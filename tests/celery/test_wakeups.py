@@ -52,16 +52,14 @@ def test_a_stored_event_and_a_dispatched_message_wake_their_workers(connected: M
 @pytest.mark.django_db(transaction=True)
 def test_a_rollback_wakes_nobody(connected: Messenger, queue: Queue) -> None:
     make_endpoint()
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         hookline.dispatch("invoice.paid", {"id": 7})
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert connected.flush(5)
     assert queue.messages() == []
 
 
-def test_a_project_that_runs_its_tasks_at_once_in_its_tests_sends_no_messages(
-    connected: Messenger, queue: Queue
-) -> None:
+def test_a_project_whose_own_tests_run_tasks_at_once_sends_no_messages(connected: Messenger, queue: Queue) -> None:
     queue.app.conf.task_always_eager = True
     wakeups.wake(Event)
     assert connected.flush(5)
@@ -76,8 +74,8 @@ def engine_is_celery(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("engine_is_celery")
 def test_without_celery_the_engine_celery_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "find_spec", lambda name: None)
-    monkeypatch.setattr("hookline.apps.find_spec", lambda name: None)
+    monkeypatch.setattr(checks, "find_spec", lambda _name: None)
+    monkeypatch.setattr("hookline.apps.find_spec", lambda _name: None)
     monkeypatch.setattr(wakeups, "connect", lambda: pytest.fail("there is nothing to connect"))
     wake_celery()
     assert [message.id for message in checks.check_engine()] == ["hookline.E006"]

@@ -16,6 +16,7 @@ from django.test.utils import override_settings
 
 from hookline import conf
 from hookline.core.secrets import SecretRing
+from hookline.engine.insert import insert_new
 from hookline.engine.job import State
 from hookline.incoming import rejections, store
 from hookline.incoming.models import Event, Rejection, Source
@@ -424,7 +425,6 @@ def test_an_event_that_cannot_be_committed_is_answered_with_503_and_taken_when_i
     edge: Edge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make_source("stripe", SECRET)
-    insert_new = store.insert_new
 
     def fail(*arguments: Any, **more: Any) -> None:
         raise OperationalError("the disk is full, says made-up-host")

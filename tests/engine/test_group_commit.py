@@ -130,7 +130,7 @@ def test_more_than_the_bound_of_bytes_is_refused_and_bytes_count_until_they_are_
         second = asyncio.create_task(commit.submit("c", 40))
         await asyncio.sleep(0)
         table.gate.set()
-        assert await asyncio.gather(first, second) == ["A", "C"]
+        assert list(await asyncio.gather(first, second)) == ["A", "C"]
         for _ in range(3):  # failures give their bytes back, too
             with pytest.raises(ValueError, match="cannot write bad"):
                 await commit.submit("bad", 100)

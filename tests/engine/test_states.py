@@ -161,7 +161,7 @@ def test_any_history_of_jobs_ends_as_the_model_says(kind: type[Jobs], transactio
     class HistoryOfKind(History):
         jobs = kind()
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it without types
+    run_state_machine_as_test(
         HistoryOfKind,
         settings=settings(
             max_examples=25,

@@ -84,7 +84,7 @@ def test_the_writes_of_a_handler_and_the_state_commit_together(event: Event, han
     def write(event: Event) -> None:
         Group.objects.create(name=event.public_id)
         dispatch("effect", {"event": event.public_id})
-        seen.append((event.type, event.provider_id, event.body, event.json))
+        seen.append((event.type, event.provider_id, bytes(event.body), event.json))
         assert stored(event).state == State.RUNNING
 
     assert process.run(event).state == State.SUCCEEDED

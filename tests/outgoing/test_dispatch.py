@@ -232,6 +232,7 @@ def test_dispatching_to_a_hundred_endpoints_takes_hardly_more_queries_than_to_on
 
 
 def test_any_json_value_can_be_the_data() -> None:
-    for data in (None, True, 0, 1.5, "text", [], {}, [{"a": [None]}]):
+    values: list[Any] = [None, True, 0, 1.5, "text", [], {}, [{"a": [None]}]]
+    for data in values:
         message = dispatch("a", data)
         assert json.loads(bytes(message.body))["data"] == data

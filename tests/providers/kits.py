@@ -6,11 +6,16 @@ else than a secret, have an entry in KITS.
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_public_key
 
 from hookline import providers
@@ -34,12 +39,12 @@ class Kit:
     secret: str
     other: str
     options: Mapping[str, str] = field(default_factory=dict)
-    #: What is found under a URL that a request, or the provider, points to.
+    #: What is found under a URL, or by POSTing a body to it (`URL BODY`).
     documents: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def sender(self) -> SourceConfig:
-        return SourceConfig((self.signing,), self.options)
+        return SourceConfig((self.signing, self.secret), self.options)
 
     @property
     def source(self) -> SourceConfig:
@@ -59,16 +64,15 @@ def receive(
     provider: Provider, request: WebhookRequest, config: SourceConfig, now: float, documents: Mapping[str, bytes]
 ) -> Received:
     """What an edge does: call the provider, find the documents that it asks for, call it again."""
-    found: dict[Document, bytes] = {}
+    found: dict[Document, bytes | CannotVerify] = {}
     for _ in range(4):
         try:
-            return provider.receive(
-                request, SourceConfig(config.secrets, config.options, config.awaiting_handshake, found), now
-            )
+            return provider.receive(request, replace(config, documents=found), now)
         except DocumentNeeded as needed:
-            if needed.document in found or needed.document.url not in documents:
-                raise
-            found[needed.document] = documents[needed.document.url]
+            document = needed.document
+        assert document not in found
+        key = f"{document.url} {document.body.decode()}".strip()
+        found[document] = documents.get(key, CannotVerify("document_unavailable", "404"))
     raise CannotVerify("document_unavailable", "more than three documents were asked for")
 
 
@@ -86,7 +90,7 @@ def kit_of(name: str) -> Kit:
 
 @cache
 def private_key(
-    algorithm: Algorithm, number: int = 0
+    algorithm: Algorithm, number: int
 ) -> ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     """A key pair made for this run; another one for another number."""
     if algorithm == "ed25519":
@@ -112,5 +116,110 @@ def another_key(secret: str) -> str:
     return private_pem("rsa-sha256" if isinstance(kind, rsa.RSAPublicKey) else "ecdsa-p256-sha256", 9)
 
 
+def certificate(
+    subject: str,
+    algorithm: Algorithm,
+    number: int,
+    *,
+    issuer: x509.Certificate | None = None,
+    issuer_number: int = 0,
+    mark: str = "",
+) -> x509.Certificate:
+    """A certificate for one of our keys, issued by another or, without, by itself; valid from 2000 to 2100.
+
+    `mark` is the OID of an extension without content.
+    """
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(issuer.subject if issuer else name)
+        .public_key(private_key(algorithm, number).public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(True, False, False, False, False, True, True, False, False), critical=True)
+    )
+    if mark:
+        extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(mark), b"\x05\x00")
+        builder = builder.add_extension(extension, critical=False)
+    key = private_key(algorithm, issuer_number if issuer else number)
+    assert not isinstance(key, ed25519.Ed25519PrivateKey)
+    return builder.sign(key, SHA256())
+
+
+def pem_of(*certificates: x509.Certificate) -> str:
+    return "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)
+
+
+def aws_sns() -> Kit:
+    url = "https://sns.us-west-2.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem"
+    return Kit(
+        private_pem("rsa-sha256"),
+        "arn:aws:sns:us-west-2:123456789012:MyTopic",
+        "arn:aws:sns:us-west-2:210987654321:MyTopic",
+        documents={url: pem_of(certificate("sns.amazonaws.com", "rsa-sha256", 0)).encode()},
+    )
+
+
+def paypal() -> Kit:
+    url = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270"
+    content = pem_of(certificate("messageverificationcerts.paypal.com", "rsa-sha256", 0)).encode()
+    return Kit(private_pem("rsa-sha256"), "4JH86294D6297924G", "0EH40505U7160970P", documents={url: content})
+
+
+def plaid() -> Kit:
+    public = private_key("ecdsa-p256-sha256", 0).public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    numbers = public.public_numbers()
+    jwk = {
+        "kty": "EC",
+        "crv": "P-256",
+        "alg": "ES256",
+        "expired_at": None,
+        "x": number(numbers.x),
+        "y": number(numbers.y),
+    }
+    asked = {"client_id": "a1", "secret": "b2", "key_id": "6c5516e1-92dc-479e-a8ff-5a51992e0001"}
+    key = f"https://production.plaid.com/webhook_verification_key/get {json.dumps(asked, separators=(',', ':'))}"
+    return Kit(private_pem("ecdsa-p256-sha256"), "a1:b2", "a1:c3", documents={key: json.dumps({"key": jwk}).encode()})
+
+
+def google_pubsub() -> Kit:
+    public = private_key("rsa-sha256", 0).public_key()
+    assert isinstance(public, rsa.RSAPublicKey)
+    numbers = public.public_numbers()
+    jwk = {"kty": "RSA", "kid": "made-up", "use": "sig", "alg": "RS256", "n": number(numbers.n), "e": number(numbers.e)}
+    return Kit(
+        private_pem("rsa-sha256"),
+        "pusher@myproject.iam.gserviceaccount.com",
+        "other@myproject.iam.gserviceaccount.com",
+        {"audience": "https://hooks.example.com/in/abc"},
+        {"https://www.googleapis.com/oauth2/v3/certs": json.dumps({"keys": [jwk]}).encode()},
+    )
+
+
+@cache
+def apple_app_store() -> Kit:
+    root = certificate("Root", "ecdsa-p256-sha256", 0)
+    middle = certificate("Middle", "ecdsa-p256-sha256", 1, issuer=root, mark="1.2.840.113635.100.6.2.1")
+    leaf = certificate("Leaf", "ecdsa-p256-sha256", 2, issuer=middle, issuer_number=1, mark="1.2.840.113635.100.6.11.1")
+    signing = private_pem("ecdsa-p256-sha256", 2) + pem_of(leaf, middle, root)
+    return Kit(signing, "com.example", "com.example.other", {"root_certificate": pem_of(root)})
+
+
+def number(value: int) -> str:
+    """A number as JSON Web Keys write it."""
+    return base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8)).decode().rstrip("=")
+
+
 #: Kits by the name of the provider.
-KITS: dict[str, Callable[[], Kit]] = {}
+KITS: dict[str, Callable[[], Kit]] = {
+    "apple_app_store": apple_app_store,
+    "aws_sns": aws_sns,
+    "google_pubsub": google_pubsub,
+    "paypal": paypal,
+    "plaid": plaid,
+    "braintree": lambda: Kit(f"public:{WRONG_SECRET}", f"public:{WRONG_SECRET}", f"public:{WRONG_SECRET[::-1]}"),
+}

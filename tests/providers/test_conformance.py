@@ -182,13 +182,19 @@ def test_a_longer_body_is_refused(vector: Vector, change: bytes) -> None:
 @pytest.mark.parametrize("vector", [v for v in EVENTS if not (v.any_body and v.covered == [])], ids=name_of)
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"null", b"[]", b"{", b"\x00"], ids=repr)
 def test_another_body_is_refused(vector: Vector, body: bytes) -> None:
-    with pytest.raises(VerificationError):
-        vector.receive(replace(vector.request, body=body))
+    try:
+        received = vector.receive(replace(vector.request, body=body))
+    except VerificationError:
+        return
+    # Where the body is not signed, one may be genuine; but none of these is an event.
+    assert vector.covered == []
+    assert received.events == ()
 
 
 @every_event
 def test_a_wrong_secret_is_refused(vector: Vector) -> None:
-    with pytest.raises(NotVerified):
+    # Where the secret is what a key is fetched with, a wrong one means that there is no key to verify with.
+    with pytest.raises((NotVerified, CannotVerify) if vector.documents else NotVerified):
         replace(vector, secrets=[vector.other_secret]).receive()
 
 
@@ -363,7 +369,7 @@ def test_what_is_composed_and_signed_is_accepted_under_its_own_type(name: str) -
         request = provider.sign(provider.compose(event_type, "", 1_700_000_000), kit.sender, 1_700_000_001)
         (event,) = kit.receive(provider, request, 1_700_000_002).events
         assert event.type == event_type
-        with pytest.raises(NotVerified):
+        with pytest.raises((NotVerified, CannotVerify) if kit.documents else NotVerified):
             kit.receive(provider, request, 1_700_000_002, kit.other_source)
 
 

@@ -13,7 +13,7 @@ An entry has:
   any_body              true: with these options the provider does not look into the body
   awaiting_handshake    true: the source still waits for the sender's first contact
   credential            the token, password or JSON Web Token, as it stands in the request, of a sender that sends one
-  documents             the content of each URL that verifying may fetch from
+  documents             what is found under each URL, or by POSTing a body to it (`URL BODY`)
   expected              {type, id, dedup_key} of the event, and reply {status, content_type, body, headers} if one is
                         required; a handshake has a reply only. Of a batch, these are of the first event, and `others`
                         lists the same of the rest. `body` is the event's own body where that is not the request's
@@ -89,16 +89,23 @@ class Vector:
         """A secret that is usable with these options, and not the right one."""
         return another_key(self.secrets[0]) or self.kit.other
 
-    def sign(self, request: WebhookRequest) -> tuple[WebhookRequest, SourceConfig]:
-        """Another request, signed as the sender would, and the source that accepts it. Raises ConfigurationError.
+    def signed(self, request: WebhookRequest) -> tuple[WebhookRequest, Vector]:
+        """Another request, signed as the sender would, and a vector whose source accepts it.
 
-        Where only the sender can sign, it is for a source with a key of ours.
+        Where only the sender can sign, it is a source with a key of ours. Raises ConfigurationError where none fits.
         """
         try:
-            return self.provider.sign(request, self.config, self.now), self.config
+            return self.provider.sign(request, self.config, self.now), self
         except ConfigurationError:
-            ours = replace(self, secrets=[self.kit.signing]).config
-            return self.provider.sign(request, ours, self.now), replace(ours, secrets=(self.kit.secret,))
+            kit = self.kit
+            ours = replace(
+                self,
+                secrets=[kit.secret],
+                options={**self.options, **kit.options},
+                documents={url: content.decode() for url, content in kit.documents.items()},
+            )
+            sender = replace(ours, secrets=[kit.signing, kit.secret])
+            return self.provider.sign(request, sender.config, self.now), ours
 
     @property
     def signed_headers(self) -> list[str]:

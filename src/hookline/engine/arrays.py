@@ -23,6 +23,7 @@ def fetch_ids(connection: BaseDatabaseWrapper, sql: str, columns: Sequence[Seque
     import psycopg
 
     connection.ensure_connection()
+    connection.validate_no_broken_transaction()  # as Django's cursor does: what is written here would be rolled back
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(sql, [list(column) for column in columns], prepare=True, binary=True)
         return {row[0] for row in cursor}

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.core.text import storable
 from hookline.engine.arrays import fetch_ids, unnest
-from hookline.engine.job import Job, Lane, Settlement
+from hookline.engine.job import Job, Lane, Settlement, State
 from hookline.exceptions import ConfigurationError
 
 J = TypeVar("J", bound=Job)
@@ -191,10 +191,15 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
             finished_at = CASE WHEN attempts >= %(most)s THEN {now} ELSE NULL END,
             due_at = {now}, lease_until = NULL, note = %(note)s
         WHERE state = 'running' AND id IN (SELECT id FROM expired)
-        RETURNING id
+        RETURNING id, state
     """.format(**_names(model, dialect), lock=dialect.lock)
     note = "the worker stopped without finishing; its lease ran out"
-    return len(_returned_ids(connection, sql, {"most": max_attempts, "limit": limit, "note": note}))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"most": max_attempts, "limit": limit, "note": note})
+        released = cursor.fetchall()
+    if dead := [_uuid(job_id) for job_id, state in released if state == State.DEAD]:
+        model.announce_dead(dead)
+    return len(released)
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
@@ -223,4 +228,8 @@ def _uuid_adapter(connection: BaseDatabaseWrapper) -> Any:
 def _returned_ids(connection: BaseDatabaseWrapper, sql: str, params: Any) -> set[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return {value if isinstance(value, UUID) else UUID(hex=value) for (value,) in cursor.fetchall()}
+        return {_uuid(value) for (value,) in cursor.fetchall()}
+
+
+def _uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(hex=value)

@@ -11,8 +11,10 @@ later change of the row is made only `WHERE claim = mine`: a worker that was too
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
@@ -60,6 +62,11 @@ class Job(Row):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def announce_dead(cls, ids: Collection[UUID]) -> None:
+        """Tell those who want to know that these jobs, whose workers are gone, have no tries left."""
+
 
 
 def revive(jobs: models.QuerySet[J], note: str) -> int:

@@ -81,8 +81,8 @@ class IngestEdge:
     async def _ingest(self, scope: Scope, receive: Receive, token: str) -> Reply:
         request, source = read_request(scope, b""), None
         try:
-            request = read_request(scope, await read_body(scope, receive, conf.get().MAX_BODY_BYTES))
             source = await self._find_source(token)
+            request = read_request(scope, await read_body(scope, receive, conf.get().MAX_BODY_BYTES))
             events, received = await self._verify(request, source)
             stored = await self._events.submit(events, len(request.body)) if events else []
             return answer(received, stored)
@@ -99,15 +99,18 @@ class IngestEdge:
             return refusal(CannotStore("the database is not available"))
 
     async def _find_source(self, token: str) -> Source:
-        if self._refreshing is None:
-            await self._in_thread(self._snapshot.refresh)
+        if self._refreshing is None:  # the first request; those that come before the snapshot is read look up theirs
             self._refreshing = asyncio.create_task(self._keep_fresh())
         return self._snapshot.get(token) or await self._in_thread(self._snapshot.look_up, token)
 
     async def _keep_fresh(self) -> None:
         while True:
+            try:
+                await self._in_thread(self._snapshot.refresh)
+            except Exception:
+                # Whatever it is: without this task a source that is disabled would be served for ever.
+                logger.exception("cannot refresh the sources; trying again")
             await asyncio.sleep(REFRESH)
-            await self._in_thread(self._snapshot.refresh)
 
     async def _verify(self, request: WebhookRequest, source: Source) -> Any:
         try:

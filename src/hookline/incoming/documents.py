@@ -47,16 +47,22 @@ def receive_with(
 ) -> Received:
     """`provider.receive`, called again with each document that it asks for. Raises VerificationError.
 
-    `fetch` returns a document or raises VerificationError.
+    `fetch` returns a document or raises CannotVerify; DocumentNeeded if it would have to wait for it.
     """
-    found: dict[Document, bytes] = {}
+    found: dict[Document, bytes | CannotVerify] = {}
     while True:
         try:
             return provider.receive(request, replace(config, documents=found) if found else config, now)
         except DocumentNeeded as needed:
-            if needed.document in found or len(found) == MAX_DOCUMENTS:
+            if len(found) == MAX_DOCUMENTS:
                 raise CannotVerify("document_unavailable", f"more than {MAX_DOCUMENTS} documents were needed") from None
-            found[needed.document] = fetch(needed.document)
+            document = needed.document
+        try:
+            found[document] = fetch(document)
+        except DocumentNeeded:
+            raise  # it would have to be waited for, which this caller does not do
+        except CannotVerify as error:
+            found[document] = error  # another secret may lead to another document
 
 
 @dataclass(frozen=True, slots=True)

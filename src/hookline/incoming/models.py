@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets as random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
 
-from hookline import conf, providers
+from hookline import conf, providers, signals
 from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.engine.job import Job, Lane, job_indexes
@@ -95,6 +96,11 @@ class Event(Job):
     @property
     def tenant(self) -> Tenant:
         return self.source.tenant
+
+    @classmethod
+    def announce_dead(cls, ids: Collection[UUID]) -> None:
+        for event in cls.objects.filter(pk__in=ids).select_related("source__tenant"):
+            signals.event_dead.send_robust(cls, event=event)
 
     @property
     def json(self) -> Any:

@@ -45,6 +45,16 @@ def receive(request: WebhookRequest, token: str, now: float) -> Reply:
     return answer(received, stored)
 
 
+def refuse(request: WebhookRequest, token: str, error: VerificationError) -> Reply:
+    """Refuse a request whose body could not be had, on behalf of its source if it has one."""
+    try:
+        source = find_source(token)
+    except (VerificationError, CannotStore):
+        source = None
+    rejections.record(request, source, token, error)
+    return refusal(error)
+
+
 def find_source(token: str) -> Source:
     """The enabled source of this token. Raises UnknownSource or CannotStore."""
     try:

@@ -54,6 +54,8 @@ def rotate(source: Source, secret: str | None, *, now: float, overlap: float) ->
 
 
 def set_disabled(source: Source, disabled: bool) -> None:
-    """Answer 404 to every request, or accept them again."""
+    """Answer 404 to every request, or accept them again and wait for the sender's first contact anew."""
     source.disabled = disabled
-    source.save(update_fields=["disabled"])
+    if not disabled:
+        source.awaiting_handshake = True
+    source.save(update_fields=["disabled", "awaiting_handshake"])

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import DatabaseError, router, transaction
+from django.db.models.functions import Now
 
 from hookline import signals
 from hookline.engine import wakeup
 from hookline.engine.insert import insert_new
 from hookline.engine.job import State, revive
 from hookline.exceptions import CannotStore
-from hookline.incoming.models import Event
+from hookline.incoming.models import Event, Source
 from hookline.providers.base import Reply
 
 logger = logging.getLogger("hookline.incoming")
@@ -46,6 +47,7 @@ def store(events: Sequence[Event]) -> list[Stored]:
         with transaction.atomic(using=router.db_for_write(Event), durable=True):
             new = insert_new(events, unique=("source_id", "dedup_key"))
             known = _known(event for event in events if event.id not in new)
+            _end_handshakes(events)
             wakeup.after_commit(Event)
     except DatabaseError as error:
         logger.exception("cannot store %d events", len(events))
@@ -58,6 +60,13 @@ def store(events: Sequence[Event]) -> list[Stored]:
         Stored(event.id, duplicate=False) if event.id in new else Stored(known[key_of(event)], duplicate=True)
         for event in events
     ]
+
+
+def _end_handshakes(events: Iterable[Event]) -> None:
+    """A source that got a genuine event no longer waits for first contact, so unsigned handshakes are over."""
+    for source in {event.source_id: event.source for event in events if event.source.awaiting_handshake}.values():
+        Source.objects.filter(pk=source.pk).update(awaiting_handshake=False, changed_at=Now())
+        source.awaiting_handshake = False
 
 
 def key_of(event: Event) -> tuple[UUID, str]:

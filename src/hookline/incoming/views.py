@@ -13,8 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from hookline import conf
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import TooLarge, Unreadable, VerificationError
-from hookline.incoming import rejections
-from hookline.incoming.receive import receive, refusal
+from hookline.incoming.receive import receive, refuse
 from hookline.providers.base import Reply
 
 
@@ -27,8 +26,7 @@ def ingest(request: HttpRequest, token: str) -> HttpResponse:
     try:
         webhook = read_request(request, read_body(request, conf.get().MAX_BODY_BYTES))
     except VerificationError as error:
-        rejections.record(read_request(request, b""), None, token, error)
-        return respond(refusal(error))
+        return respond(refuse(read_request(request, b""), token, error))
     return respond(receive(webhook, token, time.time()))
 
 

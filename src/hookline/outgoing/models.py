@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 
+from hookline import signals
 from hookline.core.breaker import Breaker, State
 from hookline.core.secrets import SecretRing
 from hookline.engine.clock import moment
@@ -124,6 +126,12 @@ class Delivery(Job):
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["message", "endpoint"], name="hookline_delivery_unique")]
         indexes = job_indexes("hookline_delivery", "endpoint")
+
+    @classmethod
+    def announce_dead(cls, ids: Collection[UUID]) -> None:
+        for delivery in cls.objects.filter(pk__in=ids).select_related("endpoint", "message"):
+            signals.delivery_dead.send_robust(cls, delivery=delivery)
+
 
 
 class Attempt(Row):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from django.db import router, transaction
@@ -39,6 +40,9 @@ def record(results: Sequence[Result]) -> list[bool]:
     return [result.delivery.id in ours for result in results]
 
 
+#: How much of the answer's headers is kept: an endpoint chooses them, and one row is kept for each attempt.
+MAX_HEADERS, MAX_HEADER = 50, 500
+
 ATTEMPT_COLUMNS = (
     "id", "delivery", "number", "status", "error", "detail", "duration_ms", "response_headers", "response_body",
 )  # fmt: skip
@@ -55,6 +59,9 @@ def attempt_of(result: Result) -> tuple[Any, ...]:
         response.error,
         storable(response.detail)[:1000],
         response.duration_ms,
-        {name: storable(", ".join(values)) for name, values in response.headers.items()},
+        {
+            name: storable(", ".join(values))[:MAX_HEADER]
+            for name, values in islice(response.headers.items(), MAX_HEADERS)
+        },
         storable(response.body.decode("utf-8", "backslashreplace")),
     )

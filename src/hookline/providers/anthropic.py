@@ -4,9 +4,9 @@ HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>`, `v1,<base64>`; t
 after `whsec_`. A text of the documentation names a header `X-Webhook-Signature`; Anthropic's libraries read the three
 above, and so does this provider. https://platform.claude.com/docs/en/managed-agents/webhooks
 
-The body's own `type` is always `event`; what happened is `data.type` (`session.status_idled`). The id is the body's `id`
-(`event_...`), which stays the same over deliveries. Both are signed. The payload is thin: `data.id` names the object,
-which the handler fetches. The window is the five minutes of the Standard Webhooks library, on both sides.
+The body's own `type` is always `event`; what happened is `data.type` (`session.status_idled`). The id is the body's
+`id` (`event_...`), which stays the same over deliveries. Both are signed. The payload is thin: `data.id` names the
+object, which the handler fetches. The window is the five minutes of the Standard Webhooks library, on both sides.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Auth0 log streams (custom webhook): the `Authorization` header that you configured, compared with the secret.
 
-**Nothing is signed**: whoever has seen one request can make any other. The authorization token is optional in Auth0, and
-required here; the secret is the header's whole value. Hookline does not store that header.
+**Nothing is signed**: whoever has seen one request can make any other. The authorization token is optional in Auth0,
+and required here; the secret is the header's whole value. Hookline does not store that header.
 https://auth0.com/docs/customize/log-streams/custom-log-streams
 
 One request carries many log entries, in the content format of the stream: JSON Lines (the default), a JSON Array, or a

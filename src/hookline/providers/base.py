@@ -67,14 +67,19 @@ class SourceConfig:
     options: Mapping[str, str] = field(default_factory=dict)
     #: The source still waits for the sender's first contact, so an unsigned handshake may be answered.
     awaiting_handshake: bool = False
-    #: The documents that have been fetched for this request so far.
-    documents: Mapping[Document, bytes] = field(default_factory=dict, repr=False)
+    #: The documents that have been fetched for this request so far, and why the others could not be.
+    documents: Mapping[Document, bytes | CannotVerify] = field(default_factory=dict, repr=False)
 
     def document(self, document: Document) -> bytes:
-        """The content of a document. Raises DocumentNeeded where it is not at hand: the edge then fetches it."""
+        """The content of a document. Raises DocumentNeeded where it is not at hand: the edge then fetches it.
+
+        Raises CannotVerify where that failed.
+        """
         content = self.documents.get(document)
         if content is None:
             raise DocumentNeeded(document)
+        if isinstance(content, CannotVerify):
+            raise content
         return content
 
 
@@ -161,7 +166,7 @@ class Provider:
         """
         if request.method not in self.methods:
             raise WrongMethod("wrong_method", f"{self.title} does not send {request.method[:20]} requests")
-        if not config.secrets:
+        if not any(config.secrets):
             raise CannotVerify("no_secret", "this source has no active secret; add one with `hookline source rotate`")
         if reply := self.unsigned_handshake(request, config):
             return Received(reply=reply)

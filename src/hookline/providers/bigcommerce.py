@@ -1,11 +1,11 @@
 """BigCommerce: Standard Webhooks headers, but the key is the app's client secret as text, not base64-decoded.
 
-HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>`, `v1,<base64>`, under `webhook-id`, `webhook-timestamp` and
-`webhook-signature`. BigCommerce's documentation base64-encodes the client secret before it hands it to the Standard
-Webhooks library, which decodes it again. https://developer.bigcommerce.com/docs/integrations/webhooks
+HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>`, `v1,<base64>`, under `webhook-id`, `webhook-timestamp`
+and `webhook-signature`. BigCommerce's documentation base64-encodes the client secret before it hands it to the
+Standard Webhooks library, which decodes it again. https://developer.bigcommerce.com/docs/integrations/webhooks
 
-The type is the body's `scope` (`store/order/created`); the id is `webhook-id`. Both are signed. The body's `hash` is the
-same for two firings of one event. The payload is thin: `data.id` names the object, which the handler fetches.
+The type is the body's `scope` (`store/order/created`); the id is `webhook-id`. Both are signed. The body's `hash` is
+the same for two firings of one event. The payload is thin: `data.id` names the object, which the handler fetches.
 
 BigCommerce tries again for about 48 hours. The window is the five minutes of the library that it points to; should its
 retries turn out to carry the timestamp of the first attempt, widen it with the option `tolerance`.

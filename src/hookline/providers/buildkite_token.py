@@ -1,7 +1,7 @@
 """Buildkite webhooks that send their token: `X-Buildkite-Token`, compared with the secret.
 
-**Nothing is signed**: whoever has seen one request can make any other. Prefer webhooks that send a signature (in
-Buildkite: Token, then "Send an HMAC signature"), for which the provider is `buildkite`.
+**Nothing is signed**: whoever has seen one request can make any other. Prefer webhooks that send a signature, for
+which the provider is `buildkite`; a setting of the webhook says which of the two it sends.
 https://buildkite.com/docs/apis/webhooks/pipelines#webhook-token
 
 The type is the body's `event` (`build.finished`). There is no event id: the deduplication key is a hash of the body.

@@ -5,8 +5,8 @@ https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings
 Whoever has seen one request can make any other, so the URL must be https and the password long and random; a handler
 that acts on money should fetch the event from the API. The header `Authorization` is not stored with the event.
 
-The type is the body's `event_type` (`subscription_created`), the id is its `id` (`ev_...`), the same when Chargebee tries
-again.
+The type is the body's `event_type` (`subscription_created`), the id is its `id` (`ev_...`), the same when Chargebee
+tries again.
 """
 
 from __future__ import annotations

@@ -37,7 +37,6 @@ class CircleCI(HmacProvider):
     samples = {
         "workflow-completed": {"workflow": {**_WORKFLOW, "status": "success"}, "project": _PROJECT},
         "job-completed": {"job": {"name": "test", "number": 136, "status": "failed"}, "workflow": _WORKFLOW},
-        "ping": {"project": _PROJECT},
     }
 
     def compose(

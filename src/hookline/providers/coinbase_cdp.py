@@ -9,9 +9,9 @@ https://docs.cdp.coinbase.com/webhooks/verify-signatures
 Either may be there, and each that is there must be right. The key is the subscription's secret as text. The window is
 the five minutes that Hook0 advises, on both sides.
 
-The id is the header `X-Event-Id`. It is only signed where `v1` came and lists it, and whoever captured a request can leave
-`v1` away; so the deduplication key is a hash of the body. Where the body names the event is not the same for all of
-Coinbase's products; the option `type` says where, and `eventType` in the body is what Onramp sends.
+The id is the header `X-Event-Id`. It is only signed where `v1` came and lists it, and whoever captured a request can
+leave `v1` away; so the deduplication key is a hash of the body. Where the body names the event is not the same for
+all of Coinbase's products; the option `type` says where, and `eventType` in the body is what Onramp sends.
 """
 
 from __future__ import annotations

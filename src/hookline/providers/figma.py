@@ -1,10 +1,11 @@
 """Figma webhooks: the field `passcode` of the body, compared with the secret.
 
-**Nothing is signed**: whoever has seen one request can make any other. A handler should fetch the file from the API before
-it acts. Hookline stores the event without the passcode. https://developers.figma.com/docs/rest-api/webhooks-security/
+**Nothing is signed**: whoever has seen one request can make any other. A handler should fetch the file from the API
+before it acts. Hookline stores the event without the passcode.
+https://developers.figma.com/docs/rest-api/webhooks-security/
 
-A wrong passcode is answered with 400, as Figma asks for, which stops the webhook at once. So keep a former passcode as a
-second secret until the webhook has the new one.
+A wrong passcode is answered with 400, as Figma asks for, which stops the webhook at once. So keep a former passcode
+as a second secret until the webhook has the new one.
 
 The type is the body's `event_type` (`FILE_UPDATE`); a `PING` comes when the webhook is made. There is no event id: the
 deduplication key is a hash of the body without the passcode and `retries`, which counts the tries.
@@ -12,13 +13,13 @@ deduplication key is a hash of the body without the passcode and `retries`, whic
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified, Unreadable
 from hookline.providers.base import SourceConfig, json_request
+from hookline.providers.schemes.batches import item_request
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signed import write_iso8601
 from hookline.providers.schemes.token import TokenProvider
@@ -60,7 +61,7 @@ class Figma(TokenProvider):
         if not isinstance(document, dict):
             raise Unreadable("wrong_body", "the body is not a JSON object")
         kept = {name: value for name, value in document.items() if name not in _CHANGING}
-        return json.dumps(kept, separators=(",", ":")).encode()
+        return item_request(request, kept).body
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -1,15 +1,16 @@
 """Freshdesk automation webhooks: a header that you configure, compared with the secret.
 
-**Freshdesk signs nothing**: whoever has seen one request can make any other. In the rule's "Trigger webhook" action add a
-custom header with a long random value, and give that value to the source as its secret. The header is `X-Webhook-Token`
-unless the option `header` names another. For "Requires authentication" name the header `authorization`: the secret is
-then its whole value, `Basic` and base64 of `user:password` included. Hookline does not store that header.
+**Freshdesk signs nothing**: whoever has seen one request can make any other. In the rule's "Trigger webhook" action
+add a custom header with a long random value, and give that value to the source as its secret. The header is
+`X-Webhook-Token` unless the option `header` names another. For "Requires authentication" name the header
+`authorization`: the secret is then its whole value, `Basic` and base64 of `user:password` included. Hookline does
+not store that header.
 https://support.freshdesk.com/support/solutions/articles/132589-using-webhooks-in-automation-rules
 
-The body is what the rule's author chose. The options `type` and `id` say where its event type and id are; Freshdesk has
-neither, so put them into an advanced JSON body: `"event": "ticket.updated"` and, to find duplicates, an `"id"` made of
-`{{ticket.id}}` and the time of the update. **Without an id nothing is found to be a duplicate**: the next update of a
-ticket may have the same bytes, so each request is an event of its own.
+The body is what the rule's author chose, in JSON. The options `type` and `id` say where its event type and id are;
+Freshdesk has neither, so put them into an advanced JSON body: `"event": "ticket.updated"` and, to find duplicates,
+an `"id"` made of `{{ticket.id}}` and the time of the update. **Without an id nothing is found to be a duplicate**:
+the next update of a ticket may have the same bytes, so each request is an event of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.exceptions import CannotVerify
+from hookline.exceptions import CannotVerify, Unreadable
 from hookline.providers.base import Option, Received, SourceConfig, json_request
 from hookline.providers.schemes.parts import Header, Json, Part, header_name, part_of
 from hookline.providers.schemes.token import TokenProvider
@@ -29,10 +30,9 @@ _TICKET = {"ticket_id": 35436, "ticket_subject": "The printer is on fire", "tick
 
 def placed(text: str) -> Part:
     """Where an id is. Raises ValueError."""
-    part = part_of(text)
-    if not isinstance(part, Header | Json):
+    if text.startswith("fixed:"):
         raise ValueError("write header:NAME or json:DOTTED.PATH; a fixed id would make every event a duplicate")
-    return part
+    return part_of(text)
 
 
 class Freshdesk(TokenProvider):
@@ -73,6 +73,8 @@ class Freshdesk(TokenProvider):
             raise CannotVerify("bad_option", f"the option 'header' of this source is wrong: {error}") from None
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        if not isinstance(request.json(), dict):
+            raise Unreadable("wrong_body", "the body is not a JSON object; choose JSON in the automation rule")
         return self.place("type", "json:event", config).read(request)
 
     def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:

@@ -19,19 +19,11 @@ from hookline.exceptions import CannotVerify, ConfigurationError
 from hookline.providers.base import TRUST_UNSIGNED_ID, Option, Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider, seconds
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, URL, Header, Json, Part, header_name, part_of
+from hookline.providers.schemes.places import id_part
 from hookline.providers.schemes.signatures import Plain
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MARKERS: Mapping[str, Part] = {"body": BODY, "timestamp": TIMESTAMP, "url": URL}
-
-
-def id_part(text: str) -> Part | None:
-    """Read the option `id`: `json:PATH`, `header:NAME`, or `none`. Raises ValueError."""
-    if text == "none":
-        return None
-    if text.startswith("fixed:"):
-        raise ValueError("a fixed id would make every event a duplicate of the first; write none")
-    return part_of(text)
 
 
 def signed_parts(template: str) -> tuple[Part | str, ...]:

@@ -1,9 +1,9 @@
 """GitLab: the signing token, which signs as Standard Webhooks does, or the older secret token, which signs nothing.
 
-- A secret that begins with `whsec_` is a signing token: HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>` in
-  `webhook-signature: v1,<base64>`; the key is base64-decoded after the prefix. The window is five minutes.
-- Any other secret is a secret token: the header `X-Gitlab-Token` is that text. **Nothing is signed**: whoever has seen one
-  request can make any other. The header is not stored with the event.
+- A secret that begins with `whsec_` is a signing token: HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw
+  body>` in `webhook-signature: v1,<base64>`; the key is base64-decoded after the prefix. The window is five minutes.
+- Any other secret is a secret token: the header `X-Gitlab-Token` is that text. **Nothing is signed**: whoever has
+  seen one request can make any other. The header is not stored with the event.
 
 GitLab can send both at once. While a source has a signing token, a request that comes with a signature is judged by it
 alone. To be rid of the weaker one, revoke the secret token of the source.

@@ -8,8 +8,9 @@ The body is not signed, and the password is all there is: whoever has it can sen
 from the API before acting, and let no one else's network reach the URL where you can. The Authorization header is not
 stored with the event.
 
-Neither event id nor type is documented publicly: every event has the type `order.status_updated` and a hash of the body as its
-deduplication key, unless the options `type` and `id` of the source say where to find them. There is no handshake.
+Neither event id nor type is documented publicly: every event has the type `order.status_updated` and a hash of the
+body as its deduplication key, unless the options `type` and `id` of the source say where to find them. There is no
+handshake.
 """
 
 from __future__ import annotations

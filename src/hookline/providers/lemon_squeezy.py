@@ -2,9 +2,9 @@
 
 https://docs.lemonsqueezy.com/help/webhooks/signing-requests
 
-The type is `meta.event_name` in the body, which is signed; the header `X-Event-Name` repeats it unsigned and is ignored.
-There is no event id, so the deduplication key is a hash of the body, and no timestamp in the signature. Anything but a
-200 makes Lemon Squeezy try again, three times at most.
+The type is `meta.event_name` in the body, which is signed; the header `X-Event-Name` repeats it unsigned and is
+ignored. There is no event id, so the deduplication key is a hash of the body, and no timestamp in the signature.
+Anything but a 200 makes Lemon Squeezy try again, three times at most.
 """
 
 from __future__ import annotations

@@ -1,25 +1,25 @@
 """Linear: `Linear-Signature: <hex>`, HMAC-SHA256 over the raw body; the key is the webhook's signing secret as text.
 
 The timestamp is the body's `webhookTimestamp` in milliseconds, when the webhook was sent; a request more than 60
-seconds away from it is refused, as the SDK does. The header `Linear-Timestamp` is not signed and is ignored.
+seconds away from it is refused, as the SDK does; the option `tolerance` widens the window. The header
+`Linear-Timestamp` is not signed and is ignored.
 https://linear.app/developers/webhooks#securing-webhooks
 
 The type is the body's `type` with its `action` behind it (`Issue.create`). The id is the header `Linear-Delivery`,
 outside the signature: within the minute an attacker could send a captured body again under another id. Hence the
-deduplication key is a hash of the JSON without `webhookTimestamp`, which changes when Linear tries again.
+deduplication key is a hash of the JSON without `webhookTimestamp`, which may change when Linear tries again.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import Unreadable
 from hookline.providers.base import SourceConfig, json_request
+from hookline.providers.schemes.batches import item_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Header, Json
 from hookline.providers.schemes.signatures import Plain
@@ -54,11 +54,8 @@ class Linear(HmacProvider):
         return f"{kind}.{action}" if kind and action else kind
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        document = request.json()
-        if not isinstance(document, dict):
-            raise Unreadable("wrong_body", "the body is not a JSON object")
-        kept = {name: value for name, value in document.items() if name != _TIMESTAMP}
-        return json.dumps(kept, separators=(",", ":")).encode()
+        kept = {name: value for name, value in json_object(request).items() if name != _TIMESTAMP}
+        return item_request(request, kept).body
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
@@ -78,8 +75,13 @@ class Linear(HmacProvider):
 
     def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
         """Adds the signature, and stamps the body with `now` as Linear does whenever it sends."""
-        document = request.json()
-        if not isinstance(document, dict):
-            raise Unreadable("wrong_body", "there is no JSON object to stamp; begin with compose()")
-        stamped = json_request({**document, _TIMESTAMP: int(now * 1000)}).body
-        return super().sign(replace(request, body=stamped), config, now)
+        stamped = item_request(request, {**json_object(request), _TIMESTAMP: int(now * 1000)})
+        return super().sign(stamped, config, now)
+
+
+def json_object(request: WebhookRequest) -> dict[str, Any]:
+    """The body as a JSON object. Raises Unreadable for anything else."""
+    document = request.json()
+    if not isinstance(document, dict):
+        raise Unreadable("wrong_body", "the body is not a JSON object")
+    return document

@@ -69,9 +69,7 @@ class Meta(HmacProvider):
         query = request.query()
         expected, sent = config.options.get("verify_token"), query.get("hub.verify_token", "")
         if not isinstance(expected, str) or not expected:
-            raise NotVerified(
-                "refused_challenge", "set the source's option verify_token to let Meta check the URL"
-            )
+            raise NotVerified("refused_challenge", "set the source's option verify_token to let Meta check the URL")
         if not equal(as_sent(sent, "utf-8"), as_sent(expected, "utf-8")):
             raise NotVerified("refused_challenge", "hub.verify_token is not the source's option verify_token")
         if query.get("hub.mode") != "subscribe":

@@ -23,7 +23,7 @@ from hookline.core.request import WebhookRequest
 from hookline.exceptions import Unreadable
 from hookline.providers.base import Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
-from hookline.providers.schemes.parts import Json, field_of
+from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import Plain
 from hookline.providers.schemes.signed import write_iso8601
 
@@ -59,8 +59,8 @@ class Notion(HmacProvider):
         if config.awaiting_handshake and "x-notion-signature" not in request.headers and request.method == "POST":
             document = request.json()
             if isinstance(document, dict) and document.keys() == {"verification_token"}:
-                token = field_of(document, "verification_token")
-                raise TokenToBeCopied("verification_token", f"paste this into Notion and rotate to it: {token!s:.255}")
+                # Not in the detail, which is logged: the body of a rejection is kept encrypted.
+                raise TokenToBeCopied("verification_token", "its body holds the token to paste into Notion")
         return super().receive(request, config, now)
 
     def compose(

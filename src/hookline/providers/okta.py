@@ -1,14 +1,15 @@
 """Okta event hooks: the `Authorization` header that you configured, compared with the secret.
 
-**Nothing is signed**: whoever has seen one request can make any other. The secret is the header's whole value. Hookline
-does not store that header. https://developer.okta.com/docs/concepts/event-hooks/
+**Nothing is signed**: whoever has seen one request can make any other. The secret is the header's whole value.
+Hookline does not store that header. https://developer.okta.com/docs/concepts/event-hooks/
 
-When a hook is verified Okta sends a GET with `X-Okta-Verification-Challenge` and the same `Authorization`; the value comes
-back in JSON. It is checked like an event, so it is answered at any time.
+When a hook is verified Okta sends a GET with `X-Okta-Verification-Challenge` and the same `Authorization`; the value
+comes back in JSON. It is checked like an event, so it is answered at any time.
 
 One request may carry several `data.events`; each becomes an Event of its own, its type the item's `eventType`
-(`user.lifecycle.create`), its id the item's `uuid`, which is the same in Okta's System Log. Okta wants an empty 200 within
-three seconds and tries again at most once, only after a 5xx or a timeout; it does not keep the order: sort by `published`.
+(`user.lifecycle.create`), its id the item's `uuid`, which is the same in Okta's System Log. Okta wants an empty 200
+within three seconds and tries again at most once, only after a 5xx or a timeout; it does not keep the order: sort by
+`published`.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>`, `v1,<base64>`. T
 after `whsec_`; a secret *without* that prefix is the key as text, which is how OpenAI's own library reads it and the
 one difference from Standard Webhooks. https://platform.openai.com/docs/guides/webhooks
 
-The type is the body's `type`. The id is `webhook-id` (`wh_...`), by which OpenAI advises to find duplicates; the event's
-own `id` (`evt_...`) is in the body. Both are signed. The payload is thin: `data` names the object, which the handler
-fetches. The window is the five minutes of OpenAI's library, on both sides.
+The type is the body's `type`. The id is `webhook-id` (`wh_...`), by which OpenAI advises to find duplicates; the
+event's own `id` (`evt_...`) is in the body. Both are signed. The payload is thin: `data` names the object, which the
+handler fetches. The window is the five minutes of OpenAI's library, on both sides.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Paddle Billing: `Paddle-Signature: ts=<unix seconds>;h1=<hex>[;h1=<hex>...]`.
 
-HMAC-SHA256 over `<ts>:<raw body>`; the key is the notification destination's secret as text, `pdl_ntfset_` included. Any
-matching `h1` passes, since Paddle sends one per secret while a secret is exchanged.
+HMAC-SHA256 over `<ts>:<raw body>`; the key is the notification destination's secret as text, `pdl_ntfset_` included.
+Any matching `h1` passes, since Paddle sends one per secret while a secret is exchanged.
 https://developer.paddle.com/webhooks/signature-verification
 
-The type is the body's `event_type`. The id is its `event_id`, the same for every delivery of the event; a delivery's own
-id is `notification_id`. So what is replayed from Paddle's dashboard counts as a duplicate. All of it is signed.
+The type is the body's `event_type`. The id is its `event_id`, the same for every delivery of the event; a delivery's
+own id is `notification_id`. So what is replayed from Paddle's dashboard counts as a duplicate. All of it is signed.
 
 Paddle's libraries refuse a timestamp more than five seconds off by default, which tells that each attempt is stamped
 anew; here the window is five minutes, and the option `tolerance` narrows it. Paddle Classic is another scheme.
@@ -38,7 +38,11 @@ class Paddle(HmacProvider):
     id_at = Json("event_id")
 
     samples = {
-        "transaction.completed": {"id": "txn_01hv8wptq8987qeep44cyrewp9", "status": "completed", "currency_code": "EUR"},
+        "transaction.completed": {
+            "id": "txn_01hv8wptq8987qeep44cyrewp9",
+            "status": "completed",
+            "currency_code": "EUR",
+        },
         "subscription.created": {"id": "sub_01hv8x29kz0t586xy6zn1a62ny", "status": "active"},
         "subscription.canceled": {"id": "sub_01hv8x29kz0t586xy6zn1a62ny", "status": "canceled"},
         "price.created": {"id": "pri_01hsdn96k2hxjzsq5yerecdj9j", "status": "active"},

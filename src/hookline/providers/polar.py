@@ -1,11 +1,11 @@
 """Polar: Standard Webhooks, but the key is the secret as text, not base64-decoded.
 
-HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>`, `v1,<base64>`, under `webhook-id`, `webhook-timestamp` and
-`webhook-signature`. Polar's library base64-encodes the secret before it hands it to the Standard Webhooks library, which
-decodes it again. https://polar.sh/docs/integrate/webhooks/delivery
+HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>`, `v1,<base64>`, under `webhook-id`, `webhook-timestamp`
+and `webhook-signature`. Polar's library base64-encodes the secret before it hands it to the Standard Webhooks
+library, which decodes it again. https://polar.sh/docs/integrate/webhooks/delivery
 
-The type is the body's `type`; the id is `webhook-id`, the same when Polar tries again. Both are signed, and nothing that
-a handler needs stands outside the signature. The window is the five minutes of the library, on both sides.
+The type is the body's `type`; the id is `webhook-id`, the same when Polar tries again. Both are signed, and nothing
+that a handler needs stands outside the signature. The window is the five minutes of the library, on both sides.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ A request is a batch, in one of two shapes, and each change becomes an event of 
 
 - The newer one is a JSON array of CloudEvents 1.0. The type is `type` (`qbo.invoice.updated.v1`), the id is `id`; the
   event's body is that one CloudEvent.
-- The older one is `eventNotifications[].dataChangeEvent.entities[]`. The type is `name` and `operation` with a full stop
-  between (`Invoice.Update`). There is no id, so the deduplication key is a hash of the event's body: one entity, in the
-  `dataChangeEvent` and beside the `realmId` that it came with.
+- The older one is `eventNotifications[].dataChangeEvent.entities[]`. The type is `name` and `operation` with a full
+  stop between (`Invoice.Update`). There is no id, so the deduplication key is a hash of the event's body: one entity,
+  in the `dataChangeEvent` and beside the `realmId` that it came with.
 
 All of it is signed. There is no timestamp in the signature. An event is thin: the handler fetches the entity.
 """
@@ -51,14 +51,11 @@ class QuickBooks(HmacProvider):
         return each_item(request, items, lambda item: self.parsed_event(item, config))
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
-        entities = field_of(request.json(), "dataChangeEvent.entities")
-        if isinstance(entities, list) and len(entities) == 1 and isinstance(entities[0], dict):
-            return f"{text(entities[0], 'name')}.{text(entities[0], 'operation')}"
-        return text(request.json(), "type")
+        entity = entity_of(request.json())
+        return text(request.json(), "type") if entity is None else f"{text(entity, 'name')}.{text(entity, 'operation')}"
 
     def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
-        item = request.json()
-        return "" if "dataChangeEvent" in item else text(item, "id")
+        return text(request.json(), "id") if entity_of(request.json()) is None else ""
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
@@ -94,6 +91,13 @@ def changes(document: Any) -> Iterator[dict[str, Any]]:
             raise Unreadable("wrong_item", f"notification {number} of {len(notifications)} has no list of entities")
         for entity in entities:
             yield {**notification, "dataChangeEvent": {"entities": [entity]}}
+
+
+def entity_of(item: Any) -> dict[str, Any] | None:
+    """The entity of a notification that `changes` has cut; None for a CloudEvent."""
+    entities = field_of(item, "dataChangeEvent.entities")
+    is_cut = isinstance(entities, list) and len(entities) == 1 and isinstance(entities[0], dict)
+    return entities[0] if is_cut else None
 
 
 def text(item: dict[str, Any], name: str) -> str:

@@ -1,7 +1,8 @@
 """Razorpay: `X-Razorpay-Signature`, hex HMAC-SHA256 over the raw body.
 
-The key is the webhook's secret as text, which is not the API key's secret. After the secret was changed, Razorpay still
-signs retries of older events with the old one: keep it active for a day. https://razorpay.com/docs/webhooks/validate-test/
+The key is the webhook's secret as text, which is not the API key's secret. After the secret was changed, Razorpay
+still signs retries of older events with the old one: keep it active for a day.
+https://razorpay.com/docs/webhooks/validate-test/
 
 The type is the body's `event`, which is signed. The id is the header `x-razorpay-event-id`, which is not: whoever
 captured a request could send its body again under another id, so the deduplication key is a hash of the body. There is

@@ -5,8 +5,8 @@ after `whsec_`. There is one secret per account, from `GET /v1/webhooks/default/
 https://replicate.com/docs/topics/webhooks/verify-webhook
 
 The body is a prediction (or a training) and names no event, so the type is its `status`: `starting`, `processing`,
-`succeeded`, `failed`, `canceled`. The id is `webhook-id`. All of it is signed. Several `processing` requests come for one
-prediction, and they may overtake each other.
+`succeeded`, `failed`, `canceled`. The id is `webhook-id`. All of it is signed. Several `processing` requests come for
+one prediction, and they may overtake each other.
 
 Replicate leaves the window to the receiver and its library enforces none unless told to, so none is enforced here
 either: a replayed request is a duplicate. The option `tolerance` sets a window.
@@ -36,7 +36,10 @@ class Replicate(Standard):
     samples = {
         "starting": {"output": None, "error": None},
         "processing": {"output": None, "logs": "Using seed: 12345"},
-        "succeeded": {"output": ["https://replicate.delivery/example/out-0.png"], "metrics": {"predict_time": 4.484541}},
+        "succeeded": {
+            "output": ["https://replicate.delivery/example/out-0.png"],
+            "metrics": {"predict_time": 4.484541},
+        },
         "failed": {"output": None, "error": "NSFW content detected. Try running it again, or try a different prompt."},
         "canceled": {"output": None},
     }

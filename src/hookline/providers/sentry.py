@@ -24,6 +24,7 @@ from hookline.providers.base import SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Header, Json
 from hookline.providers.schemes.signatures import Plain
+from hookline.providers.schemes.signed import write_iso8601
 
 _INSTALLATION = {"uuid": "a8e5d37a-696c-4c54-adb5-b3f28d64c7de"}
 _ISSUE = {"id": "1170820242", "shortId": "APP-1", "title": "ReferenceError: blooopy is not defined", "level": "error"}
@@ -62,9 +63,8 @@ class Sentry(HmacProvider):
         payload = {
             "action": action,
             "installation": _INSTALLATION,
-            "data": self.samples.get(event_type, {}) if data is None else data,
-            # Sentry sends more about the actor; the number only tells one sample from the next.
-            "actor": {"type": "application", "id": "sentry", "name": f"Sentry {now * 1000:.0f}"},
+            "data": {**self.samples.get(event_type, {}), "firstSeen": write_iso8601(now)} if data is None else data,
+            "actor": {"type": "application", "id": "sentry", "name": "Sentry"},
         }
         headers = {
             "request-id": identifier,

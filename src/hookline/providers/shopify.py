@@ -5,10 +5,11 @@ https://shopify.dev/docs/apps/build/webhooks/subscribe/https
 Shopify's newer Events come with the same headers without `X-` (`shopify-hmac-sha256`); where that header is there, all
 are read from that family, never from a mixture.
 
-**Only the body is signed.** The type is the header `X-Shopify-Topic` (`orders/create`), and neither it nor the shop domain
-or the id `X-Shopify-Webhook-Id` is covered: whoever captured a request can send its body again under another topic. A
-handler that acts on money should fetch the object and look at its state. Since one change may be told under several
-topics with the same body, the deduplication key is a hash of topic and body. There is no timestamp in the signature.
+**Only the body is signed.** The type is the header `X-Shopify-Topic` (`orders/create`), and neither it nor the shop
+domain or the id `X-Shopify-Webhook-Id` is covered: whoever captured a request can send its body again under another
+topic. A handler that acts on money should fetch the object and look at its state. Since one change may be told under
+several topics with the same body, the deduplication key is a hash of topic and body. There is no timestamp in the
+signature.
 
 Notifications made in a store's settings, not by an app, are signed with a secret of that store.
 """

@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from hookline.core.request import WebhookRequest
 from hookline.core.standard_webhooks import decode_secret
 from hookline.exceptions import CannotVerify, Unreadable
 from hookline.providers.base import Option, Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
-from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json, part_of
+from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json, Part, part_of
 from hookline.providers.schemes.signatures import Tagged, required_header
 
 _NAMES = {f"webhook-{name}": f"svix-{name}" for name in ("id", "timestamp", "signature")}
@@ -30,17 +30,18 @@ _NAMES = {f"webhook-{name}": f"svix-{name}" for name in ("id", "timestamp", "sig
 class Standard(HmacProvider):
     title = "Standard Webhooks"
     docs_url = "https://www.standardwebhooks.com/"
-    aliases = ("standard_webhooks", "svix")
+    # Typed as in the base, since senders that sign this way derive from this class and state their own.
+    aliases: ClassVar[tuple[str, ...]] = ("standard_webhooks", "svix")
 
     signature = Tagged("webhook-signature", tag="v1")
     signed = (Header("webhook-id"), ".", TIMESTAMP, ".", BODY)
     encoding = "base64"
     timestamp_at = Header("webhook-timestamp")
-    tolerance = 300
+    tolerance: ClassVar[int | None] = 300
 
-    type_at = Json("type")
-    id_at = Header("webhook-id")
-    options = (
+    type_at: ClassVar[Part] = Json("type")
+    id_at: ClassVar[Part | None] = Header("webhook-id")
+    options: ClassVar[tuple[Option, ...]] = (
         Option(
             "type",
             "Where the event type is: json:DOTTED.PATH, header:NAME, or fixed:TEXT for a sender that has none.",

@@ -4,12 +4,13 @@ The secret of the source is `USER:PASSWORD`, as you send it in `callback.credent
 screening. That field is known from Sterling's own Node client of 2018 (https://www.npmjs.com/package/on-demand-client);
 the current documentation is for customers only, so check with your representative that it still holds.
 
-The body is not signed, and the password is all there is: whoever has it can send anything. Fetch the screening by its id
-from the API before acting, and let no one else's network reach the URL where you can. The Authorization header is not
-stored with the event.
+The body is not signed, and the password is all there is: whoever has it can send anything. Fetch the screening by its
+id from the API before acting, and let no one else's network reach the URL where you can. The Authorization header is
+not stored with the event.
 
-Its format is known only to Sterling's customers: every event has the type `screening.updated` and a hash of the body as its
-deduplication key, unless the options `type` and `id` of the source say where to find them. There is no handshake.
+Its format is known only to Sterling's customers: every event has the type `screening.updated` and a hash of the body
+as its deduplication key, unless the options `type` and `id` of the source say where to find them. There is no
+handshake.
 """
 
 from __future__ import annotations

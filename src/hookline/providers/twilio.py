@@ -17,9 +17,9 @@ this request; it is tried with and without the default port, since Twilio is not
 
 The type is made of what the request has: `message.` and MessageStatus or SmsStatus (`message.received`,
 `message.delivered`), `call.` and CallStatus, `recording.` and RecordingStatus, or else EventType or
-StatusCallbackEvent as it is; a request with none of them is `message` or `call`, by its Sid. Event Streams (a JSON
-array of CloudEvents) make one event each, with its `type`. The id, for people to read, is the CloudEvent's or the
-unsigned header I-Twilio-Idempotency-Token, which stays the same when Twilio tries again.
+StatusCallbackEvent as it is; a request with none of them is `message` or `call`, by its Sid, or just `request`. Event
+Streams (a JSON array of CloudEvents) make one event each, with its `type`. The id, for people to read, is the
+CloudEvent's or the unsigned header I-Twilio-Idempotency-Token, which stays the same when Twilio tries again.
 
 Forms and GETs are answered with empty TwiML: Twilio would send any text to the person who wrote or called, and a
 handler cannot answer a live call, because it runs later.
@@ -135,13 +135,13 @@ class Twilio(HmacProvider):
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         if _is_json(request):
-            return self.type_at.read(request)
+            return self.type_at.read(request) or ("request" if isinstance(request.json(), dict) else "")
         found = _parameters(request)
         for name, kind in _STATUSES.items():
             if status := found.get(name):
                 return f"{kind}.{status}"
         without = (kind for name, kind in _WITHOUT_STATUS.items() if name in found)
-        return found.get("EventType") or found.get("StatusCallbackEvent") or next(without, "")
+        return found.get("EventType") or found.get("StatusCallbackEvent") or next(without, "request")
 
     def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
         return (_is_json(request) and self.item_id_at.read(request)) or self.id_at.read(request)
@@ -189,11 +189,12 @@ def _with_algorithm(algorithm: str) -> Twilio:
 
 
 def _is_json(request: WebhookRequest) -> bool:
-    return request.method != "GET" and not request.is_form
+    # The content type is not signed: what the URL's bodySHA256 covers is no form, whatever the header says.
+    return request.method != "GET" and (not request.is_form or "bodySHA256" in request.query())
 
 
 def _parameters(request: WebhookRequest) -> Mapping[str, str]:
-    return request.form() if request.is_form else request.query()
+    return request.query() if request.method == "GET" else request.form()
 
 
 def _fields(request: WebhookRequest) -> dict[str, set[str]]:

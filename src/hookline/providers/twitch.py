@@ -81,7 +81,10 @@ class Twitch(HmacProvider):
         event = {} if revoked else {"event": self.samples.get(event_type, {}) if data is None else data}
         if revoked and data:
             subscription |= data
-        return json_request({"subscription": subscription, **event}, {self.id_at.name: event_id or f"e76c6bd4-55c9-4987-8304-{now * 1000:.0f}"})
+        return json_request(
+            {"subscription": subscription, **event},
+            {self.id_at.name: event_id or f"e76c6bd4-55c9-4987-8304-{now * 1000:.0f}"},
+        )
 
     def check_secret(self, secret: str) -> None:
         super().check_secret(secret)

@@ -43,7 +43,7 @@ class Vonage(JwtProvider):
     }
 
     def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
-        if self.token_at.name not in request.headers:
+        if "authorization" not in request.headers:
             raise CannotVerify("unsigned", "it has no token; Vonage will send it again with one")
         return super().verify(request, config, now)
 

@@ -4,16 +4,17 @@ The key is the webhook's secret as text, after WordPress decoded the HTML entiti
 shop may have changed the hash; this provider knows SHA-256, which is WooCommerce's own.
 https://woocommerce.com/document/webhooks/
 
-**Only the body is signed.** The type is the header `X-WC-Webhook-Topic` (`order.created`), which is not covered: whoever
-captured a request can send its body again under another topic. A handler that acts on money should fetch the order.
+**Only the body is signed.** The type is the header `X-WC-Webhook-Topic` (`order.created`), which is not covered:
+whoever captured a request can send its body again under another topic. A handler that acts on money should fetch the
+order.
 
 The id is `X-WC-Webhook-Delivery-ID`, which is not signed and is made anew for each request. The deduplication key is a
 hash of topic and body. WooCommerce never tries again, so nothing but a replay is ever a duplicate; but the body of a
 `deleted` event is only `{"id": 1}`, and such an event that honestly happens twice counts once. The option
 `trust_unsigned_id` takes both, and replays with them. There is no timestamp in the signature.
 
-When a webhook is saved, WooCommerce posts the unsigned form `webhook_id=<number>` and wants exactly 200. That is answered
-while the source waits for its first contact, and makes no event.
+When a webhook is saved, WooCommerce posts the unsigned form `webhook_id=<number>` and wants exactly 200. That is
+answered while the source waits for its first contact, and makes no event.
 """
 
 from __future__ import annotations

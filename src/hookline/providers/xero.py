@@ -2,9 +2,10 @@
 
 https://developer.xero.com/documentation/guides/webhooks/overview/
 
-When a webhook is set up, Xero sends several "intent to receive" requests without events, some signed wrongly on purpose,
-and wants 200 for the good and 401 for the bad. *Every* reply must come within five seconds, with an empty body and no
-cookies; 4xx other than 401 counts as broken. An intent to receive makes no event.
+When a webhook is set up, Xero sends several "intent to receive" requests without events, some signed wrongly on
+purpose, and wants 200 for the good and 401 for the bad. Every reply must come within five seconds, with an empty body
+and no cookies; 4xx other than 401 counts as broken. An intent to receive makes no event. What this provider answers is
+empty; a refusal is answered by the edge, whose 401 has the short JSON body of all refusals.
 
 A request is a batch: each of `events` becomes an event of its own, whose body is that one item. The type is its
 `eventCategory` and `eventType` with a full stop between (`INVOICE.UPDATE`). There is no event id, so the deduplication

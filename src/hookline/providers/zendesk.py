@@ -6,8 +6,8 @@ refused.
 https://developer.zendesk.com/documentation/webhooks/verifying/
 
 The type of an event subscription is the body's `type` (`zen:event-type:ticket.created`), its id the body's `id`. The
-body of a trigger or automation is whatever its author wrote: the option `type` says where else to look. Without an
-id the deduplication key is a hash of timestamp and body, since such bodies repeat; the header
+body of a trigger or automation is whatever its author wrote, in JSON: the option `type` says where else to look.
+Without an id the deduplication key is a hash of timestamp and body, since such bodies repeat; the header
 `X-Zendesk-Webhook-Invocation-Id` is not signed. Only POST is accepted. Zendesk names no window for the timestamp;
 the option `tolerance` sets one. The button "Test webhook" signs with a secret of its own, which Zendesk has
 published: do not add it to a source, anybody could sign with it.

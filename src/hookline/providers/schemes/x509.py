@@ -96,13 +96,16 @@ def check_issued(certificate: x509.Certificate, issuer: x509.Certificate, depth:
     `depth` is how many authorities stand between the issuer and the end of the chain.
     """
     try:
-        constraints = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
         certificate.verify_directly_issued_by(issuer)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, InvalidSignature, ValueError, TypeError):
+        found = {type(extension.value): extension.value for extension in issuer.extensions}
+    except (x509.DuplicateExtension, InvalidSignature, ValueError, TypeError):
         raise NotVerified("untrusted_certificate", "a certificate of the chain was not issued by the next") from None
-    too_long = constraints.path_length is not None and depth > constraints.path_length
-    if not constraints.ca or not usage.key_cert_sign or too_long:
+    constraints, usage = found.get(x509.BasicConstraints), found.get(x509.KeyUsage)
+    is_authority = isinstance(constraints, x509.BasicConstraints) and constraints.ca
+    # RFC 5280 section 4.2.1.3: without the extension a key may be used for anything.
+    may_sign = usage is None or (isinstance(usage, x509.KeyUsage) and usage.key_cert_sign)
+    most = constraints.path_length if isinstance(constraints, x509.BasicConstraints) else None
+    if not is_authority or not may_sign or (most is not None and depth > most):
         raise NotVerified("untrusted_certificate", "a certificate of the chain may not issue others")
 
 
@@ -124,7 +127,8 @@ def key_of(certificate: x509.Certificate) -> PublicKey:
 class CertificateKeys:
     """Keys for tokens that carry their own chain of certificates in the header's `x5c`.
 
-    `roots` are in PEM. `length` is exactly how many certificates are sent. `marks` are extensions, by dotted OID, that
+    `roots` are in PEM. `length` is exactly how many certificates are sent; the last of them is the root, and is not
+    looked at, since the one that counts is here. `marks` are extensions, by dotted OID, that
     the certificate at that place of the chain must have: without them, any customer of the same authority could sign.
     """
 
@@ -137,7 +141,7 @@ class CertificateKeys:
         if not isinstance(sent, list) or len(sent) != self.length:
             raise NotVerified("malformed_certificate", f"the token's x5c is not {self.length} certificates")
         chain = read_der(sent)
-        check_chain(chain, now, self.trusted(config))
+        check_chain(chain[:-1], now, self.trusted(config))
         for place, oid in self.marks:
             if not has_extension(chain[place], oid):
                 raise NotVerified("untrusted_certificate", f"certificate {place} of the chain lacks {oid}")

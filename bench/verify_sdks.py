@@ -1,0 +1,54 @@
+"""The verifiers of official SDKs, for the same request: each entry returns a function that verifies it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hookline.core.request import WebhookRequest
+
+Verifier = Callable[[WebhookRequest, str, float], Callable[[], object]]
+
+
+def _stripe(request: WebhookRequest, secret: str, now: float) -> Callable[[], object]:
+    import stripe
+
+    body, header = request.body.decode(), request.header("stripe-signature")
+    return lambda: stripe.WebhookSignature.verify_header(body, header, secret, None)
+
+
+def _slack(request: WebhookRequest, secret: str, now: float) -> Callable[[], object]:
+    from slack_sdk.signature import Clock, SignatureVerifier
+
+    class Fixed(Clock):
+        def now(self) -> float:
+            return now
+
+    verifier = SignatureVerifier(secret, Fixed())
+    timestamp = request.header("x-slack-request-timestamp") or ""
+    signature = request.header("x-slack-signature") or ""
+    body = request.body
+    return lambda: verifier.is_valid(body, timestamp, signature)
+
+
+def _standard(request: WebhookRequest, secret: str, now: float) -> Callable[[], object]:
+    from standardwebhooks import Webhook
+
+    webhook = Webhook(secret)
+    # Its `verify` also reads the clock and parses the body; this is what it does between.
+    message, timestamp = request.header("webhook-id") or "", int(now)
+    from datetime import UTC, datetime
+
+    moment, body = datetime.fromtimestamp(timestamp, UTC), request.body.decode()
+    return lambda: webhook.sign(message, moment, body)
+
+
+def _twilio(request: WebhookRequest, secret: str, now: float) -> Callable[[], object]:
+    from twilio.request_validator import RequestValidator
+
+    validator, signature = RequestValidator(secret), request.header("x-twilio-signature")
+    parameters = request.form() if request.is_form else request.body.decode()
+    return lambda: validator.validate(request.url, parameters, signature)
+
+
+#: By the name of the provider.
+SDKS: dict[str, Verifier] = {"stripe": _stripe, "slack": _slack, "standard": _standard, "twilio": _twilio}

@@ -1,0 +1,123 @@
+"""The noun Account: what was acknowledged against what happened. Pure, so that a test can feed it crimes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+#: How many ids a violation names.
+NAMED = 10
+
+
+@dataclass(frozen=True)
+class Message:
+    """A row of Message with its only Delivery. `event` is the provider's id of the event that it is about."""
+
+    event: str
+    state: str
+    #: How often a worker claimed the delivery in order to send it.
+    claims: int
+
+
+@dataclass(frozen=True)
+class Books:
+    """Everything that is known when all is settled: the two ledgers, and the rows."""
+
+    #: The generator's ledger: `sent`, `accepted`, `duplicate` and `refused`, each with the provider's `id`.
+    sender: Sequence[Mapping[str, Any]]
+    #: The consumer's ledger: `consumed` and `refused`, with `webhook_id`, `event` and `body` (a hash).
+    consumer: Sequence[Mapping[str, Any]]
+    #: The provider's id and the state of every Event row.
+    events: Sequence[tuple[str, str]]
+    #: The provider's id of every row of the effect table, which has no key that could hide a second one.
+    effects: Sequence[str]
+    messages: Sequence[Message]
+
+
+@dataclass
+class Account:
+    acknowledged: int = 0
+    lost: int = 0
+    twice: int = 0
+    #: Arrivals at the consumer after the first of each message.
+    repeated: int = 0
+    delivered: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    def charge(self, what: str, ids: Sequence[str]) -> int:
+        """Note a violation if there are ids. Returns how many."""
+        if ids:
+            more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+            self.violations.append(f"{len(ids)} {what}: {', '.join(sorted(ids)[:NAMED])}{more}")
+        return len(ids)
+
+
+def settle_up(books: Books) -> Account:
+    """Compare the ledgers with the rows. All work must be settled: nothing pending, nothing running."""
+    account = Account()
+    _account_in(books, account)
+    _account_out(books, account)
+    return account
+
+
+def _account_in(books: Books, account: Account) -> None:
+    acknowledged = {entry["id"] for entry in books.sender if entry["what"] in ("accepted", "duplicate")}
+    accepted = Counter(entry["id"] for entry in books.sender if entry["what"] == "accepted")
+    rows, states = Counter(event for event, _ in books.events), dict(books.events)
+    effects = Counter(books.effects)
+    account.acknowledged = len(acknowledged)
+    account.lost = account.charge(
+        "acknowledged and lost (no row, not succeeded, or without effect)",
+        [event for event in acknowledged if states.get(event) != "succeeded" or not effects[event]],
+    )
+    account.twice = account.charge(
+        "events took effect more than once", [event for event, count in effects.items() if count > 1]
+    )
+    account.charge("events stored more than once", [event for event, count in rows.items() if count > 1])
+    account.charge(
+        "events acknowledged as new more than once", [event for event, count in accepted.items() if count > 1]
+    )
+    account.charge("effects without an event", [event for event in effects if event not in states])
+    account.charge(
+        "events stored but never acknowledged, and not processed",
+        [e for e, state in books.events if e not in acknowledged and (state != "succeeded" or not effects[e])],
+    )
+    account.charge(
+        "genuine events refused with 4xx", [entry["id"] for entry in books.sender if entry["what"] == "refused"]
+    )
+    sent = {entry["id"] for entry in books.sender if entry["what"] == "sent"}
+    account.charge("events sent, and never acknowledged although all was healed", sorted(sent - acknowledged))
+
+
+def _account_out(books: Books, account: Account) -> None:
+    effects = Counter(books.effects)
+    messages = Counter(message.event for message in books.messages)
+    arrivals: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for entry in books.consumer:
+        if entry["what"] == "consumed":
+            arrivals[entry["event"]].append(entry)
+    account.delivered = len(arrivals)
+    account.repeated = sum(len(found) - 1 for found in arrivals.values())
+    account.charge(
+        "effects whose message is not exactly one, although both commit together",
+        [event for event in effects.keys() | messages.keys() if effects[event] != messages[event]],
+    )
+    account.charge("messages committed and never delivered", [event for event in messages if event not in arrivals])
+    account.charge(
+        "deliveries not succeeded", [message.event for message in books.messages if message.state != "succeeded"]
+    )
+    account.charge("messages delivered that were never committed", [e for e in arrivals if e not in messages])
+    account.charge(
+        "messages delivered under two ids or with two bodies",
+        [e for e, found in arrivals.items() if len({(entry["webhook_id"], entry["body"]) for entry in found}) > 1],
+    )
+    account.charge(
+        "messages delivered more often than they were claimed",
+        [m.event for m in books.messages if len(arrivals[m.event]) > m.claims],
+    )
+    account.charge(
+        "genuine messages refused by the consumer",
+        [entry["webhook_id"] for entry in books.consumer if entry["what"] == "refused"],
+    )

@@ -1,0 +1,199 @@
+"""The driver: plays each scenario, and accounts for everything. Exit code 1 when anything is violated."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from faults import report
+from faults.account import settle_up
+from faults.database import Database, Postgres, Sqlite, mount_small, unmount
+from faults.proxy import Proxy
+from faults.report import Outcome
+from faults.scenarios import SCENARIOS
+from faults.scenarios.base import Scenario
+from faults.stage import DATABASE_ERRORS, Keys, Plan, Stage, Unsettled
+
+LONG = Plan(rate=100, rounds=10, window=8.0, lease=5.0, timeout=3.0)
+SHORT = Plan(rate=40, rounds=2, window=3.0, lease=3.0, timeout=2.0, outage=3.0, ratio=0.9)
+
+#: How many windows are measured after the last fault before the throughput counts as lower for good.
+WINDOWS = 3
+#: Size of the small disk: a cluster of PostgreSQL with what a scenario writes, and little more.
+SMALL_DISK = "300m"
+
+
+class NotPossibleHere(Exception):
+    """A scenario cannot run on this machine, and why."""
+
+
+class Databases:
+    """Makes each database when a scenario first asks for it, and ends all of them."""
+
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
+        self._directory, self._stack = directory, stack
+        self._made: dict[str, Database] = {}
+
+    def get(self, name: str) -> Database:
+        """Raises NotPossibleHere."""
+        if name not in self._made:
+            kind, _, small = name.partition(" on ")
+            directory = self._directory / name.replace(" ", "-").lower()
+            directory.mkdir()
+            if small:
+                if not mount_small(directory, SMALL_DISK):
+                    raise NotPossibleHere("a small file system can be mounted by root only")
+                self._stack.callback(unmount, directory)
+            directory = directory / "data"
+            directory.mkdir()
+            made = self._made[name] = Postgres(directory) if kind == "PostgreSQL" else Sqlite(directory)
+            self._stack.callback(made.stop)
+        return self._made[name]
+
+
+def play(scenario: Scenario, stage: Stage, rounds: int, outcome: Outcome) -> None:
+    """Run one scenario and fill in its outcome. Whatever does not come to rest is a violation."""
+    plan = stage.plan
+    try:
+        stage.open()
+        scenario.opened(stage)
+        time.sleep(1)  # for the pools and caches of all processes to fill
+        stage.wait_calm()
+        outcome.before = stage.rates(plan.window)
+        for number in range(rounds):
+            outcome.rounds += 1
+            healed = scenario.break_once(stage, number)
+            if number == rounds - 1:
+                scenario.heal(stage)
+            if number == rounds - 1 or not scenario.continuous:
+                outcome.recoveries.append(stage.wait_recovered(healed))
+        stage.wait_calm()
+        measure_after(stage, outcome)
+        stage.stop_load()
+        stage.wait_settled()
+    except (Unsettled, RuntimeError, *DATABASE_ERRORS) as error:
+        outcome.violations.append(f"{type(error).__name__}: {error}")
+    finally:
+        scenario.heal(stage)
+    try:
+        outcome.account = settle_up(stage.books())
+    except DATABASE_ERRORS as error:
+        outcome.violations.append(f"nothing can be accounted for: {error}")
+    outcome.violations += outcome.account.violations + stage.deserters
+    if not scenario.bounded_by_attempts:
+        outcome.most_repeated = outcome.rounds * scenario.repeaters * plan.per_endpoint
+        if outcome.account.repeated > outcome.most_repeated:
+            outcome.violations.append(f"{outcome.account.repeated} repeated, at most {outcome.most_repeated} expected")
+
+
+def measure_after(stage: Stage, outcome: Outcome) -> None:
+    """Measure the throughput after the faults, and see that every worker has its part in it."""
+    before = stage.activity()
+    for _ in range(WINDOWS):
+        outcome.after = stage.rates(stage.plan.window)
+        if outcome.ratio >= stage.plan.ratio:
+            break
+    else:
+        outcome.violations.append(
+            f"throughput stays lower: {outcome.ratio:.2f} ({dict(outcome.before)}, now {dict(outcome.after)})"
+        )
+    for number, (made, recorded) in stage.activity().items():
+        if made == before[number][0]:
+            outcome.violations.append(f"worker {number} processes no events any more")
+        if recorded == before[number][1]:
+            outcome.violations.append(f"worker {number} delivers no messages any more")
+
+
+@contextmanager
+def run_directory(keep: bool) -> Iterator[Path]:
+    """A directory for logs, ledgers and databases; deleted at the end unless `keep` or the run fails."""
+    directory = Path(tempfile.mkdtemp(prefix="hookline-faults-"))
+    directory.chmod(0o755)  # PostgreSQL may run as another user
+    kept = keep
+    try:
+        yield directory
+    except BaseException:
+        kept = True
+        raise
+    finally:
+        if kept:
+            print(f"logs and ledgers are in {directory}", file=sys.stderr)
+        else:
+            shutil.rmtree(directory)
+
+
+def run(chosen: list[type[Scenario]], plan: Plan, short: bool, seed: int, directory: Path) -> list[Outcome]:
+    """Play the scenarios one after the other."""
+    outcomes = []
+    with ExitStack() as stack:
+        proxy = Proxy()
+        stack.callback(proxy.stop)
+        databases, keys, chance = Databases(directory, stack), Keys(), random.Random(seed)
+        for number, kind in enumerate(chosen, 1):
+            scenario, outcome = kind(), Outcome(kind.name, kind.database)
+            outcomes.append(outcome)
+            try:
+                database = databases.get(kind.database)
+            except NotPossibleHere as error:
+                outcome.skipped = str(error)
+                continue
+            place = directory / f"{number:02d}-{kind.__name__}"
+            place.mkdir()
+            began = time.monotonic()
+            stage = Stage(place, database, proxy, keys, plan)
+            stage.random.seed(chance.random())
+            try:
+                play(scenario, stage, kind.short if short else kind.rounds or plan.rounds, outcome)
+            finally:
+                stage.close()
+            outcome.database = outcome.database.replace(database.name, f"{database.name} {database.version()}", 1)
+            state = "VIOLATED" if outcome.violations else "fine"
+            print(f"{kind.name} on {kind.database}: {state} ({time.monotonic() - began:.0f} s)", file=sys.stderr)
+    return outcomes
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m faults", description="Break everything, and account for everything.")
+    parser.add_argument("--short", action="store_true", help="the bounded run of CI: a few rounds of some scenarios")
+    parser.add_argument("--only", action="append", default=[], metavar="CLASS", help="a scenario; may be repeated")
+    parser.add_argument("--rounds", type=int, help="rounds of each scenario")
+    parser.add_argument("--rate", type=float, help="events per second")
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of the random moments")
+    parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
+    parser.add_argument("--keep", action="store_true", help="keep logs and ledgers; they are kept after a violation")
+    arguments = parser.parse_args()
+
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # and end what was started
+    known = {kind.__name__: kind for kind in SCENARIOS}
+    if unknown := set(arguments.only) - set(known):
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    chosen = [known[name] for name in arguments.only] or [k for k in SCENARIOS if k.short or not arguments.short]
+    plan = SHORT if arguments.short else LONG
+    if arguments.rate:
+        plan = Plan(**{**vars(plan), "rate": arguments.rate})
+    if arguments.rounds:
+        plan = Plan(**{**vars(plan), "rounds": arguments.rounds})
+    short = arguments.short and not arguments.rounds
+
+    keep = arguments.keep
+    with run_directory(keep) as directory:
+        outcomes = run(chosen, plan, short, arguments.seed, directory)
+        conditions = (
+            f"{report.machine()}. {plan.rate:.0f} events/s, {plan.workers} workers, LEASE {plan.lease:g} s, "
+            f"DELIVERY_TIMEOUT {plan.timeout:g} s, at most {plan.per_endpoint} deliveries under way per worker, "
+            f"seed {arguments.seed}."
+        )
+        report.show(outcomes, conditions)
+        if arguments.markdown:
+            arguments.markdown.write_text(report.markdown(outcomes, conditions))
+        if any(outcome.violations for outcome in outcomes):
+            raise SystemExit(1)
+    return 0

@@ -1,0 +1,29 @@
+"""The user's code of the kill tests: HOOKLINE_APPS names this module, so that servers and workers import it.
+
+The handler writes one row of effect and dispatches one message, in the transaction that Hookline opened.
+"""
+
+from __future__ import annotations
+
+import os
+
+from django.db import connection
+
+import hookline
+from faults import points
+from hookline.incoming.models import Event
+
+WORKER = os.environ.get("FAULTS_WORKER", "")
+_NOW = {"postgresql": "extract(epoch FROM clock_timestamp())", "sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
+
+points.install()
+
+
+@hookline.handler("stripe", "*")
+def take_effect(event: Event) -> None:
+    with connection.cursor() as cursor:
+        now = _NOW[connection.vendor]  # the database's clock: a worker's own may be wrong on purpose
+        cursor.execute(
+            f"INSERT INTO faults_effect (event, worker, at) VALUES (%s, %s, {now})", [event.provider_id, WORKER]
+        )
+    hookline.dispatch("effect.taken", {"event": event.provider_id})

@@ -1,0 +1,36 @@
+"""Every fault, in the order of the table. A new one is a class here; a broker's death is tested in tests/brokers."""
+
+from __future__ import annotations
+
+from faults.scenarios.base import Scenario
+from faults.scenarios.disk import DiskFull, DiskFullSqlite
+from faults.scenarios.kills import (
+    EverythingKilled,
+    EverythingKilledSqlite,
+    KilledAtPoints,
+    KilledAtPointsSqlite,
+    ServerKilled,
+    WorkerKilled,
+)
+from faults.scenarios.network import NetworkCut, NetworkDelayed, NetworkReset
+from faults.scenarios.postgres import PoolExhausted, PostgresAway, PostgresRestarted
+from faults.scenarios.time_and_sleep import ClocksApart, LeaseExpired
+
+SCENARIOS: tuple[type[Scenario], ...] = (
+    ServerKilled,
+    WorkerKilled,
+    EverythingKilled,
+    KilledAtPoints,
+    PostgresRestarted,
+    PostgresAway,
+    PoolExhausted,
+    LeaseExpired,
+    ClocksApart,
+    DiskFull,
+    NetworkCut,
+    NetworkDelayed,
+    NetworkReset,
+    EverythingKilledSqlite,
+    KilledAtPointsSqlite,
+    DiskFullSqlite,
+)

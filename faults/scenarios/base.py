@@ -1,0 +1,47 @@
+"""The noun Scenario: one way in which things break, for several rounds while load runs."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from faults.stage import Stage
+
+
+class Scenario(ABC):
+    """A subclass for each fault. Its docstring is what the fault is."""
+
+    name: ClassVar[str]
+    #: PostgreSQL or SQLite.
+    database: ClassVar[str] = "PostgreSQL"
+    #: A part of the bounded run in CI, too, and with how many rounds.
+    short: ClassVar[int] = 0
+    #: Rounds of the long run, where its number of rounds makes no sense.
+    rounds: ClassVar[int] = 0
+    #: How many workers may have to repeat all that they have under way, in each round.
+    repeaters: ClassVar[int] = 0
+    #: A break of the network is felt as failed attempts, each of which the consumer may have seen.
+    bounded_by_attempts: ClassVar[bool] = False
+
+    #: The next round follows at once, and recovering counts from the last one; otherwise each round waits for it.
+    continuous: ClassVar[bool] = False
+
+    def opened(self, stage: Stage) -> None:  # noqa: B027  # most change nothing
+        """Change the stage once everything runs, before the first window is measured."""
+
+    @abstractmethod
+    def break_once(self, stage: Stage, number: int) -> float:
+        """Break one thing, and heal it. Returns the Unix time from which recovering counts.
+
+        That is when a process was killed, whose restart is part of recovering; or when the database, the disk or the
+        network was there again.
+        """
+
+    def heal(self, stage: Stage) -> None:  # noqa: B027  # most heal at the end of each round
+        """Put back everything, after the last round and also when a round failed."""
+
+
+def pause_at_random(stage: Stage, most: float = 1.5) -> None:
+    """So that the fault meets whatever happens to be going on."""
+    time.sleep(stage.random.uniform(0.1, most))

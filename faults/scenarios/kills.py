@@ -1,0 +1,111 @@
+"""SIGKILL, at random moments and at named points."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+from faults import points
+from faults.scenarios.base import Scenario, pause_at_random
+from faults.stage import Stage, Unsettled
+
+#: A process dies at its point after at most so many passages.
+PASSAGES = 15
+
+
+class ServerKilled(Scenario):
+    """SIGKILL of the server at random moments; it is started again at once."""
+
+    name, short = "server killed", 2
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        pause_at_random(stage)
+        stage.server.kill()
+        killed = time.time()
+        stage.start_server()
+        return killed
+
+
+class WorkerKilled(Scenario):
+    """SIGKILL of one of the workers at random moments; it is started again at once."""
+
+    name, short, repeaters = "worker killed", 2, 1
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        pause_at_random(stage)
+        worker = stage.random.choice(sorted(stage.workers))
+        stage.workers[worker].kill()
+        killed = time.time()
+        stage.start_worker(worker)
+        return killed
+
+
+class EverythingKilled(Scenario):
+    """SIGKILL of the server and all workers at the same moment."""
+
+    name, repeaters = "server and all workers killed", 2
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        pause_at_random(stage)
+        stage.server.kill()
+        for worker in stage.workers.values():
+            worker.kill()
+        killed = time.time()
+        stage.start_all()
+        return killed
+
+
+class EverythingKilledSqlite(EverythingKilled):
+    """The same on SQLite."""
+
+    name, database, short = "server and all workers killed", "SQLite", 1
+
+
+class KilledAtPoints(Scenario):
+    """SIGKILL of the server and of a worker at named points of the flows, one after the other, each time after another
+    number of passages. What is started again has the next point waiting for it."""
+
+    name, continuous, repeaters = "killed at named points", True, 1
+    short, rounds = len(points.WORKER), 3 * len(points.WORKER)
+    armed: int | None = None
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        if self.armed is None:
+            stage.server.kill()
+            stage.workers[0].kill()
+            self._arm(stage, 0, number)
+        assert self.armed is not None
+        try:
+            stage.server.wait(60)
+            stage.workers[self.armed].wait(60)
+        except subprocess.TimeoutExpired:
+            raise Unsettled(f"a process did not come by its point in round {number + 1} within 60 s") from None
+        died = time.time()
+        # Each worker in turn, because one has an event per transaction and the other many.
+        stage.launch_worker(self.armed)
+        self.armed = (self.armed + 1) % len(stage.workers)
+        stage.workers[self.armed].kill()
+        self._arm(stage, self.armed, number + 1)
+        return died
+
+    def heal(self, stage: Stage) -> None:
+        if self.armed is not None:
+            stage.server.kill()
+            stage.workers[self.armed].kill()
+            stage.launch_worker(self.armed)
+            stage.start_server()
+            self.armed = None
+
+    def _arm(self, stage: Stage, worker: int, number: int) -> None:
+        """Start a server and a worker that will die at the points of this round."""
+        server_point = [*points.SERVER][number % len(points.SERVER)]
+        worker_point = [*points.WORKER][number % len(points.WORKER)]
+        stage.launch_server(f"{server_point}:{stage.random.randint(1, PASSAGES)}")
+        stage.launch_worker(worker, f"{worker_point}:{stage.random.randint(1, PASSAGES)}")
+        self.armed = worker
+
+
+class KilledAtPointsSqlite(KilledAtPoints):
+    """The same on SQLite."""
+
+    name, database, short = "killed at named points", "SQLite", 0

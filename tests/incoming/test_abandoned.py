@@ -1,0 +1,33 @@
+"""An event that takes its worker down each time must not die in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hookline import signals
+from hookline.engine.claim import claim, release_expired
+from hookline.engine.job import State
+from hookline.incoming import sources
+from hookline.incoming.models import Event
+from hookline.testing import post_webhook
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_an_event_that_dies_with_its_worker_is_announced(client: Any) -> None:
+    post_webhook(client, sources.create("stripe", secrets=["whsec_made_up"]), "invoice.paid")
+    dead: list[tuple[str, str]] = []
+
+    def listen(sender: Any, event: Event, **kwargs: Any) -> None:
+        dead.append((event.type, event.state))
+
+    signals.event_dead.connect(listen)
+    try:
+        for _ in range(2):
+            assert claim(Event, 1, lease=-1)
+            assert release_expired(Event, max_attempts=2) == 1
+    finally:
+        signals.event_dead.disconnect(listen)
+    assert dead == [("invoice.paid", State.DEAD)]
