@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 from hookline import providers
 from hookline.providers.base import Provider
@@ -19,7 +20,7 @@ from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.http_signature import HttpSignatureProvider
 from hookline.providers.schemes.jwt import JwtProvider
 from hookline.providers.schemes.keyed_digest import KeyedDigestProvider
-from hookline.providers.schemes.parts import BODY, METHOD, TIMESTAMP, URL, Part
+from hookline.providers.schemes.parts import BODY, METHOD, TIMESTAMP, URL, Json, Part
 from hookline.providers.schemes.public_key import PublicKeyProvider
 from hookline.providers.schemes.signed import SignedProvider
 from hookline.providers.schemes.token import TokenProvider
@@ -33,6 +34,7 @@ SURENESS = {
     "official SDK": "official SDK",
     "captured": "captured from the sender",
     "openssl": "computed with openssl from the documented construction",
+    "nothing computed": "the secret itself is compared; nothing is computed",
 }
 
 _MARKERS = {BODY: "body", TIMESTAMP: "timestamp", URL: "URL", METHOD: "method"}
@@ -58,9 +60,9 @@ def catalogue(all_providers: list[Provider]) -> str:
             "",
             "<!-- Written by `make docs` from the code; do not edit. -->",
             "",
-            "A provider is one sender's way to sign and to name its events. The name is what `--provider` and `@handler`",
-            f"take. There are {len(all_providers)}. Each is verified against at least one value that Hookline did not",
-            "compute; the last column says where the surest of them comes from.",
+            "A provider is one sender's way to sign and to name its events. Its name is what `--provider` and",
+            f"`@handler` take. There are {len(all_providers)}. The last column says how sure we are of each: where the",
+            "values come from that the tests expect, none of which Hookline computed.",
             "",
             "| name | sender | proof | duplicates are found by | expected values from |",
             "|---|---|---|---|---|",
@@ -124,6 +126,8 @@ def facts(provider: Provider) -> Iterator[tuple[str, str]]:
 
 def scheme(provider: Provider) -> str:
     """What proves that the sender made a request, in a few words."""
+    if provider.proof:
+        return provider.proof
     if isinstance(provider, HmacProvider):
         return f"HMAC-{provider.digest.upper()} of {signed_parts(provider)}"
     if isinstance(provider, PublicKeyProvider):
@@ -133,7 +137,8 @@ def scheme(provider: Provider) -> str:
     if isinstance(provider, HttpSignatureProvider):
         return "HTTP Message Signature (RFC 9421)"
     if isinstance(provider, JwtProvider):
-        return f"JWT ({', '.join(provider.algorithms)})" + ("" if provider.body_claim else "; the body is not signed")
+        covers_body = provider.body_claim or isinstance(provider.token_at, Json)  # the latter: the token is the body
+        return f"JWT ({', '.join(provider.algorithms)})" + ("" if covers_body else "; the body is not signed")
     if isinstance(provider, BasicProvider):
         return "HTTP Basic; nothing is signed"
     if isinstance(provider, TokenProvider):
@@ -179,7 +184,12 @@ def vectors(provider: Provider) -> list[dict[str, object]]:
 
 
 def sureness(provider: Provider) -> str:
-    kinds = {str(entry["source_kind"]) for entry in vectors(provider)}
+    """Where the surest expected value of a genuine event comes from; that of a handshake says nothing about events."""
+    if isinstance(provider, TokenProvider | BasicProvider):
+        return "nothing computed"
+    kinds = {
+        str(entry["source_kind"]) for entry in vectors(provider) if "type" in cast("dict[str, Any]", entry["expected"])
+    }
     return next(kind for kind in SURENESS if kind in kinds)
 
 

@@ -2,8 +2,8 @@
 
 An entry has:
   why, source           what it shows, and where the expected values come from
-  source_kind           "official vector", "official SDK", "captured" (from a live sender), or "openssl" (computed with
-                        it from the documented construction)
+  source_kind           "official vector", "official SDK", "captured" (from a live sender), "openssl" (computed with
+                        it from the documented construction), or "nothing computed" (a secret that is compared)
   secrets, options, method, url, headers, body, now
   covered               the parts of the body that the signature covers, where that is not all of it
   unsigned_headers      headers that the provider reads but the sender does not sign

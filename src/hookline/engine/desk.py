@@ -72,11 +72,16 @@ class Desk(Generic[J]):
         now = time.monotonic()
         with self._lock:
             jobs = [job for job, since in self._jobs.values() if now - since < self.longest_run]
-        lost = {job.id for job in jobs} - engine.extend(jobs, self.lease)
+        kept = engine.extend(jobs, self.lease)
         with self._lock:
-            lost &= set(self._jobs)  # those settled meanwhile are not lost
-        for job_id in lost:
-            logger.warning("the lease of %s was lost while it ran", self.model(id=job_id).public_id)
+            others = {job.id: job.claim for job in jobs if job.id not in kept and job.id in self._jobs}
+        if not others:
+            return
+        # Most were settled a moment ago and are `done` in the next one: those have the claim that they had.
+        claims = self.model._default_manager.filter(pk__in=others).values_list("pk", "claim")
+        for job_id, claim in claims:
+            if claim != others[job_id]:
+                logger.warning("the lease of %s was lost while it ran", self.model(id=job_id).public_id)
 
     def give_back(self, jobs: Sequence[tuple[J, Settlement]]) -> None:
         """Return jobs that were claimed but not begun."""

@@ -88,7 +88,7 @@ class IngestEdge:
             return answer(received, stored)
         except VerificationError as error:
             await self._reject(rejections.Refused(request, source, token, error))
-            return refusal(error)
+            return refusal(error, source)
         except CannotStore as error:
             return refusal(error)
         except QueueFull as error:

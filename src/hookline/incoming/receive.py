@@ -11,7 +11,14 @@ from django.db import DatabaseError, DataError
 from hookline import providers
 from hookline.core.request import WebhookRequest
 from hookline.engine.row import new_id
-from hookline.exceptions import CannotStore, CannotVerify, ConfigurationError, UnknownSource, VerificationError
+from hookline.exceptions import (
+    CannotStore,
+    CannotVerify,
+    ConfigurationError,
+    NotVerified,
+    UnknownSource,
+    VerificationError,
+)
 from hookline.incoming import rejections
 from hookline.incoming.documents import Fetch, documents, receive_with
 from hookline.incoming.models import Event, Source
@@ -39,7 +46,7 @@ def receive(request: WebhookRequest, token: str, now: float) -> Reply:
         stored = store(new_events(request, source, received))
     except VerificationError as error:
         rejections.record(request, source, token, error)
-        return refusal(error)
+        return refusal(error, source)
     except CannotStore as error:
         return refusal(error)
     return answer(received, stored)
@@ -52,7 +59,7 @@ def refuse(request: WebhookRequest, token: str, error: VerificationError) -> Rep
     except (VerificationError, CannotStore):
         source = None
     rejections.record(request, source, token, error)
-    return refusal(error)
+    return refusal(error, source)
 
 
 def find_source(token: str) -> Source:
@@ -126,7 +133,11 @@ def answer(received: Received, stored: Sequence[Stored]) -> Reply:
     return Reply.json({"status": "duplicate" if all_known else "accepted", "ids": ids})
 
 
-def refusal(error: VerificationError | CannotStore) -> Reply:
+def refusal(error: VerificationError | CannotStore, source: Source | None = None) -> Reply:
     """The reply to a request that was not accepted: a code, and never why a signature failed."""
+    if isinstance(error, NotVerified) and source is not None:
+        prescribed = providers.get(source.provider).refusal
+        if prescribed is not None:
+            return prescribed
     headers = (("retry-after", "30"),) if error.status in (429, 503) else ()
     return Reply.json({"error": {"code": error.code}}, status=error.status, headers=headers)

@@ -1,6 +1,6 @@
 """Alchemy Notify: `X-Alchemy-Signature: <hex>`, HMAC-SHA256 over the raw body; the key is the webhook's signing key.
 
-https://www.alchemy.com/docs/reference/notify-api-quickstart
+https://docs.alchemy.com/reference/notify-api-faq
 
 The type is the body's `type` (`ADDRESS_ACTIVITY`), the id its `id`, the same when Alchemy tries again. There is no
 timestamp in the signature: whoever captured a request can send it again, which then counts as a duplicate. A chain may
@@ -22,7 +22,7 @@ from hookline.providers.schemes.signed import write_iso8601
 
 class Alchemy(HmacProvider):
     title = "Alchemy"
-    docs_url = "https://www.alchemy.com/docs/reference/notify-api-quickstart"
+    docs_url = "https://docs.alchemy.com/reference/notify-api-faq"
 
     secret_help = "the signing key of this webhook, from the dashboard"
 

@@ -134,12 +134,16 @@ class Provider:
     docs_url: ClassVar[str]
     #: What a secret of a source is, where it is not simply the secret that the sender shows.
     secret_help: ClassVar[str] = "the secret with which the sender signs, as the sender shows it"
+    #: What proves that the sender made a request, in a few words, where the scheme's base does not say it.
+    proof: ClassVar[str] = ""
     #: Other names under which the provider is found, where the sender was renamed.
     aliases: ClassVar[tuple[str, ...]] = ()
     methods: ClassVar[frozenset[str]] = frozenset({"POST"})
     options: ClassVar[tuple[Option, ...]] = ()
     #: The exact reply to an event, where the sender requires one.
     reply: ClassVar[Reply | None] = None
+    #: The exact reply to a request that is not verified, where the sender requires one.
+    refusal: ClassVar[Reply | None] = None
     #: The form field that holds the JSON, where the sender may post a form.
     json_field: ClassVar[str] = ""
     #: Request headers that hold a credential in the clear; they are not stored with the event.

@@ -39,6 +39,7 @@ _PROJECT = {"id": 15, "name": "Diaspora", "path_with_namespace": "mike/diaspora"
 class GitLab(Provider):
     title = "GitLab"
     docs_url = "https://docs.gitlab.com/user/project/integrations/webhooks/"
+    proof = "HMAC-SHA256 of id, timestamp and body, or a shared token"
     secret_help = "the signing token (whsec_...), or else the secret token"
     credential_headers = frozenset({_TOKEN.name})
 

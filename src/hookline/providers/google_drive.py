@@ -74,7 +74,7 @@ class GoogleDrive(TokenProvider):
         headers = {
             "content-type": "application/json; utf-8",
             _CHANNEL.name: event_id or "01234567-89ab-cdef-0123456789ab",
-            _NUMBER.name: "1" if event_type == "sync" else f"{now:.0f}",
+            _NUMBER.name: "1" if event_type == "sync" else f"{now * 1000:.0f}",
             f"{_PREFIX}resource-id": "ret08u3rv24htgh289g",
             f"{_PREFIX}resource-state": event_type,
             f"{_PREFIX}resource-uri": "https://www.googleapis.com/drive/v3/changes?alt=json&pageToken=5",

@@ -13,6 +13,7 @@ is a hash of the item.
 Whenever a webhook is saved, Mandrill checks the URL with a HEAD, answered with an empty 200. Where that fails it posts
 an empty list signed with the key `test-webhook`, because the real one does not exist yet; that is answered unverified,
 while the source waits for first contact. Neither can create an Event.
+https://mandrill.zendesk.com/hc/en-us/articles/360038740014
 """
 
 from __future__ import annotations

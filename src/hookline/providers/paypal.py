@@ -38,6 +38,7 @@ _HOSTS = ("api.paypal.com", "api-m.paypal.com", "api.sandbox.paypal.com", "api-m
 class PayPal(SignedProvider):
     title = "PayPal"
     docs_url = "https://developer.paypal.com/api/rest/webhooks/rest/"
+    proof = "RSA-SHA256 of id, time, webhook id and CRC-32 of the body, by certificate"
     secret_help = "the id of the webhook, as PayPal's dashboard shows it"
 
     signature = Plain("paypal-transmission-sig")

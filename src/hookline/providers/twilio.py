@@ -6,7 +6,7 @@ shared key, as text.
 - Form: the URL, then each name and value, sorted by name, with nothing between them. The names and values are signed,
   not the bytes of the form, and where a name ends and its value begins is not: the deduplication key is therefore a
   hash of the signed text, so that the same text in another form is a duplicate.
-- GET: the URL with its query.
+- GET: the URL with its query, which is stored as the event's body, in JSON.
 - Anything else (JSON): the URL alone, in which `bodySHA256` is the lower-case hex SHA-256 of the raw body. Without it
   such a body is refused, since nothing would cover it.
 
@@ -28,6 +28,7 @@ handler cannot answer a live call, because it runs later.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -131,7 +132,10 @@ class Twilio(HmacProvider):
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         if _is_json(request) and isinstance(items := request.json(), list):
             return each_item(request, items, lambda item: self.parsed_event(item, config))
-        return (self.parsed_event(request, config),)
+        event = self.parsed_event(request, config)
+        if request.method == "GET":  # the URL is not stored with the event, so its body becomes what the query said
+            event = replace(event, body=json.dumps(request.query(), separators=(",", ":")).encode())
+        return (event,)
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         if _is_json(request):

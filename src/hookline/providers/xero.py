@@ -4,8 +4,7 @@ https://developer.xero.com/documentation/guides/webhooks/overview/
 
 When a webhook is set up, Xero sends several "intent to receive" requests without events, some signed wrongly on
 purpose, and wants 200 for the good and 401 for the bad. Every reply must come within five seconds, with an empty body
-and no cookies; 4xx other than 401 counts as broken. An intent to receive makes no event. What this provider answers is
-empty; a refusal is answered by the edge, whose 401 has the short JSON body of all refusals.
+and no cookies; 4xx other than 401 counts as broken. An intent to receive makes no event.
 
 A request is a batch: each of `events` becomes an event of its own, whose body is that one item. The type is its
 `eventCategory` and `eventType` with a full stop between (`INVOICE.UPDATE`). There is no event id, so the deduplication
@@ -35,6 +34,7 @@ class Xero(HmacProvider):
     docs_url = "https://developer.xero.com/documentation/guides/webhooks/overview/"
     secret_help = "the webhooks key of the app"
     reply = Reply()
+    refusal = Reply(status=401)
 
     signature = Plain("x-xero-signature")
     encoding = "base64"

@@ -51,7 +51,7 @@ def read_pem(content: bytes) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM file, in its order. Raises CannotVerify: what was fetched is not the caller's doing."""
     try:
         found = tuple(x509.load_pem_x509_certificates(content))
-    except ValueError:
+    except (ValueError, Warning):
         raise CannotVerify("document_unavailable", "what the certificate's URL answered is no certificate") from None
     if len(found) > MAX_CHAIN:
         raise CannotVerify("document_unavailable", f"the certificate's file holds more than {MAX_CHAIN} certificates")
@@ -65,7 +65,7 @@ def read_der(texts: Iterable[object]) -> tuple[x509.Certificate, ...]:
             x509.load_der_x509_certificate(binascii.a2b_base64(cast("str", text).encode(), strict_mode=True))
             for text in texts
         )
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, Warning):  # a warning, where those are errors, is about a certificate that is off
         raise NotVerified("malformed_certificate", "the token's x5c does not hold certificates") from None
 
 
