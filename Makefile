@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-brokers check bench-verify docs format lock migrations-check clean
+.PHONY: help run test test-brokers faults faults-short check bench-verify docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -36,6 +36,12 @@ test: $(DEV)  ## Set everything up and run the tests on SQLite, then on PostgreS
 test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as root) and run the tests with Celery on them
 	$(BIN)/python -m tests.brokers.packages
 	$(BIN)/python -m tests.postgres --set fsync=off -- $(BIN)/pytest tests/brokers $(ARGS)
+
+faults: $(DEV)  ## Kill and break everything for half an hour, and account for it (ARGS="--only WorkerKilled" for one)
+	$(BIN)/python -m faults $(ARGS)
+
+faults-short: $(DEV)  ## The same, bounded: a few rounds of the most telling faults
+	$(BIN)/python -m faults --short $(ARGS)
 
 check: $(DEV)  ## Lint, format, types, layers and migrations, without changing anything
 	$(BIN)/ruff check

@@ -9,8 +9,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from faults import report
@@ -130,14 +131,14 @@ def run_directory(keep: bool) -> Iterator[Path]:
             shutil.rmtree(directory)
 
 
-def run(chosen: list[type[Scenario]], plan: Plan, short: bool, seed: int, directory: Path) -> list[Outcome]:
-    """Play the scenarios one after the other."""
+def run(chosen: Sequence[tuple[type[Scenario], int]], plan: Plan, seed: int, directory: Path) -> list[Outcome]:
+    """Play the scenarios, each with its number of rounds, one after the other."""
     outcomes = []
     with ExitStack() as stack:
         proxy = Proxy()
         stack.callback(proxy.stop)
         databases, keys, chance = Databases(directory, stack), Keys(), random.Random(seed)
-        for number, kind in enumerate(chosen, 1):
+        for number, (kind, rounds) in enumerate(chosen, 1):
             scenario, outcome = kind(), Outcome(kind.name, kind.database)
             outcomes.append(outcome)
             try:
@@ -151,7 +152,7 @@ def run(chosen: list[type[Scenario]], plan: Plan, short: bool, seed: int, direct
             stage = Stage(place, database, proxy, keys, plan)
             stage.random.seed(chance.random())
             try:
-                play(scenario, stage, kind.short if short else kind.rounds or plan.rounds, outcome)
+                play(scenario, stage, rounds, outcome)
             finally:
                 stage.close()
             outcome.database = outcome.database.replace(database.name, f"{database.name} {database.version()}", 1)
@@ -164,7 +165,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m faults", description="Break everything, and account for everything.")
     parser.add_argument("--short", action="store_true", help="the bounded run of CI: a few rounds of some scenarios")
     parser.add_argument("--only", action="append", default=[], metavar="CLASS", help="a scenario; may be repeated")
-    parser.add_argument("--rounds", type=int, help="rounds of each scenario")
+    parser.add_argument("--rounds", type=int, help="rounds of a scenario that has no number of its own")
     parser.add_argument("--rate", type=float, help="events per second")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of the random moments")
     parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
@@ -178,14 +179,13 @@ def main() -> int:
     chosen = [known[name] for name in arguments.only] or [k for k in SCENARIOS if k.short or not arguments.short]
     plan = SHORT if arguments.short else LONG
     if arguments.rate:
-        plan = Plan(**{**vars(plan), "rate": arguments.rate})
-    if arguments.rounds:
-        plan = Plan(**{**vars(plan), "rounds": arguments.rounds})
-    short = arguments.short and not arguments.rounds
+        plan = replace(plan, rate=arguments.rate)
+    rounds = [
+        (kind.short if arguments.short else 0) or kind.rounds or arguments.rounds or plan.rounds for kind in chosen
+    ]
 
-    keep = arguments.keep
-    with run_directory(keep) as directory:
-        outcomes = run(chosen, plan, short, arguments.seed, directory)
+    with run_directory(arguments.keep) as directory:
+        outcomes = run(list(zip(chosen, rounds, strict=True)), plan, arguments.seed, directory)
         conditions = (
             f"{report.machine()}. {plan.rate:.0f} events/s, {plan.workers} workers, LEASE {plan.lease:g} s, "
             f"DELIVERY_TIMEOUT {plan.timeout:g} s, at most {plan.per_endpoint} deliveries under way per worker, "

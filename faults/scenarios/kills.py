@@ -64,7 +64,7 @@ class KilledAtPoints(Scenario):
     """SIGKILL of the server and of a worker at named points of the flows, one after the other, each time after another
     number of passages. What is started again has the next point waiting for it."""
 
-    name, continuous, repeaters = "killed at named points", True, 1
+    name, continuous, repeaters = "killed at named points", True, 2
     short, rounds = len(points.WORKER), 3 * len(points.WORKER)
     armed: int | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime
 
 import pytest
@@ -64,6 +65,17 @@ def test_a_lost_lease_is_logged_and_that_of_a_settled_job_is_not(
     with caplog.at_level(logging.WARNING, "hookline.engine"):
         desk.heartbeat()
     assert caplog.messages == [f"the lease of {lost.public_id} was lost while it ran"]
+
+
+def test_it_tells_the_time_of_the_database_where_this_machine_is_an_hour_ahead(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 3600)
+    desk = make_desk(jobs)
+    jobs.add(jobs.lane(), 1)
+    desk.take(1)
+    assert abs(desk.now() - right()) < 2
 
 
 def test_what_is_given_back_is_due_at_once_and_leaves_the_desk(jobs: Jobs) -> None:

@@ -15,7 +15,9 @@ from tests.providers.kits import kit_of
 pytestmark = pytest.mark.django_db
 
 #: Those whose secret both signs and verifies, with nothing to fetch.
-NAMES = [name for name in providers.names() if kit_of(name).signing == kit_of(name).secret and not kit_of(name).documents]
+NAMES = [
+    name for name in providers.names() if kit_of(name).signing == kit_of(name).secret and not kit_of(name).documents
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -42,7 +42,9 @@ def test_enabling_a_source_lets_the_sender_introduce_itself_again(client: Client
 
 def test_a_forged_request_does_not_end_the_wait(client: Client) -> None:
     source = sources.create("dropbox", secrets=["made-up app secret"])
-    forged = client.post(source.path, b"{}", content_type="application/json", headers={"x-dropbox-signature": "00" * 32})
+    forged = client.post(
+        source.path, b"{}", content_type="application/json", headers={"x-dropbox-signature": "00" * 32}
+    )
     assert forged.status_code == 401
     source.refresh_from_db()
     assert source.awaiting_handshake

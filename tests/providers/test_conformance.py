@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -174,22 +175,20 @@ def test_bytes_are_only_called_uncovered_where_they_are(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", [v for v in EVENTS if v.covered is None], ids=name_of)
-@pytest.mark.parametrize("change", [b"\n", b" ", b"\x00", b"\xff", b"{}"], ids=repr)
-def test_a_longer_body_is_refused(vector: Vector, change: bytes) -> None:
-    with pytest.raises(VerificationError):
-        vector.receive(replace(vector.request, body=vector.request.body + change))
+def test_a_longer_body_is_refused(vector: Vector) -> None:
+    for change in (b"\n", b" ", b"\x00", b"\xff", b"{}"):
+        with pytest.raises(VerificationError):
+            vector.receive(replace(vector.request, body=vector.request.body + change))
 
 
 @pytest.mark.parametrize("vector", [v for v in EVENTS if not (v.any_body and v.covered == [])], ids=name_of)
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"null", b"[]", b"{", b"\x00"], ids=repr)
-def test_another_body_is_refused(vector: Vector, body: bytes) -> None:
-    try:
-        received = vector.receive(replace(vector.request, body=body))
-    except VerificationError:
-        return
-    # Where the body is not signed, one may be genuine; but none of these is an event.
-    assert vector.covered == []
-    assert received.events == ()
+def test_another_body_is_refused(vector: Vector) -> None:
+    for body in (b"", b"\xff\xfe", b"null", b"[]", b"{", b"\x00"):
+        with contextlib.suppress(VerificationError):
+            received = vector.receive(replace(vector.request, body=body))
+            # Where the body is not signed, one may be genuine; but none of these is an event.
+            assert vector.covered == [], body
+            assert received.events == (), body
 
 
 @every_event
@@ -200,11 +199,11 @@ def test_a_wrong_secret_is_refused(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", [v for v in VECTORS if v.secrets], ids=name_of)  # some handshakes bring the secret
-@pytest.mark.parametrize("secrets", [[], [""], ["", ""]], ids=repr)
-def test_without_a_secret_nothing_is_accepted(vector: Vector, secrets: list[str]) -> None:
-    with pytest.raises(CannotVerify) as refusal:
-        replace(vector, secrets=secrets).receive()
-    assert refusal.value.status == 503
+def test_without_a_secret_nothing_is_accepted(vector: Vector) -> None:
+    for secrets in ([], [""], ["", ""]):
+        with pytest.raises(CannotVerify) as refusal:
+            replace(vector, secrets=secrets).receive()
+        assert refusal.value.status == 503
 
 
 @every_event
@@ -215,17 +214,18 @@ def test_a_missing_header_is_refused(vector: Vector) -> None:
             vector.receive(replace(vector.request, headers=headers))
 
 
-@every_event
-@pytest.mark.parametrize(
-    "value",
-    ["", " ", "garbage", "=", ",", ",,,,", "v1,", "v1,,", "v1=", "t=,v1=", "t=1,t=2,v1=ab", "sha256=", "v0=zz", "\x00",
-     "v1=" * 1000, "é", "\x80\xff", "☃", "\ud800", "٣"],
-    ids=lambda value: ascii(value)[:20],
+GARBAGE = (
+    "", " ", "garbage", "=", ",", ",,,,", "v1,", "v1,,", "v1=", "t=,v1=", "t=1,t=2,v1=ab", "sha256=", "v0=zz", "\x00",
+    "v1=" * 1000, "é", "\x80\xff", "☃", "\ud800", "٣",
 )  # fmt: skip
-def test_a_garbage_header_is_refused(vector: Vector, value: str) -> None:
+
+
+@every_event
+def test_a_garbage_header_is_refused(vector: Vector) -> None:
     for name in vector.signed_headers:
-        with pytest.raises(VerificationError):
-            vector.receive(vector.request.with_headers({name: value}))
+        for value in GARBAGE:
+            with pytest.raises(VerificationError):
+                vector.receive(vector.request.with_headers({name: value}))
 
 
 @every_event
@@ -248,9 +248,8 @@ def test_a_cut_or_padded_signature_is_refused(vector: Vector) -> None:
 
 
 @every_vector
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD", "", "post"])
-def test_a_method_that_the_sender_does_not_use_is_refused(vector: Vector, method: str) -> None:
-    if method not in vector.provider.methods:
+def test_a_method_that_the_sender_does_not_use_is_refused(vector: Vector) -> None:
+    for method in {"GET", "PUT", "DELETE", "HEAD", "", "post"} - vector.provider.methods:
         with pytest.raises(WrongMethod):
             vector.receive(replace(vector.request, method=method))
 
@@ -313,43 +312,27 @@ def test_a_future_timestamp_is_refused(vector: Vector) -> None:
     assert refusal.value.reason == "timestamp_in_future"
 
 
+NO_TIMESTAMPS = (
+    "", "abc", "-1", "+1", " 1", "1 ", "1.5", "1e9", "1_0", "0x10", "NaN", "Infinity", "9" * 15, "9" * 5000, "٣", "١٢٣",
+)  # fmt: skip
+
+
 @every_timed_event
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "abc",
-        "-1",
-        "+1",
-        " 1",
-        "1 ",
-        "1.5",
-        "1e9",
-        "1_0",
-        "0x10",
-        "NaN",
-        "Infinity",
-        "9" * 15,
-        "9" * 5000,
-        "٣",
-        "١٢٣",
-    ],
-    ids=lambda text: ascii(text)[:20],
-)
-def test_an_empty_or_malformed_timestamp_is_refused_for_what_it_is(vector: Vector, text: str) -> None:
-    changed = with_timestamp(vector, text)
-    if isinstance(changed, bytes):
-        request = replace(vector.request, body=changed)
-    else:
-        request = vector.request.with_headers(changed)
-    with pytest.raises(VerificationError) as refusal:
-        enforced(vector).receive(request)
-    expected = {"missing_header", "missing_part", "missing_timestamp", "malformed_timestamp"}
-    if isinstance(changed, bytes):  # a number in JSON: most of these spoil the JSON around it
-        expected |= {"unreadable_json", "wrong_field"}
-        if text in (" 1", "1 "):  # white space that JSON allows around a number
-            expected |= {"timestamp_too_old"}
-    assert refusal.value.reason in expected
+def test_an_empty_or_malformed_timestamp_is_refused_for_what_it_is(vector: Vector) -> None:
+    for text in NO_TIMESTAMPS:
+        changed = with_timestamp(vector, text)
+        if isinstance(changed, bytes):
+            request = replace(vector.request, body=changed)
+        else:
+            request = vector.request.with_headers(changed)
+        with pytest.raises(VerificationError) as refusal:
+            enforced(vector).receive(request)
+        expected = {"missing_header", "missing_part", "missing_timestamp", "malformed_timestamp"}
+        if isinstance(changed, bytes):  # a number in JSON: most of these spoil the JSON around it
+            expected |= {"unreadable_json", "wrong_field"}
+            if text in (" 1", "1 "):  # white space that JSON allows around a number
+                expected |= {"timestamp_too_old"}
+        assert refusal.value.reason in expected, text
 
 
 # ---- composing and signing ----------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from tests.providers.vectors import Vector, load, load_all
 EVENTS = [vector for vector in load_all() if vector.is_event]
 
 fuzzed = settings(
-    deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 #: Every kind of character, lone surrogates and those that no HTTP server would hand on included.
@@ -129,18 +129,16 @@ def test_arbitrary_options(vector: Vector, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("vector", EVENTS, ids=lambda vector: f"{vector.provider_name}: {vector.why[:40]}")
-@pytest.mark.parametrize(
-    "body", [b'{"type":"\xff"}', b"\xff\xfe{\x00}\x00", b"[" * 100_000, b'{"id":' + b"9" * 5000 + b"}"]
-)
-def test_a_correctly_signed_body_that_is_not_json_is_unreadable(vector: Vector, body: bytes) -> None:
-    try:
-        request, receiver = vector.signed(replace(vector.request, body=body))
-    except VerificationError:
-        return  # what is signed stands inside the body, and cannot be found in this one
-    except ConfigurationError:
-        return  # no key of ours fits these options
-    if vector.any_body:
-        assert receiver.receive(request).events[0].body == body
-    else:
-        with pytest.raises(Unreadable):
-            receiver.receive(request)
+def test_a_correctly_signed_body_that_is_not_json_is_unreadable(vector: Vector) -> None:
+    for body in (b'{"type":"\xff"}', b"\xff\xfe{\x00}\x00", b"[" * 100_000, b'{"id":' + b"9" * 5000 + b"}"):
+        try:
+            request, receiver = vector.signed(replace(vector.request, body=body))
+        except VerificationError:
+            continue  # what is signed stands inside the body, and cannot be found in this one
+        except ConfigurationError:
+            continue  # no key of ours fits these options
+        if vector.any_body:
+            assert receiver.receive(request).events[0].body == body
+        else:
+            with pytest.raises(Unreadable):
+                receiver.receive(request)

@@ -33,6 +33,8 @@ class Desk(Generic[J]):
         self._jobs: dict[UUID, tuple[J, float]] = {}
         self._lanes: Counter[UUID] = Counter()
         self._after = engine.FIRST
+        #: By how many seconds this machine's clock is ahead of the database's.
+        self._ahead = 0.0
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -52,11 +54,17 @@ class Desk(Generic[J]):
         # because another worker was just taking theirs), or when there are fewer places than lanes.
         unvisited = len(lanes) * 2 >= engine.LANES or len(jobs) == limit == len(lanes)
         self._after = max(lanes) if unvisited else engine.FIRST
+        if jobs and (until := jobs[0].lease_until):
+            self._ahead = time.time() - (until.timestamp() - self.lease)
         with self._lock:
             for job in jobs:
                 self._jobs[job.id] = (job, time.monotonic())
                 self._lanes[self._lane_of(job)] += 1
         return jobs
+
+    def now(self) -> float:
+        """Unix time by the database's clock, as the last claim told it: this machine's own may be wrong."""
+        return time.time() - self._ahead
 
     def done(self, job: J) -> None:
         """Forget a job that is settled or lost."""

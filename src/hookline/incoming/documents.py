@@ -177,8 +177,15 @@ def _failure_of(response: Response) -> str:
 
 
 def load_document(document: Document) -> Response:
-    """Fetch a document through the guarded transport; the same rules as for endpoints, and the document's own hosts."""
-    return asyncio.run(_load(document))
+    """Fetch a document through the guarded transport; the same rules as for endpoints, and the document's own hosts.
+
+    Raises RuntimeError on an event loop's thread, which would stand still meanwhile.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_load(document))
+    raise RuntimeError("a document must not be fetched on the thread of an event loop")
 
 
 async def _load(document: Document) -> Response:

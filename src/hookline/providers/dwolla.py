@@ -1,6 +1,6 @@
 """Dwolla: `X-Request-Signature-SHA-256: <hex>`, HMAC-SHA256 over the raw body; the key is the subscription's secret.
 
-https://developers.dwolla.com/docs/working-with-webhooks#validating-webhooks
+https://developers.dwolla.com/guides/webhooks/process-validate
 
 The type is the body's `topic` (`transfer_completed`), the id its `id`, the same when Dwolla tries again. There is no
 timestamp in the signature: whoever captured a request can send it again, which then counts as a duplicate. The body has
@@ -22,7 +22,7 @@ from hookline.providers.schemes.signed import write_iso8601
 
 class Dwolla(HmacProvider):
     title = "Dwolla"
-    docs_url = "https://developers.dwolla.com/docs/working-with-webhooks"
+    docs_url = "https://developers.dwolla.com/guides/webhooks/process-validate"
 
     secret_help = "the secret that you gave to the webhook subscription"
 

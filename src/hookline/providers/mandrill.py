@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hookline.core.forms import URLENCODED
-from hookline.core.request import WebhookRequest, read_headers
+from hookline.core.request import WebhookRequest, parse_json, read_headers
 from hookline.providers.base import ParsedEvent, Reply, SourceConfig, hash_key
 from hookline.providers.schemes.batches import each_item
 from hookline.providers.schemes.hmac import HmacProvider, as_sent
@@ -71,6 +71,10 @@ class Mandrill(HmacProvider):
     def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
         fields = (f"{name}{value}" for name, value in sorted(request.form().items()))
         return as_sent(f"{request.url}{''.join(fields)}", "utf-8")
+
+    def payload(self, request: WebhookRequest) -> Any:
+        """The list in the form; of a stored event, whose body is its own item, that item."""
+        return parse_json(request.body) if request.body.startswith(b"{") else super().payload(request)
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         return each_item(request, self.payload(request), lambda item: self.parsed_event(item, config))

@@ -19,6 +19,9 @@ from hookline.providers.schemes.signatures import Signature
 
 MAX_TOLERANCE = 7 * 86400
 
+#: Stands for the timestamp; nobody signs a NUL.
+_MARK = "\0"
+
 
 def seconds(text: str) -> int:
     """A tolerance as an option writes it. Raises ValueError."""
@@ -47,12 +50,15 @@ class SignedProvider(Provider):
     #: Whether there is a timestamp. Worked out from the above.
     timed: ClassVar[bool] = False
     _signed: ClassVar[tuple[Part | bytes, ...]] = (BODY,)
+    #: What stands before the body, with a mark for the timestamp, where nothing else is signed.
+    _head: ClassVar[str | None] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         signature = getattr(cls, "signature", None)  # the bases beside this one state none
         cls.timed = cls.timestamp_at is not None or (signature is not None and signature.has_timestamp)
         cls._signed = tuple(part.encode() if isinstance(part, str) else part for part in cls.signed)
+        cls._head = _head_of(cls.signed)
 
     # ---- steps ------------------------------------------------------------------------------------
     def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
@@ -60,15 +66,19 @@ class SignedProvider(Provider):
         used = None
         if self.timed:
             timestamp, used = self.check_timestamp(request, timestamp, config, now)
+        self.compare(texts, self.signed_text(request, timestamp), config)
+        return used
+
+    def compare(self, texts: list[str], signed: bytes, config: SourceConfig) -> None:
+        """Return if one of these signatures, as they were sent, was made for these bytes with a secret; else raise."""
         candidates = [raw for text in texts if (raw := decode(text, self.encoding)) is not None]
         if not candidates:
             raise NotVerified("malformed_signature", f"no well-formed {self.encoding} signature was sent")
-        signed = self.signed_text(request, timestamp)
         problem = None
         for secret in config.secrets:
             try:
                 if self.matches(secret, signed, candidates):
-                    return used
+                    return
             except ValueError as error:
                 problem = error  # told at the end, so that one bad secret does not lock out what another has signed
         if problem is not None:
@@ -104,6 +114,14 @@ class SignedProvider(Provider):
 
     def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
         """The exact bytes that the signature covers. Raises VerificationError."""
+        head = self._head
+        if head is not None:  # most senders; the rest of this function does the same, more slowly
+            if not head:
+                return request.body
+            text = head.replace(_MARK, timestamp)
+            if text.isascii():
+                return text.encode() + request.body
+            return as_sent(text, "latin-1" if self.timestamp_at is None else self.timestamp_at.charset) + request.body
         pieces = []
         for part in self._signed:
             if part is BODY:
@@ -135,7 +153,8 @@ class SignedProvider(Provider):
             text = self.timestamp_at.read(request)
             if not text:
                 raise self.timestamp_at.missing()
-        tolerance = self.tolerance_of(config)
+        # From the source's option or the provider's own value; None: no window is enforced.
+        tolerance = configured_tolerance(config, None) if "tolerance" in config.options else self.tolerance
         if tolerance is None:
             return text, None
         sent_at = self.read_timestamp(text)
@@ -143,16 +162,13 @@ class SignedProvider(Provider):
             raise NotVerified("malformed_timestamp", f"the timestamp {text[:40]!r} cannot be read")
         return text, check_age(now - sent_at, tolerance)
 
-    def tolerance_of(self, config: SourceConfig) -> int | None:
-        """Seconds, from the source's option `tolerance` or the provider's own value; None: no window is enforced."""
-        return configured_tolerance(config, self.tolerance)
-
     def read_timestamp(self, text: str) -> float | None:
         """Unix time in seconds, or None for a text that is not a timestamp."""
-        if self.timestamp_unit == "iso8601":
+        unit = self.timestamp_unit
+        if unit == "iso8601":
             return parse_iso8601(text)
         number = parse_timestamp(text)
-        return number / 1000 if number is not None and self.timestamp_unit == "ms" else number
+        return number / 1000 if unit == "ms" and number is not None else number
 
     def write_timestamp(self, now: float) -> str:
         """`now` the way this sender writes it."""
@@ -165,6 +181,13 @@ class SignedProvider(Provider):
     def known_options(self) -> tuple[Option, ...]:
         options = super().known_options
         return (*options, tolerance_option(self.tolerance)) if self.timed else options
+
+
+def _head_of(signed: tuple[Part | str, ...]) -> str | None:
+    """What stands before the body, with a mark for the timestamp; None where something else is signed."""
+    *before, last = signed
+    texts = [_MARK if part is TIMESTAMP else part for part in before]
+    return "".join(map(str, texts)) if last is BODY and all(isinstance(text, str) for text in texts) else None
 
 
 def tolerance_option(default: int | None) -> Option:
@@ -180,17 +203,17 @@ def configured_tolerance(config: SourceConfig, default: int | None) -> int | Non
         return default
     try:
         return seconds(configured)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise CannotVerify("bad_option", f"the option 'tolerance' of this source is wrong: {error}") from None
 
 
 def check_age(age: float, tolerance: float) -> float:
     """How much of the tolerance is used up. Raises NotVerified for a request outside the window. All in seconds."""
-    if age > tolerance:
+    if -tolerance <= age <= tolerance:
+        return abs(age) / tolerance
+    if age > 0:
         raise NotVerified("timestamp_too_old", f"signed {age:.0f} s ago; at most {tolerance} s allowed")
-    if age < -tolerance:
-        raise NotVerified("timestamp_in_future", f"signed {-age:.0f} s ahead; at most {tolerance} s allowed")
-    return abs(age) / tolerance
+    raise NotVerified("timestamp_in_future", f"signed {-age:.0f} s ahead; at most {tolerance} s allowed")
 
 
 def parse_iso8601(text: str) -> float | None:

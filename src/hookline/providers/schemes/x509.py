@@ -65,7 +65,11 @@ def read_der(texts: Iterable[object]) -> tuple[x509.Certificate, ...]:
             x509.load_der_x509_certificate(binascii.a2b_base64(cast("str", text).encode(), strict_mode=True))
             for text in texts
         )
-    except (ValueError, AttributeError, Warning):  # a warning, where those are errors, is about a certificate that is off
+    except (
+        ValueError,
+        AttributeError,
+        Warning,
+    ):  # a warning is about a certificate that is off
         raise NotVerified("malformed_certificate", "the token's x5c does not hold certificates") from None
 
 
