@@ -7,6 +7,7 @@ ARGS ?=
 
 # The tests run once per database. `make test WORKERS=0` runs them in one process.
 WORKERS ?= 2
+FUZZ_SECONDS ?= 20
 # These touch no database, so once is enough.
 PURE_TESTS := tests/core tests/providers
 
@@ -19,7 +20,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-brokers faults faults-short check bench-verify docs format lock migrations-check clean
+.PHONY: help run test test-brokers faults faults-short check bench-verify fuzz docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -55,6 +56,9 @@ migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 
 bench-verify: $(DEV)  ## Time the verification of each provider against the bare primitive and the official SDK
 	$(BIN)/python -m bench.verify $(ARGS)
+
+fuzz: $(DEV)  ## Fuzz every provider with bent requests, guided by coverage (FUZZ_SECONDS=20)
+	$(BIN)/python -m fuzz.requests -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 $(ARGS)
 
 docs: $(DEV)  ## Write the pages about the providers from the code
 	$(BIN)/python docs/generate.py

@@ -48,7 +48,7 @@ def main() -> int:
             continue  # tokens and JWTs are measured by what they compare, not by a signature over the body
         request, config = signed_request(provider, kit)
         label, primitive = bare(provider, request.body)
-        works = [partial(provider.verify, request, config, NOW), primitive]
+        works: list[Callable[[], object]] = [partial(provider.verify, request, config, NOW), primitive]
         if name in SDKS:
             works.append(SDKS[name](request, config.secrets[0], NOW))
         ours, bare_time, *sdk_times = best(works, arguments.seconds)
@@ -81,8 +81,7 @@ def signed_request(provider: Provider, kit: Kit) -> tuple[WebhookRequest, Source
 def bare(provider: Provider, body: bytes) -> tuple[str, Callable[[], object]]:
     """The primitive that any verifier of this scheme must run at least once, on the body's bytes."""
     if isinstance(provider, HmacProvider):
-        key = b"k" * 32
-        return f"hmac {provider.digest}", lambda: hmac.digest(key, body, provider.digest)
+        return f"hmac {provider.digest}", lambda: hmac.digest(b"k" * 32, body, provider.digest)
     if isinstance(provider, KeyedDigestProvider):
         return provider.digest, lambda: hashlib.new(provider.digest, body).digest()
     assert isinstance(provider, PublicKeyProvider)

@@ -37,7 +37,7 @@ SURENESS = {
     "nothing computed": "the secret itself is compared; nothing is computed",
 }
 
-_MARKERS = {BODY: "body", TIMESTAMP: "timestamp", URL: "URL", METHOD: "method"}
+_MARKERS: dict[Part, str] = {BODY: "body", TIMESTAMP: "timestamp", URL: "URL", METHOD: "method"}
 
 
 def pages() -> Iterator[tuple[Path, str]]:

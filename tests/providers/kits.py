@@ -127,8 +127,9 @@ def certificate(
 ) -> x509.Certificate:
     """A certificate for one of our keys, issued by another or, without, by itself; valid from 2000 to 2100.
 
-    `mark` is the OID of an extension without content.
+    It may issue others unless it is itself issued by another key than number 0. `mark` is the OID of an extension.
     """
+    is_authority = issuer is None or issuer_number == 0
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
     builder = (
         x509.CertificateBuilder()
@@ -138,8 +139,15 @@ def certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(True, False, False, False, False, True, True, False, False), critical=True)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(True, False, False, False, False, is_authority, is_authority, False, False), True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private_key(algorithm, number).public_key()), False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                private_key(algorithm, issuer_number if issuer else number).public_key()
+            ),
+            False,
+        )
     )
     if mark:
         extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(mark), b"\x05\x00")
