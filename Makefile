@@ -20,7 +20,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-brokers faults faults-short check bench-verify fuzz docs format lock migrations-check clean
+.PHONY: help run test test-brokers faults faults-short check bench bench-verify fuzz docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -53,6 +53,10 @@ check: $(DEV)  ## Lint, format, types, layers and migrations, without changing a
 
 migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 	$(MIGRATIONS_CHECK)
+
+bench: $(DEV)  ## Measure ingest on PostgreSQL and on SQLite, as ratios within one run (minutes)
+	$(BIN)/python -m bench.ingest --database postgresql $(ARGS)
+	$(BIN)/python -m bench.ingest --database sqlite $(ARGS)
 
 bench-verify: $(DEV)  ## Time the verification of each provider against the bare primitive and the official SDK
 	$(BIN)/python -m bench.verify $(ARGS)

@@ -21,7 +21,7 @@ class Scenario(ABC):
     rounds: ClassVar[int] = 0
     #: How many workers may have to repeat all that they have under way, in each round.
     repeaters: ClassVar[int] = 0
-    #: A break of the network is felt as failed attempts, each of which the consumer may have seen.
+    #: No such bound in all: attempts fail, or go unrecorded, one after the other, and the consumer may have seen each.
     bounded_by_attempts: ClassVar[bool] = False
 
     #: The next round follows at once, and recovering counts from the last one; otherwise each round waits for it.

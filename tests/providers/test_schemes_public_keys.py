@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode, urlsafe_b64decode
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,10 @@ from tests.providers.kits import certificate, kit_of, private_key, private_pem
 from tests.providers.vectors import load
 
 NOW = 1_700_000_000.0
+
+
+def b64url(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def request_of(body: bytes = b"{}", url: str = "https://hooks.example.com/in/abc", **headers: str) -> WebhookRequest:
@@ -154,6 +158,23 @@ def test_an_apple_notification_needs_the_whole_chain_in_order() -> None:
     without_our_root = SourceConfig((kit.secret,))
     with pytest.raises(NotVerified, match="untrusted_certificate"):
         kit.receive(provider, apple(), NOW, without_our_root)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("change", [0x01, 0x80, 0xFF], ids=hex)
+def test_a_certificate_with_any_byte_changed_is_refused_and_breaks_nothing(place: int, change: int) -> None:
+    vector = load("apple_app_store")[0]
+    header, payload, signature = vector.request.json()["signedPayload"].split(".")
+    fields = json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4)))
+    genuine = b64decode(fields["x5c"][place])
+    for position in range(len(genuine)):
+        changed = bytearray(genuine)
+        changed[position] ^= change
+        chain = [*fields["x5c"]]
+        chain[place] = b64encode(bytes(changed)).decode()
+        token = f"{b64url(json.dumps({**fields, 'x5c': chain}))}.{payload}.{signature}"
+        with pytest.raises(NotVerified):
+            vector.receive(json_request({"signedPayload": token}))
 
 
 def test_an_apple_notification_of_the_sandbox_or_of_another_app_is_refused() -> None:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import cast
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
 from hookline.core.url import host_matches, parse_url
@@ -27,6 +27,18 @@ from hookline.providers.schemes.keys import PublicKey
 
 #: A chain longer than this is an attempt to make us compute.
 MAX_CHAIN = 6
+
+#: What `cryptography` raises for a certificate that is not one. Parts are only read when they are asked for. A warning,
+#: where those are errors, is about a certificate that is off.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    Warning,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def certificate_document(url: str, allowed_hosts: tuple[str, ...]) -> Document:
@@ -51,7 +63,7 @@ def read_pem(content: bytes) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM file, in its order. Raises CannotVerify: what was fetched is not the caller's doing."""
     try:
         found = tuple(x509.load_pem_x509_certificates(content))
-    except (ValueError, Warning):
+    except _UNREADABLE:
         raise CannotVerify("document_unavailable", "what the certificate's URL answered is no certificate") from None
     if len(found) > MAX_CHAIN:
         raise CannotVerify("document_unavailable", f"the certificate's file holds more than {MAX_CHAIN} certificates")
@@ -80,7 +92,13 @@ def check_chain(chain: Sequence[x509.Certificate], now: float, roots: Sequence[x
     """
     if not chain:
         raise NotVerified("malformed_certificate", "there is no certificate")
-    moment = datetime.fromtimestamp(now, UTC)
+    try:
+        _check_chain(chain, datetime.fromtimestamp(now, UTC), roots)
+    except _UNREADABLE:
+        raise NotVerified("malformed_certificate", "a certificate of the chain cannot be read") from None
+
+
+def _check_chain(chain: Sequence[x509.Certificate], moment: datetime, roots: Sequence[x509.Certificate]) -> None:
     for certificate in chain:
         if not certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc:
             raise NotVerified("expired_certificate", "a certificate of the chain is not valid at this time")
@@ -102,7 +120,7 @@ def check_issued(certificate: x509.Certificate, issuer: x509.Certificate, depth:
     try:
         certificate.verify_directly_issued_by(issuer)
         found = {type(extension.value): extension.value for extension in issuer.extensions}
-    except (x509.DuplicateExtension, InvalidSignature, ValueError, TypeError):
+    except (*_UNREADABLE, InvalidSignature):
         raise NotVerified("untrusted_certificate", "a certificate of the chain was not issued by the next") from None
     constraints, usage = found.get(x509.BasicConstraints), found.get(x509.KeyUsage)
     is_authority = isinstance(constraints, x509.BasicConstraints) and constraints.ca
@@ -115,7 +133,10 @@ def check_issued(certificate: x509.Certificate, issuer: x509.Certificate, depth:
 
 def common_name(certificate: x509.Certificate) -> str:
     """The last common name of the subject; empty where there is none."""
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except _UNREADABLE:
+        return ""
     return str(names[-1].value) if names else ""
 
 
@@ -123,7 +144,7 @@ def key_of(certificate: x509.Certificate) -> PublicKey:
     """The certificate's key, of whatever kind: whoever verifies checks it. Raises NotVerified for an unknown kind."""
     try:
         return cast("PublicKey", certificate.public_key())
-    except ValueError:
+    except _UNREADABLE:
         raise NotVerified("malformed_certificate", "the certificate's key is of an unknown kind") from None
 
 
@@ -160,5 +181,5 @@ def has_extension(certificate: x509.Certificate, oid: str) -> bool:
     """Whether the certificate has an extension of this OID."""
     try:
         return any(extension.oid.dotted_string == oid for extension in certificate.extensions)
-    except (ValueError, x509.DuplicateExtension):
+    except _UNREADABLE:
         return False
