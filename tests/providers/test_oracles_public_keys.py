@@ -129,14 +129,15 @@ def test_google_pubsub_accepts_what_pyjwt_signs_and_looks_at_every_claim() -> No
 
     assert send(google_token()) == "message"
     assert send(google_token(iss="accounts.google.com"), NOW + 3600) == "message"
-    for changes, reason in [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"iss": "https://accounts.google.com.attacker.example"}, "wrong_issuer"),
         ({"aud": "https://hooks.example.com/in/other"}, "wrong_audience"),
         ({"email": "attacker@evil.iam.gserviceaccount.com"}, "wrong_account"),
         ({"email_verified": False}, "wrong_account"),
         ({"email_verified": "true"}, "wrong_account"),
         ({"exp": NOW - 61}, "timestamp_too_old"),
-    ]:
+    ]
+    for changes, reason in wrong:
         with pytest.raises(NotVerified, match=reason):
             send(google_token(**changes))
 

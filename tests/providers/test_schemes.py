@@ -246,7 +246,7 @@ def test_a_public_key_is_never_taken_for_the_secret_of_an_hmac() -> None:
     token = make_jws({"alg": "RS256"}, b"{}", private_pem("rsa-sha256"))
     check_signature(read_jws(token, ("RS256",)), [public_key(pem.decode(), "rsa-sha256")])
     with pytest.raises(NotVerified):
-        check_signature(read_jws(token, ("RS256",)), [pem, private_key("ecdsa-p256-sha256", 0).public_key()])  # type: ignore[list-item]
+        check_signature(read_jws(token, ("RS256",)), [pem, private_key("ecdsa-p256-sha256", 0).public_key()])
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,7 @@ class Endpoint(Lane):
     prefix = "ep"
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="endpoints")
-    # Null and not empty where there is none: nulls are not duplicates of each other.
-    uid = models.CharField(  # noqa: DJ001
+    uid = models.CharField(  # noqa: DJ001  # null where there is none: nulls are not duplicates of each other
         max_length=256, null=True, blank=True, help_text="Your own unique id for this endpoint."
     )
     url = models.URLField(max_length=2000)

@@ -10,7 +10,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hookline.server.settings")
 
 django_application = get_asgi_application()
 
-# After Django is set up, because the edge imports models.
-from hookline.incoming.asgi import IngestEdge  # noqa: E402
+from hookline.incoming.asgi import IngestEdge  # noqa: E402  # imports models, so only after Django is set up
 
 application = IngestEdge(django_application)

@@ -77,11 +77,7 @@ def read_der(texts: Iterable[object]) -> tuple[x509.Certificate, ...]:
             x509.load_der_x509_certificate(binascii.a2b_base64(cast("str", text).encode(), strict_mode=True))
             for text in texts
         )
-    except (
-        ValueError,
-        AttributeError,
-        Warning,
-    ):  # a warning is about a certificate that is off
+    except (*_UNREADABLE, AttributeError):  # the latter for what is no text
         raise NotVerified("malformed_certificate", "the token's x5c does not hold certificates") from None
 
 
