@@ -1,4 +1,4 @@
-# `make` alone lists what there is. Needs Python 3.11 or later with venv, and nothing else.
+# `make` alone lists what there is. Needs Python 3.11 or later with venv, and nothing else; test-npm also needs Node.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,17 +10,20 @@ WORKERS ?= 2
 FUZZ_SECONDS ?= 20
 # These touch no database, so once is enough.
 PURE_TESTS := tests/core tests/providers
+# These need more than Python, and have targets of their own.
+APART := --ignore=tests/brokers --ignore=tests/npm
 
 # Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once.
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
+NPM := tests/npm/node_modules/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-brokers faults faults-short check bench bench-verify fuzz docs format lock migrations-check clean
+.PHONY: help run test test-brokers test-npm faults faults-short check bench bench-verify fuzz docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -30,13 +33,16 @@ run: $(RUN)  ## Set everything up and start the demo (ARGS="--port 9000" for ano
 	$(BIN)/hookline serve --demo $(ARGS)
 
 test: $(DEV)  ## Set everything up and run the tests on SQLite, then on PostgreSQL (ARGS="-k name" for some)
-	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest -n $(WORKERS) --ignore=tests/brokers $(ARGS)
+	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest -n $(WORKERS) $(APART) $(ARGS)
 	$(BIN)/python -m tests.postgres --set fsync=off -- \
-		$(BIN)/pytest -n $(WORKERS) --ignore=tests/brokers $(PURE_TESTS:%=--ignore=%) $(ARGS)
+		$(BIN)/pytest -n $(WORKERS) $(APART) $(PURE_TESTS:%=--ignore=%) $(ARGS)
 
 test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as root) and run the tests with Celery on them
 	$(BIN)/python -m tests.brokers.packages
 	$(BIN)/python -m tests.postgres --set fsync=off -- $(BIN)/pytest tests/brokers $(ARGS)
+
+test-npm: $(DEV) $(NPM)  ## Install the senders' npm packages (needs Node) and hold the providers against them
+	$(BIN)/pytest tests/npm $(ARGS)
 
 faults: $(DEV)  ## Kill and break everything for half an hour, and account for it (ARGS="--only WorkerKilled" for one)
 	$(BIN)/python -m faults $(ARGS)
@@ -77,7 +83,7 @@ lock: $(DEV)  ## Choose the newest versions that pyproject.toml allows, and writ
 		--output-file requirements/dev.txt pyproject.toml
 
 clean:  ## Remove everything that make created
-	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) tests/npm/node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 MIGRATIONS_CHECK := $(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings hookline
@@ -102,4 +108,11 @@ $(RUN): $(BIN)/python requirements/run.txt pyproject.toml
 
 $(DEV): $(RUN) requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(NPM): tests/npm/package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || a == 20 && b >= 19 ? 0 : 1)' \
+		2>/dev/null && command -v npm >/dev/null || { \
+		echo "These tests need Node 20.19 or later, with npm, on the PATH. Everything else works without it."; exit 1; } >&2
+	cd tests/npm && npm ci --no-audit --no-fund
 	@touch $@

@@ -211,7 +211,7 @@ const packages = {
 
   'modern-treasury': async () => {
     const { default: ModernTreasury } = await import('modern-treasury')
-    const { webhooks } = new ModernTreasury({ apiKey: 'made-up', organizationId: 'made-up' })
+    const { webhooks } = new ModernTreasury({ apiKey: 'made-up', organizationID: 'made-up' })
     return {
       verify: (request) => webhooks.validateSignature(text(request), request.headers, { key: request.secret }),
       sign: (request) => ({ 'x-signature': webhooks.getSignature(text(request), { key: request.secret }) }),

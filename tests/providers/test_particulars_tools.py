@@ -88,7 +88,7 @@ def test_a_form_of_gitea_without_its_payload_is_refused() -> None:
 def test_linear_stamps_a_try_again_anew_and_it_is_a_duplicate() -> None:
     vector = load("linear")[0]
     later = vector.provider.sign(vector.request, vector.config, vector.now + 3600)
-    assert later.body != vector.request.body
+    assert later.json()["webhookTimestamp"] == 1676060545000  # a number: Linear's SDK refuses text
     (event,) = vector.receive(later, now=vector.now + 3600).events
     assert event.dedup_key == vector.expected["dedup_key"]
 

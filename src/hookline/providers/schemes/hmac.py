@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
-from hookline.core.signing import Digest, Mac, decode, equal
+from hookline.core.signing import Digest, Mac, decode, equal, mac
 from hookline.exceptions import CannotVerify, ConfigurationError
 from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.signed import SignedProvider, as_sent, seconds
@@ -46,11 +46,11 @@ class HmacProvider(SignedProvider):
         return any(equal(expected, candidate) for candidate in candidates)
 
     def make(self, secret: str, signed: bytes) -> bytes:
-        return Mac(self.digest, self.key(secret))(signed)
+        return mac(self.digest, self.key(secret), signed)
 
     # ---- shared -----------------------------------------------------------------------------------
     @cached_property
-    def mac_of(self) -> Callable[[str], Mac]:
+    def mac_of(self) -> Callable[[str], Callable[[bytes], bytes]]:
         """The prepared HMAC of a secret; those of the last 1024 are kept. Raises ValueError for one that is no key."""
         return lru_cache(maxsize=1024)(lambda secret: Mac(self.digest, self.key(secret)))
 

@@ -126,14 +126,14 @@ class SignedProvider(Provider):
         for part in self._signed:
             if part is BODY:
                 pieces.append(request.body)
-            elif isinstance(part, bytes):
-                pieces.append(part)
             elif part is TIMESTAMP:
                 pieces.append(as_sent(timestamp, "latin-1" if self.timestamp_at is None else self.timestamp_at.charset))
             elif part is URL:
                 pieces.append(as_sent(request.url, "utf-8"))
             elif part is METHOD:
                 pieces.append(as_sent(request.method, "latin-1"))
+            elif isinstance(part, bytes):
+                pieces.append(part)
             else:
                 pieces.append(as_sent(part.read(request), part.charset))
         return b"".join(pieces)
