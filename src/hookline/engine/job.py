@@ -68,7 +68,6 @@ class Job(Row):
         """Tell those who want to know that these jobs, whose workers are gone, have no tries left."""
 
 
-
 def revive(jobs: models.QuerySet[J], note: str) -> int:
     """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone."""
     finished = jobs.filter(state__in=[State.SUCCEEDED, State.DEAD, State.CANCELLED])

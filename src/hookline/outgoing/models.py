@@ -132,7 +132,6 @@ class Delivery(Job):
             signals.delivery_dead.send_robust(cls, delivery=delivery)
 
 
-
 class Attempt(Row):
     """One HTTP try of a Delivery."""
 
