@@ -44,7 +44,7 @@ test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as r
 test-npm: $(DEV) $(NPM)  ## Install the senders' npm packages (needs Node) and hold the providers against them
 	$(BIN)/pytest tests/npm $(ARGS)
 
-faults: $(DEV)  ## Kill and break everything for half an hour, and account for it (ARGS="--only WorkerKilled" for one)
+faults: $(DEV)  ## Kill and break everything for many rounds, and account for it (ARGS="--only WorkerKilled" for one)
 	$(BIN)/python -m faults $(ARGS)
 
 faults-short: $(DEV)  ## The same, bounded: a few rounds of the most telling faults

@@ -243,17 +243,23 @@ class Stage:
     def unfinished(self, older: float) -> int:
         """Events and deliveries of more than so many seconds ago that are not done. Raises DATABASE_ERRORS."""
         waiting = "(SELECT count(*) FROM hookline_{} WHERE state IN ('pending', 'running') AND created_at < {})"
-        ago = self.database.ago.format(older)
+        ago = self.database.ago.format(f"{older:.3f}")
         sql = f"SELECT {waiting.format('event', ago)} + {waiting.format('delivery', ago)}"
         return int(self.database.rows(sql)[0][0])
 
     def wait_recovered(self, since: float) -> float:
-        """Wait until webhooks are acknowledged and nothing older than a second waits. Returns seconds after `since`.
+        """Wait until webhooks are acknowledged, and nothing from before `since` nor older than a second waits.
+
+        Returns seconds after `since`.
 
         `since` is Unix time: when the fault ended. Raises Unsettled.
         """
         self._wait(lambda: self.acknowledged_since(since), "new webhooks are acknowledged")
-        self._wait(lambda: self.unfinished(1.0) == 0, "events and deliveries are done within a second")
+        # What the fault caught under way may be younger than a second when it is over, and wait for its lease all the same.
+        self._wait(
+            lambda: self.unfinished(min(1.0, time.time() - since)) == 0,
+            "events and deliveries are done within a second",
+        )
         return time.time() - since
 
     def wait_calm(self) -> None:

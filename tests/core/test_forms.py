@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline.core.forms import MULTIPART, URLENCODED, is_form, multipart_body, parse_form
+from hookline.core.forms import MULTIPART, URLENCODED, is_form, multipart_body, parse_form, urlencoded_fields
 from hookline.exceptions import Unreadable
 
 MULTIPART_X = "multipart/form-data; boundary=x"
@@ -130,3 +132,19 @@ def test_arbitrary_bytes_are_read_or_refused(content_type: str, body: bytes) -> 
     except Unreadable:
         return
     assert all(isinstance(text, str) for pair in fields.items() for text in pair)
+
+
+@given(st.text(alphabet="ab=&+%20é;", max_size=40))
+def test_urlencoded_fields_are_those_that_the_standard_library_finds(text: str) -> None:
+    try:
+        expected = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011  # whatever it says of the bad escape
+            urlencoded_fields(text)
+    else:
+        assert urlencoded_fields(text) == expected
+
+
+def test_urlencoded_fields_are_bounded() -> None:
+    with pytest.raises(ValueError, match="more than 3 fields"):
+        urlencoded_fields("a=1&b=2&c=3&d=4", most=3)

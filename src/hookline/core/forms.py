@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from hookline.exceptions import Unreadable
 
@@ -40,6 +40,24 @@ def parse_form(content_type: str, body: bytes) -> dict[str, str]:
     except ValueError as error:  # includes UnicodeDecodeError
         raise Unreadable("unreadable_form", str(error)[:200]) from None
     raise Unreadable("wrong_content_type", f"expected a form, got {media_type[:80] or 'no content type'}")
+
+
+def urlencoded_fields(text: str, most: int = MAX_FIELDS) -> list[tuple[str, str]]:
+    """Every field of a query or urlencoded form, in order, repeated ones too. A field without `=` has no value.
+
+    What `urllib.parse.parse_qsl` gives with blank values kept; several times as fast where nothing is escaped, and
+    senders that sign the fields make this part of verifying. Raises ValueError.
+    """
+    pairs = [pair.partition("=") for pair in text.split("&") if pair]
+    if len(pairs) > most:
+        raise ValueError(f"more than {most} fields")
+    return [(_unquoted(name), _unquoted(value)) for name, _, value in pairs]
+
+
+def _unquoted(text: str) -> str:
+    if "+" in text:
+        text = text.replace("+", " ")
+    return unquote(text, errors="strict") if "%" in text else text
 
 
 def multipart_body(fields: Mapping[str, str], boundary: str) -> bytes:

@@ -85,6 +85,8 @@ class WebhookRequest:
 
     def query(self) -> dict[str, str]:
         """The query parameters of the URL; the last value of a repeated one. Raises Unreadable."""
+        if "?" not in self.url:
+            return {}
         try:
             query = urlsplit(self.url).query
             return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS, errors="strict"))

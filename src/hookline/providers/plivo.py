@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
-from hookline.core.forms import MAX_FIELDS, URLENCODED
+from hookline.core.forms import URLENCODED, urlencoded_fields
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.core.signing import decode, equal, mac
 from hookline.exceptions import NotVerified, Unreadable
@@ -133,8 +133,9 @@ def _form(request: WebhookRequest) -> str:
 
 def _sorted_fields(text: str) -> list[tuple[str, str]]:
     """Every field and value of a query or urlencoded form, sorted by both. Raises Unreadable."""
+    if not text:
+        return []
     try:
-        fields = parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        return sorted(urlencoded_fields(text))
     except ValueError as error:
         raise Unreadable("unreadable_form", str(error)[:200]) from None
-    return [(name, value) for name in sorted(fields) for value in sorted(fields[name])]

@@ -29,13 +29,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from hookline.core.forms import MULTIPART, URLENCODED
+from hookline.core.forms import MULTIPART, URLENCODED, urlencoded_fields
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.core.signing import equal
 from hookline.exceptions import CannotVerify, NotVerified, Unreadable
@@ -90,13 +90,13 @@ class Twilio(HmacProvider):
     def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
         self.check_body(request)
         algorithm = self._algorithm(config)
-        *others, last = _spellings(request.url)
-        for url in others:
-            try:
-                return super(Twilio, algorithm).verify(replace(request, url=url), config, now)
-            except (NotVerified, CannotVerify):
-                continue
-        return super(Twilio, algorithm).verify(replace(request, url=last), config, now)
+        try:
+            return super(Twilio, algorithm).verify(request, config, now)
+        except (NotVerified, CannotVerify):
+            other = _other_spelling(request.url)
+            if other is None:
+                raise
+        return super(Twilio, algorithm).verify(replace(request, url=other), config, now)
 
     def check_body(self, request: WebhookRequest) -> None:
         """Refuse a body that neither its fields nor the URL's bodySHA256 bring under the signature."""
@@ -208,20 +208,20 @@ def _fields(request: WebhookRequest) -> dict[str, set[str]]:
         if (request.header("content-type") or "").strip().lower().startswith(MULTIPART):
             raise Unreadable("wrong_content_type", "Twilio sends urlencoded forms, not multipart ones")
         request.form()  # checks that it is a readable form of a bounded number of fields
-        for name, value in parse_qsl(request.body.decode(), keep_blank_values=True):
+        for name, value in urlencoded_fields(request.body.decode()):
             fields.setdefault(name, set()).add(value)
     return fields
 
 
-def _spellings(url: str) -> Iterator[str]:
-    """The URL as it is, and with the default port added or taken away."""
-    yield url
+def _other_spelling(url: str) -> str | None:
+    """The URL with the default port added or taken away."""
     try:
         parts = urlsplit(url)
         default = _PORTS.get(parts.scheme)
         port = parts.port
     except ValueError:
-        return  # not a URL in which a port could be added
-    if default and parts.hostname and port in (None, default):
-        host = parts.netloc.removesuffix(f":{default}") if port else f"{parts.netloc}:{default}"
-        yield url.replace(f"//{parts.netloc}", f"//{host}", 1)
+        return None  # not a URL in which a port could be added
+    if not default or not parts.hostname or port not in (None, default):
+        return None
+    host = parts.netloc.removesuffix(f":{default}") if port else f"{parts.netloc}:{default}"
+    return url.replace(f"//{parts.netloc}", f"//{host}", 1)
