@@ -33,6 +33,8 @@ from tests.providers.kits import Kit, kit_of, private_key
 
 #: The real time, because some SDKs look at the clock.
 NOW = time.time()
+#: They sign two texts, so any verifier computes two MACs: Dropbox Sign signs time and type, and the JSON.
+TWO_SIGNATURES = frozenset({"dropbox_sign"})
 #: An HMAC scheme may take this many times the bare primitive.
 MOST = 4.0
 
@@ -82,6 +84,8 @@ def signed_request(provider: Provider, kit: Kit) -> tuple[WebhookRequest, Source
 
 def bare(provider: Provider, body: bytes) -> tuple[str, Callable[[], object]]:
     """The primitive that any verifier of this scheme must run at least once, on the body's bytes."""
+    if provider.name in TWO_SIGNATURES:
+        return "2 hmac sha256", lambda: (hmac.digest(b"k" * 32, body, "sha256"), hmac.digest(b"k" * 32, b"t", "sha256"))
     if isinstance(provider, HmacProvider):
         return f"hmac {provider.digest}", lambda: hmac.digest(b"k" * 32, body, provider.digest)
     if isinstance(provider, KeyedDigestProvider):

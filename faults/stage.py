@@ -255,7 +255,7 @@ class Stage:
         `since` is Unix time: when the fault ended. Raises Unsettled.
         """
         self._wait(lambda: self.acknowledged_since(since), "new webhooks are acknowledged")
-        # What the fault caught under way may be younger than a second when it is over, and wait for its lease all the same.
+        # What the fault caught under way may be younger than a second when it is over, and still wait for its lease.
         self._wait(
             lambda: self.unfinished(min(1.0, time.time() - since)) == 0,
             "events and deliveries are done within a second",

@@ -16,17 +16,16 @@ text. `event_time` has no documented window; the option `tolerance` sets one. An
 
 from __future__ import annotations
 
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.forms import MULTIPART, multipart_body
 from hookline.core.request import WebhookRequest, read_headers
-from hookline.core.signing import equal, mac
+from hookline.core.signing import decode, encode, equal, mac
 from hookline.exceptions import NotVerified, Unreadable
 from hookline.providers.base import Option, Reply, SourceConfig
-from hookline.providers.schemes.hmac import HmacProvider, as_sent
+from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json, field_of
 from hookline.providers.schemes.signatures import Plain, required_header
 
@@ -73,11 +72,11 @@ class DropboxSign(HmacProvider):
 
     def check_content(self, request: WebhookRequest, config: SourceConfig) -> None:
         """Refuse a request whose Content-Sha256 was not made from this JSON text with an active secret."""
-        sent = as_sent(required_header(request, "content-sha256"), "latin-1")
+        sent = decode(required_header(request, "content-sha256"), "base64") or b""
         text = request.json_text(self.json_field)
         for key in self.keys(config):
             raw = mac("sha256", key, text)
-            if equal(sent, _base64(raw.hex().encode())) or equal(sent, _base64(raw)):
+            if equal(sent, raw.hex().encode()) or equal(sent, raw):
                 return
         raise NotVerified("content_mismatch", "Content-Sha256 was not made from this JSON with an active secret")
 
@@ -102,11 +101,7 @@ class DropboxSign(HmacProvider):
         event_hash = mac(self.digest, key, self.signed_text(request, "")).hex()
         signed = _form_request({**document, "event": {**event, "event_hash": event_hash}})
         content = mac("sha256", key, signed.json_text(self.json_field)).hex().encode()
-        return signed.with_headers({"content-sha256": _base64(content).decode()})
-
-
-def _base64(raw: bytes) -> bytes:
-    return binascii.b2a_base64(raw, newline=False)
+        return signed.with_headers({"content-sha256": encode(content, "base64")})
 
 
 def _form_request(document: dict[str, Any]) -> WebhookRequest:

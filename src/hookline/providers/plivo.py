@@ -77,8 +77,6 @@ class Plivo(HmacProvider):
 
     def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
         if _V3 in request.headers or config.options.get("allow_v2") != "true":
-            if not _V3_NONCE.read(request):
-                raise _V3_NONCE.missing()
             return super().verify(request, config, now)
         sent = decode(required_header(request, _V2), "base64")
         address, _, _ = request.url.partition("?")
@@ -93,12 +91,15 @@ class Plivo(HmacProvider):
         return super().sign(request, config, now)
 
     def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
-        return b".".join((self.signed_bytes(request), as_sent(_V3_NONCE.read(request), "latin-1")))
+        nonce = _V3_NONCE.read(request)
+        if not nonce:
+            raise _V3_NONCE.missing()
+        return b".".join((self.signed_bytes(request), as_sent(nonce, "latin-1")))
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
         address, _, query_string = request.url.partition("?")
-        query = "&".join(f"{name}={value}" for name, value in _sorted_fields(query_string))
-        form = "".join(f"{name}{value}" for name, value in _sorted_fields(_form(request)))
+        query = "&".join([f"{name}={value}" for name, value in _sorted_fields(query_string)])
+        form = "".join([f"{name}{value}" for name, value in _sorted_fields(_form(request))])
         text = f"{address}?{query}" if query or form else address
         return as_sent(f"{text}.{form}" if query and form else f"{text}{form}", "utf-8")
 
