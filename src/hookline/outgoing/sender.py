@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.db.models import Prefetch, prefetch_related_objects
 
 from hookline import conf
@@ -148,13 +148,29 @@ class Sender(threading.Thread):
                 if self._stopping.is_set():
                     await self._give_back(delivery)
                     return
-                result = await deliver(delivery, transport, time.time)
-            if not await commit.submit(result):
+                # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
+                result = await deliver(delivery, transport, self._desk.now)
+            if not await self._record(result, commit):
                 logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
         except Exception:
             logger.exception("%s could not be recorded; it is sent again when its lease ends", delivery.public_id)
         finally:
             self._desk.done(delivery)
+
+    async def _record(self, result: Result, commit: GroupCommit[Result, bool]) -> bool:
+        """Write the result, trying again while the lease lasts if the database is away: the request was made.
+
+        Until then the delivery is not done, so a worker that cannot record soon claims nothing more.
+        """
+        end = time.monotonic() + self._settings.LEASE
+        while True:
+            try:
+                return await commit.submit(result)
+            except (OperationalError, InterfaceError):
+                if time.monotonic() >= end or self._stopping.is_set():
+                    raise
+                logger.warning("cannot record what came of %s; trying again", result.delivery.public_id)
+                await asyncio.sleep(_DATABASE_PAUSE)
 
     async def _give_back(self, delivery: Delivery) -> None:
         settled = [(delivery, Settlement.give_back(0, "the worker stopped before it was sent"))]
