@@ -85,7 +85,7 @@ class WebhookRequest:
 
     def query(self) -> dict[str, str]:
         """The query parameters of the URL; the last value of a repeated one. Raises Unreadable."""
-        if "?" not in self.url:
+        if "?" not in self.url and "[" not in self.url:  # whether an address in brackets is one, urlsplit knows
             return {}
         try:
             query = urlsplit(self.url).query
