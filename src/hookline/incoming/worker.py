@@ -14,7 +14,9 @@ from hookline.incoming.models import Event
 def make_worker(settings: conf.Settings, threads: int | None = None) -> ThreadWorker[Event]:
     """A worker with `threads` threads, or as many as the settings say. Not started yet."""
     threads, batch = threads or settings.HANDLER_THREADS, settings.EVENTS_PER_TRANSACTION
-    desk = Desk(Event, lease=settings.LEASE, per_lane=threads * batch * 2, longest_run=settings.HANDLER_TIMEOUT)
+    # One source may fill the whole desk in one claim when no other has work. A second claim for the other half would
+    # meet the handlers of the first, and on SQLite wait for their transactions.
+    desk = Desk(Event, lease=settings.LEASE, per_lane=threads * batch * 4, longest_run=settings.HANDLER_TIMEOUT)
     return ThreadWorker(
         desk,
         process.run_all,
