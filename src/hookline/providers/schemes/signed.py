@@ -50,6 +50,7 @@ class SignedProvider(Provider):
     #: Whether there is a timestamp. Worked out from the above.
     timed: ClassVar[bool] = False
     _signed: ClassVar[tuple[Part | bytes, ...]] = (BODY,)
+    _is_url_and_body: ClassVar[bool] = False
     #: What stands before the body, with a mark for the timestamp, where nothing else is signed.
     _head: ClassVar[str | None] = ""
 
@@ -57,6 +58,7 @@ class SignedProvider(Provider):
         super().__init_subclass__(**kwargs)
         signature = getattr(cls, "signature", None)  # the bases beside this one state none
         cls.timed = cls.timestamp_at is not None or (signature is not None and signature.has_timestamp)
+        cls._is_url_and_body = cls.signed == (URL, BODY)
         cls._signed = tuple(part.encode() if isinstance(part, str) else part for part in cls.signed)
         cls._head = _head_of(cls.signed)
 
@@ -115,13 +117,18 @@ class SignedProvider(Provider):
     def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
         """The exact bytes that the signature covers. Raises VerificationError."""
         head = self._head
-        if head is not None:  # most senders; the rest of this function does the same, more slowly
+        if head is not None:  # most senders; `_joined` does the same, more slowly
             if not head:
                 return request.body
             text = head.replace(_MARK, timestamp)
             if text.isascii():
                 return text.encode() + request.body
             return as_sent(text, "latin-1" if self.timestamp_at is None else self.timestamp_at.charset) + request.body
+        if self._is_url_and_body and request.url.isascii():  # as above
+            return request.url.encode() + request.body
+        return self._joined(request, timestamp)
+
+    def _joined(self, request: WebhookRequest, timestamp: str) -> bytes:
         pieces = []
         for part in self._signed:
             if part is BODY:
