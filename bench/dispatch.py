@@ -13,6 +13,8 @@ import asyncio
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -21,6 +23,7 @@ from rich.table import Table
 
 from bench.consumer import consumer
 from bench.ingest import database
+from hookline.core.standard_webhooks import Signer
 
 #: Messages for each call of `dispatch_many()`.
 BATCH = 500
@@ -98,10 +101,9 @@ def post_bare(url: str, body: bytes, count: int) -> float:
             return count / (time.perf_counter() - started)
 
     async def post_some(session: aiohttp.ClientSession, todo: object) -> None:
-        from hookline.core import standard_webhooks
-
+        signer = Signer([SECRET])
         for number in todo:  # type: ignore[attr-defined]
-            headers = standard_webhooks.headers([SECRET], f"msg_{number:022}", int(time.time()), body)
+            headers = signer.headers(f"msg_{number:022}", int(time.time()), body)
             headers["content-type"] = "application/json"
             async with session.post(url, data=body, headers=headers) as response:
                 await response.read()
@@ -113,33 +115,31 @@ def post_bare(url: str, body: bytes, count: int) -> float:
 
 def dispatch_and_deliver(count: int) -> float:
     """Dispatch and send at the same time."""
-    from hookline import conf
-    from hookline.outgoing.worker import make_worker
-
-    worker = make_worker(conf.get())
-    worker.start()
-    try:
-        started = time.perf_counter()
+    with sending():
+        started = now()
         dispatch_all(count)
-        wait_until_delivered()
-        return count / (time.perf_counter() - started)
-    finally:
-        worker.stop(20)
+        return count / (delivered_at() - started)
 
 
 def deliver_backlog(count: int) -> float:
     """Send what is there already."""
-    from hookline import conf
-    from hookline.outgoing.worker import make_worker
+    started = now()
+    with sending():
+        return count / (delivered_at() - started)
 
-    worker = make_worker(conf.get())
-    started = time.perf_counter()
-    worker.start()
+
+@contextmanager
+def sending() -> Iterator[None]:
+    """Run the part of `hookline worker` that sends."""
+    from hookline import conf
+    from hookline.cli.fleet import Fleet
+
+    fleet = Fleet(conf.get(), only="outgoing")
+    fleet.start()
     try:
-        wait_until_delivered()
-        return count / (time.perf_counter() - started)
+        yield
     finally:
-        worker.stop(20)
+        fleet.stop()
 
 
 def dispatch_all(count: int) -> float:
@@ -151,17 +151,33 @@ def dispatch_all(count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-def wait_until_delivered() -> None:
-    """Until every delivery is recorded as succeeded. Raises AssertionError if one is not."""
+def now() -> float:
+    """Unix time by the database's clock."""
+    from hookline.engine import clock
+    from hookline.models import Delivery
+
+    return clock.now(Delivery)
+
+
+def delivered_at() -> float:
+    """Wait until every delivery is recorded as succeeded, and return when the last one was, by the database's clock.
+
+    Raises AssertionError if one is not.
+    """
+    from django.db.models import Max
+
     from hookline.engine.job import State
     from hookline.models import Attempt, Delivery
 
     end = time.monotonic() + 300
     while Delivery.objects.filter(state__in=[State.PENDING, State.RUNNING]).exists():
         assert time.monotonic() < end, "the deliveries were not finished within 300 seconds"
-        time.sleep(0.02)
+        time.sleep(0.1)
     assert not Delivery.objects.exclude(state=State.SUCCEEDED).exists()
     assert not Attempt.objects.exclude(status=200).exists()
+    last = Delivery.objects.aggregate(last=Max("finished_at"))["last"]
+    assert last is not None
+    return float(last.timestamp())
 
 
 def show(kind: str, rates: Rates) -> None:

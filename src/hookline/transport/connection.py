@@ -63,6 +63,12 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
+        # As aiohttp and Node.js read responses: a control character in a header, a bare LF or a space behind the size
+        # of a chunk are a server's bad manners, and its answer still counts. Nobody else's requests share the
+        # connection, so nothing can be smuggled into them.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._exchange: Exchange | None = None
         self._pairs: list[tuple[bytes, bytes]] = []
         #: Bytes of the header line that is not complete yet.
@@ -87,8 +93,11 @@ class Connection(asyncio.Protocol):
             and not transport.get_write_buffer_size()  # answered before it had been told everything
         )
 
-    async def converse(self, request: bytes, body: bytes, exchange: Exchange) -> None:
-        """Send a request and read its response into `exchange`. Raises Failed. Cancelling it closes the connection."""
+    async def converse(self, request: bytes, body: bytes, exchange: Exchange, deadline: float) -> None:
+        """Send a request and read its response into `exchange`, until `deadline` by the event loop's clock.
+
+        Raises Failed, and TimeoutError. Cancelling it closes the connection.
+        """
         if self._transport is None:
             raise Failed(Failure.DISCONNECTED, "the server closed the connection")
         self._exchange, self._reading_head, self._line = exchange, True, 0
@@ -98,12 +107,16 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(request)
             self._transport.write(body)
+        # A timer of our own: `asyncio.timeout()` would cost as much as reading the response.
+        expiry = self._loop.call_at(deadline, self._expire)
         try:
             await self._ended
         except asyncio.CancelledError:
             self._finish()
             self.abort()
             raise
+        finally:
+            expiry.cancel()
 
     def abort(self) -> None:
         """Close at once, whatever was still to be sent."""
@@ -121,12 +134,7 @@ class Connection(asyncio.Protocol):
             return
         if self._until_close and not self._reading_head and exc is None:
             exchange.ended = exchange.complete = True
-        if exchange.complete:
-            self._finish()
-        else:
-            self._fail(
-                Failure.DISCONNECTED, str(exc or "the server closed the connection before the response was complete")
-            )
+        self._finish(Failed(Failure.DISCONNECTED, str(exc or "the server closed the connection too soon")))
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is None:  # nobody asked
@@ -135,11 +143,11 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._fail(Failure.BAD_RESPONSE, "the server changed the protocol, which nobody asked for")
+            self._end(Failed(Failure.BAD_RESPONSE, "the server changed the protocol, which nobody asked for"))
         except httptools.HttpParserCallbackError as error:
-            self._fail(Failure.HEADERS_TOO_LARGE, str(error.__context__))
+            self._end(Failed(Failure.HEADERS_TOO_LARGE, str(error.__context__)))
         except httptools.HttpParserError as error:
-            self._fail(Failure.BAD_RESPONSE, f"the response is not HTTP: {error}")
+            self._end(Failed(Failure.BAD_RESPONSE, f"the response is not HTTP: {error}"))
         else:
             if self._reading_head and self._exchange is not None:
                 self._measure_line(data)
@@ -201,7 +209,12 @@ class Connection(asyncio.Protocol):
         at = data.rfind(b"\n")
         self._line = self._line + len(data) if at < 0 else len(data) - at - 1
         if self._line > self._limits.max_header:
-            self._fail(Failure.HEADERS_TOO_LARGE, f"a header line is longer than {self._limits.max_header} bytes")
+            self._end(
+                Failed(Failure.HEADERS_TOO_LARGE, f"a header line is longer than {self._limits.max_header} bytes")
+            )
+
+    def _expire(self) -> None:
+        self._end(TimeoutError())
 
     def _stop_reading(self) -> None:
         """The response has more than is wanted: what is here is all of it for us."""
@@ -209,20 +222,25 @@ class Connection(asyncio.Protocol):
         self._finish()
         self.abort()
 
-    def _finish(self) -> None:
+    def _finish(self, error: Exception | None = None) -> None:
+        """Let `converse` return, or raise this error unless the response is complete without what is missing."""
         if self._draining is not None:
             self._draining.cancel()
             self._draining = None
-        if self._exchange is not None:
-            self._exchange = None
-            if not self._ended.done():
-                self._ended.set_result(None)
+        if (exchange := self._exchange) is None:
+            return
+        self._exchange = None
+        if self._ended.done():
+            return
+        if error is None or exchange.complete:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)
 
-    def _fail(self, failure: Failure, detail: str) -> None:
+    def _end(self, error: Exception) -> None:
+        """Something went wrong, after which this connection is of no use."""
         self._keep_alive = False
-        if (exchange := self._exchange) is not None and not exchange.complete and not self._ended.done():
-            self._ended.set_exception(Failed(failure, detail))
-        self._finish()
+        self._finish(error)
         self.abort()
 
 

@@ -163,14 +163,12 @@ class Transport:
         started = time.monotonic()
         failure, detail = "", ""
         try:
-            async with asyncio.timeout(self._settings.deadline):
-                await self._converse(url, write_request(method, url, headers, body), body or b"", exchange)
+            await self._converse(url, write_request(method, url, headers, body), body or b"", exchange)
         except Failed as failed:
             failure, detail = failed.failure, failed.detail
         except TimeoutError:
-            if not exchange.complete:
-                step = "no response" if exchange.status is None else "the response was not complete"
-                failure, detail = Failure.TIMEOUT, f"{step} within {self._settings.deadline:g} seconds"
+            step = "no response" if exchange.status is None else "the response was not complete"
+            failure, detail = Failure.TIMEOUT, f"{step} within {self._settings.deadline:g} seconds"
         return Response(
             status=exchange.status,
             headers=exchange.headers,
@@ -182,12 +180,16 @@ class Transport:
         )
 
     async def _converse(self, url: Url, request: bytes, body: bytes, exchange: Exchange) -> None:
-        """Raises Failed."""
+        """Raises Failed, and TimeoutError."""
+        deadline = asyncio.get_running_loop().time() + self._settings.deadline
         if self._pool is None:
             self._pool = Pool(self._settings.keep_alive, self._settings.idle_connections)
         origin: Origin = (url.scheme, url.host, url.port)
-        connection = self._pool.take(origin) or await self._dialer.connect(url)
-        await connection.converse(request, body, exchange)
+        connection = self._pool.take(origin)
+        if connection is None:
+            async with asyncio.timeout_at(deadline):
+                connection = await self._dialer.connect(url)
+        await connection.converse(request, body, exchange, deadline)
         self._pool.give(origin, connection)
 
 
