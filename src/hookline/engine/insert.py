@@ -41,7 +41,7 @@ def insert_rows(model: type[Row], names: Sequence[str], rows: Sequence[Sequence[
     if not rows:
         return
     connection = connections[router.db_for_write(model)]
-    columns = [model._meta.get_field(name) for name in names]
+    columns = [_field(model, name) for name in names]
     values = [
         _prepared(field, column, connection) for field, column in zip(columns, zip(*rows, strict=True), strict=True)
     ]
@@ -106,6 +106,10 @@ def _prepared(field: Any, values: Sequence[Any], connection: BaseDatabaseWrapper
     if connection.vendor == "postgresql" and isinstance(field, _PLAIN):
         return values
     return [field.get_db_prep_save(value, connection) for value in values]
+
+
+def _field(model: type[Row], name: str) -> Any:
+    return next(field for field in model._meta.concrete_fields if name in (field.name, field.attname))
 
 
 def _names(columns: Sequence[Any]) -> str:
