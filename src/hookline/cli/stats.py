@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import time
 from typing import Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from hookline.cli.command import Command, json_option
 from hookline.cli.output import print_fields, print_json
 from hookline.cli.times import ago
+from hookline.core import ids
 
 
 @click.command(cls=Command)
@@ -44,10 +45,9 @@ def stats(as_json: bool) -> None:
 def _rejections_by_reason() -> dict[str, int]:
     from django.db.models import Count
 
-    from hookline.cli.rows import first_id_at
     from hookline.models import Rejection
 
-    recent = Rejection.objects.filter(id__gte=first_id_at(datetime.now(UTC) - timedelta(days=1)))
+    recent = Rejection.objects.filter(id__gte=ids.first_at(time.time() - 86400))
     return dict(recent.order_by("reason").values_list("reason").annotate(Count("id")))
 
 

@@ -32,6 +32,10 @@ class State(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+#: The states that a job does not leave by itself.
+FINISHED = (State.SUCCEEDED, State.DEAD, State.CANCELLED)
+
+
 class Lane(Row):
     """What the claim is fair between: an Event's Source, a Delivery's Endpoint.
 
@@ -70,7 +74,7 @@ class Job(Row):
 
 def revive(jobs: models.QuerySet[J], note: str) -> int:
     """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone."""
-    finished = jobs.filter(state__in=[State.SUCCEEDED, State.DEAD, State.CANCELLED])
+    finished = jobs.filter(state__in=FINISHED)
     return finished.update(state=State.PENDING, due_at=Now(), attempts=0, finished_at=None, note=note)
 
 
