@@ -140,7 +140,12 @@ def test_stats_count_states_rejections_and_troubled_endpoints(cli: Cli, source: 
         0,
         0,
     ]
+    assert set(stats["events"]) == {
+        "pending", "running", "succeeded", "dead", "cancelled", "more", "oldest_pending_seconds", "lag_seconds",
+        "arriving_per_second", "succeeding_per_second",
+    }  # fmt: skip
     assert stats["events"]["oldest_pending_seconds"] >= 0
+    assert stats["events"]["arriving_per_second"] == round(1 / 3600, 3)
     assert (stats["deliveries"]["succeeded"], stats["deliveries"]["oldest_pending_seconds"]) == (2, None)
     assert stats["rejections_24h"] == {"signature_mismatch": 1}
     assert stats["endpoints"] == {"suspended": [suspended], "broken": [broken]}

@@ -27,7 +27,7 @@ def find(rows: QuerySet[R], public_id: str) -> R:
 
 
 def newest(rows: QuerySet[R], since: datetime | None, limit: int) -> list[R]:
-    """The newest rows, at most `limit`. Ids sort by time, so their index serves both the order and `since`."""
+    """The newest rows, at most `limit`. Ids sort by time, so an index that ends with them serves order and `since`."""
     if since is not None:
         rows = rows.filter(id__gte=ids.first_at(since.timestamp()))
     return list(rows.order_by("-id")[:limit])
