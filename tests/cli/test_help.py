@@ -25,7 +25,7 @@ root(["--help"], standalone_mode=False)
 sys.stderr.write(" ".join(sys.modules))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert {"django", "rich", "uvicorn", "aiohttp"}.isdisjoint(result.stderr.split())
+    assert {"django", "rich", "uvicorn", "httptools"}.isdisjoint(result.stderr.split())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from aiohttp.abc import ResolveResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -168,9 +166,7 @@ def test_one_deadline_covers_a_server_that_says_continue_for_ever() -> None:
 
 def test_one_deadline_covers_the_look_up_of_the_name() -> None:
     class Silent(Names):
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-        ) -> list[ResolveResult]:
+        async def resolve(self, host: str) -> list[str]:
             await asyncio.Event().wait()
             return []
 

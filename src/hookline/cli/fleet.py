@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
@@ -50,6 +51,9 @@ class Fleet:
             self._listener = Listener((Event, Delivery))
 
     def start(self) -> None:
+        # What is loaded by now stays until the end: the garbage collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         for worker in self._workers:
             worker.start()
         self._pruning.start()

@@ -16,8 +16,9 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.core.text import storable
-from hookline.engine.arrays import fetch_ids, unnest
+from hookline.engine.binary import fetch_ids, unnest
 from hookline.engine.job import Job, Lane, Settlement, State
+from hookline.engine.rows import columns, read
 from hookline.exceptions import ConfigurationError
 
 J = TypeVar("J", bound=Job)
@@ -87,7 +88,7 @@ _CLAIM = f"""{_LANES}, ready AS MATERIALIZED (
 UPDATE {{table}}
 SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {{lease_end}}
 WHERE id IN (SELECT id FROM picked)
-RETURNING *
+RETURNING {columns}
 """
 
 # The job that is due first in each lane that is not held, and of these the first.
@@ -142,10 +143,11 @@ def claim(
         "not_busy": f"id NOT IN ({', '.join(f'%(busy{n})s' for n in range(len(busy)))})" if busy else "1 = 1",
         "lanes": lanes,
         "lease_end": dialect.later.format("%(lease)s"),
+        "columns": columns(model),
     }
     sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
     # RETURNING has no order of its own.
-    return sorted(model._default_manager.using(connection.alias).raw(sql, params), key=lambda job: job.due_at)
+    return sorted(read(model, sql, params), key=lambda job: job.due_at)
 
 
 def settle(results: Sequence[tuple[J, Settlement]]) -> set[UUID]:

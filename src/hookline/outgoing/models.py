@@ -9,10 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
+from django.utils.functional import cached_property
 
 from hookline import signals
 from hookline.core.breaker import Breaker, State
 from hookline.core.secrets import SecretRing
+from hookline.core.standard_webhooks import Signer
 from hookline.engine.clock import moment
 from hookline.engine.job import Job, Lane, job_indexes
 from hookline.engine.row import Row
@@ -57,6 +59,25 @@ class Endpoint(Lane):
     @secrets.setter
     def secrets(self, ring: SecretRing) -> None:
         self.encrypted_secrets = ring.dump()
+        self.__dict__.pop("_ring", None)
+
+    def signer(self, now: float) -> Signer:
+        """What signs a message now, with every active secret. One claim's deliveries share it.
+
+        Raises ValueError or ConfigurationError, quoting no secret, when there is none that can sign.
+        """
+        active = self._ring.active(now)
+        if active not in self._signers:
+            self._signers[active] = Signer(active)
+        return self._signers[active]
+
+    @cached_property
+    def _ring(self) -> SecretRing:
+        return self.secrets
+
+    @cached_property
+    def _signers(self) -> dict[tuple[str, ...], Signer]:
+        return {}
 
     @property
     def breaker(self) -> Breaker:
