@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,12 +18,13 @@ from hookline.celery import beat_schedule, events, keeper
 from hookline.celery.deliveries import send_due
 from hookline.celery.events import process_due
 from hookline.celery.sweep import sweep
+from hookline.core.ids import uuid7
 from hookline.engine import claim as engine
 from hookline.engine.job import State
 from hookline.incoming.handlers import forget
 from hookline.incoming.models import Event
 from hookline.outgoing.models import Attempt, Delivery
-from tests.engine.rows import make_delivery, make_endpoint, make_event, make_source
+from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
 from tests.outgoing.consumer import Consumer, running_consumer
 from tests.waiting import wait_until
 
@@ -170,6 +173,14 @@ def test_the_sweep_takes_back_what_a_dead_worker_had_and_asks_for_both_tasks(ask
     event.refresh_from_db()
     delivery.refresh_from_db()
     assert (event.attempts, delivery.attempts) == (1, 1)
+
+
+def test_the_sweep_prunes_history(asked: list[Any]) -> None:
+    old = uuid7(int((time.time() - 100 * 86400) * 1e9), bytes(8))
+    make_event(make_source("stripe"), id=old, state=State.SUCCEEDED, finished_at=ago(99 * 86400))
+    # A retention of its own, because the sweeps of a process remember how far they have come.
+    sweep(replace(SETTINGS, RETENTION=98 * 86400), asked.append)
+    assert not Event.objects.exists()
 
 
 def test_the_tasks_are_acknowledged_late_and_keep_no_results() -> None:

@@ -75,7 +75,7 @@ class TimeFilter(admin.SimpleListFilter):
         if (span := self._SPANS.get(self.value() or "")) is None:
             return queryset
         _, lookup, seconds = span
-        return queryset.filter(**{lookup: first_id(time.time() - seconds)})
+        return queryset.filter(**{lookup: ids.first_at(time.time() - seconds)})
 
 
 class RowAdmin(_ModelAdmin[R], Generic[R]):
@@ -164,11 +164,6 @@ class HistoryAdmin(RowAdmin[R], Generic[R]):
     def may_act(self, request: HttpRequest) -> bool:
         """Whether this user may have rows tried again: the permission to change them says so."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
-
-
-def first_id(unix_time: float) -> UUID:
-    """The lowest id that can have been made at this time."""
-    return ids.uuid7(int(unix_time * 1_000_000_000), bytes(8))
 
 
 def _name(model: type[Model]) -> str:

@@ -11,8 +11,11 @@ from django.db import connections, router
 
 from hookline import conf
 from hookline.engine.notify import Listener
+from hookline.engine.prune import Pruner, Pruning
+from hookline.incoming import retention as incoming
 from hookline.incoming.models import Event
 from hookline.incoming.worker import make_worker as make_incoming
+from hookline.outgoing import retention as outgoing
 from hookline.outgoing.models import Delivery
 from hookline.outgoing.worker import make_worker as make_outgoing
 
@@ -35,10 +38,14 @@ class Fleet:
                 settings = replace(settings, HANDLER_THREADS=concurrency)
         self._stop_timeout = settings.STOP_TIMEOUT
         self._workers: list[_Worker] = []
+        pruners: list[Pruner] = []
         if only != "outgoing":
             self._workers.append(make_incoming(settings))
+            pruners += incoming.pruners(settings)
         if only != "incoming":
             self._workers.append(make_outgoing(settings))
+            pruners += outgoing.pruners(settings)
+        self._pruning = Pruning(pruners)
         self._listener: Listener | None = None
         if connections[router.db_for_write(Event)].vendor == "postgresql":
             self._listener = Listener((Event, Delivery))
@@ -49,6 +56,7 @@ class Fleet:
         gc.freeze()
         for worker in self._workers:
             worker.start()
+        self._pruning.start()
         if self._listener is not None:
             self._listener.start()
 
@@ -59,3 +67,4 @@ class Fleet:
         with ThreadPoolExecutor(len(self._workers)) as threads:
             for stopped in [threads.submit(worker.stop, self._stop_timeout) for worker in self._workers]:
                 stopped.result()
+        self._pruning.stop()

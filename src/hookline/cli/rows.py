@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from hookline.core import ids
 from hookline.exceptions import HooklineError
 
 if TYPE_CHECKING:
@@ -26,17 +27,10 @@ def find(rows: QuerySet[R], public_id: str) -> R:
 
 
 def newest(rows: QuerySet[R], since: datetime | None, limit: int) -> list[R]:
-    """The newest rows, at most `limit`. Ids sort by time, so their index serves both the order and `since`."""
+    """The newest rows, at most `limit`. Ids sort by time, so an index that ends with them serves order and `since`."""
     if since is not None:
-        rows = rows.filter(id__gte=first_id_at(since))
+        rows = rows.filter(id__gte=ids.first_at(since.timestamp()))
     return list(rows.order_by("-id")[:limit])
-
-
-def first_id_at(moment: datetime) -> str:
-    """The lowest id that a row made at this time can have."""
-    from hookline.core.ids import uuid7
-
-    return str(uuid7(int(moment.timestamp() * 1000) * 1_000_000, bytes(8)))
 
 
 def age(moment: datetime, now: float | None = None) -> float:

@@ -22,6 +22,11 @@ def uuid7(now_ns: int, random: bytes) -> UUID:
     return UUID(int=((milliseconds & ((1 << 48) - 1)) << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | tail)
 
 
+def first_at(unix_time: float) -> UUID:
+    """The lowest id that can be made at this Unix time in seconds."""
+    return uuid7(int(unix_time * 1000) * 1_000_000, bytes(8))
+
+
 def to_text(prefix: str, value: UUID) -> str:
     """`evt_` and the base62 digits of the id."""
     number, digits = value.int, []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -66,24 +67,37 @@ DIALECTS = {
 }
 
 # `lane` walks the index from lane to lane, never from job to job: its cost is the number of lanes that have work,
-# however deep the backlog of any one of them. It stops at {lanes} lanes; the caller goes on behind the last one.
-_CLAIM = """
+# however deep the backlog of any one of them.
+_LANES = """
 WITH RECURSIVE lane (id) AS (
     SELECT (SELECT {lane} FROM {table} WHERE state = 'pending' AND {lane} > %(after)s ORDER BY {lane} LIMIT 1)
   UNION ALL
     SELECT (SELECT {lane} FROM {table} WHERE state = 'pending' AND {lane} > lane.id ORDER BY {lane} LIMIT 1)
     FROM lane WHERE lane.id IS NOT NULL
-), ready AS MATERIALIZED (
+)"""
+_NOT_HELD = "NOT EXISTS (SELECT 1 FROM {lanes_table} held WHERE held.id = lane.id AND held.held_until > {now})"
+
+# It stops at {lanes} lanes; the caller goes on behind the last one.
+_CLAIM = f"""{_LANES}, ready AS MATERIALIZED (
     SELECT id FROM lane
-    WHERE id IS NOT NULL AND {not_busy}
-      AND EXISTS (SELECT 1 FROM {table} WHERE state = 'pending' AND {lane} = lane.id AND due_at <= {now})
-      AND NOT EXISTS (SELECT 1 FROM {lanes_table} held WHERE held.id = lane.id AND held.held_until > {now})
-    LIMIT {lanes}
-), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
-UPDATE {table}
-SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}
+    WHERE id IS NOT NULL AND {{not_busy}}
+      AND EXISTS (SELECT 1 FROM {{table}} WHERE state = 'pending' AND {{lane}} = lane.id AND due_at <= {{now}})
+      AND {_NOT_HELD}
+    LIMIT {{lanes}}
+), picked AS MATERIALIZED ({{pick}} LIMIT %(limit)s)
+UPDATE {{table}}
+SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {{lease_end}}
 WHERE id IN (SELECT id FROM picked)
 RETURNING {columns}
+"""
+
+# The job that is due first in each lane that is not held, and of these the first.
+_FIRST_DUE = f"""{_LANES}, ahead AS MATERIALIZED (
+    SELECT (SELECT id FROM {{table}} WHERE state = 'pending' AND {{lane}} = lane.id ORDER BY due_at LIMIT 1) AS id
+    FROM lane WHERE id IS NOT NULL AND {_NOT_HELD}
+    LIMIT %(lanes)s
+)
+SELECT id, due_at FROM {{table}} WHERE id IN (SELECT id FROM ahead) ORDER BY due_at LIMIT 1
 """
 
 _RESULT_TYPES = ("uuid", "bigint", "text", "double precision", "text", "integer")
@@ -202,6 +216,14 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
     if dead := [_uuid(job_id) for job_id, state in released if state == State.DEAD]:
         model.announce_dead(dead)
     return len(released)
+
+
+def first_due(model: type[Job], lanes: int = 10_000) -> datetime | None:
+    """When the pending job that is due first of all is due, among `lanes` lanes that are not held."""
+    connection = connections[router.db_for_write(model)]
+    sql = _FIRST_DUE.format(**_names(model, dialect_of(connection)))
+    params = {"after": _uuid_adapter(connection)(FIRST), "lanes": lanes}
+    return next((job.due_at for job in model._default_manager.using(connection.alias).raw(sql, params)), None)
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:

@@ -113,7 +113,7 @@ class Message(Row):
 
     prefix = "msg"
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="messages")
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="messages", db_index=False)
     uid = models.CharField(  # noqa: DJ001  # null where there is none: nulls are not duplicates of each other
         max_length=256, null=True, blank=True, help_text="The caller's idempotency key."
     )
@@ -125,6 +125,7 @@ class Message(Row):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_message_uid")]
+        indexes = [models.Index(fields=["tenant", "id"], name="hookline_message_tenant")]
 
     @property
     def json(self) -> Any:
@@ -138,8 +139,9 @@ class Delivery(Job):
     prefix = "dlv"
     lane = "endpoint"
 
-    message = models.ForeignKey(Message, models.CASCADE, related_name="deliveries")
-    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
+    # Without indexes of their own: the unique constraint begins with the message; for the endpoint see job_indexes.
+    message = models.ForeignKey(Message, models.CASCADE, related_name="deliveries", db_index=False)
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries", db_index=False)
 
     class Meta:
         ordering = ["-id"]
