@@ -129,6 +129,11 @@ class Transport:
             response.status, response.headers, b"", True, response.duration_ms, Failure.BODY_TOO_LARGE, detail
         )
 
+    @property
+    def idle(self) -> int:
+        """How many connections wait for another request."""
+        return len(self._pool) if self._pool is not None else 0
+
     async def close(self) -> None:
         """Close the idle connections; nothing may be under way."""
         if self._pool is not None:
