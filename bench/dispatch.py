@@ -33,6 +33,8 @@ DATA = {"order": 4711, "total": "20.00", "pad": "x" * 850}
 SECRET = "whsec_" + "c2VjcmV0IGZvciB0aGUgYmVuY2htYXJr"
 #: What the ratio is to reach.
 AIM = 0.6
+#: Endpoints that want the same message, and within how many seconds their deliveries are to be stored.
+FAN_OUT, FAN_OUT_AIM = 10_000, 1.0
 
 
 @dataclass
