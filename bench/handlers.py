@@ -7,10 +7,6 @@ from django.db import connection
 import hookline
 from hookline.incoming.models import Event
 
-#: For the environment of a server or worker.
-APPS = {"HOOKLINE_APPS": "bench.handlers"}
-TABLE = "CREATE TABLE bench_effect (id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, event text NOT NULL)"
-TABLE_ON_SQLITE = "CREATE TABLE bench_effect (id integer PRIMARY KEY, event text NOT NULL)"
 INSERT = "INSERT INTO bench_effect (event) VALUES (%s)"
 
 
