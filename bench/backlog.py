@@ -61,7 +61,9 @@ class Backlog:
             cursor.execute("SELECT count(*), count(DISTINCT event) FROM bench_effect")
             effects = cursor.fetchone()
         succeeded = Event.objects.filter(state="succeeded").count()
-        assert (succeeded, *effects) == (count, count, count), f"{count} events, {succeeded} succeeded, {effects} effects"
+        assert (succeeded, *effects) == (count, count, count), (
+            f"{count} events, {succeeded} succeeded, {effects} effects"
+        )
 
     def rate(self) -> float:
         """Events per second from the first settlement to the last, by the database's clock."""
@@ -76,5 +78,5 @@ class Backlog:
         """Seconds from each event's arrival in the database to its settlement, in order, by the database's clock."""
         from hookline.incoming.models import Event
 
-        times = Event.objects.values_list("created_at", "finished_at")
-        return sorted((finished - created).total_seconds() for created, finished in times)
+        times = Event.objects.filter(finished_at__isnull=False).values_list("created_at", "finished_at")
+        return sorted((finished - created).total_seconds() for created, finished in times if finished)

@@ -45,7 +45,9 @@ def main() -> int:
             name = f"{batch} per transaction, {processes} process{'es' if processes > 1 else ''}"
             result.row(name, rates[batch, processes], "events/s")
         threads = THREADS if kind == "postgresql" else 1
-        result.row(f"bare INSERT and COMMIT, {threads} thread{'s' if threads > 1 else ''}", bare(threads, count), "events/s")
+        result.row(
+            f"bare INSERT and COMMIT, {threads} thread{'s' if threads > 1 else ''}", bare(threads, count), "events/s"
+        )
         if kind == "postgresql":
             (batch, processes), rate = max(rates.items(), key=lambda item: item[1])
             result.aim(f"events/s, {batch} per transaction, {processes} processes", rate, least=LEAST)
