@@ -33,13 +33,17 @@ class Load:
         return len(self.latencies) / (self.ended - self.started)
 
     def percentile(self, share: float) -> float:
-        ordered = sorted(self.latencies)
-        return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+        return percentile(sorted(self.latencies), share)
 
     def check(self) -> Load:
         """Raises AssertionError unless every answer was a 200."""
         assert set(self.statuses) == {200}, f"answers were {dict(self.statuses)}"
         return self
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The value that this share of them does not exceed; 1 for the largest."""
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
 class _Connection(asyncio.Protocol):
