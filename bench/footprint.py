@@ -1,0 +1,187 @@
+"""What an event and a delivery cost on PostgreSQL's disk: bytes in tables and indexes, and bytes of write-ahead log.
+
+Rows go in through the code that writes them in production: events of 1 kB are verified, stored in groups, claimed and
+settled; messages of 1 kB are dispatched to one endpoint, claimed, and their results recorded. A VACUUM after each tenth
+stands for autovacuum. "grown" is what the tables then take; "packed" is the same after VACUUM FULL, without free space.
+
+The log grows most right after a checkpoint, when each page that is touched is logged whole (full_page_writes); so the
+last events are stored once more right after one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.ingest import database, set_up
+
+if TYPE_CHECKING:
+    from hookline.incoming.models import Event, Source
+    from hookline.outgoing.deliver import Result
+    from hookline.outgoing.models import Delivery
+
+T = TypeVar("T")
+
+#: Events that share a COMMIT: what arrives at the edge while the one before is running.
+GROUP = 20
+#: Jobs for each claim, and results for each record.
+BATCH = 100
+#: What Stripe and the proxies on the way send along.
+HEADERS = {
+    "accept": "*/*; q=0.5, application/xml", "cache-control": "no-cache", "user-agent": "Stripe/1.0",
+    "x-forwarded-for": "203.0.113.7", "x-forwarded-proto": "https", "x-request-id": "5f9c2a1e7b3d4c6e8f0a1b2c3d4e5f60",
+}  # fmt: skip
+ANSWERED = {
+    "content-type": ("text/plain",), "content-length": ("2",), "date": ("Tue, 01 Sep 2026 12:00:00 GMT",),
+    "server": ("nginx",), "connection": ("keep-alive",),
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=100_000, help="events, and as many deliveries")
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory, database("postgresql", directory):
+        source = set_up()
+        log: Counter[str] = Counter()
+        grow(rows, log, lambda count: take_in(source, count, log))
+        grow(rows, log, lambda count: send_out(count, log))
+        grown = sizes()
+        execute("CHECKPOINT")
+        few = max(rows // 100, GROUP)
+        logged(log, "store, right after a checkpoint", partial(store, source, few))
+        execute("VACUUM FULL")
+        show(rows, few, grown, sizes(), log)
+
+
+def grow(rows: int, log: Counter[str], write: Callable[[int], None]) -> None:
+    for _ in range(10):
+        write(rows // 10)
+        logged(log, "VACUUM", partial(execute, "VACUUM"))
+
+
+def take_in(source: Source, count: int, log: Counter[str]) -> None:
+    """Store, claim and settle events."""
+    from hookline.engine.claim import settle
+    from hookline.engine.job import Settlement
+
+    logged(log, "store", partial(store, source, count))
+    for jobs in claimed("Event", log):
+        logged(log, "settle", partial(settle, [(job, Settlement.succeed()) for job in jobs]))
+
+
+def store(source: Source, count: int) -> None:
+    from hookline.incoming.store import store as commit
+
+    for start in range(0, count, GROUP):
+        group = [event(source) for _ in range(min(GROUP, count - start))]
+        assert not any(stored.duplicate for stored in commit(group))
+
+
+def event(source: Source) -> Event:
+    """What the edge makes of a genuine request whose body has 1 kB."""
+    from dataclasses import replace
+
+    from hookline import providers
+    from hookline.incoming import receive
+
+    provider, now = providers.get(source.provider), time.time()
+    request = provider.compose("invoice.paid", f"evt_{uuid.uuid4().hex}", now, {"pad": "x" * 800})
+    request = replace(request, headers={name: (value,) for name, value in HEADERS.items()} | dict(request.headers))
+    request = provider.sign(request, source.config(now), now)
+    (row,) = receive.new_events(request, source, receive.verify(request, source, now))
+    return row
+
+
+def send_out(count: int, log: Counter[str]) -> None:
+    """Dispatch, claim and record deliveries to one endpoint."""
+    from hookline import dispatch_many
+    from hookline.outgoing import endpoints
+    from hookline.outgoing.models import Endpoint
+    from hookline.outgoing.record import record
+
+    if not Endpoint.objects.exists():
+        endpoints.create("https://hooks.example.com/webhooks")
+    for start in range(0, count, BATCH):
+        items = [("invoice.paid", {"id": uuid.uuid4().hex, "pad": "x" * 850}) for _ in range(min(BATCH, count - start))]
+        logged(log, "dispatch_many", partial(dispatch_many, items))
+    for jobs in claimed("Delivery", log):
+        logged(log, "record", partial(record, [result(job) for job in jobs]))
+
+
+def result(delivery: Delivery) -> Result:
+    from hookline.core.outcome import classify
+    from hookline.outgoing.deliver import Result, decide
+    from hookline.transport.transport import Response
+
+    response = Response(200, ANSWERED, b"ok", duration_ms=87)
+    outcome = classify(response.status, response.error, None, time.time())
+    return Result(delivery, response, outcome, decide(delivery, response, outcome))
+
+
+def claimed(name: str, log: Counter[str]) -> Iterator[list[Any]]:
+    """Batches of due jobs of a model, until there are none."""
+    from django.apps import apps
+
+    from hookline.engine.claim import claim
+
+    model = apps.get_model("hookline", name)
+    while jobs := logged(log, f"claim {name}", partial(claim, model, BATCH, 60)):
+        yield jobs
+
+
+def logged(log: Counter[str], step: str, work: Callable[[], T]) -> T:
+    """Run a step and add the write-ahead log that it wrote, in bytes."""
+    before = execute("SELECT pg_current_wal_insert_lsn() - '0/0'")
+    done = work()
+    log[step] += execute("SELECT pg_current_wal_insert_lsn() - '0/0'") - before
+    return done
+
+
+def execute(statement: str) -> int:
+    """Run a statement; its first value, or 0."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return int(cursor.fetchone()[0]) if cursor.description else 0
+
+
+def sizes() -> dict[str, tuple[int, int]]:
+    """Bytes of the table with its TOAST, and of its indexes."""
+    return {
+        name: (
+            execute(f"SELECT pg_table_size('hookline_{name}')"),
+            execute(f"SELECT pg_indexes_size('hookline_{name}')"),
+        )
+        for name in ("event", "message", "delivery", "attempt")
+    }
+
+
+def show(
+    rows: int, few: int, grown: dict[str, tuple[int, int]], packed: dict[str, tuple[int, int]], log: Counter[str]
+) -> None:
+    disk = Table("bytes for each row", "table", "indexes", "grown", "packed")
+    for name, (table, indexes) in grown.items():
+        small = sum(packed[name]) / (rows + few if name == "event" else rows)
+        figures = (table / rows, indexes / rows, (table + indexes) / rows, small)
+        disk.add_row(name, *(f"{figure:,.0f}" for figure in figures))
+    wal = Table("write-ahead log", "bytes for each")
+    for step, size in log.items():
+        wal.add_row(step, f"{size / (few if 'checkpoint' in step else rows):,.0f}")
+    console = Console(width=100)
+    console.print(disk)
+    console.print(wal)
+
+
+if __name__ == "__main__":
+    main()
