@@ -1,11 +1,11 @@
-"""What an event and a delivery cost on PostgreSQL's disk: bytes in tables and indexes, and bytes of write-ahead log.
+"""What an event and a delivery cost PostgreSQL: bytes in tables and indexes, bytes of write-ahead log, processor time.
 
 Rows go in through the code that writes them in production: events of 1 kB are verified, stored in groups, claimed and
 settled; messages of 1 kB are dispatched to one endpoint, claimed, and their results recorded. A VACUUM after each tenth
 stands for autovacuum. "grown" is what the tables then take; "packed" is the same after VACUUM FULL, without free space.
 
-The log grows most right after a checkpoint, when each page that is touched is logged whole (full_page_writes); so the
-last events are stored once more right after one.
+The log grows most right after a checkpoint, when each page that is touched is logged whole (full_page_writes); so some
+more events are stored right after one. Processor time is that of the session's backend, in microseconds.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import argparse
 import tempfile
 import time
 import uuid
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
@@ -30,6 +32,17 @@ if TYPE_CHECKING:
     from hookline.outgoing.models import Delivery
 
 T = TypeVar("T")
+
+
+@dataclass
+class Cost:
+    """Bytes of write-ahead log, and the backend's processor time in microseconds."""
+
+    log: int = 0
+    cpu: float = 0.0
+
+
+Costs = defaultdict[str, Cost]
 
 #: Events that share a COMMIT: what arrives at the edge while the one before is running.
 GROUP = 20
@@ -52,31 +65,32 @@ def main() -> None:
     rows = parser.parse_args().rows
     with tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory, database("postgresql", directory):
         source = set_up()
-        log: Counter[str] = Counter()
-        grow(rows, log, lambda count: take_in(source, count, log))
-        grow(rows, log, lambda count: send_out(count, log))
-        grown = sizes()
+        costs: Costs = defaultdict(Cost)
+        grow(rows, costs, lambda count: take_in(source, count, costs))
+        grow(rows, costs, lambda count: send_out(count, costs))
+        grown, indexes = sizes(), largest_indexes()
         execute("CHECKPOINT")
         few = max(rows // 100, GROUP)
-        logged(log, "store, right after a checkpoint", partial(store, source, few))
+        costing(costs, "store, right after a checkpoint", partial(store, source, few))
         execute("VACUUM FULL")
-        show(rows, few, grown, sizes(), log)
+        show(rows, few, grown, sizes(), costs)
+        show_indexes(rows, indexes)
 
 
-def grow(rows: int, log: Counter[str], write: Callable[[int], None]) -> None:
+def grow(rows: int, costs: Costs, write: Callable[[int], None]) -> None:
     for _ in range(10):
         write(rows // 10)
-        logged(log, "VACUUM", partial(execute, "VACUUM"))
+        costing(costs, "VACUUM", partial(execute, "VACUUM"))
 
 
-def take_in(source: Source, count: int, log: Counter[str]) -> None:
+def take_in(source: Source, count: int, costs: Costs) -> None:
     """Store, claim and settle events."""
     from hookline.engine.claim import settle
     from hookline.engine.job import Settlement
 
-    logged(log, "store", partial(store, source, count))
-    for jobs in claimed("Event", log):
-        logged(log, "settle", partial(settle, [(job, Settlement.succeed()) for job in jobs]))
+    costing(costs, "store", partial(store, source, count))
+    for jobs in claimed("Event", costs):
+        costing(costs, "settle", partial(settle, [(job, Settlement.succeed()) for job in jobs]))
 
 
 def store(source: Source, count: int) -> None:
@@ -89,8 +103,6 @@ def store(source: Source, count: int) -> None:
 
 def event(source: Source) -> Event:
     """What the edge makes of a genuine request whose body has 1 kB."""
-    from dataclasses import replace
-
     from hookline import providers
     from hookline.incoming import receive
 
@@ -102,7 +114,7 @@ def event(source: Source) -> Event:
     return row
 
 
-def send_out(count: int, log: Counter[str]) -> None:
+def send_out(count: int, costs: Costs) -> None:
     """Dispatch, claim and record deliveries to one endpoint."""
     from hookline import dispatch_many
     from hookline.outgoing import endpoints
@@ -113,9 +125,9 @@ def send_out(count: int, log: Counter[str]) -> None:
         endpoints.create("https://hooks.example.com/webhooks")
     for start in range(0, count, BATCH):
         items = [("invoice.paid", {"id": uuid.uuid4().hex, "pad": "x" * 850}) for _ in range(min(BATCH, count - start))]
-        logged(log, "dispatch_many", partial(dispatch_many, items))
-    for jobs in claimed("Delivery", log):
-        logged(log, "record", partial(record, [result(job) for job in jobs]))
+        costing(costs, "dispatch_many", partial(dispatch_many, items))
+    for jobs in claimed("Delivery", costs):
+        costing(costs, "record", partial(record, [result(job) for job in jobs]))
 
 
 def result(delivery: Delivery) -> Result:
@@ -128,36 +140,53 @@ def result(delivery: Delivery) -> Result:
     return Result(delivery, response, outcome, decide(delivery, response, outcome))
 
 
-def claimed(name: str, log: Counter[str]) -> Iterator[list[Any]]:
+def claimed(name: str, costs: Costs) -> Iterator[list[Any]]:
     """Batches of due jobs of a model, until there are none."""
     from django.apps import apps
 
     from hookline.engine.claim import claim
 
     model = apps.get_model("hookline", name)
-    while jobs := logged(log, f"claim {name}", partial(claim, model, BATCH, 60)):
+    while jobs := costing(costs, f"claim {name}", partial(claim, model, BATCH, 60)):
         yield jobs
 
 
-def logged(log: Counter[str], step: str, work: Callable[[], T]) -> T:
-    """Run a step and add the write-ahead log that it wrote, in bytes."""
-    before = execute("SELECT pg_current_wal_insert_lsn() - '0/0'")
+def costing(costs: Costs, step: str, work: Callable[[], T]) -> T:
+    """Run a step and add what it cost."""
+    log, cpu = log_written(), backend_cpu()
     done = work()
-    log[step] += execute("SELECT pg_current_wal_insert_lsn() - '0/0'") - before
+    cost = costs[step]
+    cost.cpu += backend_cpu() - cpu
+    cost.log += log_written() - log
     return done
+
+
+def log_written() -> int:
+    return execute("SELECT pg_current_wal_insert_lsn() - '0/0'")
+
+
+def backend_cpu() -> float:
+    # The kernel counts nanoseconds: https://docs.kernel.org/scheduler/sched-stats.html
+    statistics = Path(f"/proc/{execute('SELECT pg_backend_pid()')}/schedstat").read_text()
+    return int(statistics.split()[0]) / 1000
 
 
 def execute(statement: str) -> int:
     """Run a statement; its first value, or 0."""
+    rows = query(statement)
+    return int(rows[0][0]) if rows else 0
+
+
+def query(statement: str) -> list[tuple[Any, ...]]:
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        return int(cursor.fetchone()[0]) if cursor.description else 0
+        return cursor.fetchall() if cursor.description else []
 
 
 def sizes() -> dict[str, tuple[int, int]]:
-    """Bytes of the table with its TOAST, and of its indexes."""
+    """Bytes of each table with its TOAST, and of its indexes."""
     return {
         name: (
             execute(f"SELECT pg_table_size('hookline_{name}')"),
@@ -167,20 +196,36 @@ def sizes() -> dict[str, tuple[int, int]]:
     }
 
 
+def largest_indexes() -> list[tuple[str, int]]:
+    """Those of more than a page or two, with their bytes."""
+    return query(
+        "SELECT indexrelname, pg_relation_size(indexrelid) FROM pg_stat_user_indexes "
+        "WHERE relname LIKE 'hookline_%' AND pg_relation_size(indexrelid) > 65536 ORDER BY 2 DESC"
+    )
+
+
 def show(
-    rows: int, few: int, grown: dict[str, tuple[int, int]], packed: dict[str, tuple[int, int]], log: Counter[str]
+    rows: int, few: int, grown: dict[str, tuple[int, int]], packed: dict[str, tuple[int, int]], costs: Costs
 ) -> None:
     disk = Table("bytes for each row", "table", "indexes", "grown", "packed")
     for name, (table, indexes) in grown.items():
         small = sum(packed[name]) / (rows + few if name == "event" else rows)
         figures = (table / rows, indexes / rows, (table + indexes) / rows, small)
         disk.add_row(name, *(f"{figure:,.0f}" for figure in figures))
-    wal = Table("write-ahead log", "bytes for each")
-    for step, size in log.items():
-        wal.add_row(step, f"{size / (few if 'checkpoint' in step else rows):,.0f}")
+    steps = Table("for each row", "bytes of log", "backend CPU µs")
+    for step, cost in costs.items():
+        number = few if "checkpoint" in step else rows
+        steps.add_row(step, f"{cost.log / number:,.0f}", f"{cost.cpu / number:,.0f}")
     console = Console(width=100)
     console.print(disk)
-    console.print(wal)
+    console.print(steps)
+
+
+def show_indexes(rows: int, indexes: list[tuple[str, int]]) -> None:
+    table = Table("largest indexes", "grown, bytes for each row")
+    for name, size in indexes:
+        table.add_row(name, f"{size / rows:,.0f}")
+    Console(width=100).print(table)
 
 
 if __name__ == "__main__":
