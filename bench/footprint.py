@@ -141,13 +141,22 @@ def result(delivery: Delivery) -> Result:
 
 
 def claimed(name: str, costs: Costs) -> Iterator[list[Any]]:
-    """Batches of due jobs of a model, until there are none."""
+    """Batches of due jobs of a model, with the rows that its worker reads beside them, until there are none."""
     from django.apps import apps
+    from django.db.models import Prefetch, prefetch_related_objects
 
     from hookline.engine.claim import claim
+    from hookline.outgoing.models import Message
 
     model = apps.get_model("hookline", name)
-    while jobs := costing(costs, f"claim {name}", partial(claim, model, BATCH, 60)):
+    beside = ["source__tenant"] if name == "Event" else [Prefetch("message", Message.objects.only("body")), "endpoint"]
+
+    def take() -> list[Any]:
+        jobs = claim(model, BATCH, 60)
+        prefetch_related_objects(jobs, *beside)
+        return jobs
+
+    while jobs := costing(costs, f"claim {name}", take):
         yield jobs
 
 
