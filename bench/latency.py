@@ -48,21 +48,23 @@ def main() -> int:
         source, backlog = set_up(), Backlog()
         for place in places:
             backlog.clear()
-            acknowledged = measure(source, backlog, place, environment, count, arguments.rate)
+            acknowledged = measure(source, backlog, place, environment, count=count, rate=arguments.rate)
             lags = backlog.lags()
             for name, values, unit, factor in (("acknowledged", acknowledged, "ms", 1000), ("lag", lags, "ms", 1000)):
                 for share in (0.5, 0.99, 1.0):
                     label = f"p{share * 100:.0f}" if share < 1 else "longest"
                     result.row(f"{name}, {label}: {place}", percentile(values, share) * factor, unit)
-            result.aim(f"p99 of the acknowledgement in ms, {place}", percentile(acknowledged, 0.99) * 1000, most=MOST_MS)
+            result.aim(
+                f"p99 of the acknowledgement in ms, {place}", percentile(acknowledged, 0.99) * 1000, most=MOST_MS
+            )
             result.aim(f"p99 of the lag in s, {place}", percentile(lags, 0.99), most=MOST_LAG)
         return result.finish(arguments)
 
 
 def measure(
-    source: Source, backlog: Backlog, place: str, environment: dict[str, str], count: int, rate: float
+    source: Source, backlog: Backlog, place: str, environment: dict[str, str], *, count: int, rate: float
 ) -> list[float]:
-    """Send `count` events on schedule. Returns the seconds of each acknowledgement, in order, once all are processed."""
+    """Send `count` events on schedule, wait until all are processed; the seconds of each acknowledgement, in order."""
     prepared = list(requests(source, count))
     with ExitStack() as processes:
         if place == OWN:
