@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from bench.ingest import database, set_up
+from bench.stand import database, set_up
 
 if TYPE_CHECKING:
     from hookline.incoming.models import Event, Source

@@ -54,7 +54,9 @@ def main() -> int:
                 for share in (0.5, 0.99, 1.0):
                     label = f"p{share * 100:.0f}" if share < 1 else "longest"
                     result.row(f"{name}, {label}: {place}", percentile(values, share) * factor, unit)
-            result.aim(f"p99 of the acknowledgement in ms, {place}", percentile(acknowledged, 0.99) * 1000, most=MOST_MS)
+            result.aim(
+                f"p99 of the acknowledgement in ms, {place}", percentile(acknowledged, 0.99) * 1000, most=MOST_MS
+            )
             result.aim(f"p99 of the lag in s, {place}", percentile(lags, 0.99), most=MOST_LAG)
         return result.finish(arguments)
 
