@@ -68,7 +68,7 @@ def _insert_arrays(
 ) -> set[UUID]:
     types = [_base_type(field, connection) for field in columns]
     sql = f"INSERT INTO {model._meta.db_table} ({_names(columns)}) SELECT * FROM {unnest(types)} {tail}"
-    return fetch_ids(connection, sql, values, prepare=True)
+    return fetch_ids(connection, sql, values)
 
 
 def _insert_values(
