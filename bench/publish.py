@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bench.charts import chart
 from bench.report import Report, read
@@ -24,6 +24,8 @@ _PLACE = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def main() -> int:
     reports = read(RESULTS)
     CHARTS.mkdir(exist_ok=True)
+    for stale in {path for path in CHARTS.glob("*.svg") if path.stem not in reports}:
+        stale.unlink()
     for report in reports.values():
         (CHARTS / f"{report.key}.svg").write_text(chart(report))
     PAGE.write_text(filled(PAGE.read_text(), reports.values()))
@@ -37,7 +39,11 @@ def filled(page: str, reports: Iterable[Report]) -> str:
         found.setdefault(report.benchmark, []).append(report)
     if homeless := set(found) - {match[2] for match in _PLACE.finditer(page)}:
         raise ValueError(f"docs/benchmarks.md has no place for {', '.join(sorted(homeless))}")
-    return _PLACE.sub(lambda place: f"{place[1]}{''.join(map(section, found.get(place[2], [])))}\n{place[3]}", page)
+    return _PLACE.sub(lambda place: place[1] + place_text(found.get(place[2], [])) + place[3], page)
+
+
+def place_text(reports: Sequence[Report]) -> str:
+    return "".join(map(section, reports)) + "\n" if reports else "\nNot measured yet.\n\n"
 
 
 def section(report: Report) -> str:
