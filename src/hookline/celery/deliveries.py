@@ -6,10 +6,10 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.db.models import prefetch_related_objects
 
 from hookline import conf
@@ -29,6 +29,8 @@ logger = logging.getLogger("hookline.celery")
 
 #: How long one task goes on claiming, in seconds. Then it waits for the requests under way, and its place is free.
 SHARE = 2.0
+#: Pause after the database failed, so that its return is not met by a storm.
+_DATABASE_PAUSE = 1.0
 
 
 def send_due(settings: conf.Settings, on_more: Callable[[], None]) -> None:
@@ -64,7 +66,7 @@ class _Shift:
         self._settings = settings
         self._database = database
         self._on_more = on_more
-        self._commit = GroupCommit[Result, bool](record, database)
+        self._commit = GroupCommit[Result, bool](_record_fresh, database)
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def work(self) -> None:
@@ -117,10 +119,29 @@ class _Shift:
 
     async def _send(self, delivery: Delivery, transport: Transport) -> None:
         try:
-            result = await deliver(delivery, transport, time.time)
-            if not await self._commit.submit(result):
+            # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
+            result = await deliver(delivery, transport, self._desk.now)
+            if not await self._record(result):
                 logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
         except Exception:
             logger.exception("%s could not be recorded; it is sent again when its lease ends", delivery.public_id)
         finally:
             self._desk.done(delivery)
+
+    async def _record(self, result: Result) -> bool:
+        """Write the result, trying again while the lease lasts if the database is away: the request was made."""
+        end = time.monotonic() + self._settings.LEASE
+        while True:
+            try:
+                return await self._commit.submit(result)
+            except (OperationalError, InterfaceError):
+                if time.monotonic() >= end:
+                    raise
+                logger.warning("cannot record what came of %s; trying again", result.delivery.public_id)
+                await asyncio.sleep(_DATABASE_PAUSE)
+
+
+def _record_fresh(results: Sequence[Result]) -> list[bool]:
+    """Drop a connection that has become unusable before the work begins."""
+    close_old_connections()
+    return record(results)

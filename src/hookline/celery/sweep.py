@@ -19,7 +19,14 @@ def sweep(settings: conf.Settings, on_more: Callable[[type[Job]], None]) -> None
 
     Raises DatabaseError.
     """
-    for model, delays in ((Event, settings.EVENT_RETRY_DELAYS), (Delivery, settings.DELIVERY_RETRY_DELAYS)):
-        if released := release_expired(model, len(delays) + 1):
-            logger.warning("took back %d jobs whose worker is gone", released)
+    for model in (Event, Delivery):
+        take_back(model, settings)
         on_more(model)
+
+
+def take_back(model: type[Job], settings: conf.Settings) -> int:
+    """Return jobs whose worker is gone, and how many there were. Raises DatabaseError."""
+    delays = settings.EVENT_RETRY_DELAYS if model is Event else settings.DELIVERY_RETRY_DELAYS
+    if released := release_expired(model, len(delays) + 1):
+        logger.warning("took back %d jobs whose worker is gone", released)
+    return released
