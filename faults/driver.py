@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -30,6 +31,8 @@ from faults.stage import Stage
 LONG = Plan(rate=100, rounds=10, window=8.0, lease=5.0, timeout=3.0)
 SHORT = Plan(rate=40, rounds=2, window=3.0, lease=3.0, timeout=2.0, outage=3.0)
 
+#: Where the results stand.
+PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 #: How many windows are measured before the throughput counts as lower for good.
 WINDOWS = 3
 #: A fault that has met nothing is played for so many times its rounds, at the most.
@@ -186,6 +189,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, help="events per second")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of the random moments")
     parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md, too")
     parser.add_argument("--keep", action="store_true", help="keep logs and ledgers; they are kept after a violation")
     arguments = parser.parse_args()
 
@@ -201,16 +205,25 @@ def main() -> int:
         (kind.short if arguments.short else 0) or kind.rounds or arguments.rounds or plan.rounds for kind in chosen
     ]
 
+    began = time.monotonic()
     with run_directory(arguments.keep) as directory:
         outcomes = run(list(zip(chosen, rounds, strict=True)), plan, arguments.seed, directory)
         conditions = (
-            f"{report.machine()}. {plan.rate:.0f} events/s, {plan.workers} workers, LEASE {plan.lease:g} s, "
-            f"DELIVERY_TIMEOUT {plan.timeout:g} s, at most {plan.per_endpoint} deliveries under way per worker, "
-            f"seed {arguments.seed}."
+            f"`{command_line()}` took {(time.monotonic() - began) / 60:.0f} minutes. {report.machine()}. "
+            f"{plan.rate:g} events/s, {plan.workers} workers, LEASE {plan.lease:g} s, DELIVERY_TIMEOUT "
+            f"{plan.timeout:g} s, at most {plan.per_endpoint} deliveries under way per sender, seed {arguments.seed}."
         )
         report.show(outcomes, conditions)
         if arguments.markdown:
             arguments.markdown.write_text(report.markdown(outcomes, conditions))
+        if arguments.write:
+            report.write_into(PAGE, report.markdown(outcomes, conditions))
         if any(outcome.violations for outcome in outcomes):
             raise SystemExit(1)
     return 0
+
+
+def command_line() -> str:
+    """How to make the same run."""
+    options = [word for word in sys.argv[1:] if word != "--write"]
+    return "make faults" + (f' ARGS="{shlex.join(options)}"' if options else "")

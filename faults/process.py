@@ -29,11 +29,15 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def ended(self) -> int | None:
         """The exit code (negative: the signal), or None while it runs."""
         if self._popen.returncode is None:
             # It stays a zombie until it is waited for, so that no other process can have its id.
-            left = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            left = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if left is None:
                 return None
             return left.si_status if left.si_code == os.CLD_EXITED else -left.si_status
@@ -59,7 +63,7 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """To it and to all that it forked."""
         if self._popen.returncode is None:
-            os.killpg(self._popen.pid, number)
+            os.killpg(self.pid, number)
 
     def wait(self, timeout: float) -> int:
         """Wait until it ends by itself. Raises subprocess.TimeoutExpired."""
@@ -72,8 +76,8 @@ class Process:
 
     def kill_alone(self) -> None:
         """SIGKILL of this one process, and wait until it is gone. What it forked is left to itself, until `kill`."""
-        os.kill(self._popen.pid, signal.SIGKILL)
-        os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
     def kill_child(self, chance: random.Random) -> None:
         """SIGKILL of one of the processes that it forked."""
@@ -86,6 +90,6 @@ class Process:
             with suppress(OSError):  # ended meanwhile
                 # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: id (name) state parent ...
                 state, parent = status.read_text().rpartition(")")[2].split()[:2]
-                if int(parent) == self._popen.pid and state != "Z":
+                if int(parent) == self.pid and state != "Z":
                     found.append(int(status.parent.name))
         return found

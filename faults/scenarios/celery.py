@@ -86,7 +86,7 @@ class KilledAtPointsRabbitMQ(KilledAtPoints):
 
     broker = "rabbitmq"
     server_points, worker_points = points.CELERY_SERVER, points.CELERY_WORKER
-    short, rounds = 0, 2 * len(points.CELERY_WORKER)
+    short, rounds = 0, len(points.CELERY_WORKER)
 
 
 class LeaseExpiredRabbitMQ(LeaseExpired):
