@@ -48,7 +48,7 @@ def main() -> int:
         source, backlog = set_up(), Backlog()
         for place in places:
             backlog.clear()
-            acknowledged = measure(source, backlog, place, environment, count, arguments.rate)
+            acknowledged = measure(source, backlog, place, environment, count=count, rate=arguments.rate)
             lags = backlog.lags()
             for name, values, unit, factor in (("acknowledged", acknowledged, "ms", 1000), ("lag", lags, "ms", 1000)):
                 for share in (0.5, 0.99, 1.0):
@@ -62,9 +62,9 @@ def main() -> int:
 
 
 def measure(
-    source: Source, backlog: Backlog, place: str, environment: dict[str, str], count: int, rate: float
+    source: Source, backlog: Backlog, place: str, environment: dict[str, str], *, count: int, rate: float
 ) -> list[float]:
-    """Send `count` events on schedule. Returns the seconds of each acknowledgement, in order, once all are processed."""
+    """Send `count` events on schedule, wait until all are processed; the seconds of each acknowledgement, in order."""
     prepared = list(requests(source, count))
     with ExitStack() as processes:
         if place == OWN:

@@ -44,6 +44,12 @@ class Process:
     def output(self) -> str:
         return "".join(self._lines)
 
+    @property
+    def resident(self) -> float:
+        """What it holds in memory, in MB (Linux only)."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
     def wait_for(self, text: str, timeout: float = 60) -> str:
         """The rest of the line after `text`, as soon as it is written. Raises RuntimeError with the output."""
 
