@@ -119,7 +119,7 @@ class Message(Row):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_message_uid")]
-        indexes = [models.Index(fields=["tenant", "id"], name="hookline_message_tenant")]
+        indexes = [models.Index(fields=["tenant", "created_at"], name="hookline_message_tenant")]
 
     @property
     def json(self) -> Any:
