@@ -40,6 +40,7 @@ test: $(DEV)  ## Set everything up and run the tests on SQLite, then on PostgreS
 test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as root) and run the tests with Celery on them
 	$(BIN)/python -m tests.brokers.packages
 	$(BIN)/python -m tests.postgres --set fsync=off -- $(BIN)/pytest tests/brokers $(ARGS)
+	$(BIN)/python -m faults --short --rounds 1 --only WorkerKilledRedis --only BrokerKilledRedis
 
 test-npm: $(DEV) $(NPM)  ## Install the senders' npm packages (needs Node) and hold the providers against them
 	$(BIN)/pytest tests/npm $(ARGS)

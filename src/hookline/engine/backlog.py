@@ -44,12 +44,13 @@ def backlog_of(model: type[Job]) -> Backlog:
     """Raises DatabaseError."""
     now = clock.now(model)
     jobs = model._default_manager.using(router.db_for_write(model))
-    counts = {state.value: jobs.filter(state=state).order_by("-id")[: MOST + 1].count() for state in State}
-    oldest = jobs.filter(state=State.PENDING).order_by("id").values_list("created_at", flat=True).first()
+    newest = {state: jobs.filter(state=state).order_by("-created_at") for state in State}
+    counts = {state.value: rows.values("created_at")[: MOST + 1].count() for state, rows in newest.items()}
+    oldest = newest[State.PENDING].values_list("created_at", flat=True).last()
     due = first_due(model)
     made = jobs.filter(id__gte=ids.first_at(now - RECENTLY)).order_by("-id")[:MOST]
     # Those that succeeded last are among those made last, except for some that were tried again.
-    done = jobs.filter(state=State.SUCCEEDED).order_by("-id")[:MOST]
+    done = newest[State.SUCCEEDED][:MOST]
     recently = Q(finished_at__gte=clock.moment(now - RECENTLY))
     return Backlog(
         states={state: min(count, MOST) for state, count in counts.items()},

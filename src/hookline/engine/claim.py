@@ -83,29 +83,35 @@ WITH RECURSIVE lane (id) AS (
     SELECT (SELECT {lane} FROM {table} WHERE state = 'pending' AND {lane} > lane.id ORDER BY {lane}, due_at LIMIT 1)
     FROM lane WHERE lane.id IS NOT NULL
 )"""
-_FIRST_OF_LANE = "SELECT {} FROM {{table}} WHERE state = 'pending' AND {{lane}} = lane.id ORDER BY due_at LIMIT 1"
 _NOT_HELD = "NOT EXISTS (SELECT 1 FROM {lanes_table} held WHERE held.id = lane.id AND held.held_until > {now})"
 
 # It stops at {lanes} lanes; the caller goes on behind the last one.
-_CLAIM = f"""{_LANES}, ready AS MATERIALIZED (
+_CLAIM = (
+    _LANES
+    + """, ready AS MATERIALIZED (
     SELECT id FROM lane
-    WHERE id IS NOT NULL AND {{not_busy}} AND ({_FIRST_OF_LANE.format("due_at")}) <= {{now}} AND {_NOT_HELD}
-    LIMIT {{lanes}}
-), picked AS MATERIALIZED ({{pick}} LIMIT %(limit)s)
-UPDATE {{table}}
-SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {{lease_end}}
-WHERE {{picked}}
-RETURNING {{columns}}
+    WHERE id IS NOT NULL AND {not_busy} AND {not_held}
+      AND (SELECT due_at FROM {table} WHERE state = 'pending' AND {lane} = lane.id ORDER BY due_at LIMIT 1) <= {now}
+    LIMIT {lanes}
+), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
+UPDATE {table}
+SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}
+WHERE {picked}
+RETURNING {columns}
 """
+)
 
 # The job that is due first in each lane that is not held, and of these the first.
-_FIRST_DUE = f"""{_LANES}, ahead AS MATERIALIZED (
-    SELECT ({_FIRST_OF_LANE.format("id")}) AS id
-    FROM lane WHERE id IS NOT NULL AND {_NOT_HELD}
+_FIRST_DUE = (
+    _LANES
+    + """, ahead AS MATERIALIZED (
+    SELECT (SELECT id FROM {table} WHERE state = 'pending' AND {lane} = lane.id ORDER BY due_at LIMIT 1) AS id
+    FROM lane WHERE id IS NOT NULL AND {not_held}
     LIMIT %(lanes)s
 )
-SELECT id, due_at FROM {{table}} WHERE id IN (SELECT id FROM ahead) ORDER BY due_at LIMIT 1
+SELECT id, due_at FROM {table} WHERE id IN (SELECT id FROM ahead) ORDER BY due_at LIMIT 1
 """
+)
 
 _RESULT_TYPES = ("uuid", "bigint", "text", "double precision", "text", "integer")
 
@@ -262,7 +268,7 @@ def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
     return {
         "table": model._meta.db_table,
         "lane": lane.column,  # type: ignore[union-attr]  # a foreign key has a column
-        "lanes_table": lanes_model._meta.db_table,
+        "not_held": _NOT_HELD.format(lanes_table=lanes_model._meta.db_table, now=dialect.now),
         "now": dialect.now,
     }
 

@@ -130,8 +130,8 @@ class Rejection(Row):
     class Meta:
         ordering = ["-id"]
         indexes = [
-            models.Index(fields=["source", "id"], name="hookline_rejection_source"),
-            models.Index(fields=["status", "id"], name="hookline_rejection_status"),
+            models.Index(fields=["source", "created_at"], name="hookline_rejection_source"),
+            models.Index(fields=["status", "created_at"], name="hookline_rejection_status"),
         ]
 
     @property

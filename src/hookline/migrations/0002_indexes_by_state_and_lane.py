@@ -29,6 +29,10 @@ class Migration(migrations.Migration):
             model_name="event",
             name="hookline_event_dead",
         ),
+        migrations.RemoveIndex(
+            model_name="rejection",
+            name="hookline_rejection_source",
+        ),
         migrations.AlterField(
             model_name="delivery",
             name="endpoint",
@@ -79,26 +83,30 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="delivery",
-            index=models.Index(fields=["state", "id"], name="hookline_delivery_state"),
+            index=models.Index(fields=["state", "created_at"], name="hookline_delivery_state"),
         ),
         migrations.AddIndex(
             model_name="delivery",
-            index=models.Index(fields=["endpoint", "id"], name="hookline_delivery_lane"),
+            index=models.Index(fields=["endpoint", "created_at"], name="hookline_delivery_lane"),
         ),
         migrations.AddIndex(
             model_name="event",
-            index=models.Index(fields=["state", "id"], name="hookline_event_state"),
+            index=models.Index(fields=["state", "created_at"], name="hookline_event_state"),
         ),
         migrations.AddIndex(
             model_name="event",
-            index=models.Index(fields=["source", "id"], name="hookline_event_lane"),
+            index=models.Index(fields=["source", "created_at"], name="hookline_event_lane"),
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(fields=["tenant", "id"], name="hookline_message_tenant"),
+            index=models.Index(fields=["tenant", "created_at"], name="hookline_message_tenant"),
         ),
         migrations.AddIndex(
             model_name="rejection",
-            index=models.Index(fields=["status", "id"], name="hookline_rejection_status"),
+            index=models.Index(fields=["source", "created_at"], name="hookline_rejection_source"),
+        ),
+        migrations.AddIndex(
+            model_name="rejection",
+            index=models.Index(fields=["status", "created_at"], name="hookline_rejection_status"),
         ),
     ]

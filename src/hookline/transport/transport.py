@@ -205,7 +205,7 @@ def write_request(method: str, url: Url, headers: Mapping[str, str], body: bytes
         *(f"{name}: {value}\r\n" for name, value in headers.items()),
     ]
     if body is not None:
-        if not any(name.lower() == "content-type" for name in headers):
+        if "content-type" not in headers and not any(name.lower() == "content-type" for name in headers):
             lines.append("Content-Type: application/octet-stream\r\n")
         lines.append(f"Content-Length: {len(body)}\r\n")
     lines.append("\r\n")
