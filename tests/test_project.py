@@ -15,7 +15,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
 @pytest.mark.parametrize("package", ["hookline.core", "hookline.providers", "hookline.exceptions"])
 def test_importing_the_pure_packages_loads_no_django_no_driver_and_no_http_client(package: str) -> None:
-    impure = {"django", "psycopg", "sqlite3", "aiohttp", "httpx", "requests"}
+    impure = {"django", "psycopg", "sqlite3", "aiohttp", "httptools", "httpx", "requests"}
     code = f"""
 import importlib, pkgutil, sys
 import {package} as package

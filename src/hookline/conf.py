@@ -61,6 +61,11 @@ class Settings:
     ALLOWED_SUBNETS: tuple[str, ...] = ()
     #: Whether endpoints may use plain http. None: only where ALLOWED_SUBNETS opens the address.
     ALLOW_HTTP: bool | None = None
+    #: How long events and deliveries are kept after they ended, and messages; 0 keeps them for ever. An event that a
+    #: sender repeats later is new again: the longest any sender is known to repeat one by itself is some days.
+    RETENTION: float = 90 * DAY
+    #: How long rejections are kept; 0 keeps them for ever. Anybody can cause them, so not as long.
+    REJECTION_RETENTION: float = 30 * DAY
     #: How long the former secret stays active after a rotation.
     ROTATION_OVERLAP: float = DAY
 
@@ -125,11 +130,29 @@ def _check_number(name: str, value: float) -> None:
 
 
 #: Settings whose default is a whole number of seconds but which take fractions.
-_DURATIONS = frozenset({"HANDLER_TIMEOUT", "DELIVERY_TIMEOUT", "ROTATION_OVERLAP", "LEASE", "STOP_TIMEOUT"})
+_DURATIONS = frozenset(
+    {
+        "HANDLER_TIMEOUT",
+        "DELIVERY_TIMEOUT",
+        "RETENTION",
+        "REJECTION_RETENTION",
+        "ROTATION_OVERLAP",
+        "LEASE",
+        "STOP_TIMEOUT",
+    }
+)
 
 _DELAYS = frozenset({"EVENT_RETRY_DELAYS", "DELIVERY_RETRY_DELAYS"})
 _MAY_BE_ZERO = frozenset(
-    {"REJECTION_BODY_BYTES", "RESPONSE_BODY_BYTES", "RETRY_JITTER", "ROTATION_OVERLAP", "STOP_TIMEOUT"}
+    {
+        "REJECTION_BODY_BYTES",
+        "RESPONSE_BODY_BYTES",
+        "RETRY_JITTER",
+        "RETENTION",
+        "REJECTION_RETENTION",
+        "ROTATION_OVERLAP",
+        "STOP_TIMEOUT",
+    }
 )
 
 

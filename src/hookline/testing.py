@@ -29,7 +29,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db.models import prefetch_related_objects
 from django.urls import NoReverseMatch, reverse
 
 from hookline import conf, providers
@@ -41,6 +40,7 @@ from hookline.incoming import process
 from hookline.incoming.models import Event, Source
 from hookline.incoming.worker import fetch_sources
 from hookline.outgoing import health
+from hookline.outgoing.claimed import with_parts
 from hookline.outgoing.deliver import Result, deliver
 from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.record import record
@@ -164,8 +164,7 @@ def deliver_all(transport: Transport | None = None) -> list[Delivery]:
     lease = conf.get().LEASE
     tried: set[UUID] = set()
     while deliveries := claim(Delivery, _BATCH, lease):
-        prefetch_related_objects(deliveries, "message", "endpoint")
-        admitted, put_off = health.admit(sorted(deliveries, key=_age))
+        admitted, put_off = health.admit(with_parts(sorted(deliveries, key=_age)))
         settle(put_off)
         record(asyncio.run(_send(admitted, transport)))
         tried.update(delivery.pk for delivery in deliveries)

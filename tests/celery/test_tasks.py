@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,18 +14,20 @@ from django.db import InterfaceError, OperationalError, connection
 
 import hookline
 from hookline import conf, tasks
-from hookline.celery import beat_schedule, deliveries, events, keeper
+from hookline.celery import beat_schedule, events, keeper
 from hookline.celery.deliveries import send_due
 from hookline.celery.events import process_due
 from hookline.celery.sweep import sweep
+from hookline.core.ids import uuid7
 from hookline.engine import claim as engine
 from hookline.engine.job import State
 from hookline.incoming.handlers import forget
 from hookline.incoming.models import Event
+from hookline.outgoing import shift
 from hookline.outgoing.deliver import Result
 from hookline.outgoing.models import Attempt, Delivery
 from hookline.outgoing.record import record
-from tests.engine.rows import make_delivery, make_endpoint, make_event, make_source
+from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
 from tests.outgoing.consumer import Consumer, running_consumer
 from tests.waiting import wait_until
 
@@ -174,6 +178,14 @@ def test_the_sweep_takes_back_what_a_dead_worker_had_and_asks_for_both_tasks(ask
     assert (event.attempts, delivery.attempts) == (1, 1)
 
 
+def test_the_sweep_prunes_history(asked: list[Any]) -> None:
+    old = uuid7(int((time.time() - 100 * 86400) * 1e9), bytes(8))
+    make_event(make_source("stripe"), id=old, state=State.SUCCEEDED, finished_at=ago(99 * 86400))
+    # A retention of its own, because the sweeps of a process remember how far they have come.
+    sweep(replace(SETTINGS, RETENTION=98 * 86400), asked.append)
+    assert not Event.objects.exists()
+
+
 def test_each_task_takes_back_what_a_dead_worker_had_and_asks_for_another_one(
     ran: list[str], consumer: Consumer, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,8 +208,8 @@ def test_each_task_takes_back_what_a_dead_worker_had_and_asks_for_another_one(
 def test_a_result_that_the_database_does_not_take_is_recorded_later_and_the_request_not_made_again(
     consumer: Consumer, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "_DATABASE_PAUSE", 0.001)
-    monkeypatch.setattr(deliveries, "record", failing_twice(record))
+    monkeypatch.setattr(shift, "DATABASE_PAUSE", 0.001)
+    monkeypatch.setattr(shift, "record", failing_twice(record))
     make_delivery(make_endpoint(consumer.url()))
     send_due(SETTINGS, lambda: asked.append("more"))
     assert (states(Delivery), Attempt.objects.count(), len(consumer.arrivals)) == ({State.SUCCEEDED}, 1, 1)

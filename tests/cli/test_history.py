@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from hookline.core.ids import uuid7
 from hookline.engine.job import State
 from hookline.models import Delivery, Endpoint, Event, Rejection, Source
 from tests.cli.conftest import Cli
@@ -139,13 +140,31 @@ def test_stats_count_states_rejections_and_troubled_endpoints(cli: Cli, source: 
         0,
         0,
     ]
+    assert set(stats["events"]) == {
+        "pending", "running", "succeeded", "dead", "cancelled", "more", "oldest_pending_seconds", "lag_seconds",
+        "arriving_per_second", "succeeding_per_second",
+    }  # fmt: skip
     assert stats["events"]["oldest_pending_seconds"] >= 0
+    assert stats["events"]["arriving_per_second"] == round(1 / 3600, 3)
     assert (stats["deliveries"]["succeeded"], stats["deliveries"]["oldest_pending_seconds"]) == (2, None)
     assert stats["rejections_24h"] == {"signature_mismatch": 1}
     assert stats["endpoints"] == {"suspended": [suspended], "broken": [broken]}
     text = cli.text("stats")
     assert suspended in text
     assert "1 signature_mismatch" in text
+
+
+def test_prune_deletes_what_is_older_than_the_retention_and_says_how_much(cli: Cli, source: Source) -> None:
+    long_ago = timezone.now() - timedelta(days=91)
+    for number, key in enumerate(("old", "new")):
+        made = uuid7(int(long_ago.timestamp() * 1e9) + number * 1_000_000, bytes(8))
+        finished = long_ago if key == "old" else timezone.now()
+        Event.objects.create(
+            id=made, source=source, type="a", dedup_key=key, body=b"{}", state=State.SUCCEEDED, finished_at=finished
+        )
+    assert cli.json("prune") == {"events": 1, "rejections": 0, "deliveries": 0, "attempts": 0, "messages": 0}
+    assert [event.dedup_key for event in Event.objects.all()] == ["new"]
+    assert cli.json("prune")["events"] == 0
 
 
 def test_doctor_finds_an_installation_in_order(cli: Cli) -> None:

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from hookline.core.standard_webhooks import decode_secret, headers, new_secret, sign
+from hookline.core.standard_webhooks import Signer, decode_secret, new_secret
 
 # standard-webhooks/standard-webhooks, libraries/*/test: the example that all reference libraries share.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
 BODY = b'{"test": 2432232314}'
 SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    return Signer([secret]).headers(message_id, timestamp, body)["webhook-signature"]
 
 
 def test_the_published_example_is_signed_as_published() -> None:
@@ -19,7 +23,7 @@ def test_the_published_example_is_signed_as_published() -> None:
 def test_the_headers_carry_a_signature_for_every_active_secret() -> None:
     # The second value: openssl dgst -sha256 -mac HMAC with the decoded key of the second secret.
     second = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
-    assert headers([SECRET, second], ID, 1614265330, BODY) == {
+    assert Signer([SECRET, second]).headers(ID, 1614265330, BODY) == {
         "webhook-id": ID,
         "webhook-timestamp": "1614265330",
         "webhook-signature": f"{SIGNATURE} v1,78nXHjpFP0tVJQW5D0SBwmVyyW87BV/rL6MgfM/Bw44=",
@@ -28,7 +32,7 @@ def test_the_headers_carry_a_signature_for_every_active_secret() -> None:
 
 def test_a_message_is_not_sent_unsigned() -> None:
     with pytest.raises(ValueError, match="no secret"):
-        headers([], ID, 1614265330, BODY)
+        Signer([])
 
 
 @pytest.mark.parametrize("message_id", ["", "msg.1", "msg 1\n", "msg_é", "\x00"])

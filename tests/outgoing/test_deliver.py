@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
-from django.db.models import prefetch_related_objects
 from standardwebhooks import Webhook
 
 from hookline import dispatch
@@ -20,7 +19,7 @@ from hookline.core.breaker import State as BreakerState
 from hookline.core.secrets import SecretRing
 from hookline.engine.claim import claim, settle
 from hookline.engine.job import Settlement, State
-from hookline.outgoing import health, sender
+from hookline.outgoing import claimed, health, sender
 from hookline.outgoing.deliver import Result
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.outgoing.record import record
@@ -206,7 +205,8 @@ def test_an_endpoint_that_keeps_failing_is_spared_and_its_backlog_drains_when_it
         wait_until(lambda: breaker() is BreakerState.OPEN and endpoint.breaker.trips >= 3)
         tried = len(consumer.arrivals)
         assert tried <= 3 + 3 + 3 * 2
-        assert sum(Delivery.objects.values_list("attempts", flat=True)) <= tried + 2
+        # Those that a claim finds the breaker open for get the attempt back in the next statement.
+        wait_until(lambda: sum(Delivery.objects.values_list("attempts", flat=True)) <= len(consumer.arrivals) + 2)
         consumer.script = always(200)
         wait_for_states(succeeded=30)
         wait_until(lambda: breaker() is BreakerState.CLOSED)
@@ -390,19 +390,19 @@ def test_an_endpoint_that_goes_while_a_request_is_under_way_disturbs_no_other(
 def test_a_row_that_goes_between_the_claim_and_the_sending_stops_nobody(
     consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch, gone: str
 ) -> None:
-    real = prefetch_related_objects
+    real = claimed.with_parts
     doomed = [make_endpoint(consumer.url("/doomed"))]
 
-    def delete_first(deliveries: Any, *names: str) -> None:
+    def delete_first(deliveries: Any) -> Any:
         if doomed and deliveries:
             if gone == "endpoint":
                 doomed[0].delete()
             else:
                 Message.objects.all().delete()
             doomed.clear()
-        real(deliveries, *names)
+        return real(deliveries)
 
-    monkeypatch.setattr(sender, "prefetch_related_objects", delete_first)
+    monkeypatch.setattr(claimed, "with_parts", delete_first)
     dispatch("invoice.paid", {})
     with sending() as running:
         wait_until(lambda: not doomed)
@@ -436,7 +436,7 @@ def test_a_breaker_of_an_endpoint_that_was_deleted_leaves_nothing_on_the_desk(
 def test_a_sender_outlives_an_error_that_nobody_thought_of(
     consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sender, "_DATABASE_PAUSE", 0.01)
+    monkeypatch.setattr(sender, "DATABASE_PAUSE", 0.01)
     real, surprises = health.admit, [RuntimeError("surprise")]
 
     def admit(deliveries: Any) -> Any:
@@ -458,7 +458,7 @@ def test_a_sender_goes_on_after_the_server_has_closed_all_its_connections(
 ) -> None:
     if connection.vendor != "postgresql":
         return  # SQLite has no server that could
-    monkeypatch.setattr(sender, "_DATABASE_PAUSE", 0.01)
+    monkeypatch.setattr(sender, "DATABASE_PAUSE", 0.01)
     make_endpoint(consumer.url())
     with sending():
         for total in range(1, 4):

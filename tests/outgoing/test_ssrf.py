@@ -32,7 +32,7 @@ class GuardOnly(AddressPolicy):
 
     def check_url(self, text: str) -> Url:
         host, _, port = text.removeprefix("http://").partition("/")[0].rpartition(":")
-        return Url("http", host, int(port), "/")
+        return Url("http", host.strip("[]"), int(port), "/")
 
 
 class NoGuard(GuardOnly):

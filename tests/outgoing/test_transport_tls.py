@@ -84,9 +84,11 @@ def test_a_certificate_that_the_system_does_not_trust_is_refused(contexts: Conte
 def test_a_server_that_does_not_speak_tls_is_a_failure_of_tls() -> None:
     async def run() -> Response:
         async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            await reader.read()
-            writer.close()
+            try:
+                writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                await reader.read()
+            finally:
+                writer.close()
 
         server = await asyncio.start_server(refuse, "127.0.0.1", 0)
         async with server, Transport(LOOPBACK, SETTINGS) as transport:

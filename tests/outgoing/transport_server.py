@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 #: Answers one request; returns whether the connection stays open.
@@ -84,7 +82,7 @@ async def serve(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Names(AbstractResolver):
+class Names:
     """Resolves every name to the next of these answers, and to the last one from then on."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
@@ -92,24 +90,12 @@ class Names(AbstractResolver):
         self.asked: list[str] = []
         self._turn = count()
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str) -> list[str]:
         self.asked.append(host)
         addresses = self.answers[min(next(self._turn), len(self.answers) - 1)]
         if not addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in addresses
-        ]
+        return list(addresses)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         pass

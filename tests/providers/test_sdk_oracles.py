@@ -125,7 +125,7 @@ def test_the_standard_sdks_accept_the_senders_headers_with_each_active_secret(
 ) -> None:
     secrets = [SECRET, standard_webhooks.new_secret(random_bytes)]
     body = body_of(event).encode()
-    headers = standard_webhooks.headers(secrets, "msg_2", int(time.time()), body)
+    headers = standard_webhooks.Signer(secrets).headers("msg_2", int(time.time()), body)
     for secret in secrets:
         webhook(secret).verify(body, headers)
 

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from hookline.admin.rows import MOST, NEWEST, HistoryAdmin, TimeFilter
+from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.engine import wakeup
 from hookline.engine.job import Job, State, revive
 
@@ -18,25 +18,17 @@ JOB_FIELDS = ("state", "note", "attempts", "created_at", "due_at", "lease_until"
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Selects by state. Cancelled jobs are rare and have no index, so they are looked for in the newest rows only."""
+    """Selects by state."""
 
     title = "state"
     parameter_name = "state"
 
-    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: JobAdmin[Any]) -> None:
-        super().__init__(request, params, model, model_admin)
-        self._newest = model_admin.newest
-
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        titles = {State.CANCELLED: f"Cancelled (newest {NEWEST:,} rows)"}
-        return [(state.value, titles.get(state, state.label)) for state in State]
+        return [(state.value, state.label) for state in State]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if (state := self.value()) not in State.values:
-            return queryset
-        if state == State.CANCELLED:
-            queryset = queryset.filter(self._newest())
-        return queryset.filter(state=state)
+        state = self.value()
+        return queryset.filter(state=state) if state in State.values else queryset
 
 
 class JobAdmin(HistoryAdmin[J], Generic[J]):

@@ -26,13 +26,7 @@ def deliveries() -> None:
 @json_option
 def list_deliveries(status: str | None, since: datetime | None, limit: int, as_json: bool) -> None:
     """List deliveries, newest first."""
-    from hookline.cli.rows import newest
-    from hookline.models import Delivery
-
-    rows = Delivery.objects.select_related("message", "endpoint__tenant").defer("message__body")
-    if status is not None:
-        rows = rows.filter(state=status)
-    found = [describe(delivery) for delivery in newest(rows, since, limit)]
+    found = [describe(delivery) for delivery in newest(status, since, limit)]
     columns = ("id", "type", "status", "attempts", "message", "url", "created_at", "note")
     print_rows(found, columns, as_json, "There are no such deliveries.")
 
@@ -65,6 +59,15 @@ def retry(ids: tuple[str, ...], as_json: bool) -> None:
     from hookline.models import Delivery
 
     print_fields({"retried": listing.retry(Delivery, ids)}, as_json)
+
+
+def newest(status: str | None, since: datetime | None, limit: int) -> list[Delivery]:
+    """The newest deliveries, in this state if there is one, without their bodies."""
+    from hookline.cli import rows
+    from hookline.models import Delivery
+
+    deliveries = Delivery.objects.select_related("message", "endpoint__tenant").defer("message__body")
+    return rows.newest(deliveries, since, limit, **({} if status is None else {"state": status}))
 
 
 def describe(delivery: Delivery) -> dict[str, Any]:

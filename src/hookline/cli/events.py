@@ -26,13 +26,7 @@ def events() -> None:
 @json_option
 def list_events(status: str | None, since: datetime | None, limit: int, as_json: bool) -> None:
     """List events, newest first."""
-    from hookline.cli.rows import newest
-    from hookline.models import Event
-
-    rows = Event.objects.select_related("source__tenant").defer("body", "headers")
-    if status is not None:
-        rows = rows.filter(state=status)
-    found = [describe(event) for event in newest(rows, since, limit)]
+    found = [describe(event) for event in newest(status, since, limit)]
     columns = ("id", "provider", "type", "status", "attempts", "source", "created_at", "note")
     print_rows(found, columns, as_json, "There are no such events.")
 
@@ -59,6 +53,15 @@ def retry(ids: tuple[str, ...], as_json: bool) -> None:
     from hookline.models import Event
 
     print_fields({"retried": listing.retry(Event, ids)}, as_json)
+
+
+def newest(status: str | None, since: datetime | None, limit: int) -> list[Event]:
+    """The newest events, in this state if there is one, without their headers and bodies."""
+    from hookline.cli import rows
+    from hookline.models import Event
+
+    events = Event.objects.select_related("source__tenant").defer("body", "headers")
+    return rows.newest(events, since, limit, **({} if status is None else {"state": status}))
 
 
 def describe(event: Event) -> dict[str, Any]:

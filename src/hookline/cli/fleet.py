@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
@@ -10,8 +11,11 @@ from django.db import connections, router
 
 from hookline import conf
 from hookline.engine.notify import Listener
+from hookline.engine.prune import Pruner, Pruning
+from hookline.incoming import retention as incoming
 from hookline.incoming.models import Event
 from hookline.incoming.worker import make_worker as make_incoming
+from hookline.outgoing import retention as outgoing
 from hookline.outgoing.models import Delivery
 from hookline.outgoing.worker import make_worker as make_outgoing
 
@@ -34,17 +38,25 @@ class Fleet:
                 settings = replace(settings, HANDLER_THREADS=concurrency)
         self._stop_timeout = settings.STOP_TIMEOUT
         self._workers: list[_Worker] = []
+        pruners: list[Pruner] = []
         if only != "outgoing":
             self._workers.append(make_incoming(settings))
+            pruners += incoming.pruners(settings)
         if only != "incoming":
             self._workers.append(make_outgoing(settings))
+            pruners += outgoing.pruners(settings)
+        self._pruning = Pruning(pruners)
         self._listener: Listener | None = None
         if connections[router.db_for_write(Event)].vendor == "postgresql":
             self._listener = Listener((Event, Delivery))
 
     def start(self) -> None:
+        # What is loaded by now stays until the end: the garbage collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         for worker in self._workers:
             worker.start()
+        self._pruning.start()
         if self._listener is not None:
             self._listener.start()
 
@@ -55,3 +67,4 @@ class Fleet:
         with ThreadPoolExecutor(len(self._workers)) as threads:
             for stopped in [threads.submit(worker.stop, self._stop_timeout) for worker in self._workers]:
                 stopped.result()
+        self._pruning.stop()

@@ -94,11 +94,11 @@ def _keys() -> str:
 
 
 def _lag() -> Iterator[Finding]:
-    for kind, queue in backlog.queues().items():
-        ok = queue.lag is None or queue.lag < LONGEST_LAG
-        detail = f"{queue.states['pending']} pending"
-        if queue.lag is not None:
-            detail += f", the longest overdue for {times.ago(queue.lag)}"
+    for kind, found in backlog.backlogs().items():
+        ok = found.lag is None or found.lag < LONGEST_LAG
+        detail = f"{found.count('pending')} pending"
+        if found.lag is not None:
+            detail += f", the longest overdue for {times.ago(found.lag)}"
         if not ok:
             detail += "; start a worker (`hookline worker`), or more of them"
         yield Finding(f"{kind} lag", ok, detail)

@@ -31,9 +31,8 @@ def list_rejections(status: int | None, since: datetime | None, limit: int, as_j
     from hookline.models import Rejection
 
     rows = Rejection.objects.select_related("source").defer("encrypted_request")
-    if status is not None:
-        rows = rows.filter(status=status)
-    found = [describe(rejection) for rejection in newest(rows, since, limit)]
+    only = {} if status is None else {"status": status}
+    found = [describe(rejection) for rejection in newest(rows, since, limit, **only)]
     columns = ("id", "status", "reason", "provider", "source", "remote_addr", "created_at", "detail")
     print_rows(found, columns, as_json, "There are no such rejections.")
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "deliveries",
     "stats",
     "doctor",
+    "prune",
 )
 
 

@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from hookline.core import ids
 from hookline.exceptions import HooklineError
 
 if TYPE_CHECKING:
@@ -25,18 +26,17 @@ def find(rows: QuerySet[R], public_id: str) -> R:
     return row
 
 
-def newest(rows: QuerySet[R], since: datetime | None, limit: int) -> list[R]:
-    """The newest rows, at most `limit`. Ids sort by time, so their index serves both the order and `since`."""
-    if since is not None:
-        rows = rows.filter(id__gte=first_id_at(since))
-    return list(rows.order_by("-id")[:limit])
+def newest(rows: QuerySet[R], since: datetime | None, limit: int, **only: object) -> list[R]:
+    """The newest rows, at most `limit`; `only` those whose one field has this value, if one is named.
 
-
-def first_id_at(moment: datetime) -> str:
-    """The lowest id that a row made at this time can have."""
-    from hookline.core.ids import uuid7
-
-    return str(uuid7(int(moment.timestamp() * 1000) * 1_000_000, bytes(8)))
+    Ids sort by time, so the primary key serves a list of all rows. The others have an index on the field and
+    `created_at`.
+    """
+    if only:
+        rows = rows.filter(**only).order_by("-created_at", "-id")
+        return list(rows[:limit] if since is None else rows.filter(created_at__gte=since)[:limit])
+    rows = rows.order_by("-id")
+    return list(rows[:limit] if since is None else rows.filter(id__gte=ids.first_at(since.timestamp()))[:limit])
 
 
 def age(moment: datetime, now: float | None = None) -> float:

@@ -73,16 +73,19 @@ class Breaker:
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Breaker:
-        """What `dump` wrote. Names that this version does not know are left out."""
+        """What `dump` wrote; AT_REST itself for an empty one. Names that this version does not know are left out."""
+        if not stored:
+            return AT_REST
         known = {name: stored[name] for name in cls.__slots__ if name in stored}
         return cls(**{**known, "state": State(known.get("state", State.CLOSED))})
 
     def dump(self) -> dict[str, Any]:
         """Plain JSON values; empty for a breaker at rest, which is the usual one."""
-        return {} if self == _AT_REST else {**asdict(self), "state": self.state.value}
+        return {} if self == AT_REST else {**asdict(self), "state": self.state.value}
 
 
-_AT_REST = Breaker()
+#: The breaker of an endpoint with nothing to remember.
+AT_REST = Breaker()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def record(breaker: Breaker, succeeded: bool, now: float, settings: BreakerSetti
         return _open(breaker, now, settings)
     successes = breaker.successes + 1
     if successes >= settings.close_after:
-        return _AT_REST
+        return AT_REST
     return replace(breaker, successes=successes, probes=max(breaker.probes - 1, 0))
 
 

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from hookline.exceptions import NotSerializable
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def serialise(value: Any) -> bytes:
     """UTF-8 JSON, compact, keys in the caller's order. Raises NotSerializable, naming the path and the type.
@@ -25,14 +27,23 @@ def serialise(value: Any) -> bytes:
     - NaN and infinity are refused (RFC 8259 section 6), as is anything else
     """
     try:
-        return json.dumps(_plain(value, "data"), ensure_ascii=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(_plain(value, "data")).encode()
     except RecursionError:
         raise NotSerializable("data is nested too deeply, or contains itself") from None
 
 
 def _plain(value: Any, path: str) -> Any:
-    if value is None or value is True or value is False:
+    kind = type(value)  # what most values are, before the questions that take longer
+    if kind is str:
+        return value if value.isascii() else _text(value, path)
+    if kind is dict:
+        return _object(value, path)
+    if value is None or kind is bool:
         return value
+    return _uncommon(value, path)
+
+
+def _uncommon(value: Any, path: str) -> Any:
     if isinstance(value, Enum):
         return _plain(value.value, path)
     if isinstance(value, str):
@@ -106,6 +117,8 @@ def _known(value: Any, path: str) -> str:
 
 
 def _key(key: Any, path: str) -> str:
+    if type(key) is str:
+        return key if key.isascii() else _text(key, path)
     if isinstance(key, Enum):
         key = key.value
     if isinstance(key, UUID):

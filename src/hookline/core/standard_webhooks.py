@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Sequence
 
-from hookline.core.signing import encode, mac
+from hookline.core.signing import Mac, encode
 
 SECRET_PREFIX = "whsec_"
 #: The specification wants secrets between 192 and 512 bits, serialised as base64 behind the prefix.
@@ -38,27 +38,30 @@ def new_secret(random_bytes: bytes) -> str:
     return SECRET_PREFIX + encode(random_bytes, "base64")
 
 
-def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The signature `v1,<base64>` of one message. `timestamp` is Unix time in whole seconds.
+class Signer:
+    """Signs messages with several secrets at once, so that a receiver may hold any of them. Made once, used often."""
 
-    Raises ValueError for a secret that is not base64, and for an id that is empty, has a full stop or is not
-    printable ASCII: with a full stop the signed text could be read in two ways.
-    """
-    if not message_id or "." in message_id or not (message_id.isascii() and message_id.isprintable()):
-        raise ValueError(f"{message_id[:80]!r} cannot be a webhook-id: it needs printable ASCII without a full stop")
-    signed = b"%b.%d.%b" % (message_id.encode("ascii"), timestamp, body)
-    return "v1," + encode(mac("sha256", decode_secret(secret), signed), "base64")
+    __slots__ = ("_macs",)
 
+    def __init__(self, secrets: Sequence[str]) -> None:
+        """Raises ValueError, quoting no secret, for one that is not base64 and when there is none at all."""
+        if not secrets:
+            raise ValueError("there is no secret to sign with")
+        self._macs = tuple(Mac("sha256", decode_secret(secret)) for secret in secrets)
 
-def headers(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers of one attempt, signed with every active secret so that a receiver may hold any of them.
+    def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+        """The three headers of one attempt. `timestamp` is Unix time in whole seconds.
 
-    Raises ValueError as `sign` does, and when there is no secret: an unsigned message must not leave.
-    """
-    if not secrets:
-        raise ValueError("there is no secret to sign with")
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(sign(secret, message_id, timestamp, body) for secret in secrets),
-    }
+        Raises ValueError for an id that is empty, has a full stop or is not printable ASCII: with a full stop the
+        signed text could be read in two ways.
+        """
+        if not message_id or "." in message_id or not (message_id.isascii() and message_id.isprintable()):
+            raise ValueError(
+                f"{message_id[:80]!r} cannot be a webhook-id: it needs printable ASCII without a full stop"
+            )
+        signed = b"%b.%d.%b" % (message_id.encode("ascii"), timestamp, body)
+        return {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": " ".join("v1," + encode(mac(signed), "base64") for mac in self._macs),
+        }

@@ -10,7 +10,7 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import DatabaseDefault
 
-from hookline.engine.arrays import fetch_ids, unnest
+from hookline.engine.binary import fetch_ids, unnest
 from hookline.engine.row import Row
 
 #: SQLite takes at most 32,766 parameters in a statement; no table of ours has as many as 30 columns.
@@ -29,7 +29,7 @@ def insert_new(rows: Sequence[Row], unique: Sequence[str]) -> set[UUID]:
     # In one order everywhere: two transactions that insert the same rows in different orders would deadlock.
     rows = sorted(rows, key=lambda row: [str(getattr(row, name)) for name in unique])
     columns = [field for field in model._meta.concrete_fields if not _is_left_to_database(field, rows[0])]
-    values = [[field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows] for field in columns]
+    values = [_prepared(field, [field.pre_save(row, add=True) for row in rows], connection) for field in columns]
     return _insert(connection, model, columns, values, f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id")
 
 
@@ -41,10 +41,9 @@ def insert_rows(model: type[Row], names: Sequence[str], rows: Sequence[Sequence[
     if not rows:
         return
     connection = connections[router.db_for_write(model)]
-    columns = [model._meta.get_field(name) for name in names]
+    columns = [_field(model, name) for name in names]
     values = [
-        [field.get_db_prep_save(value, connection) for value in column]  # type: ignore[union-attr]  # concrete fields
-        for field, column in zip(columns, zip(*rows, strict=True), strict=True)
+        _prepared(field, column, connection) for field, column in zip(columns, zip(*rows, strict=True), strict=True)
     ]
     _insert(connection, model, columns, values, "RETURNING id")
 
@@ -89,6 +88,28 @@ def _insert_values(
             cursor.execute(sql, [value for row in part for value in row])
             inserted.update(UUID(hex=value) for (value,) in cursor.fetchall())
     return inserted
+
+
+#: What PostgreSQL's driver takes as it is.
+_PLAIN = (
+    models.UUIDField,
+    models.ForeignKey,
+    models.CharField,
+    models.TextField,
+    models.IntegerField,
+    models.BinaryField,
+)
+
+
+def _prepared(field: Any, values: Sequence[Any], connection: BaseDatabaseWrapper) -> Sequence[Any]:
+    """The values of a column as the driver takes them."""
+    if connection.vendor == "postgresql" and isinstance(field, _PLAIN):
+        return values
+    return [field.get_db_prep_save(value, connection) for value in values]
+
+
+def _field(model: type[Row], name: str) -> Any:
+    return next(field for field in model._meta.concrete_fields if name in (field.name, field.attname))
 
 
 def _names(columns: Sequence[Any]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import ClassVar, Self
+from collections.abc import Collection
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models.base import ModelState
 from django.db.models.functions import Now
 
 from hookline.core import ids
@@ -16,6 +18,14 @@ from hookline.core import ids
 def new_id() -> UUID:
     """A fresh UUIDv7."""
     return ids.uuid7(time.time_ns(), os.urandom(8))
+
+
+def new_ids(count: int) -> list[UUID]:
+    """As many fresh UUIDv7s, in ascending order, for one question to the system's random generator."""
+    random = os.urandom(8 * count)
+    made = [ids.uuid7(time.time_ns(), random[start : start + 8]) for start in range(0, 8 * count, 8)]
+    made.sort()  # two may be of the same quarter of a microsecond
+    return made
 
 
 class Row(models.Model):
@@ -35,6 +45,22 @@ class Row(models.Model):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.public_id}>"
+
+    @classmethod
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], *, fetch_mode: Any = None
+    ) -> Self:
+        """An instance for a row that was read. Columns that were not are read when they are first used.
+
+        Django's own asks every field to set itself and sends two signals, which takes longer than reading the row. A
+        column that is not in `__dict__` is what Django means by a deferred one.
+        """
+        row, state = cls.__new__(cls), ModelState()
+        state.adding, state.db = False, db
+        if fetch_mode is not None:  # since Django 6.1
+            state.fetch_mode = fetch_mode
+        row.__dict__.update(zip(field_names, values, strict=True), _state=state)
+        return row
 
     @property
     def public_id(self) -> str:

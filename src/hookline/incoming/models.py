@@ -78,7 +78,7 @@ class Event(Job):
     prefix = "evt"
     lane = "source"
 
-    source = models.ForeignKey(Source, models.PROTECT, related_name="events")
+    source = models.ForeignKey(Source, models.PROTECT, related_name="events", db_index=False)  # see job_indexes
     type = models.CharField(max_length=256)
     #: Unique per source: the provider's signed event id, or a hash of the signed bytes.
     dedup_key = models.CharField(max_length=300)
@@ -115,7 +115,7 @@ class Rejection(Row):
     prefix = "rej"
 
     #: None when the URL belongs to no source.
-    source = models.ForeignKey(Source, models.CASCADE, null=True, related_name="rejections")
+    source = models.ForeignKey(Source, models.CASCADE, null=True, related_name="rejections", db_index=False)
     provider = models.CharField(max_length=64, blank=True, default="")
     reason = models.CharField(max_length=64)
     detail = models.TextField(blank=True, default="")
@@ -129,7 +129,10 @@ class Rejection(Row):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["source", "id"], name="hookline_rejection_source")]
+        indexes = [
+            models.Index(fields=["source", "created_at"], name="hookline_rejection_source"),
+            models.Index(fields=["status", "created_at"], name="hookline_rejection_status"),
+        ]
 
     @property
     def complete(self) -> bool:

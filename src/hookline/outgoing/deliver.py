@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hookline import conf
-from hookline.core import standard_webhooks
 from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
 from hookline.engine.job import Settlement
@@ -44,11 +43,8 @@ def sign(delivery: Delivery, now: float) -> dict[str, str]:
     Raises ValueError or ConfigurationError, quoting no secret, when the endpoint has none that can sign.
     """
     message = delivery.message
-    secrets = delivery.endpoint.secrets.active(now)
-    return {
-        "content-type": "application/json",
-        **standard_webhooks.headers(secrets, message.public_id, int(now), bytes(message.body)),
-    }
+    signed = delivery.endpoint.signer(now).headers(message.public_id, int(now), bytes(message.body))
+    return {"content-type": "application/json", **signed}
 
 
 def decide(delivery: Delivery, response: Response, outcome: Outcome) -> Settlement:

@@ -14,7 +14,7 @@ from hookline.core.event_types import check_type, matches_any
 from hookline.core.serialisation import serialise
 from hookline.engine import wakeup
 from hookline.engine.insert import insert_new, insert_rows
-from hookline.engine.row import new_id
+from hookline.engine.row import new_ids
 from hookline.exceptions import ConfigurationError, MessageTooLarge
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.tenants.models import Tenant, resolve
@@ -43,12 +43,14 @@ def dispatch(
     check_channels(channels)
     check_key(idempotency_key)
     body = compose(event_type, data, timezone.now())
-    with transaction.atomic(using=router.db_for_write(Message)):
+    database = router.db_for_write(Message)
+    with transaction.atomic(using=database):
         message = Message(
             tenant=resolve(tenant), type=event_type, body=body, uid=idempotency_key, channels=list(channels)
         )
-        if not publish([message]):
-            return Message.objects.get(tenant=message.tenant, uid=idempotency_key)
+        if not insert_new([message], unique=("tenant_id", "uid")):
+            return Message.objects.using(database).get(tenant=message.tenant, uid=idempotency_key)
+        deliver_later([message])
     return message
 
 
@@ -62,47 +64,56 @@ def dispatch_many(
     check_channels(channels)
     now = timezone.now()
     bodies = [(event_type, compose(event_type, data, now)) for event_type, data in items]
-    with transaction.atomic(using=router.db_for_write(Message)):
+    database = router.db_for_write(Message)
+    with transaction.atomic(using=database):
         owner = resolve(tenant)
-        messages = [
-            Message(tenant=owner, type=kind, body=body, uid=None, channels=list(channels)) for kind, body in bodies
+        rows = [
+            (pk, owner.pk, kind, list(channels), body)
+            for pk, (kind, body) in zip(new_ids(len(bodies)), bodies, strict=True)
         ]
-        publish(messages)
+        insert_rows(Message, COLUMNS, rows)
+        messages = [Message.from_db(database, COLUMNS, row) for row in rows]
+        deliver_later(messages)
     return messages
 
 
-def publish(messages: Sequence[Message]) -> int:
-    """Insert messages of one tenant with their deliveries, in the caller's transaction.
+#: What a message is made of; the rest the database adds.
+COLUMNS = ("id", "tenant_id", "type", "channels", "body")
 
-    Returns how many were new; the others have an idempotency key that was used before, and get no deliveries.
+
+def deliver_later(messages: Sequence[Message]) -> None:
+    """Insert the deliveries of messages of one tenant, which alike have the same channels, in the caller's transaction.
+
+    Each endpoint that wants the message gets one.
     """
     if not messages:
-        return 0
-    new = insert_new(messages, unique=("tenant_id", "uid"))
+        return
     endpoints = list(
-        Endpoint.objects.filter(tenant=messages[0].tenant, disabled=False).values_list("pk", "event_types", "channels")
+        Endpoint.objects.using(router.db_for_write(Endpoint))
+        .filter(tenant_id=messages[0].tenant_id, disabled=False)
+        .values_list("pk", "event_types", "channels")
     )
-    insert_rows(
-        Delivery,
-        ("id", "message", "endpoint"),
-        [
-            (new_id(), message.pk, pk)
-            for message in messages
-            if message.pk in new
+    wanted = {
+        event_type: [
+            pk
             for pk, patterns, channels in endpoints
-            if matches_any(patterns, message.type) and shares_channel(channels, message.channels)
-        ],
+            if matches_any(patterns, event_type) and shares_channel(channels, messages[0].channels)
+        ]
+        for event_type in {message.type for message in messages}
+    }
+    pairs = [(message.pk, endpoint) for message in messages for endpoint in wanted[message.type]]
+    ids = new_ids(len(pairs))
+    insert_rows(
+        Delivery, ("id", "message_id", "endpoint_id"), [(pk, *pair) for pk, pair in zip(ids, pairs, strict=True)]
     )
     wakeup.after_commit(Delivery)
-    return len(new)
 
 
 def compose(event_type: str, data: Any, now: datetime) -> bytes:
     """The bytes of a message. Raises InvalidEventType, NotSerializable or MessageTooLarge."""
     check_type(event_type)
-    body = b"".join(
-        (b'{"type":', serialise(event_type), b',"timestamp":', serialise(now), b',"data":', serialise(data), b"}")
-    )
+    head = b'{"type":"%b","timestamp":"%b","data":' % (event_type.encode(), now.isoformat().encode())
+    body = b"".join((head, serialise(data), b"}"))
     most = conf.get().MAX_MESSAGE_BYTES
     if len(body) > most:
         raise MessageTooLarge(

@@ -17,7 +17,7 @@ from django.db import router, transaction
 
 from hookline import signals
 from hookline.core import breaker as breakers
-from hookline.core.breaker import Breaker, BreakerSettings
+from hookline.core.breaker import BreakerSettings
 from hookline.core.outcome import Verdict
 from hookline.engine import clock
 from hookline.engine.job import Settlement
@@ -59,17 +59,17 @@ def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[De
 
 def learn(results: Sequence[Result]) -> None:
     """Let breakers learn from results, and suspend endpoints that are gone. Joins the caller's transaction."""
-    telling: dict[UUID, list[Result]] = defaultdict(list)
-    for result in results:
-        if result.outcome.verdict is not Verdict.REFUSED:
-            telling[result.delivery.endpoint_id].append(result)
-    noteworthy = [endpoint_id for endpoint_id, found in telling.items() if not all(map(_is_routine, found))]
+    telling = [result for result in results if result.outcome.verdict is not Verdict.REFUSED]
+    noteworthy = {result.delivery.endpoint_id for result in telling if not _is_routine(result)}
     if not noteworthy:
         return
+    found: dict[UUID, list[Result]] = defaultdict(list)
+    for result in telling:
+        found[result.delivery.endpoint_id].append(result)
     endpoints, now = _locked(noteworthy), clock.now(Endpoint)
     for endpoint in endpoints.values():
         before = endpoint.breaker.state
-        for result in telling[endpoint.pk]:
+        for result in found[endpoint.pk]:
             if result.outcome.verdict is Verdict.GONE:
                 if not endpoint.disabled:  # of several under way, the first to say so
                     suspend(endpoint, "the endpoint answered 410 Gone")
@@ -92,7 +92,7 @@ def suspend(endpoint: Endpoint, reason: str) -> None:
 
 def _is_routine(result: Result) -> bool:
     """A success of an endpoint whose breaker, when it was claimed, had nothing to forget."""
-    return result.outcome.succeeded and result.delivery.endpoint.breaker == Breaker()
+    return result.outcome.succeeded and result.delivery.endpoint.breaker is breakers.AT_REST
 
 
 def _locked(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:

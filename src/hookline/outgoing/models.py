@@ -13,6 +13,7 @@ from django.db import models
 from hookline import signals
 from hookline.core.breaker import Breaker, State
 from hookline.core.secrets import SecretRing
+from hookline.core.standard_webhooks import Signer
 from hookline.engine.clock import moment
 from hookline.engine.job import Job, Lane, job_indexes
 from hookline.engine.row import Row
@@ -43,6 +44,9 @@ class Endpoint(Lane):
     #: The circuit breaker, as `Breaker.dump` writes it; `held_until` puts its verdict before the claim.
     breaker_state = models.JSONField(default=dict, blank=True, editable=False)
 
+    #: The signer, and until when it is the right one.
+    _signer: tuple[Signer, float] | None = None
+
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_endpoint_uid")]
@@ -57,6 +61,17 @@ class Endpoint(Lane):
     @secrets.setter
     def secrets(self, ring: SecretRing) -> None:
         self.encrypted_secrets = ring.dump()
+        self._signer = None
+
+    def signer(self, now: float) -> Signer:
+        """What signs a message now, with every active secret. Made once for all deliveries of a claim.
+
+        Raises ValueError or ConfigurationError, quoting no secret, when there is none that can sign.
+        """
+        if self._signer is None or now >= self._signer[1]:
+            ring = self.secrets
+            self._signer = Signer(ring.active(now)), ring.active_until(now)
+        return self._signer[0]
 
     @property
     def breaker(self) -> Breaker:
@@ -92,7 +107,7 @@ class Message(Row):
 
     prefix = "msg"
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="messages")
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="messages", db_index=False)
     uid = models.CharField(  # noqa: DJ001  # null where there is none: nulls are not duplicates of each other
         max_length=256, null=True, blank=True, help_text="The caller's idempotency key."
     )
@@ -104,6 +119,7 @@ class Message(Row):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_message_uid")]
+        indexes = [models.Index(fields=["tenant", "created_at"], name="hookline_message_tenant")]
 
     @property
     def json(self) -> Any:
@@ -117,8 +133,9 @@ class Delivery(Job):
     prefix = "dlv"
     lane = "endpoint"
 
-    message = models.ForeignKey(Message, models.CASCADE, related_name="deliveries")
-    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries")
+    # Without indexes of their own: the unique constraint begins with the message; for the endpoint see job_indexes.
+    message = models.ForeignKey(Message, models.CASCADE, related_name="deliveries", db_index=False)
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries", db_index=False)
 
     class Meta:
         ordering = ["-id"]

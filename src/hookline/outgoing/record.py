@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.db import router, transaction
 
@@ -14,7 +15,7 @@ from hookline.core.text import storable
 from hookline.engine.claim import settle
 from hookline.engine.insert import insert_rows
 from hookline.engine.job import State
-from hookline.engine.row import new_id
+from hookline.engine.row import new_ids
 from hookline.outgoing import health
 from hookline.outgoing.deliver import Result
 from hookline.outgoing.models import Attempt, Delivery
@@ -28,7 +29,8 @@ def record(results: Sequence[Result]) -> list[bool]:
     The Attempt is kept either way: the request was made.
     """
     with transaction.atomic(using=router.db_for_write(Delivery)):
-        insert_rows(Attempt, ATTEMPT_COLUMNS, [attempt_of(result) for result in results])
+        ids = new_ids(len(results))
+        insert_rows(Attempt, ATTEMPT_COLUMNS, [attempt_of(*pair) for pair in zip(ids, results, strict=True)])
         ours = settle([(result.delivery, result.settlement) for result in results])
         health.learn(results)
     for result in results:
@@ -48,11 +50,11 @@ ATTEMPT_COLUMNS = (
 )  # fmt: skip
 
 
-def attempt_of(result: Result) -> tuple[Any, ...]:
+def attempt_of(pk: UUID, result: Result) -> tuple[Any, ...]:
     """The row of an Attempt: the values of ATTEMPT_COLUMNS."""
     response = result.response
     return (
-        new_id(),
+        pk,
         result.delivery.pk,
         result.delivery.attempts,
         response.status,

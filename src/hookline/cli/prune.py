@@ -1,0 +1,27 @@
+"""`hookline prune`: delete the history that is older than the settings say."""
+
+from __future__ import annotations
+
+import click
+
+from hookline.cli.command import Command, json_option
+from hookline.cli.output import print_fields
+
+
+@click.command(cls=Command)
+@json_option
+def prune(as_json: bool) -> None:
+    """Delete now what is older than RETENTION and REJECTION_RETENTION, and say how many rows went.
+
+    Workers do this by themselves all the time. Work goes on meanwhile, and several may run at once.
+    """
+    from hookline import conf
+    from hookline.engine import prune as engine
+    from hookline.incoming import retention as incoming
+    from hookline.outgoing import retention as outgoing
+
+    settings = conf.get()
+    deleted = engine.prune([*incoming.pruners(settings), *outgoing.pruners(settings)]).deleted
+    print_fields(
+        {kind: deleted[kind] for kind in ("events", "rejections", "deliveries", "attempts", "messages")}, as_json
+    )

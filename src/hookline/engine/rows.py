@@ -1,0 +1,61 @@
+"""Reading many rows of one model, where Django's own way would take longer than what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hookline.engine.binary import fetch
+from hookline.engine.row import Row
+
+R = TypeVar("R", bound=Row)
+
+
+def read(model: type[R], sql: str, params: Mapping[str, Any]) -> list[R]:
+    """The rows that a statement returns, which are all `columns()` of the model."""
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor == "postgresql":
+        return _instances(model, connection, model._meta.concrete_fields, fetch(connection, sql, params))
+    return list(model._default_manager.using(connection.alias).raw(sql, params))
+
+
+def by_id(model: type[R], ids: Collection[UUID], names: Sequence[str]) -> dict[UUID, R]:
+    """The rows with these ids, of which only the fields `names` are read; without those that do not exist."""
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor == "postgresql":
+        fields = [model._meta.get_field(name) for name in ("id", *names)]
+        sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE id = ANY(%b)"
+        rows = fetch(connection, sql, [list(ids)])
+        return {row.id: row for row in _instances(model, connection, fields, rows)}
+    return model._default_manager.using(connection.alias).only(*names).in_bulk(list(ids))
+
+
+def columns(model: type[Row]) -> str:
+    """The names of all columns, for RETURNING."""
+    return _columns(model._meta.concrete_fields)
+
+
+def _columns(fields: Sequence[Any]) -> str:
+    return ", ".join(field.column for field in fields)
+
+
+def _instances(
+    model: type[R], connection: BaseDatabaseWrapper, fields: Sequence[Any], rows: Sequence[Sequence[Any]]
+) -> list[R]:
+    names = [field.attname for field in fields]
+    # JSON is a value already; what else wants to see what the database has is our EncryptedField.
+    converters = [
+        (place, field.from_db_value)
+        for place, field in enumerate(fields)
+        if hasattr(field, "from_db_value") and not isinstance(field, models.JSONField)
+    ]
+    if converters:
+        rows = [list(row) for row in rows]
+        for row in rows:
+            for place, convert in converters:
+                row[place] = convert(row[place], None, connection)  # type: ignore[index]  # a list by now
+    return [model.from_db(connection.alias, names, row) for row in rows]

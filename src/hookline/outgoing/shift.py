@@ -1,0 +1,163 @@
+"""The noun Shift: sends what is due, many at a time, on one event loop. Hookline's worker and Celery's both run it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, close_old_connections
+
+from hookline import conf
+from hookline.engine.desk import Desk
+from hookline.engine.group_commit import GroupCommit
+from hookline.engine.job import Settlement
+from hookline.outgoing.claimed import Claimed, take
+from hookline.outgoing.deliver import Result, deliver
+from hookline.outgoing.models import Delivery
+from hookline.outgoing.record import record
+from hookline.transport.transport import Transport
+
+logger = logging.getLogger("hookline.outgoing")
+A = TypeVar("A")
+R = TypeVar("R")
+
+#: Pause after the database failed, so that its return is not met by a storm.
+DATABASE_PAUSE = 1.0
+
+
+class Shift:
+    """Claims deliveries, sends at most `DELIVERY_CONCURRENCY` of them at a time, and records what came of them.
+
+    `claimer` and `writer` are the threads that hold a database connection each: one claims, one writes results. No
+    transaction is open while a request is under way.
+    """
+
+    def __init__(
+        self,
+        desk: Desk[Delivery],
+        settings: conf.Settings,
+        transport: Transport,
+        claimer: Executor,
+        writer: Executor,
+        *,
+        reserve: int = 0,
+    ) -> None:
+        """`reserve`: how many to claim beyond those that can be sent at once, so that none waits for a claim."""
+        self._desk = desk
+        self._settings = settings
+        self._transport = transport
+        self._claimer = claimer
+        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._commit = GroupCommit[Result, bool](_fresh(record), writer)
+        #: Claimed and not begun.
+        self._line: deque[Delivery] = deque()
+        self._under_way: set[asyncio.Task[None]] = set()
+        #: How many of those under way are being sent; the others are being recorded.
+        self._sending = 0
+        self._capacity = settings.DELIVERY_CONCURRENCY + reserve
+        self._changed = asyncio.Event()
+        self._stopped = False
+
+    @property
+    def idle(self) -> bool:
+        return not self._under_way and not self._line
+
+    async def claim(self) -> Claimed | None:
+        """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError.
+
+        It claims by the half, because a claim for each request that ends would cost as much as the request.
+        """
+        free = self._capacity - len(self._under_way) - len(self._line)
+        if free * 2 < self._capacity:
+            return None
+        claimed = await self._loop.run_in_executor(self._claimer, _fresh(self._take), free)
+        self._line.extend(claimed.to_send)
+        self._begin()
+        return claimed
+
+    async def pause(self, seconds: float) -> None:
+        """Until there is room for more or somebody rang, but no longer than this."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        self._changed.clear()
+
+    def ring(self) -> None:
+        """End a pause. For the thread of the event loop."""
+        self._changed.set()
+
+    async def finish(self, patience: float | None = None) -> None:
+        """Give back what has not begun, and wait for the rest for so many seconds; without a limit for all of it."""
+        self._stopped = True
+        await self._give_back_line()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=patience)
+
+    def _take(self, free: int) -> Claimed:
+        return take(self._desk, free)
+
+    def _begin(self) -> None:
+        while self._line and self._sending < self._settings.DELIVERY_CONCURRENCY and not self._stopped:
+            self._sending += 1
+            task = self._loop.create_task(self._send(self._line.popleft()))
+            self._under_way.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if (len(self._under_way) + len(self._line)) * 2 <= self._capacity:
+            self._changed.set()
+
+    async def _send(self, delivery: Delivery) -> None:
+        try:
+            try:
+                # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
+                result = await deliver(delivery, self._transport, self._desk.now)
+            finally:
+                self._sending -= 1
+                self._begin()
+            if not await self._record(result):
+                logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
+        except Exception:
+            logger.exception("%s could not be recorded; it is sent again when its lease ends", delivery.public_id)
+        finally:
+            self._desk.done(delivery)
+
+    async def _record(self, result: Result) -> bool:
+        """Write the result, trying again while the lease lasts if the database is away: the request was made.
+
+        Until then the delivery is not done, so a worker that cannot record soon claims nothing more.
+        """
+        end = time.monotonic() + self._settings.LEASE
+        while True:
+            try:
+                return await self._commit.submit(result)
+            except (OperationalError, InterfaceError):
+                if time.monotonic() >= end:
+                    raise
+                logger.warning("cannot record what came of %s; trying again", result.delivery.public_id)
+                await asyncio.sleep(DATABASE_PAUSE)
+
+    async def _give_back_line(self) -> None:
+        back = Settlement.give_back(0, "the worker stopped before it was sent")
+        unbegun = [(delivery, back) for delivery in self._line]
+        self._line.clear()
+        if unbegun:
+            await self._loop.run_in_executor(self._writer, _fresh(self._desk.give_back), unbegun)
+
+
+def _fresh(work: Callable[[A], R]) -> Callable[[A], R]:
+    """Drop a connection that has become unusable before the work begins."""
+
+    def with_fresh_connection(argument: A) -> R:
+        close_old_connections()
+        return work(argument)
+
+    return with_fresh_connection

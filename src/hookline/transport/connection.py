@@ -1,0 +1,259 @@
+"""The noun Connection: HTTP/1.1 (RFC 9112) on one connection to a stranger, one exchange at a time.
+
+llhttp, the parser of Node.js, reads what comes; here are only its limits and what each end of a response means. It is a
+few calls for each response, which is why a delivery costs a fraction of what a general HTTP client would spend on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import cast
+
+import httptools
+
+from hookline.core.outcome import Failure
+from hookline.core.request import Headers, read_headers
+from hookline.transport.failures import Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one response may cost. Sizes are bytes, durations are seconds."""
+
+    #: A body longer than wanted by no more than this is read to its end and thrown away, within `drain_time`, since
+    #: that is cheaper than a new connection. Of anything longer the connection is closed.
+    max_drain: int = 64 * 1024
+    drain_time: float = 1.0
+    #: One header line; real ones (Content-Security-Policy) come near 8 kB. And how many of them.
+    max_header: int = 8190
+    max_headers: int = 100
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What has come of one request. It outlives its cancellation, so that what came before the deadline is not lost."""
+
+    #: How much of the body is kept.
+    max_body: int
+    status: int | None = None
+    headers: Headers = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+    #: How much of the body was thrown away.
+    dropped: int = 0
+    #: The response was read to its end.
+    ended: bool = False
+    #: Nothing that still happens can make the response a failure: it has ended, or all that is wanted of it is here.
+    complete: bool = False
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the response had, or may have had, more than is here."""
+        return self.status is not None and (self.dropped > 0 or not self.ended)
+
+
+class _Unwanted(Exception):
+    """Something in the response that ends it; the text says what."""
+
+
+class Connection(asyncio.Protocol):
+    """Carries requests, and reads the responses within limits. Closes itself after anything out of order."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        # As aiohttp and Node.js read responses: a control character in a header, a bare LF or a space behind the size
+        # of a chunk are a server's bad manners, and its answer still counts. Nobody else's requests share the
+        # connection, so nothing can be smuggled into them.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
+        self._exchange: Exchange | None = None
+        self._pairs: list[tuple[bytes, bytes]] = []
+        #: Bytes of a line that is not complete yet or, behind the head, since there was anything of the body.
+        self._unfinished = 0
+        #: The head was completed, or there was something of the body, in what was read last.
+        self._moved = False
+        self._reading_head = True
+        #: The body ends where the connection does (RFC 9112 section 6.3).
+        self._until_close = False
+        self._keep_alive = True
+        self._draining: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[None]
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request can be sent."""
+        transport = self._transport
+        return (
+            self._keep_alive
+            and self._exchange is None
+            and transport is not None
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()  # answered before it had been told everything
+        )
+
+    async def converse(self, request: bytes, body: bytes, exchange: Exchange, deadline: float) -> None:
+        """Send a request and read its response into `exchange`, until `deadline` by the event loop's clock.
+
+        Raises Failed, and TimeoutError. Cancelling it closes the connection.
+        """
+        if self._transport is None:
+            raise Failed(Failure.DISCONNECTED, "the server closed the connection")
+        self._exchange, self._reading_head, self._unfinished = exchange, True, 0
+        self._ended = self._loop.create_future()
+        if len(body) < 64 * 1024:  # one packet is worth a copy
+            self._transport.write(request + body)
+        else:
+            self._transport.write(request)
+            self._transport.write(body)
+        # A timer of our own: `asyncio.timeout()` would cost as much as reading the response.
+        expiry = self._loop.call_at(deadline, self._expire)
+        try:
+            await self._ended
+        except asyncio.CancelledError:
+            self._finish()
+            self.abort()
+            raise
+        finally:
+            expiry.cancel()
+
+    def abort(self) -> None:
+        """Close at once, whatever was still to be sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if (exchange := self._exchange) is None:
+            return
+        if self._until_close and not self._reading_head and exc is None:
+            exchange.ended = exchange.complete = True
+        self._finish(Failed(Failure.DISCONNECTED, str(exc or "the server closed the connection too soon")))
+
+    def data_received(self, data: bytes) -> None:
+        if self._exchange is None:  # nobody asked
+            self.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._end(Failed(Failure.BAD_RESPONSE, "the server changed the protocol, which nobody asked for"))
+        except httptools.HttpParserCallbackError as error:
+            self._end(Failed(Failure.HEADERS_TOO_LARGE, str(error.__context__)))
+        except httptools.HttpParserError as error:
+            self._end(Failed(Failure.BAD_RESPONSE, f"the response is not HTTP: {error}"))
+        else:
+            if self._exchange is not None:
+                self._measure(data)
+
+    # What the parser calls. What they raise ends the response.
+
+    def on_message_begin(self) -> None:
+        if self._exchange is None:
+            self._keep_alive = False  # a second response to one request: no later request may get it for its own
+            raise _Unwanted("the server sent more than one response")
+        self._pairs = []
+
+    def on_status(self, reason: bytes) -> None:
+        if len(reason) > self._limits.max_header:
+            raise _Unwanted(f"the status line is longer than {self._limits.max_header} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._reading_head:
+            return  # a trailer
+        if len(name) + len(value) > self._limits.max_header:
+            raise _Unwanted(f"a header line is longer than {self._limits.max_header} bytes")
+        if len(self._pairs) == self._limits.max_headers:
+            raise _Unwanted(f"there are more than {self._limits.max_headers} headers")
+        self._pairs.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        exchange, status = self._exchange, self._parser.get_status_code()
+        if exchange is None or status < 200:
+            return  # RFC 9110 section 15.2: the response itself is still to come
+        exchange.status = status
+        exchange.headers = headers = read_headers((_clean(name), _clean(value)) for name, value in self._pairs)
+        self._reading_head, self._moved = False, True
+        self._keep_alive = self._parser.should_keep_alive()
+        self._until_close = "content-length" not in headers and not _is_chunked(headers)
+
+    def on_body(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        room = exchange.max_body - len(exchange.body)
+        self._moved = True
+        exchange.body += data[:room]
+        exchange.dropped += max(0, len(data) - room)
+        if len(exchange.body) < exchange.max_body:
+            return
+        exchange.complete = True
+        if exchange.dropped > self._limits.max_drain:
+            self._stop_reading()
+        elif self._draining is None:
+            self._draining = self._loop.call_later(self._limits.drain_time, self._stop_reading)
+
+    def on_message_complete(self) -> None:
+        if self._reading_head or self._exchange is None:
+            return  # an informational response, or what was drained for too long
+        self._exchange.ended = self._exchange.complete = True
+        self._finish()
+
+    def _measure(self, data: bytes) -> None:
+        """The parser tells a line when it is complete. This bounds one that never is, and trailers that never end."""
+        if self._moved:
+            self._unfinished, self._moved = 0, False
+            return
+        at = data.rfind(b"\n") if self._reading_head else -1
+        self._unfinished = self._unfinished + len(data) if at < 0 else len(data) - at - 1
+        if self._unfinished > self._limits.max_header:
+            what = "a header line is" if self._reading_head else "the trailers or the head of a chunk are"
+            self._end(Failed(Failure.HEADERS_TOO_LARGE, f"{what} longer than {self._limits.max_header} bytes"))
+
+    def _expire(self) -> None:
+        self._end(TimeoutError())
+
+    def _stop_reading(self) -> None:
+        """The response has more than is wanted: what is here is all of it for us."""
+        self._keep_alive = False
+        self._finish()
+        self.abort()
+
+    def _finish(self, error: Exception | None = None) -> None:
+        """Let `converse` return, or raise this error unless the response is complete without what is missing."""
+        if self._draining is not None:
+            self._draining.cancel()
+            self._draining = None
+        if (exchange := self._exchange) is None:
+            return
+        self._exchange = None
+        if self._ended.done():
+            return
+        if error is None or exchange.complete:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)
+
+    def _end(self, error: Exception) -> None:
+        """Something went wrong, after which this connection is of no use."""
+        self._keep_alive = False
+        self._finish(error)
+        self.abort()
+
+
+def _is_chunked(headers: Headers) -> bool:
+    return headers.get("transfer-encoding", ("",))[-1].lower().endswith("chunked")
+
+
+def _clean(raw: bytes) -> str:
+    """Latin-1 keeps every byte (RFC 9110 section 5.5); control characters would not go into a database."""
+    text = raw.decode("latin-1").strip(" \t")
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)

@@ -1,0 +1,78 @@
+"""The noun Pool: connections that wait for their next request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from hookline.transport.connection import Connection
+
+#: Scheme, host and port.
+Origin = tuple[str, str, int]
+
+
+class Pool:
+    """Keeps at most `most` connections, each for at most `seconds`, those that waited longest being closed first."""
+
+    def __init__(self, seconds: float, most: int) -> None:
+        self._seconds = seconds
+        self._most = most
+        self._loop = asyncio.get_running_loop()
+        self._by_origin: defaultdict[Origin, list[Connection]] = defaultdict(list)
+        #: In the order in which they came: where each is, and until when.
+        self._waiting: dict[Connection, tuple[Origin, float]] = {}
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self, origin: Origin) -> Connection | None:
+        """A connection on which a request can be sent now, the one used last; None when there is none."""
+        connections = self._by_origin.get(origin)
+        while connections:
+            connection = connections.pop()
+            _, end = self._waiting.pop(connection)
+            if not connections:
+                del self._by_origin[origin]
+            if connection.reusable and self._loop.time() < end:
+                return connection
+            connection.abort()
+        return None
+
+    def give(self, origin: Origin, connection: Connection) -> None:
+        """Keep a connection for the next request, if one can be sent on it; otherwise close it."""
+        if not connection.reusable:
+            connection.abort()
+            return
+        self._by_origin[origin].append(connection)
+        self._waiting[connection] = origin, self._loop.time() + self._seconds
+        if len(self._waiting) > self._most:
+            self._close(next(iter(self._waiting)))
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(self._seconds, self._close_old)
+
+    def close(self) -> None:
+        for connection in list(self._waiting):
+            self._close(connection)
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    def _close_old(self) -> None:
+        now = self._loop.time()
+        for connection, (_, end) in list(self._waiting.items()):
+            if end > now and connection.reusable:
+                break
+            self._close(connection)
+        self._sweep = None
+        if self._waiting:
+            _, end = next(iter(self._waiting.values()))
+            self._sweep = self._loop.call_at(end, self._close_old)
+
+    def _close(self, connection: Connection) -> None:
+        origin, _ = self._waiting.pop(connection)
+        connections = self._by_origin[origin]
+        connections.remove(connection)
+        if not connections:
+            del self._by_origin[origin]
+        connection.abort()
