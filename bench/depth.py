@@ -181,7 +181,9 @@ def job_rows(depth: Depth, lanes: list[Any], now: float) -> Iterator[tuple[Any, 
 
 def when(made: uuid.UUID) -> datetime:
     """The time in an id."""
-    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
+    from hookline.core.ids import made_at
+
+    return datetime.fromtimestamp(made_at(made), UTC)
 
 
 def event_rows(depth: Depth, now: float) -> Iterator[tuple[Any, ...]]:
