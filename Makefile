@@ -23,7 +23,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-brokers test-npm faults faults-short check bench bench-verify fuzz docs format lock migrations-check clean
+.PHONY: help run test test-brokers test-npm faults faults-short check bench bench-long bench-verify fuzz docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -40,6 +40,7 @@ test: $(DEV)  ## Set everything up and run the tests on SQLite, then on PostgreS
 test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as root) and run the tests with Celery on them
 	$(BIN)/python -m tests.brokers.packages
 	$(BIN)/python -m tests.postgres --set fsync=off -- $(BIN)/pytest tests/brokers $(ARGS)
+	$(BIN)/python -m faults --short --rounds 1 --only WorkerKilledRedis --only BrokerKilledRedis
 
 test-npm: $(DEV) $(NPM)  ## Install the senders' npm packages (needs Node) and hold the providers against them
 	$(BIN)/pytest tests/npm $(ARGS)
@@ -60,9 +61,11 @@ check: $(DEV)  ## Lint, format, types, layers and migrations, without changing a
 migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 	$(MIGRATIONS_CHECK)
 
-bench: $(DEV)  ## Measure ingest on PostgreSQL and on SQLite, as ratios within one run (minutes)
-	$(BIN)/python -m bench.ingest --database postgresql $(ARGS)
-	$(BIN)/python -m bench.ingest --database sqlite $(ARGS)
+bench: $(DEV)  ## Run every benchmark and hold it to its aims, about 15 minutes (ARGS="--only ingest" for one)
+	$(BIN)/python -m bench $(ARGS)
+
+bench-long: $(DEV)  ## Run the benchmarks that take long: a million events
+	$(BIN)/python -m bench --long $(ARGS)
 
 bench-verify: $(DEV)  ## Time the verification of each provider against the bare primitive and the official SDK
 	$(BIN)/python -m bench.verify $(ARGS)
@@ -70,8 +73,9 @@ bench-verify: $(DEV)  ## Time the verification of each provider against the bare
 fuzz: $(DEV)  ## Fuzz every provider with bent requests, guided by coverage (FUZZ_SECONDS=20)
 	$(BIN)/python -m fuzz.requests -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 $(ARGS)
 
-docs: $(DEV)  ## Write the pages about the providers from the code
+docs: $(DEV)  ## Write the pages about the providers from the code, and the benchmarks' from their results
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m bench.publish
 
 format: $(DEV)  ## Format the code and fix what can be fixed safely
 	$(BIN)/ruff check --fix

@@ -31,7 +31,9 @@ def consumer() -> Iterator[int]:
             process.wait(20)
 
 
-class _Connection(asyncio.Protocol):
+class Consumer(asyncio.Protocol):
+    """HTTP/1.1 with keep-alive, as little of it as a POST with a Content-Length needs."""
+
     def __init__(self) -> None:
         self._buffer = b""
         self._transport: asyncio.Transport
@@ -54,7 +56,7 @@ class _Connection(asyncio.Protocol):
 
 async def _serve() -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Connection, "127.0.0.1", 0)
+    server = await loop.create_server(Consumer, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await loop.run_in_executor(None, sys.stdin.read)  # the end of the input is the end of the server

@@ -3,134 +3,170 @@
 A process calls `dispatch_many()` for thousands of messages and sends them with a worker at the same time. The clock
 runs from the first call until the database has the last delivery as succeeded. It is held against a bare aiohttp loop
 that posts the same bytes with the same signature to the same consumer over as many connections, and neither reads nor
-writes a database. Both are measured in turn, and the medians compared.
+writes a database. Both are measured in turn, and the medians compared. Then one message fans out to 10,000 endpoints.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import os
 import statistics
+import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import aiohttp
-from rich.console import Console
-from rich.table import Table
+import uvloop
 
+from bench import report
 from bench.consumer import consumer
-from bench.ingest import database
+from bench.stand import database, set_up
 from hookline.core.standard_webhooks import Signer
 
 #: Messages for each call of `dispatch_many()`.
 BATCH = 500
-#: All on one consumer. As many as fill DELIVERY_CONCURRENCY with DELIVERY_CONCURRENCY_PER_ENDPOINT of each.
+#: All on one consumer: as many as fill DELIVERY_CONCURRENCY with DELIVERY_CONCURRENCY_PER_ENDPOINT of each.
 ENDPOINTS = 4
+#: A message of about 1 kB.
 DATA = {"order": 4711, "total": "20.00", "pad": "x" * 850}
 SECRET = "whsec_" + "c2VjcmV0IGZvciB0aGUgYmVuY2htYXJr"
-#: What the ratio is to reach.
-AIM = 0.6
+
+BARE = "a bare aiohttp loop"
+BOTH = "dispatch_many() and deliver at once"
+DISPATCHING = "dispatch_many() alone"
+DELIVERING = "deliver what waits"
+FANNED = "deliver one message to each of many endpoints"
 
 
-@dataclass
-class Rates:
-    """Deliveries per second of each round."""
-
-    bare: list[float] = field(default_factory=list)
-    hookline: list[float] = field(default_factory=list)
-    dispatching: list[float] = field(default_factory=list)
-    delivering: list[float] = field(default_factory=list)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+def main() -> int:
+    parser = report.parser(__doc__)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--endpoints", type=int, default=10_000, help="how many one message fans out to; 0 leaves it out"
+    )
     arguments = parser.parse_args()
+    kind, count, fan_out = arguments.database, arguments.messages, arguments.endpoints
     with (
         tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory,
-        database(arguments.database, directory),
+        database(kind, directory),
         consumer() as port,
     ):
-        body = set_up(f"http://127.0.0.1:{port}/hook")
-        rates = Rates()
+        url = f"http://127.0.0.1:{port}"
+        body = prepare(url)
+        rates: dict[str, list[float]] = defaultdict(list)
         dispatch_and_deliver(BATCH)
         for _ in range(arguments.rounds):
-            rates.bare.append(post_bare(f"http://127.0.0.1:{port}/hook", body, arguments.messages))
-            rates.hookline.append(dispatch_and_deliver(arguments.messages))
-            rates.dispatching.append(dispatch_all(arguments.messages))
-            rates.delivering.append(deliver_backlog(arguments.messages))
-    show(arguments.database, rates)
+            rates[BARE].append(post_bare(url, body, count))
+            rates[BOTH].append(dispatch_and_deliver(count))
+            rates[DISPATCHING].append(dispatch_all(count))
+            rates[DELIVERING].append(deliver_waiting(count))
+        result = report.Report(
+            "dispatch", kind, {"messages": f"{count:,} of {len(body)} bytes", "rounds": arguments.rounds}
+        )
+        for name in (BARE, BOTH, DISPATCHING, DELIVERING):
+            result.row(name, statistics.median(rates[name]), "deliveries/s")
+        ratio = statistics.median(rates[BOTH]) / statistics.median(rates[BARE])
+        result.aim("dispatch and deliver / the bare loop", ratio, least=0.6)
+        if fan_out:
+            make_endpoints(url, fan_out)
+            stored, fanned = zip(*(fan(fan_out) for _ in range(arguments.rounds)), strict=True)
+            result.row(f"{FANNED} ({fan_out:,})", statistics.median(fanned), "deliveries/s")
+            result.aim(f"seconds to store {fan_out:,} deliveries", statistics.median(stored), most=1.0)
+            ratio = statistics.median(fanned) / statistics.median(rates[DELIVERING])
+            result.row("fan-out / deliver what waits", ratio, "")
+        return result.finish(arguments)
 
 
-def set_up(url: str) -> bytes:
-    """A migrated database with its endpoints. Returns the body of one message."""
-    import os
-
-    import django
-
+def prepare(url: str) -> bytes:
+    """A migrated database with its endpoints, each for a type of its own. Returns the body of one message."""
     os.environ["HOOKLINE_ALLOWED_SUBNETS"] = "127.0.0.0/8"
-    django.setup()
-    from django.core.management import call_command
-
+    set_up()
     from hookline import dispatch
     from hookline.outgoing import endpoints
 
-    call_command("migrate", verbosity=0)
-    body = bytes(dispatch("order.paid", DATA).body)
     for number in range(ENDPOINTS):
         endpoints.create(f"{url}/{number}", secret=SECRET, event_types=[f"order.{number}"])
-    return body
+    return bytes(dispatch("order.paid", DATA).body)
+
+
+def make_endpoints(url: str, count: int) -> None:
+    """Endpoints that all want the type `fan.out`, each with a URL of its own."""
+    from django.db import transaction
+
+    from hookline.outgoing import endpoints
+
+    with transaction.atomic():
+        for number in range(count):
+            endpoints.create(f"{url}/fan/{number}", secret=SECRET, event_types=["fan.out"])
 
 
 def post_bare(url: str, body: bytes, count: int) -> float:
-    """What a loop over aiohttp does, with the signature made for each request as it must be."""
+    """What a loop over aiohttp does, with the signature made for each request, as it must be."""
     from hookline import conf
-    from hookline.outgoing.sender import new_event_loop
+
+    connections = conf.get().DELIVERY_CONCURRENCY
+    signer = Signer([SECRET])
 
     async def post_all() -> float:
         todo = iter(range(count))
-        connections = conf.get().DELIVERY_CONCURRENCY
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
             started = time.perf_counter()
             await asyncio.gather(*(post_some(session, todo) for _ in range(connections)))
             return count / (time.perf_counter() - started)
 
-    async def post_some(session: aiohttp.ClientSession, todo: object) -> None:
-        signer = Signer([SECRET])
-        for number in todo:  # type: ignore[attr-defined]
+    async def post_some(session: aiohttp.ClientSession, todo: Iterator[int]) -> None:
+        for number in todo:
             headers = signer.headers(f"msg_{number:022}", int(time.time()), body)
             headers["content-type"] = "application/json"
             async with session.post(url, data=body, headers=headers) as response:
                 await response.read()
                 assert response.status == 200
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(post_all())
 
 
 def dispatch_and_deliver(count: int) -> float:
-    """Dispatch and send at the same time."""
+    """Dispatch and send at the same time. Messages per second."""
     with sending():
         started = now()
         dispatch_all(count)
         return count / (delivered_at() - started)
 
 
-def deliver_backlog(count: int) -> float:
-    """Send what is there already."""
+def deliver_waiting(count: int) -> float:
+    """Send what is there already. Deliveries per second."""
     started = now()
     with sending():
         return count / (delivered_at() - started)
 
 
+def dispatch_all(count: int) -> float:
+    """Messages per second."""
+    from hookline import dispatch_many
+
+    started = time.perf_counter()
+    for start in range(0, count, BATCH):
+        dispatch_many([(f"order.{number % ENDPOINTS}", DATA) for number in range(start, min(start + BATCH, count))])
+    return count / (time.perf_counter() - started)
+
+
+def fan(count: int) -> tuple[float, float]:
+    """Send one message to `count` endpoints. Returns the seconds to store it, and deliveries per second."""
+    from hookline import dispatch
+
+    started = time.perf_counter()
+    dispatch("fan.out", DATA)
+    return time.perf_counter() - started, deliver_waiting(count)
+
+
 @contextmanager
 def sending() -> Iterator[None]:
-    """Run the part of `hookline worker` that sends."""
+    """Run the part of `hookline worker` that sends, in this process."""
     from hookline import conf
     from hookline.cli.fleet import Fleet
 
@@ -140,15 +176,6 @@ def sending() -> Iterator[None]:
         yield
     finally:
         fleet.stop()
-
-
-def dispatch_all(count: int) -> float:
-    from hookline import dispatch_many
-
-    started = time.perf_counter()
-    for start in range(0, count, BATCH):
-        dispatch_many([(f"order.{number % ENDPOINTS}", DATA) for number in range(start, min(start + BATCH, count))])
-    return count / (time.perf_counter() - started)
 
 
 def now() -> float:
@@ -180,19 +207,5 @@ def delivered_at() -> float:
     return float(last.timestamp())
 
 
-def show(kind: str, rates: Rates) -> None:
-    bare = statistics.median(rates.bare)
-    table = Table(kind, "per second", "of the bare loop", "rounds")
-    for name, found in (
-        ("a bare aiohttp loop", rates.bare),
-        ("dispatch_many() and deliver at once", rates.hookline),
-        ("dispatch_many() alone", rates.dispatching),
-        ("deliver what waits", rates.delivering),
-    ):
-        middle = statistics.median(found)
-        table.add_row(name, f"{middle:,.0f}", f"{middle / bare:.2f}", " ".join(f"{rate:,.0f}" for rate in found))
-    Console(width=100).print(table)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

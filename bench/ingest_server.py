@@ -1,27 +1,58 @@
-"""The server that bench.ingest measures: the edge, the edge without storing, or the plain Django view."""
+"""The server that bench.ingest measures: the edge, the edge without storing, or the plain Django view.
+
+The edge runs as `hookline serve` runs it. The view is given the best that Django has: WSGI, threads that keep their
+connections, and no look at whether a connection is still alive.
+"""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
 
 import django
 import uvicorn
 
+from hookline.cli import http_server
+from hookline.cli.stopping import Stopping
+
+
+def main(mode: str) -> None:
+    django.setup()
+    with Stopping() as stopping, http_server.listen("127.0.0.1", 0) as listener:
+
+        def announce() -> None:
+            print(f"listens on {http_server.url_of(listener)}")
+
+        http_server.serve(application(mode), listener, stopping, announce, 5)
+
 
 def application(mode: str) -> Any:
-    django.setup()
-    from django.core.asgi import get_asgi_application
-
     from hookline.incoming import asgi
     from hookline.incoming.store import Stored
 
     if mode == "view":
-        return get_asgi_application()
+        return view()
     if mode == "answering":  # everything but the database
         asgi.store_groups = lambda groups: [[Stored(event.id, duplicate=False) for event in group] for group in groups]
-    return asgi.IngestEdge(get_asgi_application())
+    return http_server.application()
+
+
+def view() -> Any:
+    from django.core.signals import request_finished
+    from django.core.wsgi import get_wsgi_application
+    from django.db import connections
+
+    from hookline.server import apps
+
+    assert request_finished.disconnect(apps._close_connections)  # noqa: SLF001  # it ends connections that live here
+    connections.settings["default"]["CONN_HEALTH_CHECKS"] = False
+    with warnings.catch_warnings():  # uvicorn would rather have it in a package of its own
+        warnings.simplefilter("ignore", DeprecationWarning)
+        config = uvicorn.Config(get_wsgi_application(), interface="wsgi")
+        config.load()
+    return config.loaded_app
 
 
 if __name__ == "__main__":
-    uvicorn.run(application(sys.argv[1]), port=int(sys.argv[2]), log_level="error", access_log=False, lifespan="off")
+    main(sys.argv[1])

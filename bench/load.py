@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
+
+import uvloop
 
 
 @dataclass
@@ -31,13 +33,17 @@ class Load:
         return len(self.latencies) / (self.ended - self.started)
 
     def percentile(self, share: float) -> float:
-        ordered = sorted(self.latencies)
-        return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+        return percentile(sorted(self.latencies), share)
 
     def check(self) -> Load:
         """Raises AssertionError unless every answer was a 200."""
         assert set(self.statuses) == {200}, f"answers were {dict(self.statuses)}"
         return self
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The value that this share of them does not exceed; 1 for the largest."""
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
 class _Connection(asyncio.Protocol):
@@ -77,7 +83,12 @@ class _Connection(asyncio.Protocol):
         self._load.latencies.append(time.perf_counter() - since)
 
 
-async def run(host: str, port: int, requests: Sequence[bytes], connections: int, rate: float | None = None) -> Load:
+def send(port: int, requests: Iterable[bytes], connections: int, rate: float | None = None) -> Load:
+    """`run` from code that is not async, to this machine."""
+    return uvloop.run(run("127.0.0.1", port, requests, connections, rate))
+
+
+async def run(host: str, port: int, requests: Iterable[bytes], connections: int, rate: float | None = None) -> Load:
     """Send every request once, over `connections` connections; at `rate` per second, or as fast as answers come."""
     load = Load()
     loop = asyncio.get_running_loop()
@@ -99,12 +110,12 @@ async def _closed_loop(client: _Connection, todo: Iterator[bytes]) -> None:
         await client.exchange(request, time.perf_counter())
 
 
-async def _open_loop(clients: Sequence[_Connection], requests: Sequence[bytes], rate: float, start: float) -> None:
+async def _open_loop(clients: Sequence[_Connection], requests: Iterable[bytes], rate: float, start: float) -> None:
     idle: asyncio.Queue[_Connection] = asyncio.Queue()
     for client in clients:
         idle.put_nowait(client)
 
-    async def send(request: bytes, due: float) -> None:
+    async def exchange(request: bytes, due: float) -> None:
         client = await idle.get()
         await client.exchange(request, due)
         idle.put_nowait(client)
@@ -114,7 +125,7 @@ async def _open_loop(clients: Sequence[_Connection], requests: Sequence[bytes], 
         due = start + number / rate
         if (wait := due - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
-        task = asyncio.create_task(send(request, due))
+        task = asyncio.create_task(exchange(request, due))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
     await asyncio.gather(*under_way)

@@ -25,7 +25,7 @@ class Message:
 class Books:
     """Everything that is known when all is settled: the two ledgers, and the rows."""
 
-    #: The generator's ledger: `sent`, `accepted`, `duplicate` and `refused`, each with the provider's `id`.
+    #: The generator's ledger: `sent`, `accepted`, `duplicate`, `failed` and `refused`, each with the provider's `id`.
     sender: Sequence[Mapping[str, Any]]
     #: The consumer's ledger: `consumed` and `refused`, with `webhook_id`, `event` and `body` (a hash).
     consumer: Sequence[Mapping[str, Any]]

@@ -1,7 +1,7 @@
 """The consumer, a process: `python -m faults.consumer LEDGER`, with its secret in FAULTS_SECRET.
 
 It verifies with the public `standardwebhooks` package, and answers 200 only when the arrival is in its ledger on the
-disk. Writes "listening on <port>" when it is ready.
+disk, and a moment has passed. Writes "listening on <port>" when it is ready.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from faults.ledger import Ledger
+
+#: Up to so many seconds pass between an arrival's entry in the ledger and the answer: others do something then, too.
+#: Whatever ends a worker in that time has it deliver again.
+LONGEST_WORK = 0.1
 
 
 async def main(path: Path) -> None:
@@ -33,6 +38,7 @@ async def main(path: Path) -> None:
         event = json.loads(body)["data"]["event"]
         digest = hashlib.sha256(body).hexdigest()[:16]
         await ledger.add("consumed", webhook_id=webhook_id, event=event, body=digest)
+        await asyncio.sleep(random.uniform(0, LONGEST_WORK))
         return web.Response(text="ok")
 
     application = web.Application()

@@ -2,7 +2,8 @@
 
 It behaves as Stripe does: events start on schedule whatever became of earlier ones, and what was not acknowledged is
 sent again, later and later, until it is. A few events are sent twice on purpose, some of them at the same moment.
-Its ledger has `sent` (before the first try), `accepted` or `duplicate` (each acknowledgement), and `refused` (a 4xx).
+Its ledger has `sent` (before the first try), `accepted` or `duplicate` (each acknowledgement), `refused` (a 4xx) and
+`failed` (no answer, or a 5xx).
 SIGTERM: no new events, and it ends when all are acknowledged.
 """
 
@@ -57,6 +58,8 @@ class Generator:
                 return
             if 400 <= status < 500:
                 await self._ledger.add("refused", id=event_id, status=status, answer=answer[:200].decode())
+            else:
+                await self._ledger.add("failed", id=event_id, status=status)
             await asyncio.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, LONGEST_PAUSE)
 

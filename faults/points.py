@@ -1,7 +1,9 @@
-"""Named points of the flows at which a process kills itself (SIGKILL), as FAULTS_POINT says: `name` or `name:passages`.
+"""Named points of the flows at which a process kills itself (SIGKILL): `name`, or `name:passages`, in FAULTS_POINT.
 
 At each point the process has just done one thing and not yet the next. The names below are Hookline's own functions;
-when one is renamed, installing fails loudly rather than testing nothing.
+when one is renamed, installing fails loudly rather than testing nothing. FAULTS_GRAVE names a file that is made by the
+death: who replaces a process inherits its environment, and must live. With FAULTS_ALONE the process dies alone, and
+otherwise with its parent and siblings, as all of them would on a machine that loses power.
 """
 
 from __future__ import annotations
@@ -12,9 +14,13 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import reduce, wraps
 from inspect import iscoroutinefunction
+from pathlib import Path
 from typing import Any
+
+#: Where deliveries are sent and recorded, and so where the names of the functions that do it are looked up.
+SENDER, CELERY_SENDER = "hookline.outgoing.sender", "hookline.celery.deliveries"
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,8 @@ class Point:
     #: Whether the process dies after the function, or before it.
     after: bool
     meaning: str
+    #: After at most so many passages.
+    passages: int = 15
 
 
 #: Points of the server.
@@ -33,25 +41,46 @@ SERVER = {
     "committed": Point("hookline.incoming.asgi", "store_groups", True, "after COMMIT, before the acknowledgement"),
 }
 
+#: More of them, with Celery.
+CELERY_SERVER = {
+    **SERVER,
+    "ringing": Point("hookline.celery.messenger", "Messenger._post", False, "after COMMIT, before the broker is told"),
+    "rung": Point("hookline.celery.messenger", "Messenger._post", True, "the broker has the message"),
+}
+
+
+def _worker(sender: str) -> dict[str, Point]:
+    return {
+        "claimed": Point("hookline.incoming.process", "run_all", False, "event claimed, no handler called"),
+        "handled": Point("hookline.incoming.process", "call_handlers", True, "after the handler, before it is settled"),
+        "settled": Point("hookline.incoming.process", "settle", True, "handler done and settled, before COMMIT"),
+        "processed": Point("hookline.incoming.process", "run_all", True, "after COMMIT, before the next event"),
+        "sending": Point(sender, "deliver", False, "delivery claimed, nothing sent"),
+        "answered": Point(sender, "record", False, "after the consumer's 200, before recording it"),
+        "recorded": Point("hookline.outgoing.record", "settle", True, "answer recorded, before COMMIT"),
+    }
+
+
 #: Points of a worker.
-WORKER = {
-    "claimed": Point("hookline.incoming.process", "run_all", False, "event claimed, no handler called"),
-    "handled": Point("hookline.incoming.process", "call_handlers", True, "after the handler, before it is settled"),
-    "settled": Point("hookline.incoming.process", "settle", True, "handler done and settled, before COMMIT"),
-    "processed": Point("hookline.incoming.process", "run_all", True, "after COMMIT, before the next event"),
-    "sending": Point("hookline.outgoing.sender", "deliver", False, "delivery claimed, nothing sent"),
-    "answered": Point("hookline.outgoing.sender", "record", False, "after the consumer's 200, before recording it"),
-    "recorded": Point("hookline.outgoing.record", "settle", True, "answer recorded, before COMMIT"),
+WORKER = _worker(SENDER)
+
+#: Points of a worker of Celery. They are in a process of its pool.
+CELERY_WORKER = {
+    **_worker(CELERY_SENDER),
+    "woken": Point("hookline.tasks", "process_due", False, "message taken, nothing claimed"),
+    "finished": Point("hookline.tasks", "send_due", True, "all is sent and recorded, the message not acknowledged"),
+    "swept": Point("hookline.celery.sweep", "release_expired", True, "leases taken back, nobody woken", passages=1),
 }
 
 
 def install() -> None:
     """Set the point that the environment names, and count the deliveries that this process records."""
     name, _, passages = os.environ.get("FAULTS_POINT", "").partition(":")
+    celery = os.environ.get("HOOKLINE_ENGINE") == "celery"
     if name:
-        _set({**SERVER, **WORKER}[name], int(passages or 1))
+        _set(({**CELERY_SERVER, **CELERY_WORKER} if celery else {**SERVER, **WORKER})[name], int(passages or 1))
     if path := os.environ.get("FAULTS_TALLY"):
-        _count_recorded(path)
+        _count_recorded(CELERY_SENDER if celery else SENDER, path)
 
 
 def _set(point: Point, passages: int) -> None:
@@ -61,8 +90,7 @@ def _set(point: Point, passages: int) -> None:
         with lock:
             left[0] -= 1
             if left[0] <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-                threading.Event().wait()  # the signal ends every thread; this one must not get further before that
+                _die()
 
     def around(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -88,7 +116,20 @@ def _set(point: Point, passages: int) -> None:
     _replace(point.module, point.function, around)
 
 
-def _count_recorded(path: str) -> None:
+def _die() -> None:
+    """The first that comes here."""
+    try:
+        Path(os.environ["FAULTS_GRAVE"]).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    if "FAULTS_ALONE" in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
+    else:
+        os.killpg(0, signal.SIGKILL)
+    threading.Event().wait()  # the signal ends every thread; this one must not get further before that
+
+
+def _count_recorded(sender: str, path: str) -> None:
     """Add a byte to a file for each delivery recorded: so the driver sees whether each worker still sends."""
     tally = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -101,9 +142,11 @@ def _count_recorded(path: str) -> None:
 
         return counted
 
-    _replace("hookline.outgoing.sender", "record", around)
+    _replace(sender, "record", around)
 
 
 def _replace(module_name: str, function: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    module = importlib.import_module(module_name)
-    setattr(module, function, around(getattr(module, function)))
+    """`function` may be a method, `Class.method`."""
+    *holders, name = function.split(".")
+    holder = reduce(getattr, holders, importlib.import_module(module_name))
+    setattr(holder, name, around(getattr(holder, name)))

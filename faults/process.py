@@ -1,17 +1,19 @@
-"""The noun Process: a command that the driver started, and may kill, stop and continue. By its own pid, no other."""
+"""The noun Process: a command that the driver started, and may kill, stop and continue. By its own id, no other."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
 class Process:
-    """A running command in a session of its own. Its output goes to the file `log`."""
+    """A running command in a session of its own, with whatever it forks. Its output goes to the file `log`."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.command, self.log = list(command), log
@@ -27,9 +29,23 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def ended(self) -> int | None:
         """The exit code (negative: the signal), or None while it runs."""
-        return self._popen.poll()
+        if self._popen.returncode is None:
+            # It stays a zombie until it is waited for, so that no other process can have its id.
+            left = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if left is None:
+                return None
+            return left.si_status if left.si_code == os.CLD_EXITED else -left.si_status
+        return self._popen.returncode
+
+    def said(self, text: str) -> int:
+        """How often it has written the text."""
+        return self.log.read_text(errors="replace").count(text)
 
     def wait_for(self, text: str, timeout: float = 40) -> str:
         """Wait until it has written the text; returns the rest of that line. Raises RuntimeError."""
@@ -40,19 +56,40 @@ class Process:
             if found and "\n" in after:
                 return after.partition("\n")[0].strip()
             if ended is not None or time.monotonic() > deadline:
-                how = "did not" if ended is None else f"ended with {ended} before it"
-                raise RuntimeError(f"{' '.join(self.command)} {how} wrote {text!r}; see {self.log}")
+                how = "has not written" if ended is None else f"ended with {ended} before it wrote"
+                raise RuntimeError(f"{' '.join(self.command)} {how} {text!r}; see {self.log}")
             time.sleep(0.02)
 
     def send(self, number: signal.Signals) -> None:
-        if self.ended is None:
-            os.kill(self._popen.pid, number)
+        """To it and to all that it forked."""
+        if self._popen.returncode is None:
+            os.killpg(self.pid, number)
 
     def wait(self, timeout: float) -> int:
-        """Raises subprocess.TimeoutExpired."""
+        """Wait until it ends by itself. Raises subprocess.TimeoutExpired."""
         return self._popen.wait(timeout)
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone. It also ends a stopped process."""
+        """SIGKILL of it and of all that it forked, and wait until it is gone. It also ends a stopped process."""
         self.send(signal.SIGKILL)
         self._popen.wait(20)
+
+    def kill_alone(self) -> None:
+        """SIGKILL of this one process, and wait until it is gone. What it forked is left to itself, until `kill`."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    def kill_child(self, chance: random.Random) -> None:
+        """SIGKILL of one of the processes that it forked."""
+        os.kill(chance.choice(self._children()), signal.SIGKILL)
+
+    def _children(self) -> list[int]:
+        """Ids, as Linux tells."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # ended meanwhile
+                # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: id (name) state parent ...
+                state, parent = status.read_text().rpartition(")")[2].split()[:2]
+                if int(parent) == self.pid and state != "Z":
+                    found.append(int(status.parent.name))
+        return found

@@ -24,12 +24,14 @@ class Network(Enum):
 
 
 class Proxy(threading.Thread):
-    """Listens on `port` from its construction until `stop()`. Set `network` and `upstream` at any time."""
+    """Listens on `port` from its construction until `stop()`. Set `network`, `upstream` and `met` at any time."""
 
     def __init__(self) -> None:
         super().__init__(name="faults-proxy", daemon=True)
         self.network = Network.FINE
         self.upstream = 0
+        #: How many pieces came while the network was broken.
+        self.met = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
@@ -74,6 +76,7 @@ class Proxy(threading.Thread):
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while piece := await reader.read(65536):
+                self.met += self.network is not Network.FINE
                 await self._wait_while_cut()
                 if self.network is Network.RESET and random.random() < 0.25:
                     return

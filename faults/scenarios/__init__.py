@@ -1,8 +1,19 @@
-"""Every fault, in the order of the table. A new one is a class here; a broker's death is tested in tests/brokers."""
+"""Every fault, in the order of the table. A new one is a class here."""
 
 from __future__ import annotations
 
 from faults.scenarios.base import Scenario
+from faults.scenarios.celery import (
+    BrokerKilledRabbitMQ,
+    BrokerKilledRedis,
+    ClocksApartRedis,
+    EverythingKilledRabbitMQ,
+    KilledAtPointsRabbitMQ,
+    LeaseExpiredRabbitMQ,
+    PostgresRestartedRabbitMQ,
+    WorkerKilledRabbitMQ,
+    WorkerKilledRedis,
+)
 from faults.scenarios.disk import DiskFull, DiskFullSqlite
 from faults.scenarios.kills import (
     EverythingKilled,
@@ -33,4 +44,13 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     EverythingKilledSqlite,
     KilledAtPointsSqlite,
     DiskFullSqlite,
+    WorkerKilledRabbitMQ,
+    WorkerKilledRedis,
+    EverythingKilledRabbitMQ,
+    KilledAtPointsRabbitMQ,
+    BrokerKilledRabbitMQ,
+    BrokerKilledRedis,
+    PostgresRestartedRabbitMQ,
+    LeaseExpiredRabbitMQ,
+    ClocksApartRedis,
 )

@@ -15,11 +15,13 @@ class Scenario(ABC):
     name: ClassVar[str]
     #: PostgreSQL or SQLite.
     database: ClassVar[str] = "PostgreSQL"
+    #: With workers of Celery and this broker, one of tests.brokers.brokers.BROKERS; empty: with `hookline worker`.
+    broker: ClassVar[str] = ""
     #: A part of the bounded run in CI, too, and with how many rounds.
     short: ClassVar[int] = 0
     #: Rounds of the long run, where its number of rounds makes no sense.
     rounds: ClassVar[int] = 0
-    #: How many workers may have to repeat all that they have under way, in each round.
+    #: How many workers may have to repeat all that their senders have under way, in each round.
     repeaters: ClassVar[int] = 0
     #: No such bound in all: attempts fail, or go unrecorded, one after the other, and the consumer may have seen each.
     bounded_by_attempts: ClassVar[bool] = False
@@ -37,6 +39,13 @@ class Scenario(ABC):
         That is when a process was killed, whose restart is part of recovering; or when the database, the disk or the
         network was there again.
         """
+
+    def caught(self, stage: Stage) -> int:
+        """How many things the fault has met so far. One that has met nothing has tested nothing.
+
+        Jobs that had to be claimed again, for most. Raises DATABASE_ERRORS.
+        """
+        return stage.facts.jobs_caught()
 
     def heal(self, stage: Stage) -> None:  # noqa: B027  # most heal at the end of each round
         """Put back everything, after the last round and also when a round failed."""

@@ -33,6 +33,9 @@ class DiskFull(Scenario):
             stage.database.start()
         return time.time()
 
+    def caught(self, stage: Stage) -> int:
+        return stage.facts.requests_failed()
+
 
 class DiskFullSqlite(DiskFull):
     """The file system of the SQLite file (a small one of its own) is full for 8 seconds."""

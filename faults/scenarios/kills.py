@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from faults import points
+from faults.exceptions import Unsettled
 from faults.scenarios.base import Scenario, pause_at_random
-from faults.stage import Stage, Unsettled
-
-#: A process dies at its point after at most so many passages.
-PASSAGES = 15
+from faults.stage import Stage
 
 
 class ServerKilled(Scenario):
@@ -23,6 +22,9 @@ class ServerKilled(Scenario):
         killed = time.time()
         stage.start_server()
         return killed
+
+    def caught(self, stage: Stage) -> int:
+        return stage.facts.requests_failed()
 
 
 class WorkerKilled(Scenario):
@@ -46,9 +48,8 @@ class EverythingKilled(Scenario):
 
     def break_once(self, stage: Stage, number: int) -> float:
         pause_at_random(stage)
-        stage.server.kill()
-        for worker in stage.workers.values():
-            worker.kill()
+        for process in (stage.server, *stage.workers.values(), *stage.helpers.values()):
+            process.kill()
         killed = time.time()
         stage.start_all()
         return killed
@@ -62,11 +63,14 @@ class EverythingKilledSqlite(EverythingKilled):
 
 class KilledAtPoints(Scenario):
     """SIGKILL of the server and of a worker at named points of the flows, one after the other, each time after another
-    number of passages. What is started again has the next point waiting for it."""
+    number of passages. What is started again has the next point waiting for it. Of Celery's workers, a process of the
+    pool dies alone in every second turn, and otherwise the whole worker."""
 
     name, continuous, repeaters = "killed at named points", True, 2
     short, rounds = len(points.WORKER), 3 * len(points.WORKER)
+    server_points, worker_points = points.SERVER, points.WORKER
     armed: int | None = None
+    alone = False
 
     def break_once(self, stage: Stage, number: int) -> float:
         if self.armed is None:
@@ -75,8 +79,10 @@ class KilledAtPoints(Scenario):
             self._arm(stage, 0, number)
         assert self.armed is not None
         died = self._wait_for_deaths(stage, self.armed, number)
+        if not self.alone:  # otherwise the worker replaces the process itself
+            stage.workers[self.armed].kill()
+            stage.launch_worker(self.armed)
         # Each worker in turn, because one has an event per transaction and the other many.
-        stage.launch_worker(self.armed)
         self.armed = (self.armed + 1) % len(stage.workers)
         stage.server.kill()
         stage.workers[self.armed].kill()
@@ -95,7 +101,7 @@ class KilledAtPoints(Scenario):
         """Wait until the server and the worker have died. Returns the Unix time. Raises Unsettled."""
         deadline = time.monotonic() + 60
         armed = stage.server
-        while armed.ended is None or stage.workers[worker].ended is None:
+        while armed.ended is None or not stage.died_at_point(worker):
             if stage.server.ended is not None:
                 stage.start_server()  # the worker comes by its point only while events come in
             if time.monotonic() > deadline:
@@ -105,11 +111,16 @@ class KilledAtPoints(Scenario):
 
     def _arm(self, stage: Stage, worker: int, number: int) -> None:
         """Start a server and a worker that will die at the points of this round."""
-        server_point = [*points.SERVER][number % len(points.SERVER)]
-        worker_point = [*points.WORKER][number % len(points.WORKER)]
-        stage.launch_server(f"{server_point}:{stage.random.randint(1, PASSAGES)}")
-        stage.launch_worker(worker, f"{worker_point}:{stage.random.randint(1, PASSAGES)}")
+        stage.launch_server(_point(stage, self.server_points, number))
+        # Every second one, and the others when all points come round again.
+        self.alone = bool(self.broker) and (number + number // len(self.worker_points)) % 2 == 1
+        stage.launch_worker(worker, _point(stage, self.worker_points, number), alone=self.alone)
         self.armed = worker
+
+
+def _point(stage: Stage, known: Mapping[str, points.Point], number: int) -> str:
+    name, point = list(known.items())[number % len(known)]
+    return f"{name}:{stage.random.randint(1, point.passages)}"
 
 
 class KilledAtPointsSqlite(KilledAtPoints):

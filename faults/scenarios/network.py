@@ -20,6 +20,9 @@ class _NetworkBroken(Scenario):
         stage.proxy.network = Network.FINE
         return time.time()
 
+    def caught(self, stage: Stage) -> int:
+        return stage.proxy.met
+
     def heal(self, stage: Stage) -> None:
         stage.proxy.network = Network.FINE
 

@@ -21,6 +21,9 @@ class PostgresRestarted(Scenario):
         postgres_of(stage).restart_immediately()
         return time.time()
 
+    def caught(self, stage: Stage) -> int:
+        return stage.facts.requests_failed() + stage.facts.jobs_caught()
+
 
 class PostgresAway(Scenario):
     """PostgreSQL crashes and stays away for 20 seconds."""
@@ -34,6 +37,9 @@ class PostgresAway(Scenario):
         time.sleep(self.seconds)
         postgres_of(stage).start()
         return time.time()
+
+    def caught(self, stage: Stage) -> int:
+        return stage.facts.requests_failed() + stage.facts.jobs_caught()
 
 
 class PoolExhausted(Scenario):
@@ -60,6 +66,9 @@ class PoolExhausted(Scenario):
         for connection in held:
             connection.close()
         return time.time()
+
+    def caught(self, stage: Stage) -> int:
+        return stage.facts.requests_failed() + stage.facts.jobs_caught()
 
 
 def postgres_of(stage: Stage) -> Postgres:

@@ -15,7 +15,9 @@ from hookline import celery, conf
 from hookline.celery.deliveries import send_due
 from hookline.celery.events import process_due
 from hookline.celery.sweep import sweep as sweep_all
+from hookline.celery.sweep import take_back
 from hookline.celery.wakeups import wake
+from hookline.engine.job import Job
 from hookline.incoming.models import Event
 from hookline.outgoing.models import Delivery
 
@@ -24,10 +26,18 @@ _OPTIONS = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": T
 
 def _process_events() -> None:
     process_due(conf.get(), partial(wake, Event))
+    _take_back(Event)
 
 
 def _send_deliveries() -> None:
     send_due(conf.get(), partial(wake, Delivery))
+    _take_back(Delivery)
+
+
+def _take_back(model: type[Job]) -> None:
+    """What a worker that was killed has left: under load the sweep would wait behind other messages."""
+    if take_back(model, conf.get()):
+        wake(model)
 
 
 def _sweep() -> None:

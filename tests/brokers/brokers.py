@@ -47,8 +47,12 @@ class Broker(ABC):
     def command(self) -> tuple[list[str], dict[str, str]]:
         """What starts it, and what is added to the environment."""
 
+    @abstractmethod
+    def version(self) -> str:
+        """Of the server, which must be running."""
+
     def start(self) -> None:
-        """Returns when it answers."""
+        """Returns when it answers. Raises AssertionError when it does not."""
         command, environment = self.command()
         self._server = Process(command, environment, self.log, self.directory)
         wait_until(self.answers, 60, f"{self._server} answers")
@@ -64,6 +68,10 @@ class Broker(ABC):
             except (OSError, *connection.connection_errors, *connection.channel_errors):
                 return False
         return True
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -96,6 +104,10 @@ class RabbitMQ(Broker):
 
     def url_of(self, port: int) -> str:
         return f"amqp://guest:guest@127.0.0.1:{port}//"
+
+    def version(self) -> str:
+        with self.app.connection_for_write() as connection:
+            return str(connection.connection.server_properties["version"])
 
     def _names_answer(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._names_port), timeout=5):
@@ -132,6 +144,10 @@ class Redis(Broker):
 
     def url_of(self, port: int) -> str:
         return f"redis://127.0.0.1:{port}/0"
+
+    def version(self) -> str:
+        with self.app.connection_for_write() as connection:
+            return str(connection.default_channel.client.info("server")["redis_version"])
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         command = [str(PROGRAMS["redis-server"]), "--port", str(self.port), "--bind", "127.0.0.1"]

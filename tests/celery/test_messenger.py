@@ -37,13 +37,21 @@ def test_what_is_asked_for_after_a_message_was_sent_gets_another_one(messenger: 
     assert queue.messages() == ["hookline.process_events"] * 2
 
 
-def test_a_long_queue_gets_no_longer(messenger: Messenger, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_queue_gets_no_longer_and_what_was_asked_for_meanwhile_is_sent_when_it_is_short(
+    messenger: Messenger, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "ENOUGH", 3)
     monkeypatch.setattr(module, "DEBOUNCE", 0.001)
-    for _ in range(6):
+    monkeypatch.setattr(module, "BROKER_PAUSE", 0.001)
+    for _ in range(3):
         messenger.send("hookline.process_events")
         assert messenger.flush(5)
+    messenger.send("hookline.process_events")
+    messenger.send("hookline.send_deliveries")
+    assert not messenger.flush(0.2)
     assert queue.messages() == ["hookline.process_events"] * 3
+    assert messenger.flush(5)
+    assert sorted(queue.messages()) == ["hookline.process_events", "hookline.send_deliveries"]
 
 
 def test_a_broker_that_is_away_gets_one_message_of_each_kind_when_it_returns(

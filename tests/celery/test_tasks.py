@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from celery.app import app_or_default
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 import hookline
 from hookline import conf, tasks
@@ -23,7 +23,10 @@ from hookline.engine import claim as engine
 from hookline.engine.job import State
 from hookline.incoming.handlers import forget
 from hookline.incoming.models import Event
+from hookline.outgoing import shift
+from hookline.outgoing.deliver import Result
 from hookline.outgoing.models import Attempt, Delivery
+from hookline.outgoing.record import record
 from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
 from tests.outgoing.consumer import Consumer, running_consumer
 from tests.waiting import wait_until
@@ -181,6 +184,46 @@ def test_the_sweep_prunes_history(asked: list[Any]) -> None:
     # A retention of its own, because the sweeps of a process remember how far they have come.
     sweep(replace(SETTINGS, RETENTION=98 * 86400), asked.append)
     assert not Event.objects.exists()
+
+
+def test_each_task_takes_back_what_a_dead_worker_had_and_asks_for_another_one(
+    ran: list[str], consumer: Consumer, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "wake", asked.append)
+    make_event(make_source("stripe"))
+    make_delivery(make_endpoint(consumer.url()))
+    for model, name in ((Event, "hookline.process_events"), (Delivery, "hookline.send_deliveries")):
+        engine.claim(model, 1, lease=0.001)
+
+        def taken_back(model: Any = model, name: str = name) -> bool:
+            app_or_default().tasks[name]()
+            return states(model) == {State.PENDING}
+
+        wait_until(taken_back)
+        assert asked == [model]
+        asked.clear()
+    assert (ran, consumer.arrivals) == ([], [])
+
+
+def test_a_result_that_the_database_does_not_take_is_recorded_later_and_the_request_not_made_again(
+    consumer: Consumer, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shift, "DATABASE_PAUSE", 0.001)
+    monkeypatch.setattr(shift, "record", failing_twice(record))
+    make_delivery(make_endpoint(consumer.url()))
+    send_due(SETTINGS, lambda: asked.append("more"))
+    assert (states(Delivery), Attempt.objects.count(), len(consumer.arrivals)) == ({State.SUCCEEDED}, 1, 1)
+
+
+def failing_twice(write: Callable[[Sequence[Result]], list[bool]]) -> Callable[[Sequence[Result]], list[bool]]:
+    failures = iter([OperationalError("the server closed the connection"), InterfaceError("the connection is closed")])
+
+    def may_fail(results: Sequence[Result]) -> list[bool]:
+        for failure in failures:
+            raise failure
+        return write(results)
+
+    return may_fail
 
 
 def test_the_tasks_are_acknowledged_late_and_keep_no_results() -> None:

@@ -51,7 +51,7 @@ def test_every_command_of_the_contract_is_there(cli: Cli) -> None:
     ("arguments", "options"),
     [
         (["serve"], ["--host", "--port", "--processes", "--no-worker", "--demo"]),
-        (["worker"], ["--concurrency", "--only"]),
+        (["worker"], ["--concurrency", "--processes", "--only"]),
         (["tenant", "create"], ["KEY", "--name", "--email", "--json"]),
         (["source", "create"], ["--provider", "--secret", "--tenant", "--name", "--option", "--json"]),
         (["source", "rotate"], ["ID", "--secret", "--overlap", "--json"]),

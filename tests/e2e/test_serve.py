@@ -253,6 +253,21 @@ def test_processes_share_the_port_and_one_that_is_killed_is_replaced(installatio
     assert not any(map(runs, started_by(server)))
 
 
+def test_a_worker_of_several_processes_replaces_one_that_is_killed_and_works_on(installation: Installation) -> None:
+    installation.serve("--no-worker")
+    source = installation.source()
+    worker = installation.start("worker", "--processes", "2", "--only", "incoming")
+    worker.wait_for_output("Hookline works")
+    killed, _ = started_by(worker)
+    os.kill(killed, signal.SIGKILL)
+    worker.wait_for_output(f"process {killed} ended with code -9 and is replaced")
+    wait_until(lambda: len(started_by(worker)) == 3)
+    installation.trigger(source)
+    wait_until(lambda: installation.json("events", "list", "--status", "succeeded"))
+    assert worker.stop() == 0
+    assert not any(map(runs, started_by(worker)))
+
+
 def test_processes_end_when_their_supervisor_is_killed(installation: Installation) -> None:
     server = installation.serve("--processes", "2", "--no-worker")
     os.kill(server.pid, signal.SIGKILL)

@@ -1,13 +1,16 @@
-"""The accounting of the kill tests finds each crime. A check that cannot fail proves nothing."""
+"""The accounting of the kill tests finds each crime, and each run that has tested nothing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from faults.account import Books, Message, settle_up
+from faults import report
+from faults.account import Account, Books, Message, settle_up
+from faults.outcome import Outcome
 
 HONEST = Books(
     sender=[
@@ -82,3 +85,76 @@ def _consumed(event: str, webhook_id: str, body: str) -> dict[str, Any]:
 def test_the_account_names_what_is_wrong(crime: dict[str, Any], said: str) -> None:
     violations = settle_up(replace(HONEST, **crime)).violations
     assert any(violation.startswith(said) for violation in violations), violations
+
+
+def outcome(**facts: Any) -> Outcome:
+    """Of a scenario that broke something, and in which all went well."""
+    rates = {"acknowledged": 100.0, "in effect": 99.0, "delivered": 98.0}
+    settled = Account(acknowledged=1000, delivered=1000, repeated=3)
+    well = Outcome(
+        "worker killed", 100.0, "PostgreSQL", 4, settled, caught=5, recoveries=[2.0, 6.0, 2.0, 3.0], before=rates,
+        after=rates, most_repeated=80,
+    )  # fmt: skip
+    return replace(well, **facts)
+
+
+def judged(**facts: Any) -> list[str]:
+    made = outcome(**facts)
+    made.judge(0.95)
+    return made.violations
+
+
+def test_a_scenario_in_which_all_went_well_passes() -> None:
+    assert judged() == []
+    assert judged(most_repeated=None, account=Account(acknowledged=1, delivered=1, repeated=1000)) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"recoveries": []}, "no round was healed"),
+        ({"account": Account(delivered=10)}, "nothing was acknowledged, so nothing could be lost"),
+        ({"account": Account(acknowledged=10)}, "nothing was delivered, so nothing could be repeated"),
+        ({"caught": 0}, "the fault has met nothing"),
+        ({"before": {}}, "the load of 100/s was not carried before the first fault: not measured"),
+        (
+            {"before": {"acknowledged": 100.0, "in effect": 94.0, "delivered": 100.0}},
+            "the load of 100/s was not carried before the first fault: 100.0/s acknowledged, 94.0/s in effect",
+        ),
+        (
+            {"before": {"acknowledged": 100.0, "in effect": 100.0, "delivered": 0.0}},
+            "the load of 100/s was not carried before the first fault",
+        ),
+        ({"after": {}}, "throughput stays lower: not measured; before it was 100.0/s acknowledged"),
+        ({"after": {"acknowledged": 100.0, "in effect": 93.0, "delivered": 98.0}}, "throughput stays lower"),
+        ({"after": {"acknowledged": 100.0, "in effect": 99.0}}, "throughput stays lower"),
+        ({"most_repeated": 2}, "3 deliveries repeated, at most 2 expected"),
+    ],
+)
+def test_a_scenario_that_tested_nothing_or_did_not_recover_does_not_pass(facts: dict[str, Any], said: str) -> None:
+    violations = judged(**facts)
+    assert any(violation.startswith(said) for violation in violations), violations
+
+
+def test_a_backlog_that_was_worked_off_before_the_first_fault_is_no_throughput_to_live_up_to() -> None:
+    rush = dict.fromkeys(("acknowledged", "in effect", "delivered"), 150.0)
+    assert judged(before=rush) == []
+    assert outcome(before=rush).ratio == 0.98
+
+
+def test_the_results_are_put_between_their_two_lines(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"# Title\n\n{report.BEGIN}\n\nold\n\n{report.END}\n\nThe rest.\n")
+    skipped = Outcome("broker killed", 100.0, "PostgreSQL, redis", skipped="redis is not installed")
+    for _ in range(2):
+        report.write_into(page, report.markdown([outcome(), skipped], "On two cores."))
+    title, _, rest = page.read_text().partition(report.BEGIN)
+    results, _, rest = rest.partition(report.END)
+    assert (title, rest) == ("# Title\n\n", "\n\nThe rest.\n")
+    assert "| worker killed | PostgreSQL | 4 | 5 | 1000 | 0 | 0 | 1000 | 3 (80) | 2.5 (6.0) | 1.00 |" in results
+    assert "| broker killed | PostgreSQL, redis | not run |  |  |  |  |  |  |  |  |" in results
+    assert "NOT RUN: broker killed on PostgreSQL, redis: redis is not installed" in results
+    assert results.count("On two cores.") == 1
+    page.write_text("# Title\n")
+    with pytest.raises(ValueError, match="has no lines"):
+        report.write_into(page, "results")

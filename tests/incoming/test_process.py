@@ -403,14 +403,12 @@ def test_a_hundred_events_run_in_four_threads_each_once(source: Source, handler:
     assert len({message.json["data"]["event"] for message in Message.objects.all()}) == Message.objects.count() == 100
 
 
-def test_the_worker_reads_the_sources_of_a_batch_with_two_queries(
-    source: Source, django_assert_num_queries: Any
-) -> None:
+def test_the_worker_reads_the_sources_of_a_batch_with_one_query(source: Source, django_assert_num_queries: Any) -> None:
     from hookline.incoming.worker import fetch_sources
 
     for _ in range(5):
         make_event(source)
     events = claim(Event, 5, lease=60)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         fetch_sources(events)
         assert {event.tenant.key for event in events} == {"default"}

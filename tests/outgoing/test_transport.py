@@ -177,6 +177,23 @@ def test_one_deadline_covers_the_look_up_of_the_name() -> None:
     assert asyncio.run(run()).error == "timeout"
 
 
+@pytest.mark.parametrize("endless", [b"X-More: y\r\n", b"X-More: " + b"y" * 100, b"1;extension"])
+def test_what_comes_behind_a_body_is_bounded_too(endless: bytes) -> None:
+    async def flood(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+        if not endless.startswith(b"1"):
+            writer.write(b"0\r\n")
+        writer.write(endless)
+        while True:
+            writer.write(endless.removeprefix(b"1") if b"\n" in endless else b"y" * 1000)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    response = deliver_once(answering(flood))
+    assert (response.status, response.body, response.error) == (200, b"ok", "headers_too_large")
+    assert response.duration_ms < 4000
+
+
 @pytest.mark.parametrize(
     ("reply", "status", "error"),
     [

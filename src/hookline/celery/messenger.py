@@ -10,15 +10,16 @@ logger = logging.getLogger("hookline.celery")
 
 #: The pause after each sending. What is asked for meanwhile becomes one message, however many commits there were.
 DEBOUNCE = 0.1
-#: The pause after the broker failed.
+#: The pause after the broker failed, or while its queue is long.
 BROKER_PAUSE = 1.0
 #: How long to wait for a broker that does not answer.
 BROKER_TIMEOUT = 5.0
 #: A connection without use for longer is closed: the broker would close it too, when nobody answers its heartbeats.
 IDLE = 30.0
-#: With so many messages waiting, one more would wake nobody sooner: each of them claims whatever is due. So the queue
-#: stays short, however long the workers are behind.
-ENOUGH = 100
+#: With so many messages waiting, every worker is busy, and one more would wake nobody sooner: each of them claims
+#: whatever is due. So the queue stays short however long the workers are behind, and the sweep need not wait in it. The
+#: message is kept for later all the same, since those that wait may be of the other kind.
+ENOUGH = 10
 
 
 class Messenger:
@@ -87,44 +88,45 @@ class Messenger:
             if not asked:
                 self._disconnect()
                 continue
-            sent = self._post_all(tasks)
+            left = self._post_all(tasks)
             with self._changed:
-                if not sent:
-                    self._wanted.update(tasks)
+                self._wanted.update(left)
                 self._sending = False
                 self._changed.notify_all()
-            self._stopping.wait(DEBOUNCE if sent else BROKER_PAUSE)
+            self._stopping.wait(BROKER_PAUSE if left else DEBOUNCE)
         self._disconnect()
 
-    def _post_all(self, tasks: list[str]) -> bool:
-        """Returns whether the broker took them."""
+    def _post_all(self, tasks: list[str]) -> list[str]:
+        """Returns those that are to be sent later."""
         try:
-            for task in tasks:
-                self._post(task)
+            left = [task for task in tasks if not self._post(task)]
         except Exception as error:  # noqa: BLE001  # the text is enough: brokers go away, and it says how
             # Whatever it is: without this thread, all that this process stores would wait for the sweep.
             self._disconnect()
             if not self._failing:
                 logger.warning("the broker does not take messages; trying again until it does: %s", error)
             self._failing = True
-            return False
+            return tasks
         if self._failing:
             logger.warning("the broker takes messages again")
         self._failing = False
-        return True
+        return left
 
-    def _post(self, task: str) -> None:
+    def _post(self, task: str) -> bool:
+        """Returns whether it was sent: not while the queue is long."""
         if self._connection is None:
             self._connection = self.app.connection_for_write(connect_timeout=BROKER_TIMEOUT)
-        if self._waiting(task) < ENOUGH:
-            self.app.send_task(
-                task,
-                connection=self._connection,
-                ignore_result=True,
-                retry=False,
-                timeout=BROKER_TIMEOUT,
-                confirm_timeout=BROKER_TIMEOUT,
-            )
+        if self._waiting(task) >= ENOUGH:
+            return False
+        self.app.send_task(
+            task,
+            connection=self._connection,
+            ignore_result=True,
+            retry=False,
+            timeout=BROKER_TIMEOUT,
+            confirm_timeout=BROKER_TIMEOUT,
+        )
+        return True
 
     def _waiting(self, task: str) -> int:
         """How many messages wait in the queue of this task."""

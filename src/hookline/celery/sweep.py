@@ -26,9 +26,8 @@ def sweep(settings: conf.Settings, on_more: Callable[[type[Job]], None]) -> None
 
     Then prune history for a while. Raises DatabaseError.
     """
-    for model, delays in ((Event, settings.EVENT_RETRY_DELAYS), (Delivery, settings.DELIVERY_RETRY_DELAYS)):
-        if released := release_expired(model, len(delays) + 1):
-            logger.warning("took back %d jobs whose worker is gone", released)
+    for model in (Event, Delivery):
+        take_back(model, settings)
         on_more(model)
     prune(_pruners(settings), PRUNING)
 
@@ -37,3 +36,11 @@ def sweep(settings: conf.Settings, on_more: Callable[[type[Job]], None]) -> None
 def _pruners(settings: conf.Settings) -> list[Pruner]:
     """Those of this process, which remember how far they have come."""
     return [*incoming.pruners(settings), *outgoing.pruners(settings)]
+
+
+def take_back(model: type[Job], settings: conf.Settings) -> int:
+    """Return jobs whose worker is gone, and how many there were. Raises DatabaseError."""
+    delays = settings.EVENT_RETRY_DELAYS if model is Event else settings.DELIVERY_RETRY_DELAYS
+    if released := release_expired(model, len(delays) + 1):
+        logger.warning("took back %d jobs whose worker is gone", released)
+    return released

@@ -61,11 +61,7 @@ def prepare(migrate: bool | None) -> None:
 
 def run(listener: socket.socket, processes: int, worker: bool) -> None:
     """Serve on the socket until told to stop."""
-    from django.db import connections
-
-    from hookline.cli import http_server
-    from hookline.cli.stopping import Stopping
-    from hookline.cli.supervisor import Supervisor
+    from hookline.cli import http_server, supervisor
 
     def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
         serve_one(listener, worker, stopping, on_ready)
@@ -73,12 +69,7 @@ def run(listener: socket.socket, processes: int, worker: bool) -> None:
     def announce() -> None:
         click.echo(f"Hookline listens on {http_server.url_of(listener)}", err=True)
 
-    if processes == 1:
-        with Stopping() as stopping:
-            work(stopping, announce)
-    else:
-        connections.close_all()  # a connection must not be shared by forked processes
-        Supervisor(work, processes, announce).run()
+    supervisor.run(work, processes, announce)
 
 
 def serve_one(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Callable[[], None]) -> None:

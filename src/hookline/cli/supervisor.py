@@ -12,6 +12,8 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 
+from django.db import connections
+
 from hookline.cli.stopping import Stopping
 from hookline.exceptions import HooklineError
 
@@ -22,6 +24,19 @@ _PAUSE = 1.0
 
 #: Gets a Stopping, and a function to call when the process has begun its work.
 Work = Callable[[Stopping, Callable[[], None]], None]
+
+
+def run(work: Work, processes: int, on_ready: Callable[[], None]) -> None:
+    """Do the work in this process, or in several, until told to stop. `on_ready` is called when all have begun.
+
+    Several are forked, so the calling process must have no threads. Raises HooklineError.
+    """
+    if processes == 1:
+        with Stopping() as stopping:
+            work(stopping, on_ready)
+    else:
+        connections.close_all()  # a connection must not be shared by forked processes
+        Supervisor(work, processes, on_ready).run()
 
 
 class Supervisor:
@@ -62,7 +77,7 @@ class Supervisor:
             self._count_ready(len(os.read(self._ready_read, 1024)))
         for ended in [child for child in self._children if not child.is_alive()]:
             if self._ready < self._count:
-                raise HooklineError("a process of the server ended before it was ready; its messages are above")
+                raise HooklineError("a process ended before it was ready; its messages are above")
             logger.error("process %s ended with code %s and is replaced", ended.pid, ended.exitcode)
             time.sleep(_PAUSE)
             self._children[self._children.index(ended)] = self._start()

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import click
 
 from hookline.cli.command import Command
+
+if TYPE_CHECKING:
+    from hookline.cli.stopping import Stopping
 
 
 @click.command(cls=Command)
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),
-    help="Handlers that run at once; with --only outgoing, requests under way at once.  [default: from the settings]",
+    help="Handlers that run at once in a process; with --only outgoing, requests under way at once.  "
+    "[default: from the settings]",
 )
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256), help="To use several cores.")
 @click.option("--only", type=click.Choice(["incoming", "outgoing"]), help="Process events, or send deliveries.")
-def worker(concurrency: int | None, only: str | None) -> None:
+def worker(concurrency: int | None, processes: int, only: str | None) -> None:
     """Process events and send deliveries until SIGTERM or Ctrl-C, then finish what has begun and give back the rest."""
     from hookline import conf
-    from hookline.cli import health, schema
+    from hookline.cli import health, schema, supervisor
     from hookline.cli.fleet import Fleet
-    from hookline.cli.stopping import Stopping
+
+    def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
+        fleet = Fleet(conf.get(), only, concurrency)
+        fleet.start()
+        on_ready()
+        stopping.wait()
+        fleet.stop()
 
     schema.require()
     health.require_keys()
-    with Stopping() as stopping:
-        fleet = Fleet(conf.get(), only, concurrency)
-        fleet.start()
-        click.echo("Hookline works", err=True)
-        stopping.wait()
-        fleet.stop()
+    supervisor.run(work, processes, lambda: click.echo("Hookline works", err=True))

@@ -32,6 +32,11 @@ class SecretRing:
         """The values that count at this time, newest first."""
         return tuple(secret.value for secret in self.secrets if secret.is_active(now))
 
+    def active_until(self, now: float) -> float:
+        """Until when `active` gives what it gives now, in Unix time; infinity where nothing ends."""
+        ends = [secret.expires_at for secret in self.secrets if secret.expires_at is not None and secret.is_active(now)]
+        return min(ends, default=float("inf"))
+
     def rotate(self, value: str, now: float, overlap: float) -> SecretRing:
         """Put a new secret first. Those before it stay active for `overlap` seconds, or less if they end sooner."""
         end = now + overlap

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from hookline.exceptions import ConfigurationError
 
@@ -28,10 +29,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
     if len(headers) > MAX_HEADERS:
         raise ConfigurationError(f"{len(headers)} headers are too many; send at most {MAX_HEADERS}")
     for name, value in headers.items():
-        if not _NAME.fullmatch(name):
-            raise ConfigurationError(f"{name[:100]!r} is not a header name; use letters, digits and hyphens")
-        if name.lower() in _RESERVED:
-            raise ConfigurationError(f"the header {name} is set by the HTTP client; remove it")
+        _check_name(name)
         if len(value) > MAX_VALUE_LENGTH:
             raise ConfigurationError(f"the header {name} is longer than {MAX_VALUE_LENGTH} characters; shorten it")
         if not _VALUE.fullmatch(value):
@@ -39,3 +37,11 @@ def check_headers(headers: Mapping[str, str]) -> None:
                 f"the header {name} has a line break, another control character, a character outside ASCII "
                 "or a space at an end; remove it"
             )
+
+
+@lru_cache(maxsize=1024)  # the same few names with every request; only those that passed are remembered
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(f"{name[:100]!r} is not a header name; use letters, digits and hyphens")
+    if name.lower() in _RESERVED:
+        raise ConfigurationError(f"the header {name} is set by the HTTP client; remove it")

@@ -20,22 +20,20 @@ def unnest(types: Sequence[str]) -> str:
 
 
 def fetch(
-    connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any], *, prepare: bool = False
+    connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
     """Run a statement and return its rows, JSON as values. Joins the open transaction.
 
-    `prepare` only what is planned the same whatever the tables hold: a plan made while one was empty may be kept.
+    Nothing is prepared: a plan that was made while a table was empty would be kept when it is full.
     """
     import psycopg
 
     connection.ensure_connection()
     connection.validate_no_broken_transaction()  # as Django's cursor does: what is written here would be rolled back
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(sql, params, prepare=prepare, binary=True).fetchall()
+        return cursor.execute(sql, params, binary=True).fetchall()
 
 
-def fetch_ids(
-    connection: BaseDatabaseWrapper, sql: str, columns: Sequence[Sequence[Any]], *, prepare: bool = False
-) -> set[UUID]:
+def fetch_ids(connection: BaseDatabaseWrapper, sql: str, columns: Sequence[Sequence[Any]]) -> set[UUID]:
     """Run a statement that has one array parameter for each column and returns ids."""
-    return {row[0] for row in fetch(connection, sql, [list(column) for column in columns], prepare=prepare)}
+    return {row[0] for row in fetch(connection, sql, [list(column) for column in columns])}

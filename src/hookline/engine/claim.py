@@ -39,10 +39,13 @@ class Dialect:
     #: Locks the rows that a claim picks, leaving those that another claim is picking.
     lock: str
     #: Has the walk from lane to lane take the index of pending jobs. Without statistics, SQLite would rather read and
-    #: sort all that are pending, because there is an index that begins with the state.
+    #: sort all that are pending, by the index that begins with the state.
     walk: str
     #: The rows of one lane, joined to `ready`; PostgreSQL and SQLite plan different forms well.
     pick: str
+    #: The rows whose ids a query, `{}`, gives. PostgreSQL takes an array for short and looks each up by its key; with
+    #: IN it reads the whole table for as long as it believes it small.
+    among: str
 
 
 _PICK = """
@@ -58,6 +61,7 @@ DIALECTS = {
         lock="FOR UPDATE SKIP LOCKED",
         walk="",
         pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
+        among="id = ANY(ARRAY({}))",
     ),
     "sqlite": Dialect(
         least="min",
@@ -68,16 +72,24 @@ DIALECTS = {
         lock="",
         walk="INDEXED BY {table}_pending",
         pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
+        among="id IN ({})",
     ),
 }
 
-# `lane` walks the index from lane to lane, never from job to job: its cost is the number of lanes that have work,
-# however deep the backlog of any one of them.
+# `lane` walks the index of pending jobs from lane to lane, never from job to job: its cost is the number of lanes that
+# have work, however deep the backlog of any one of them. Each step orders by `due_at`, too, because then only that
+# index will do: one that holds finished jobs as well would make a step as long as a lane's history.
 _LANES = """
 WITH RECURSIVE lane (id) AS (
-    SELECT (SELECT {lane} FROM {table} {walk} WHERE state = 'pending' AND {lane} > %(after)s ORDER BY {lane} LIMIT 1)
+    SELECT (
+        SELECT {lane} FROM {table} {walk} WHERE state = 'pending' AND {lane} > %(after)s
+        ORDER BY {lane}, due_at LIMIT 1
+    )
   UNION ALL
-    SELECT (SELECT {lane} FROM {table} {walk} WHERE state = 'pending' AND {lane} > lane.id ORDER BY {lane} LIMIT 1)
+    SELECT (
+        SELECT {lane} FROM {table} {walk} WHERE state = 'pending' AND {lane} > lane.id
+        ORDER BY {lane}, due_at LIMIT 1
+    )
     FROM lane WHERE lane.id IS NOT NULL
 )"""
 _NOT_HELD = "NOT EXISTS (SELECT 1 FROM {lanes_table} held WHERE held.id = lane.id AND held.held_until > {now})"
@@ -87,14 +99,13 @@ _CLAIM = (
     _LANES
     + """, ready AS MATERIALIZED (
     SELECT id FROM lane
-    WHERE id IS NOT NULL AND {not_busy}
-      AND EXISTS (SELECT 1 FROM {table} WHERE state = 'pending' AND {lane} = lane.id AND due_at <= {now})
-      AND {not_held}
+    WHERE id IS NOT NULL AND {not_busy} AND {not_held}
+      AND (SELECT due_at FROM {table} WHERE state = 'pending' AND {lane} = lane.id ORDER BY due_at LIMIT 1) <= {now}
     LIMIT {lanes}
 ), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
 UPDATE {table}
 SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}
-WHERE id IN (SELECT id FROM picked)
+WHERE {picked}
 RETURNING {columns}
 """
 )
@@ -107,14 +118,14 @@ _FIRST_DUE = (
     FROM lane WHERE id IS NOT NULL AND {not_held}
     LIMIT %(lanes)s
 )
-SELECT id, due_at FROM {table} WHERE id IN (SELECT id FROM ahead) ORDER BY due_at LIMIT 1
+SELECT id, due_at FROM {table} WHERE {first} ORDER BY due_at LIMIT 1
 """
 )
 
 _RESULT_TYPES = ("uuid", "bigint", "text", "double precision", "text", "integer")
 
 _SETTLE = """
-WITH result (id, claim, state, due_in, note, refund) AS ({results})
+WITH result (id, claim, state, due_in, note, refund) AS ({rows})
 UPDATE {table}
 SET state = result.state,
     due_at = CASE WHEN result.state = 'pending' THEN {due} ELSE due_at END,
@@ -123,7 +134,15 @@ SET state = result.state,
     note = result.note,
     lease_until = NULL
 FROM result
-WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state = 'running'
+WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state = 'running' AND {table}.{among}
+RETURNING {table}.id
+"""
+
+_EXTEND = """
+WITH result (id, claim) AS ({rows})
+UPDATE {table} SET lease_until = {lease_end}
+FROM result
+WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state = 'running' AND {table}.{among}
 RETURNING {table}.id
 """
 
@@ -154,6 +173,7 @@ def claim(
         "not_busy": f"id NOT IN ({', '.join(f'%(busy{n})s' for n in range(len(busy)))})" if busy else "1 = 1",
         "lanes": lanes,
         "lease_end": dialect.later.format("%(lease)s"),
+        "picked": dialect.among.format("SELECT id FROM picked"),
         "columns": columns(model),
     }
     sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
@@ -169,36 +189,18 @@ def settle(results: Sequence[tuple[J, Settlement]]) -> set[UUID]:
     """
     if not results:
         return set()
-    model = type(results[0][0])
-    connection = connections[router.db_for_write(model)]
-    dialect, adapt = dialect_of(connection), _uuid_adapter(connection)
     rows = [
-        (adapt(job.id), job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund))
-        for job, to in results
+        (job.id, job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)) for job, to in results
     ]
-    names = {**_names(model, dialect), "due": dialect.later.format("result.due_in")}
-    if connection.vendor == "postgresql":
-        sql = _SETTLE.format(**names, results=f"SELECT * FROM {unnest(_RESULT_TYPES)}")
-        return fetch_ids(connection, sql, list(zip(*rows, strict=True)))
-    marks = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows))
-    sql = _SETTLE.format(**names, results=f"VALUES {marks}")
-    return _returned_ids(connection, sql, [value for row in rows for value in row])
+    return _change(type(results[0][0]), _SETTLE, _RESULT_TYPES, rows)
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
     """Give running jobs `lease` seconds from now. Returns the ids of those that were still ours."""
     if not jobs:
         return set()
-    model = type(jobs[0])
-    connection = connections[router.db_for_write(model)]
-    dialect, adapt = dialect_of(connection), _uuid_adapter(connection)
-    mine = " OR ".join(["(id = %s AND claim = %s)"] * len(jobs))
-    sql = (
-        f"UPDATE {model._meta.db_table} SET lease_until = {dialect.later.format('%s')} "
-        f"WHERE state = 'running' AND ({mine}) RETURNING id"
-    )
-    params = [lease, *(value for job in jobs for value in (adapt(job.id), job.claim))]
-    return _returned_ids(connection, sql, params)
+    rows = [(job.id, job.claim) for job in jobs]
+    return _change(type(jobs[0]), _EXTEND, _RESULT_TYPES[:2], rows, lease)
 
 
 def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> int:
@@ -217,9 +219,9 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
         SET state = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'pending' END,
             finished_at = CASE WHEN attempts >= %(most)s THEN {now} ELSE NULL END,
             due_at = {now}, lease_until = NULL, note = %(note)s
-        WHERE state = 'running' AND id IN (SELECT id FROM expired)
+        WHERE state = 'running' AND {expired}
         RETURNING id, state
-    """.format(**_names(model, dialect), lock=dialect.lock)
+    """.format(**_names(model, dialect), lock=dialect.lock, expired=dialect.among.format("SELECT id FROM expired"))
     note = "the worker stopped without finishing; its lease ran out"
     with connection.cursor() as cursor:
         cursor.execute(sql, {"most": max_attempts, "limit": limit, "note": note})
@@ -232,7 +234,8 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
 def first_due(model: type[Job], lanes: int = 10_000) -> datetime | None:
     """When the pending job that is due first of all is due, among `lanes` lanes that are not held."""
     connection = connections[router.db_for_write(model)]
-    sql = _FIRST_DUE.format(**_names(model, dialect_of(connection)))
+    dialect = dialect_of(connection)
+    sql = _FIRST_DUE.format(**_names(model, dialect), first=dialect.among.format("SELECT id FROM ahead"))
     params = {"after": _uuid_adapter(connection)(FIRST), "lanes": lanes}
     return next((job.due_at for job in model._default_manager.using(connection.alias).raw(sql, params)), None)
 
@@ -243,6 +246,30 @@ def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
         return DIALECTS[connection.vendor]
     except KeyError:
         raise ConfigurationError(f"Hookline runs on PostgreSQL and SQLite, not on {connection.display_name}") from None
+
+
+def _change(
+    model: type[Job], statement: str, types: Sequence[str], rows: Sequence[tuple[Any, ...]], lease: float = 0.0
+) -> set[UUID]:
+    """Change the jobs that `rows` name by id and claim. Returns the ids of those that were still ours."""
+    connection = connections[router.db_for_write(model)]
+    dialect = dialect_of(connection)
+    names = {
+        **_names(model, dialect),
+        "due": dialect.later.format("result.due_in"),
+        "lease_end": dialect.later.format(float(lease)),
+        "among": dialect.among.format("SELECT id FROM result"),
+    }
+    if connection.vendor == "postgresql":
+        sql = statement.format(**names, rows=f"SELECT * FROM {unnest(types)}")
+        return fetch_ids(connection, sql, list(zip(*rows, strict=True)))
+    marks = ", ".join([f"({', '.join(['%s'] * len(types))})"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement.format(**names, rows=f"VALUES {marks}"),
+            [value.hex if isinstance(value, UUID) else value for row in rows for value in row],
+        )
+        return {UUID(hex=value) for (value,) in cursor.fetchall()}
 
 
 def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
@@ -259,12 +286,6 @@ def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
 
 def _uuid_adapter(connection: BaseDatabaseWrapper) -> Any:
     return (lambda value: value) if connection.features.has_native_uuid_field else (lambda value: value.hex)
-
-
-def _returned_ids(connection: BaseDatabaseWrapper, sql: str, params: Any) -> set[UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return {_uuid(value) for (value,) in cursor.fetchall()}
 
 
 def _uuid(value: UUID | str) -> UUID:

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -35,6 +36,7 @@ class Desk(Generic[J]):
         self._after = engine.FIRST
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
+        self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -102,7 +104,3 @@ class Desk(Generic[J]):
 
     def _claim(self, limit: int, busy: list[UUID], per_lane: int) -> list[J]:
         return engine.claim(self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane)
-
-    def _lane_of(self, job: J) -> UUID:
-        lane: UUID = getattr(job, f"{job.lane}_id")
-        return lane

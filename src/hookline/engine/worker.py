@@ -16,6 +16,7 @@ from hookline.engine import wakeup
 from hookline.engine.desk import Desk
 from hookline.engine.job import Job, Settlement
 from hookline.engine.maintenance import Maintenance
+from hookline.engine.pace import Pace
 from hookline.exceptions import LeaseLost
 
 J = TypeVar("J", bound=Job)
@@ -24,6 +25,8 @@ logger = logging.getLogger("hookline.engine")
 
 #: Pause after the database failed, so that its return is not met by a storm.
 _DATABASE_PAUSE = 1.0
+#: How often a thread that is never idle looks whether its connections are still good, in seconds.
+_LOOK = 1.0
 
 
 class ThreadWorker(Generic[J]):
@@ -54,8 +57,8 @@ class ThreadWorker(Generic[J]):
         self._maintenance = Maintenance(desk, max_attempts)
         name = desk.model.__name__.lower()
         self._batch = batch
-        # Twice what can run, so that a thread finds work waiting when it is done.
-        self._capacity = threads * batch * 2
+        # At least twice what can run, so that a thread finds work waiting when it is done.
+        self._pace = Pace(threads * batch * 2)
         self._claiming = threading.Thread(target=self._claim_all, name=f"hookline-claim-{name}", daemon=True)
         self._runners = [
             threading.Thread(target=self._run_all, name=f"hookline-{name}-{number}", daemon=True)
@@ -87,20 +90,20 @@ class ThreadWorker(Generic[J]):
 
     def _claim_all(self) -> None:
         while not self._stopping.is_set():
-            free = self._capacity - len(self._desk)
+            wanted = self._pace.wanted(len(self._desk), time.monotonic())
             pause = self._poll
-            # Claimed by the half, because a claim for each job that ends would cost as much as the job.
-            if free * 2 >= self._capacity:
+            if wanted:
                 close_old_connections()
                 jobs: list[J] = []
                 try:
-                    jobs = self._desk.take(free)
+                    jobs = self._desk.take(wanted)
                     self._prepare(jobs)
                 except Exception:
                     # Whatever it is, a worker that claims nothing any more without a word would be worse.
                     logger.exception("cannot claim %s jobs; trying again", self._desk.model.__name__)
                     self._give_back(jobs, "the database failed before it began")
                     jobs, pause = [], _DATABASE_PAUSE
+                self._pace.claimed(len(self._desk), time.monotonic())
                 for job in jobs:
                     self._queue.put(job)
                 if jobs:
@@ -113,8 +116,12 @@ class ThreadWorker(Generic[J]):
         self._desk.give_back([(job, Settlement.give_back(0, note)) for job in jobs])
 
     def _run_all(self) -> None:
+        looked = float("-inf")
         while jobs := self._next_jobs():
-            close_old_connections()
+            # Not before each job: a look asks the database, which takes as long as a good part of a quick job.
+            if time.monotonic() - looked > _LOOK or _something_failed():
+                close_old_connections()
+                looked = time.monotonic()
             try:
                 self._run(jobs)
             except LeaseLost as error:
@@ -125,13 +132,14 @@ class ThreadWorker(Generic[J]):
             finally:
                 for job in jobs:
                     self._desk.done(job)
-                self._wake.set()
+                if not self._pace.enough(len(self._desk)):
+                    self._wake.set()
         connections.close_all()
 
     def _next_jobs(self) -> list[J]:
         """Up to a batch of jobs, waiting for the first; none when the worker stops."""
         jobs: list[J] = []
-        job = self._queue.get()
+        job = self._next_job()
         while job is not None:
             jobs.append(job)
             if len(jobs) == self._batch:
@@ -143,3 +151,15 @@ class ThreadWorker(Generic[J]):
         if jobs:
             self._queue.put(None)  # the end was meant for this thread, which first has these to run
         return jobs
+
+    def _next_job(self) -> J | None:
+        with suppress(queue.Empty):
+            return self._queue.get_nowait()
+        job = self._queue.get()
+        close_old_connections()  # the database may have closed this thread's while it waited
+        return job
+
+
+def _something_failed() -> bool:
+    """Whether a connection of this thread has met an error since it was last looked at."""
+    return any(connection.errors_occurred for connection in connections.all(initialized_only=True))

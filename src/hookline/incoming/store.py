@@ -80,7 +80,8 @@ def _known(duplicates: Iterable[Event]) -> dict[tuple[UUID, str], UUID]:
         keys[event.source_id].append(event.dedup_key)
     known: dict[tuple[UUID, str], UUID] = {}
     for source_id, dedup_keys in keys.items():
-        same = Event.objects.filter(source_id=source_id, dedup_key__in=dedup_keys)
+        # Where it was just inserted in vain: a replica, which a project's router may read from, may not have it yet.
+        same = Event.objects.using(router.db_for_write(Event)).filter(source_id=source_id, dedup_key__in=dedup_keys)
         dead = []
         for event_id, dedup_key, state in same.values_list("id", "dedup_key", "state"):
             known[source_id, dedup_key] = event_id

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from django.db.models import prefetch_related_objects
+from django.db import router
 
 from hookline import conf
 from hookline.engine.desk import Desk
+from hookline.engine.pace import MOST
 from hookline.engine.worker import ThreadWorker
 from hookline.incoming import process
-from hookline.incoming.models import Event
+from hookline.incoming.models import Event, Source
 
 
 def make_worker(settings: conf.Settings, threads: int | None = None) -> ThreadWorker[Event]:
@@ -16,7 +17,8 @@ def make_worker(settings: conf.Settings, threads: int | None = None) -> ThreadWo
     threads, batch = threads or settings.HANDLER_THREADS, settings.EVENTS_PER_TRANSACTION
     # One source may fill the whole desk in one claim when no other has work. A second claim for the other half would
     # meet the handlers of the first, and on SQLite wait for their transactions.
-    desk = Desk(Event, lease=settings.LEASE, per_lane=threads * batch * 4, longest_run=settings.HANDLER_TIMEOUT)
+    whole = max(MOST, threads * batch * 2)
+    desk = Desk(Event, lease=settings.LEASE, per_lane=2 * whole, longest_run=settings.HANDLER_TIMEOUT)
     return ThreadWorker(
         desk,
         process.run_all,
@@ -29,5 +31,8 @@ def make_worker(settings: conf.Settings, threads: int | None = None) -> ThreadWo
 
 
 def fetch_sources(events: list[Event]) -> None:
-    """Read the sources and tenants of a batch with two queries, not two for each event."""
-    prefetch_related_objects(events, "source__tenant")
+    """Read the sources and tenants of a batch with one query, not two for each event."""
+    sources = Source.objects.using(router.db_for_write(Event)).select_related("tenant")
+    found = sources.in_bulk({event.source_id for event in events})
+    for event in events:
+        event.source = found[event.source_id]

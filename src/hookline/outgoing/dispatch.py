@@ -43,12 +43,13 @@ def dispatch(
     check_channels(channels)
     check_key(idempotency_key)
     body = compose(event_type, data, timezone.now())
-    with transaction.atomic(using=router.db_for_write(Message)):
+    database = router.db_for_write(Message)
+    with transaction.atomic(using=database):
         message = Message(
             tenant=resolve(tenant), type=event_type, body=body, uid=idempotency_key, channels=list(channels)
         )
         if not insert_new([message], unique=("tenant_id", "uid")):
-            return Message.objects.get(tenant=message.tenant, uid=idempotency_key)
+            return Message.objects.using(database).get(tenant=message.tenant, uid=idempotency_key)
         deliver_later([message])
     return message
 
@@ -88,9 +89,9 @@ def deliver_later(messages: Sequence[Message]) -> None:
     if not messages:
         return
     endpoints = list(
-        Endpoint.objects.filter(tenant_id=messages[0].tenant_id, disabled=False).values_list(
-            "pk", "event_types", "channels"
-        )
+        Endpoint.objects.using(router.db_for_write(Endpoint))
+        .filter(tenant_id=messages[0].tenant_id, disabled=False)
+        .values_list("pk", "event_types", "channels")
     )
     wanted = {
         event_type: [

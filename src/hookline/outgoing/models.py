@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
-from django.utils.functional import cached_property
 
 from hookline import signals
 from hookline.core.breaker import Breaker, State
@@ -45,6 +44,9 @@ class Endpoint(Lane):
     #: The circuit breaker, as `Breaker.dump` writes it; `held_until` puts its verdict before the claim.
     breaker_state = models.JSONField(default=dict, blank=True, editable=False)
 
+    #: The signer, and until when it is the right one.
+    _signer: tuple[Signer, float] | None = None
+
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_endpoint_uid")]
@@ -59,25 +61,17 @@ class Endpoint(Lane):
     @secrets.setter
     def secrets(self, ring: SecretRing) -> None:
         self.encrypted_secrets = ring.dump()
-        self.__dict__.pop("_ring", None)
+        self._signer = None
 
     def signer(self, now: float) -> Signer:
-        """What signs a message now, with every active secret. One claim's deliveries share it.
+        """What signs a message now, with every active secret. Made once for all deliveries of a claim.
 
         Raises ValueError or ConfigurationError, quoting no secret, when there is none that can sign.
         """
-        active = self._ring.active(now)
-        if active not in self._signers:
-            self._signers[active] = Signer(active)
-        return self._signers[active]
-
-    @cached_property
-    def _ring(self) -> SecretRing:
-        return self.secrets
-
-    @cached_property
-    def _signers(self) -> dict[tuple[str, ...], Signer]:
-        return {}
+        if self._signer is None or now >= self._signer[1]:
+            ring = self.secrets
+            self._signer = Signer(ring.active(now)), ring.active_until(now)
+        return self._signer[0]
 
     @property
     def breaker(self) -> Breaker:

@@ -71,8 +71,10 @@ class Connection(asyncio.Protocol):
         )
         self._exchange: Exchange | None = None
         self._pairs: list[tuple[bytes, bytes]] = []
-        #: Bytes of the header line that is not complete yet.
-        self._line = 0
+        #: Bytes of a line that is not complete yet or, behind the head, since there was anything of the body.
+        self._unfinished = 0
+        #: The head was completed, or there was something of the body, in what was read last.
+        self._moved = False
         self._reading_head = True
         #: The body ends where the connection does (RFC 9112 section 6.3).
         self._until_close = False
@@ -100,7 +102,7 @@ class Connection(asyncio.Protocol):
         """
         if self._transport is None:
             raise Failed(Failure.DISCONNECTED, "the server closed the connection")
-        self._exchange, self._reading_head, self._line = exchange, True, 0
+        self._exchange, self._reading_head, self._unfinished = exchange, True, 0
         self._ended = self._loop.create_future()
         if len(body) < 64 * 1024:  # one packet is worth a copy
             self._transport.write(request + body)
@@ -149,8 +151,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._end(Failed(Failure.BAD_RESPONSE, f"the response is not HTTP: {error}"))
         else:
-            if self._reading_head and self._exchange is not None:
-                self._measure_line(data)
+            if self._exchange is not None:
+                self._measure(data)
 
     # What the parser calls. What they raise ends the response.
 
@@ -179,7 +181,7 @@ class Connection(asyncio.Protocol):
             return  # RFC 9110 section 15.2: the response itself is still to come
         exchange.status = status
         exchange.headers = headers = read_headers((_clean(name), _clean(value)) for name, value in self._pairs)
-        self._reading_head = False
+        self._reading_head, self._moved = False, True
         self._keep_alive = self._parser.should_keep_alive()
         self._until_close = "content-length" not in headers and not _is_chunked(headers)
 
@@ -188,6 +190,7 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             return
         room = exchange.max_body - len(exchange.body)
+        self._moved = True
         exchange.body += data[:room]
         exchange.dropped += max(0, len(data) - room)
         if len(exchange.body) < exchange.max_body:
@@ -204,14 +207,16 @@ class Connection(asyncio.Protocol):
         self._exchange.ended = self._exchange.complete = True
         self._finish()
 
-    def _measure_line(self, data: bytes) -> None:
-        """The parser tells a header when it is complete; this bounds one that never is."""
-        at = data.rfind(b"\n")
-        self._line = self._line + len(data) if at < 0 else len(data) - at - 1
-        if self._line > self._limits.max_header:
-            self._end(
-                Failed(Failure.HEADERS_TOO_LARGE, f"a header line is longer than {self._limits.max_header} bytes")
-            )
+    def _measure(self, data: bytes) -> None:
+        """The parser tells a line when it is complete. This bounds one that never is, and trailers that never end."""
+        if self._moved:
+            self._unfinished, self._moved = 0, False
+            return
+        at = data.rfind(b"\n") if self._reading_head else -1
+        self._unfinished = self._unfinished + len(data) if at < 0 else len(data) - at - 1
+        if self._unfinished > self._limits.max_header:
+            what = "a header line is" if self._reading_head else "the trailers or the head of a chunk are"
+            self._end(Failed(Failure.HEADERS_TOO_LARGE, f"{what} longer than {self._limits.max_header} bytes"))
 
     def _expire(self) -> None:
         self._end(TimeoutError())

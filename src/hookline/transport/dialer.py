@@ -66,6 +66,8 @@ class Dialer:
             return await self._begin(sock, url)
         except OSError as error:
             raise failed_to_connect(error, url.host, refused) from error
+        except (RuntimeError, ValueError) as error:  # uvloop's, now and then, where others raise an OSError
+            raise Failed(Failure.CONNECT_FAILED, f"{url.host}: {error}") from error
 
     async def _begin(self, sock: socket.socket, url: Url) -> Connection:
         """Speak TLS, where the URL says so, on a connected socket. Raises OSError, of which SSLError is one."""

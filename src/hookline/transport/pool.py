@@ -23,6 +23,9 @@ class Pool:
         self._waiting: dict[Connection, tuple[Origin, float]] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def take(self, origin: Origin) -> Connection | None:
         """A connection on which a request can be sent now, the one used last; None when there is none."""
         connections = self._by_origin.get(origin)

@@ -33,7 +33,7 @@ from hookline.transport.pool import Origin, Pool
 from hookline.transport.resolver import Resolver
 from hookline.version import __version__
 
-USER_AGENT = f"Hookline/{__version__}"
+_SAME_FOR_ALL = f"User-Agent: Hookline/{__version__}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Transport:
         self._pool: Pool | None = None
         self._places = asyncio.Semaphore(self._settings.concurrency)
         # The policy never changes, so what it said of a URL holds. Only what passed is remembered.
-        self._check_url = lru_cache(maxsize=10_000)(policy.check_url)
+        self._check_url = lru_cache(maxsize=20_000)(policy.check_url)
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         """POST the body. Network trouble, refusals and broken responses are in the Response; nothing is raised."""
@@ -128,6 +128,11 @@ class Transport:
         return Response(
             response.status, response.headers, b"", True, response.duration_ms, Failure.BODY_TOO_LARGE, detail
         )
+
+    @property
+    def idle(self) -> int:
+        """How many connections wait for another request."""
+        return len(self._pool) if self._pool is not None else 0
 
     async def close(self) -> None:
         """Close the idle connections; nothing may be under way."""
@@ -195,18 +200,13 @@ class Transport:
 
 def write_request(method: str, url: Url, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """The head of a request (RFC 9112 section 3). Nothing breaks out of a line: all of it was checked."""
-    lines = [_first_lines(method, url), *(f"{name}: {value}\r\n" for name, value in headers.items())]
+    lines = [
+        f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\n{_SAME_FOR_ALL}",
+        *(f"{name}: {value}\r\n" for name, value in headers.items()),
+    ]
     if body is not None:
-        if not any(name.lower() == "content-type" for name in headers):
+        if "content-type" not in headers and not any(name.lower() == "content-type" for name in headers):
             lines.append("Content-Type: application/octet-stream\r\n")
         lines.append(f"Content-Length: {len(body)}\r\n")
     lines.append("\r\n")
     return "".join(lines).encode("ascii")
-
-
-@lru_cache(maxsize=10_000)
-def _first_lines(method: str, url: Url) -> str:
-    return (
-        f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\n"
-        f"User-Agent: {USER_AGENT}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
-    )

@@ -1,0 +1,55 @@
+"""What every benchmark stands on: a durable database of its own, Django on it, and a table for the handler's rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import django
+
+from tests.postgres import postgres_server
+
+if TYPE_CHECKING:
+    from hookline.incoming.models import Source
+
+ROOT = Path(__file__).parent.parent
+DATABASES = ("postgresql", "sqlite")
+
+
+@contextmanager
+def database(kind: str, directory: str) -> Iterator[None]:
+    """Point the standalone server's settings, of this process and those it starts, at a new, durable database."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "hookline.server.settings",
+        "HOOKLINE_SECRET_KEY": "made up for the benchmark",
+        "HOOKLINE_ENCRYPTION_KEYS": "bench:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    }
+    if kind == "sqlite":
+        os.environ["HOOKLINE_DATABASE_URL"] = f"sqlite:///{directory}/bench.db"
+        yield
+        return
+    with postgres_server({}) as url:
+        os.environ["HOOKLINE_DATABASE_URL"] = url
+        yield
+
+
+def set_up() -> Source:
+    """Load Django, make the tables, and a source of Stripe events."""
+    django.setup()
+    from django.core.management import call_command
+
+    from hookline.incoming import sources
+
+    call_command("migrate", verbosity=0)
+    return sources.create("stripe", secrets=["whsec_made_up"])
+
+
+def database_version() -> str:
+    """Such as "PostgreSQL 18.6". Only after `set_up`."""
+    from django.db import connection
+
+    with connection.cursor():  # connects
+        return f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}"
