@@ -28,6 +28,13 @@ def test_the_twelve_bits_behind_the_milliseconds_are_their_fraction() -> None:
     assert ids.uuid7(2_000_000, bytes(8)).hex[12:16] == "7000"
 
 
+def test_the_time_of_an_id_can_be_read_and_the_lowest_id_of_a_time_be_made() -> None:
+    # The same example: 22 February 2022, 14:22:22 at GMT-05:00.
+    assert ids.made_at(RFC_EXAMPLE) == 1645557742.0
+    assert ids.first_at(1645557742.0) <= RFC_EXAMPLE < ids.first_at(1645557742.001)
+    assert ids.first_at(1645557742.0).hex[:12] == "017f22e279b0"
+
+
 @given(st.integers(0, 2**48 * 10**6 - 1), st.integers(0, 2**48 * 10**6 - 1), st.binary(min_size=8, max_size=8))
 def test_a_later_id_sorts_behind_an_earlier_one_as_uuid_and_as_text(one: int, other: int, random: bytes) -> None:
     early, late = sorted((one, other))

@@ -59,7 +59,7 @@ def test_rates_are_those_of_the_last_hour(jobs: Jobs) -> None:
 
 
 def test_rates_are_those_of_the_newest_jobs_when_there_are_many(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST", 20)
+    monkeypatch.setattr(module, "SAMPLE", 20)
     jobs.add(jobs.lane(), *[1] * 40)
     # Forty jobs within a few seconds, and no more than twenty are looked at.
     assert 20 / 60 < backlog_of(jobs.model).arriving <= 20

@@ -30,6 +30,11 @@ def first_at(unix_time: float) -> UUID:
     return uuid7(int(unix_time * 1000) * 1_000_000, bytes(8))
 
 
+def made_at(value: UUID) -> float:
+    """The Unix time in seconds in an id."""
+    return (value.int >> 80) / 1000
+
+
 def to_text(prefix: str, value: UUID) -> str:
     """`evt_` and the base62 digits of the id."""
     number, low = divmod(value.int, _HALF)  # and short ones are divided faster

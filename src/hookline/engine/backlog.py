@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db import router
-from django.db.models import Count, Min, Q
 
 from hookline.core import ids
 from hookline.engine import clock
@@ -15,8 +13,9 @@ from hookline.engine.job import Job, State
 
 #: Nothing is counted further: whether a million jobs wait or two is better told by how long they wait.
 MOST = 10_000
-#: Rates are those of so many seconds, or of the newest MOST jobs where there were more.
+#: Rates are those of so many seconds, or of the newest SAMPLE jobs where there were more.
 RECENTLY = 3600.0
+SAMPLE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +47,20 @@ def backlog_of(model: type[Job]) -> Backlog:
     counts = {state.value: rows.values("created_at")[: MOST + 1].count() for state, rows in newest.items()}
     oldest = newest[State.PENDING].values_list("created_at", flat=True).last()
     due = first_due(model)
-    made = jobs.filter(id__gte=ids.first_at(now - RECENTLY)).order_by("-id")[:MOST]
-    # Those that succeeded last are among those made last, except for some that were tried again.
-    done = newest[State.SUCCEEDED][:MOST]
-    recently = Q(finished_at__gte=clock.moment(now - RECENTLY))
+    made = jobs.order_by("-id").values_list("id", flat=True)[:SAMPLE]
+    # Those that succeeded last are those made last, except for some that were tried again.
+    done = newest[State.SUCCEEDED].values_list("finished_at", flat=True)[:SAMPLE]
     return Backlog(
         states={state: min(count, MOST) for state, count in counts.items()},
         more=tuple(state for state, count in counts.items() if count > MOST),
         oldest_pending=None if oldest is None else max(0.0, now - oldest.timestamp()),
         lag=None if due is None or due.timestamp() > now else now - due.timestamp(),
-        arriving=_rate(now, **made.aggregate(count=Count("id"), since=Min("created_at"))),
-        succeeding=_rate(
-            now, **done.aggregate(count=Count("id", filter=recently), since=Min("finished_at", filter=recently))
-        ),
+        arriving=_rate(now, [ids.made_at(made_id) for made_id in made]),
+        succeeding=_rate(now, [finished.timestamp() for finished in done if finished is not None]),
     )
 
 
-def _rate(now: float, count: int, since: datetime | None) -> float:
-    if since is None:
-        return 0.0
-    return count / (RECENTLY if count < MOST else max(now - since.timestamp(), 1.0))
+def _rate(now: float, times: list[float]) -> float:
+    """How many of up to SAMPLE times there were per second of the last RECENTLY."""
+    recent = [time for time in times if time >= now - RECENTLY]
+    return len(recent) / (max(now - min(recent), 1.0) if len(recent) == SAMPLE else RECENTLY)

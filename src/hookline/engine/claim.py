@@ -38,6 +38,9 @@ class Dialect:
     later: str
     #: Locks the rows that a claim picks, leaving those that another claim is picking.
     lock: str
+    #: Has the walk from lane to lane take the index of pending jobs. Without statistics, SQLite would rather read and
+    #: sort all that are pending, by the index that begins with the state.
+    walk: str
     #: The rows of one lane, joined to `ready`; PostgreSQL and SQLite plan different forms well.
     pick: str
     #: The rows whose ids a query, `{}`, gives. PostgreSQL takes an array for short and looks each up by its key; with
@@ -56,6 +59,7 @@ DIALECTS = {
         now="clock_timestamp()",
         later="clock_timestamp() + ({}) * interval '1 second'",
         lock="FOR UPDATE SKIP LOCKED",
+        walk="",
         pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
         among="id = ANY(ARRAY({}))",
     ),
@@ -66,6 +70,7 @@ DIALECTS = {
         now="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
         later="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', ({}) || ' seconds')",
         lock="",
+        walk="INDEXED BY {table}_pending",
         pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
         among="id IN ({})",
     ),
@@ -77,10 +82,14 @@ DIALECTS = {
 _LANES = """
 WITH RECURSIVE lane (id) AS (
     SELECT (
-        SELECT {lane} FROM {table} WHERE state = 'pending' AND {lane} > %(after)s ORDER BY {lane}, due_at LIMIT 1
+        SELECT {lane} FROM {table} {walk} WHERE state = 'pending' AND {lane} > %(after)s
+        ORDER BY {lane}, due_at LIMIT 1
     )
   UNION ALL
-    SELECT (SELECT {lane} FROM {table} WHERE state = 'pending' AND {lane} > lane.id ORDER BY {lane}, due_at LIMIT 1)
+    SELECT (
+        SELECT {lane} FROM {table} {walk} WHERE state = 'pending' AND {lane} > lane.id
+        ORDER BY {lane}, due_at LIMIT 1
+    )
     FROM lane WHERE lane.id IS NOT NULL
 )"""
 _NOT_HELD = "NOT EXISTS (SELECT 1 FROM {lanes_table} held WHERE held.id = lane.id AND held.held_until > {now})"
@@ -109,7 +118,7 @@ _FIRST_DUE = (
     FROM lane WHERE id IS NOT NULL AND {not_held}
     LIMIT %(lanes)s
 )
-SELECT id, due_at FROM {table} WHERE id IN (SELECT id FROM ahead) ORDER BY due_at LIMIT 1
+SELECT id, due_at FROM {table} WHERE {first} ORDER BY due_at LIMIT 1
 """
 )
 
@@ -225,7 +234,8 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
 def first_due(model: type[Job], lanes: int = 10_000) -> datetime | None:
     """When the pending job that is due first of all is due, among `lanes` lanes that are not held."""
     connection = connections[router.db_for_write(model)]
-    sql = _FIRST_DUE.format(**_names(model, dialect_of(connection)))
+    dialect = dialect_of(connection)
+    sql = _FIRST_DUE.format(**_names(model, dialect), first=dialect.among.format("SELECT id FROM ahead"))
     params = {"after": _uuid_adapter(connection)(FIRST), "lanes": lanes}
     return next((job.due_at for job in model._default_manager.using(connection.alias).raw(sql, params)), None)
 
@@ -270,6 +280,7 @@ def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
         "lane": lane.column,  # type: ignore[union-attr]  # a foreign key has a column
         "not_held": _NOT_HELD.format(lanes_table=lanes_model._meta.db_table, now=dialect.now),
         "now": dialect.now,
+        "walk": dialect.walk.format(table=model._meta.db_table),
     }
 
 

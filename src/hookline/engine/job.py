@@ -32,10 +32,6 @@ class State(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-#: The states that a job does not leave by itself.
-FINISHED = (State.SUCCEEDED, State.DEAD, State.CANCELLED)
-
-
 class Lane(Row):
     """What the claim is fair between: an Event's Source, a Delivery's Endpoint.
 
@@ -60,6 +56,7 @@ class Job(Row):
     attempts = models.PositiveIntegerField(db_default=0, editable=False)
     claim = models.BigIntegerField(db_default=0, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
+    #: Of a job that ended, and of no other.
     finished_at = models.DateTimeField(null=True, editable=False)
     #: Why the job is in this state, for people.
     note = models.TextField(blank=True, db_default="", editable=False)
@@ -74,7 +71,7 @@ class Job(Row):
 
 def revive(jobs: models.QuerySet[J], note: str) -> int:
     """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone."""
-    finished = jobs.filter(state__in=FINISHED)
+    finished = jobs.filter(state__in=[State.SUCCEEDED, State.DEAD, State.CANCELLED])
     return finished.update(state=State.PENDING, due_at=Now(), attempts=0, finished_at=None, note=note)
 
 

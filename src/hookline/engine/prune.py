@@ -22,13 +22,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hookline.core import ids
 from hookline.engine import clock
 from hookline.engine.claim import FIRST, dialect_of
-from hookline.engine.job import FINISHED, Job
+from hookline.engine.job import Job
 from hookline.engine.row import Row
 
 logger = logging.getLogger("hookline.engine")
 
-#: How many rows a step looks at.
-WINDOW = 1000
+#: How many rows a step looks at. On SQLite nobody else writes while they are deleted: some tens of milliseconds.
+WINDOW = 500
 #: Seconds after which a walk that has come to its end begins anew.
 _AGAIN = 86400.0
 
@@ -96,8 +96,8 @@ class Pruner:
         conditions = ["id > %s", "id <= %s"]
         params: list[Any] = [_adapt(connection, self._after), _adapt(connection, last)]
         if issubclass(self.model, Job):
-            states = ", ".join(f"'{state.value}'" for state in FINISHED)
-            conditions.append(f"state IN ({states}) AND finished_at < %s")
+            # Only of jobs that ended is there such a time. The state is not named, or SQLite would take its index.
+            conditions.append("finished_at < %s")
             params.append(connection.ops.adapt_datetimefield_value(clock.moment(cutoff)))
         for model, name in self._keepers:
             keeper = f"SELECT 1 FROM {model._meta.db_table} WHERE {_column(model, name)} = {table}.id"

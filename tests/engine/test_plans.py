@@ -1,0 +1,59 @@
+"""SQLite keeps no statistics by itself, so its plans are the same however many rows there are, and are read here.
+
+What PostgreSQL plans depends on what the tables hold; `python -m bench.depth` measures it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from hookline.cli import deliveries, events
+from hookline.engine.backlog import backlog_of
+from hookline.engine.claim import claim, release_expired
+from hookline.engine.prune import Pruner
+from tests.engine.rows import Jobs
+
+
+def plan_of(run: Callable[[], object]) -> list[str]:
+    """The steps of all queries that `run` makes, such as `SEARCH hookline_event USING INDEX ...`."""
+    with CaptureQueriesContext(connection) as captured:
+        run()
+    steps = []
+    with connection.cursor() as cursor:
+        for query in captured.captured_queries:
+            if query["sql"].lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
+                cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+                steps += [detail for *_, detail in cursor.fetchall()]
+    return steps
+
+
+@pytest.fixture
+def table(jobs: Jobs) -> str:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite plans without statistics")
+    jobs.add(jobs.lane(), 1)
+    return jobs.model._meta.db_table
+
+
+def test_a_claim_walks_the_index_of_pending_jobs_and_no_other(jobs: Jobs, table: str) -> None:
+    steps = [step for step in plan_of(lambda: claim(jobs.model, 10, lease=60)) if f" {table} " in step]
+    walked = [step for step in steps if f"INDEX {table}_pending" in step]
+    assert len(walked) == 4
+    assert [step for step in steps if step not in walked and "autoindex" not in step] == []
+
+
+def test_no_list_or_count_reads_a_whole_table(jobs: Jobs, table: str) -> None:
+    for run in (
+        lambda: release_expired(jobs.model, 5),
+        lambda: backlog_of(jobs.model),
+        Pruner(jobs.model, 60).step,
+        lambda: events.newest(None, None, 50),
+        lambda: deliveries.newest(None, None, 50),
+        lambda: events.newest("succeeded", None, 50),
+        lambda: deliveries.newest("succeeded", None, 50),
+    ):
+        assert [step for step in plan_of(run) if step.startswith(f"SCAN {table}") and " INDEX " not in step] == []
