@@ -218,7 +218,8 @@ def main() -> int:
             arguments.markdown.write_text(report.markdown(outcomes, conditions))
         if arguments.write:
             report.write_into(PAGE, report.markdown(outcomes, conditions))
-        if any(outcome.violations for outcome in outcomes):
+        # A run in which nothing was possible has shown nothing.
+        if any(outcome.violations for outcome in outcomes) or all(outcome.skipped for outcome in outcomes):
             raise SystemExit(1)
     return 0
 

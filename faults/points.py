@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 #: Where deliveries are sent and recorded, and so where the names of the functions that do it are looked up.
-SENDER, CELERY_SENDER = "hookline.outgoing.sender", "hookline.celery.deliveries"
+SHIFT = "hookline.outgoing.shift"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ SERVER = {
     "committed": Point("hookline.incoming.asgi", "store_groups", True, "after COMMIT, before the acknowledgement"),
 }
 
-#: More of them, with Celery.
+#: These, and more, with Celery.
 CELERY_SERVER = {
     **SERVER,
     "ringing": Point("hookline.celery.messenger", "Messenger._post", False, "after COMMIT, before the broker is told"),
@@ -49,24 +49,20 @@ CELERY_SERVER = {
 }
 
 
-def _worker(sender: str) -> dict[str, Point]:
-    return {
-        "claimed": Point("hookline.incoming.process", "run_all", False, "event claimed, no handler called"),
-        "handled": Point("hookline.incoming.process", "call_handlers", True, "after the handler, before it is settled"),
-        "settled": Point("hookline.incoming.process", "settle", True, "handler done and settled, before COMMIT"),
-        "processed": Point("hookline.incoming.process", "run_all", True, "after COMMIT, before the next event"),
-        "sending": Point(sender, "deliver", False, "delivery claimed, nothing sent"),
-        "answered": Point(sender, "record", False, "after the consumer's 200, before recording it"),
-        "recorded": Point("hookline.outgoing.record", "settle", True, "answer recorded, before COMMIT"),
-    }
-
-
 #: Points of a worker.
-WORKER = _worker(SENDER)
+WORKER = {
+    "claimed": Point("hookline.incoming.process", "run_all", False, "event claimed, no handler called"),
+    "handled": Point("hookline.incoming.process", "call_handlers", True, "after the handler, before it is settled"),
+    "settled": Point("hookline.incoming.process", "settle", True, "handler done and settled, before COMMIT"),
+    "processed": Point("hookline.incoming.process", "run_all", True, "after COMMIT, before the next event"),
+    "sending": Point(SHIFT, "deliver", False, "delivery claimed, nothing sent"),
+    "answered": Point(SHIFT, "record", False, "after the consumer's 200, before recording it"),
+    "recorded": Point("hookline.outgoing.record", "settle", True, "answer recorded, before COMMIT"),
+}
 
-#: Points of a worker of Celery. They are in a process of its pool.
+#: These, and more, with Celery. They are in a process of its pool.
 CELERY_WORKER = {
-    **_worker(CELERY_SENDER),
+    **WORKER,
     "woken": Point("hookline.tasks", "process_due", False, "message taken, nothing claimed"),
     "finished": Point("hookline.tasks", "send_due", True, "all is sent and recorded, the message not acknowledged"),
     "swept": Point("hookline.celery.sweep", "release_expired", True, "leases taken back, nobody woken", passages=1),
@@ -76,11 +72,10 @@ CELERY_WORKER = {
 def install() -> None:
     """Set the point that the environment names, and count the deliveries that this process records."""
     name, _, passages = os.environ.get("FAULTS_POINT", "").partition(":")
-    celery = os.environ.get("HOOKLINE_ENGINE") == "celery"
     if name:
-        _set(({**CELERY_SERVER, **CELERY_WORKER} if celery else {**SERVER, **WORKER})[name], int(passages or 1))
+        _set({**CELERY_SERVER, **CELERY_WORKER}[name], int(passages or 1))
     if path := os.environ.get("FAULTS_TALLY"):
-        _count_recorded(CELERY_SENDER if celery else SENDER, path)
+        _count_recorded(path)
 
 
 def _set(point: Point, passages: int) -> None:
@@ -129,7 +124,7 @@ def _die() -> None:
     threading.Event().wait()  # the signal ends every thread; this one must not get further before that
 
 
-def _count_recorded(sender: str, path: str) -> None:
+def _count_recorded(path: str) -> None:
     """Add a byte to a file for each delivery recorded: so the driver sees whether each worker still sends."""
     tally = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -142,7 +137,7 @@ def _count_recorded(sender: str, path: str) -> None:
 
         return counted
 
-    _replace(sender, "record", around)
+    _replace(SHIFT, "record", around)
 
 
 def _replace(module_name: str, function: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

@@ -28,7 +28,7 @@ def main(hold: str) -> None:
     from hookline import conf
     from hookline.incoming.models import Event
     from hookline.incoming.worker import make_worker as make_incoming
-    from hookline.outgoing import sender
+    from hookline.outgoing import shift
     from hookline.outgoing.worker import make_worker as make_outgoing
 
     def hold_on(what: str) -> None:
@@ -42,7 +42,7 @@ def main(hold: str) -> None:
             hold_on(event.public_id)
 
     if hold == "record":
-        vars(sender)["record"] = lambda results: hold_on(results[0].delivery.message.public_id)
+        vars(shift)["record"] = lambda results: hold_on(results[0].delivery.message.public_id)
 
     make_incoming(conf.get(), threads=2).start()
     make_outgoing(conf.get()).start()
