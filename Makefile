@@ -64,7 +64,7 @@ migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 bench: $(DEV)  ## Run every benchmark and hold it to its aims, about 15 minutes (ARGS="--only ingest" for one)
 	$(BIN)/python -m bench $(ARGS)
 
-bench-long: $(DEV)  ## Run the benchmarks that take long: a million events
+bench-long: $(DEV)  ## Run the benchmarks that take long: a million events, ten million rows
 	$(BIN)/python -m bench --long $(ARGS)
 
 bench-verify: $(DEV)  ## Time the verification of each provider against the bare primitive and the official SDK

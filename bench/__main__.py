@@ -29,10 +29,15 @@ SHORT = (
     ("processing", "--database", "postgresql"),
     ("processing", "--database", "sqlite"),
     ("dispatch", "--database", "postgresql"),
+    ("depth", "--database", "postgresql"),
     ("memory", "--database", "postgresql"),
 )
 #: An hour or so.
-LONG = (("memory", "--database", "postgresql", "--events", "1000000"),)
+LONG = (
+    ("memory", "--database", "postgresql", "--events", "1000000"),
+    ("depth", "--database", "postgresql", "--rows", "10000,1000000,10000000"),
+    ("depth", "--database", "sqlite"),
+)
 
 
 def main() -> int:

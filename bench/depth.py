@@ -7,15 +7,13 @@ that noise meets all of them. What counts is the ratio of the largest to the sma
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -23,10 +21,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import django
-from rich.console import Console
-from rich.table import Table
 
-from tests.postgres import postgres_server
+from bench import report
+from bench.stand import database
 
 if TYPE_CHECKING:
     from hookline.engine.job import Job
@@ -69,8 +66,7 @@ class Depth:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    parser = report.parser(__doc__)
     parser.add_argument("--rows", default="10000,100000,1000000", help="the sizes, smallest first")
     parser.add_argument("--lanes", type=int, default=50, help="sources and endpoints; the first has half of the jobs")
     parser.add_argument("--rounds", type=int, default=15)
@@ -78,25 +74,27 @@ def main() -> int:
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.rows.split(",")]
     settings = dict(setting.split("=", 1) for setting in arguments.set)
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory:
-        server = postgres_server(settings) if arguments.database == "postgresql" else nullcontext("")
-        with server as url:
-            depths = set_up(url, directory, sizes)
-            for depth in depths:
-                fill(depth, arguments.lanes)
-            missed = report(measure(depths, arguments.rounds), sizes, arguments.database)
-            close()
-    return 1 if missed else 0
+    with (
+        tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory,
+        database(arguments.database, directory, settings),
+    ):
+        depths = set_up(arguments.database, directory, sizes)
+        for depth in depths:
+            fill(depth, arguments.lanes)
+        result = results(measure(depths, arguments.rounds), sizes, arguments.database)
+        result.settings = {
+            "waiting, and in history": arguments.rows,
+            "lanes": arguments.lanes,
+            "rounds": arguments.rounds,
+            **settings,
+        }
+        code = result.finish(arguments)
+        close()
+    return code
 
 
-def set_up(url: str, directory: str, sizes: Iterable[int]) -> list[Depth]:
+def set_up(kind: str, directory: str, sizes: Iterable[int]) -> list[Depth]:
     """A migrated database for each size."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "hookline.server.settings",
-        "HOOKLINE_SECRET_KEY": "made up for the benchmark",
-        "HOOKLINE_ENCRYPTION_KEYS": "bench:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-        "HOOKLINE_DATABASE_URL": url or f"sqlite:///{directory}/bench.db",
-    }
     django.setup()
     from django.core.management import call_command
     from django.db import connection, connections, router
@@ -105,7 +103,7 @@ def set_up(url: str, directory: str, sizes: Iterable[int]) -> list[Depth]:
     depths = [Depth(size, f"depth_{size}") for size in sizes]
     for depth in depths:
         name = f"{directory}/{depth.alias}.db"
-        if url:
+        if kind == "postgresql":
             name = depth.alias
             with connection.cursor() as cursor:
                 cursor.execute(f"CREATE DATABASE {name}")
@@ -386,15 +384,13 @@ def measure(depths: list[Depth], rounds: int) -> dict[str, list[float]]:
     return {name: [median(found) for found in sizes] for name, sizes in times.items()}
 
 
-def report(times: dict[str, list[float]], sizes: list[int], database: str) -> list[str]:
-    """Print the table. Returns the names of what missed the aim."""
-    table = Table(f"{database}, milliseconds", *(f"{size:,}" for size in sizes), "largest / smallest")
-    missed = [name for name, found in times.items() if found[-1] > AIM * found[0]]
+def results(times: dict[str, list[float]], sizes: list[int], kind: str) -> report.Report:
+    """Figures are those of the largest size; the aims tell how they compare with those of the smallest."""
+    result = report.Report("depth", kind, {})
     for name, found in times.items():
-        ratio = f"{found[-1] / found[0]:.2f}{' (aim missed)' if name in missed else ''}"
-        table.add_row(name, *(f"{seconds * 1000:.2f}" for seconds in found), ratio)
-    Console(width=110).print(table)
-    return missed
+        result.row(name, found[-1] * 1000, "ms")
+        result.aim(f"{name}: {sizes[-1]:,} / {sizes[0]:,} rows", found[-1] / found[0], most=AIM)
+    return result
 
 
 if __name__ == "__main__":

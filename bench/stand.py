@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,11 @@ DATABASES = ("postgresql", "sqlite")
 
 
 @contextmanager
-def database(kind: str, directory: str) -> Iterator[None]:
-    """Point the standalone server's settings, of this process and those it starts, at a new, durable database."""
+def database(kind: str, directory: str, settings: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Point the standalone server's settings, of this process and those it starts, at a new, durable database.
+
+    `settings` are PostgreSQL's own.
+    """
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "hookline.server.settings",
         "HOOKLINE_SECRET_KEY": "made up for the benchmark",
@@ -31,7 +34,7 @@ def database(kind: str, directory: str) -> Iterator[None]:
         os.environ["HOOKLINE_DATABASE_URL"] = f"sqlite:///{directory}/bench.db"
         yield
         return
-    with postgres_server({}) as url:
+    with postgres_server(settings or {}) as url:
         os.environ["HOOKLINE_DATABASE_URL"] = url
         yield
 

@@ -28,7 +28,7 @@ from faults.scenarios import SCENARIOS
 from faults.scenarios.base import Scenario
 from faults.stage import Stage
 
-LONG = Plan(rate=60, rounds=5, window=8.0, lease=5.0, timeout=3.0)
+LONG = Plan(rate=60, rounds=4, window=8.0, lease=5.0, timeout=3.0)
 SHORT = Plan(rate=40, rounds=2, window=3.0, lease=3.0, timeout=2.0, outage=3.0)
 
 #: Where the results stand.

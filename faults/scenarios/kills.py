@@ -67,7 +67,7 @@ class KilledAtPoints(Scenario):
     pool dies alone in every second turn, and otherwise the whole worker."""
 
     name, continuous, repeaters = "killed at named points", True, 2
-    short, rounds = len(points.WORKER), 3 * len(points.WORKER)
+    short, rounds = len(points.WORKER), 2 * len(points.WORKER)
     server_points, worker_points = points.SERVER, points.WORKER
     armed: int | None = None
     alone = False

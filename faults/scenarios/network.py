@@ -10,7 +10,7 @@ from faults.stage import Stage
 
 
 class _NetworkBroken(Scenario):
-    bounded_by_attempts = True
+    bounded_by_attempts, rounds = True, 3
     network: Network
 
     def break_once(self, stage: Stage, number: int) -> float:

@@ -28,7 +28,7 @@ class PostgresRestarted(Scenario):
 class PostgresAway(Scenario):
     """PostgreSQL crashes and stays away for 20 seconds."""
 
-    name, rounds, repeaters = "PostgreSQL away for 20 s", 3, 2
+    name, rounds, repeaters = "PostgreSQL away for 20 s", 2, 2
     seconds = 20.0
 
     def break_once(self, stage: Stage, number: int) -> float:

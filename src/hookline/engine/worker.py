@@ -10,9 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from django.db import close_old_connections, connections
+from django.db import connections
 
 from hookline.engine import wakeup
+from hookline.engine.connections import look_after
 from hookline.engine.desk import Desk
 from hookline.engine.job import Job, Settlement
 from hookline.engine.maintenance import Maintenance
@@ -93,7 +94,7 @@ class ThreadWorker(Generic[J]):
             wanted = self._pace.wanted(len(self._desk), time.monotonic())
             pause = self._poll
             if wanted:
-                close_old_connections()
+                look_after(every=0)
                 jobs: list[J] = []
                 try:
                     jobs = self._desk.take(wanted)
@@ -116,12 +117,8 @@ class ThreadWorker(Generic[J]):
         self._desk.give_back([(job, Settlement.give_back(0, note)) for job in jobs])
 
     def _run_all(self) -> None:
-        looked = float("-inf")
         while jobs := self._next_jobs():
-            # Not before each job: a look asks the database, which takes as long as a good part of a quick job.
-            if time.monotonic() - looked > _LOOK or _something_failed():
-                close_old_connections()
-                looked = time.monotonic()
+            look_after(every=_LOOK)
             try:
                 self._run(jobs)
             except LeaseLost as error:
@@ -156,10 +153,5 @@ class ThreadWorker(Generic[J]):
         with suppress(queue.Empty):
             return self._queue.get_nowait()
         job = self._queue.get()
-        close_old_connections()  # the database may have closed this thread's while it waited
+        look_after(every=0)  # the database may have closed this thread's while it waited
         return job
-
-
-def _something_failed() -> bool:
-    """Whether a connection of this thread has met an error since it was last looked at."""
-    return any(connection.errors_occurred for connection in connections.all(initialized_only=True))

@@ -22,6 +22,7 @@ from django.urls import NoReverseMatch, reverse
 
 from hookline import conf
 from hookline.core.request import WebhookRequest, read_headers
+from hookline.engine.connections import look_after
 from hookline.engine.group_commit import GroupCommit, QueueFull
 from hookline.exceptions import CannotStore, TooLarge, VerificationError
 from hookline.incoming import rejections
@@ -43,6 +44,8 @@ logger = logging.getLogger("hookline.incoming")
 
 #: How old the snapshot of the sources may become, in seconds.
 REFRESH = 0.5
+#: How often a busy writer looks whether its connection is still good, in seconds.
+LOOK = 0.05
 #: Verifying a longer body takes long enough to be worth a thread.
 LARGE_BODY = 64 * 1024
 #: Requests that wait for a certificate or key at once; those beyond are answered 503 and come again.
@@ -150,7 +153,7 @@ def verify_and_name(request: WebhookRequest, source: Source, fetch: Fetch) -> tu
 
 def store_groups(groups: Sequence[Sequence[Event]]) -> list[list[Stored]]:
     """Commit the events of several requests at once. Returns for each request what became of its events."""
-    close_old_connections()
+    look_after(every=LOOK)
     stored = iter(store([event for group in groups for event in group]))
     return [[next(stored) for _ in group] for group in groups]
 

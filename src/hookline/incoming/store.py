@@ -45,8 +45,12 @@ def store(events: Sequence[Event]) -> list[Stored]:
         return []
     try:
         with transaction.atomic(using=router.db_for_write(Event), durable=True):
-            new = insert_new(events, unique=("source_id", "dedup_key"))
-            known = _known(event for event in events if event.id not in new)
+            # A sender in a hurry may deliver the same event several times at once; only the first is worth a row.
+            firsts = list({key_of(event): event for event in reversed(events)}.values())
+            new = insert_new(firsts, unique=("source_id", "dedup_key"))
+            ids = {key_of(event): event.id for event in firsts if event.id in new}
+            if len(new) < len(firsts):
+                ids |= _known(event for event in firsts if event.id not in new)
             _end_handshakes(events)
             wakeup.after_commit(Event)
     except DatabaseError as error:
@@ -56,10 +60,7 @@ def store(events: Sequence[Event]) -> list[Stored]:
         for event in events:
             if event.id in new:
                 signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
-    return [
-        Stored(event.id, duplicate=False) if event.id in new else Stored(known[key_of(event)], duplicate=True)
-        for event in events
-    ]
+    return [Stored(ids[key_of(event)], duplicate=event.id not in new) for event in events]
 
 
 def _end_handshakes(events: Iterable[Event]) -> None:
