@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -30,16 +29,19 @@ def test_endpoints_take_turns_however_long_the_line_of_one_is() -> None:
 
 
 class Lines(RuleBasedStateMachine):
-    """The model: what waits and what is under way, as plain lists."""
+    """The model: what waits, is being sent and is being recorded, as plain lists."""
 
     def __init__(self) -> None:
         super().__init__()
         self.line = Line(MOST, PER_ENDPOINT)
         self.waiting: list[Delivery] = []
-        self.under_way: list[Delivery] = []
+        self.sending: list[Delivery] = []
+        self.recording: list[Delivery] = []
 
-    def flying(self, endpoint: UUID) -> int:
-        return sum(delivery.endpoint_id == endpoint for delivery in self.under_way)
+    def may_begin(self, delivery: Delivery) -> bool:
+        sending = sum(d.endpoint_id == delivery.endpoint_id for d in self.sending)
+        recording = sum(d.endpoint_id == delivery.endpoint_id for d in self.recording)
+        return sending < PER_ENDPOINT and sending + recording < 2 * PER_ENDPOINT
 
     @rule(count=st.integers(1, 4), endpoint=endpoints)
     def claim(self, count: int, endpoint: UUID) -> None:
@@ -51,20 +53,29 @@ class Lines(RuleBasedStateMachine):
     def begin(self) -> None:
         delivery = self.line.begin()
         if delivery is None:
-            free = [d for d in self.waiting if self.flying(d.endpoint_id) < PER_ENDPOINT]
-            assert not free or len(self.under_way) == MOST
+            full = len(self.sending) == MOST or len(self.sending) + len(self.recording) == 2 * MOST
+            assert full or not any(map(self.may_begin, self.waiting))
             return
+        assert self.may_begin(delivery)
         # The first of its endpoint.
         assert delivery is next(d for d in self.waiting if d.endpoint_id == delivery.endpoint_id)
         self.waiting.remove(delivery)
-        self.under_way.append(delivery)
+        self.sending.append(delivery)
 
     @rule(data=st.data())
-    def end(self, data: st.DataObject) -> None:
-        if self.under_way:
-            delivery = data.draw(st.sampled_from(self.under_way))
-            self.under_way.remove(delivery)
-            self.line.ended(delivery)
+    def answer(self, data: st.DataObject) -> None:
+        if self.sending:
+            delivery = data.draw(st.sampled_from(self.sending))
+            self.sending.remove(delivery)
+            self.recording.append(delivery)
+            self.line.sent(delivery)
+
+    @rule(data=st.data())
+    def record(self, data: st.DataObject) -> None:
+        if self.recording:
+            delivery = data.draw(st.sampled_from(self.recording))
+            self.recording.remove(delivery)
+            self.line.recorded(delivery)
 
     @rule(endpoint=endpoints)
     def leave(self, endpoint: UUID) -> None:
@@ -79,8 +90,12 @@ class Lines(RuleBasedStateMachine):
     @invariant()
     def never_too_many(self) -> None:
         assert len(self.line) == len(self.waiting)
-        assert len(self.under_way) <= MOST
-        assert max(Counter(d.endpoint_id for d in self.under_way).values(), default=0) <= PER_ENDPOINT
+        assert len(self.sending) <= MOST
+        assert len(self.sending) + len(self.recording) <= 2 * MOST
+        for endpoint in ENDPOINTS:
+            sending = sum(d.endpoint_id == endpoint for d in self.sending)
+            assert sending <= PER_ENDPOINT
+            assert sending + sum(d.endpoint_id == endpoint for d in self.recording) <= 2 * PER_ENDPOINT
 
 
 TestLines = Lines.TestCase

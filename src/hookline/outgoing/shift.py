@@ -102,12 +102,7 @@ class Shift:
         return take(self._desk, free)
 
     def _begin(self) -> None:
-        # What was sent and is not recorded is what a crash repeats, so it is bounded, too.
-        while (
-            len(self._under_way) < 2 * self._settings.DELIVERY_CONCURRENCY
-            and not self._stopped
-            and (delivery := self._line.begin()) is not None
-        ):
+        while not self._stopped and (delivery := self._line.begin()) is not None:
             task = self._loop.create_task(self._send(delivery))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
@@ -124,7 +119,7 @@ class Shift:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
                 result = await deliver(delivery, self._transport, self._desk.now)
             finally:
-                self._line.ended(delivery)
+                self._line.sent(delivery)
                 self._begin()
             recorded = await self._record(result)
             if not recorded.ours:
@@ -136,6 +131,7 @@ class Shift:
         except Exception:
             logger.exception("%s could not be recorded; it is sent again when its lease ends", delivery.public_id)
         finally:
+            self._line.recorded(delivery)
             self._desk.done(delivery)
 
     async def _record(self, result: Result) -> Recorded:
