@@ -31,8 +31,9 @@ class Desk(Generic[J]):
         #: A job that runs longer loses its lease: its worker may hang.
         self.longest_run = longest_run
         self._lock = threading.Lock()
-        self._jobs: dict[UUID, tuple[J, float]] = {}
-        self._lanes: Counter[UUID] = Counter()
+        #: By the numbers of their ids, because Python computes the hash of a UUID in Python.
+        self._jobs: dict[int, tuple[J, float]] = {}
+        self._lanes: Counter[int] = Counter()
         self._after = engine.FIRST
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
@@ -46,22 +47,22 @@ class Desk(Generic[J]):
         # A lane may fill half of its places at once, so that those that are half full can still be asked.
         half = max(1, self.per_lane // 2)
         with self._lock:
-            busy = [lane for lane, count in self._lanes.items() if count > self.per_lane - half]
+            busy = [UUID(int=lane) for lane, count in self._lanes.items() if count > self.per_lane - half]
         jobs = self._claim(limit, busy, half)
         if not jobs and self._after != engine.FIRST:
             self._after = engine.FIRST
             jobs = self._claim(limit, busy, half)
-        lanes = {self._lane_of(job) for job in jobs}
+        lanes = Counter([self._lane_of(job).int for job in jobs])
         # A claim leaves lanes unvisited when there are more than it looks at (half of those may have given nothing,
         # because another worker was just taking theirs), or when there are fewer places than lanes.
         unvisited = len(lanes) * 2 >= engine.LANES or len(jobs) == limit == len(lanes)
-        self._after = max(lanes) if unvisited else engine.FIRST
+        self._after = UUID(int=max(lanes)) if unvisited else engine.FIRST
         if jobs and (until := jobs[0].lease_until):
             self._ahead = time.time() - (until.timestamp() - self.lease)
+        since = time.monotonic()
         with self._lock:
-            for job in jobs:
-                self._jobs[job.id] = (job, time.monotonic())
-                self._lanes[self._lane_of(job)] += 1
+            self._lanes += lanes
+            self._jobs.update([(job.id.int, (job, since)) for job in jobs])
         return jobs
 
     def now(self) -> float:
@@ -71,8 +72,8 @@ class Desk(Generic[J]):
     def done(self, job: J) -> None:
         """Forget a job that is settled or lost."""
         with self._lock:
-            if self._jobs.pop(job.id, None) is not None:
-                lane = self._lane_of(job)
+            if self._jobs.pop(job.id.int, None) is not None:
+                lane = self._lane_of(job).int
                 self._lanes[lane] -= 1
                 if not self._lanes[lane]:
                     del self._lanes[lane]
@@ -84,7 +85,7 @@ class Desk(Generic[J]):
             jobs = [job for job, since in self._jobs.values() if now - since < self.longest_run]
         kept = engine.extend(jobs, self.lease)
         with self._lock:
-            others = {job.id: job.claim for job in jobs if job.id not in kept and job.id in self._jobs}
+            others = {job.id: job.claim for job in jobs if job.id not in kept and job.id.int in self._jobs}
         if not others:
             return
         # Most were settled a moment ago and are `done` in the next one: those have the claim that they had.

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from hookline.outgoing.models import Delivery
+
+
+@dataclass(slots=True, eq=False)
+class _Row:
+    """The deliveries of one endpoint."""
+
+    waiting: deque[Delivery] = field(default_factory=deque)
+    sending: int = 0
+    #: Being sent or recorded.
+    under_way: int = 0
+    #: Whether it stands among those that have a turn.
+    in_turn: bool = False
 
 
 class Line:
@@ -19,14 +32,11 @@ class Line:
     def __init__(self, most: int, per_endpoint: int) -> None:
         self._most = most
         self._per_endpoint = per_endpoint
-        self._waiting: defaultdict[UUID, deque[Delivery]] = defaultdict(deque)
-        self._length = 0
-        #: By endpoint: what is being sent, and what is being sent or recorded.
-        self._sending: Counter[UUID] = Counter()
-        self._under_way: Counter[UUID] = Counter()
-        self._all_sending = self._all_under_way = 0
-        #: Endpoints for which one waits and may begin; in order, the one whose turn is longest ago first.
-        self._turns: dict[UUID, None] = {}
+        #: By the number of the endpoint's id, because Python computes the hash of a UUID in Python.
+        self._rows: dict[int, _Row] = {}
+        self._length = self._sending = self._under_way = 0
+        #: Endpoints for which one waits and may begin; the one whose turn is longest ago first.
+        self._turns: deque[_Row] = deque()
 
     def __len__(self) -> int:
         """How many wait."""
@@ -34,57 +44,68 @@ class Line:
 
     def extend(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
-            self._waiting[delivery.endpoint_id].append(delivery)
+            row = self._rows.get(delivery.endpoint_id.int)
+            if row is None:
+                row = self._rows[delivery.endpoint_id.int] = _Row()
+            row.waiting.append(delivery)
             self._length += 1
-            self._take_turn(delivery.endpoint_id)
+            self._take_turn(row)
 
     def begin(self) -> Delivery | None:
         """The next delivery to send now, if there is one."""
-        if not self._turns or self._all_sending >= self._most or self._all_under_way >= 2 * self._most:
+        if not self._turns or self._sending >= self._most or self._under_way >= 2 * self._most:
             return None
-        endpoint = next(iter(self._turns))
-        del self._turns[endpoint]
-        waiting = self._waiting[endpoint]
-        delivery = waiting.popleft()
-        if not waiting:
-            del self._waiting[endpoint]
+        row = self._turns.popleft()
+        row.in_turn = False
+        delivery = row.waiting.popleft()
+        row.sending += 1
+        row.under_way += 1
         self._length -= 1
-        self._sending[endpoint] += 1
-        self._under_way[endpoint] += 1
-        self._all_sending += 1
-        self._all_under_way += 1
-        self._take_turn(endpoint)
+        self._sending += 1
+        self._under_way += 1
+        self._take_turn(row)
         return delivery
 
     def sent(self, delivery: Delivery) -> None:
         """It has its answer, which is recorded next."""
-        self._sending[delivery.endpoint_id] -= 1
-        self._all_sending -= 1
-        self._take_turn(delivery.endpoint_id)
+        row = self._rows[delivery.endpoint_id.int]
+        row.sending -= 1
+        self._sending -= 1
+        self._take_turn(row)
 
     def recorded(self, delivery: Delivery) -> None:
-        endpoint = delivery.endpoint_id
-        self._under_way[endpoint] -= 1
-        self._all_under_way -= 1
-        if not self._under_way[endpoint]:
-            del self._under_way[endpoint], self._sending[endpoint]
-        self._take_turn(endpoint)
+        row = self._rows[delivery.endpoint_id.int]
+        row.under_way -= 1
+        self._under_way -= 1
+        self._take_turn(row)
+        if not row.under_way and not row.waiting:
+            del self._rows[delivery.endpoint_id.int]
 
     def leave(self, endpoint: UUID) -> list[Delivery]:
         """Take away, and return, those that wait for this endpoint."""
-        self._turns.pop(endpoint, None)
-        left = self._waiting.pop(endpoint, deque[Delivery]())
+        row = self._rows.get(endpoint.int)
+        if row is None:
+            return []
+        if row.in_turn:
+            self._turns.remove(row)
+            row.in_turn = False
+        left = list(row.waiting)
+        row.waiting.clear()
         self._length -= len(left)
-        return list(left)
+        if not row.under_way:
+            del self._rows[endpoint.int]
+        return left
 
     def clear(self) -> list[Delivery]:
         """Take away, and return, all that wait."""
-        return [delivery for endpoint in list(self._waiting) for delivery in self.leave(endpoint)]
+        return [delivery for endpoint in list(self._rows) for delivery in self.leave(UUID(int=endpoint))]
 
-    def _take_turn(self, endpoint: UUID) -> None:
+    def _take_turn(self, row: _Row) -> None:
         if (
-            endpoint in self._waiting
-            and self._sending[endpoint] < self._per_endpoint
-            and self._under_way[endpoint] < 2 * self._per_endpoint
+            row.waiting
+            and not row.in_turn
+            and row.sending < self._per_endpoint
+            and row.under_way < 2 * self._per_endpoint
         ):
-            self._turns.setdefault(endpoint)
+            row.in_turn = True
+            self._turns.append(row)
