@@ -90,7 +90,8 @@ def play(scenario: Scenario, stage: Stage, rounds: int, outcome: Outcome) -> Non
     outcome.violations += outcome.account.violations + stage.deserters
     outcome.remarks += stage.restarted
     if not scenario.bounded_by_attempts:
-        outcome.most_repeated = outcome.rounds * scenario.repeaters * stage.fleet.senders * plan.per_endpoint
+        # A sender may have sent and not recorded twice what it sends at once.
+        outcome.most_repeated = outcome.rounds * scenario.repeaters * stage.fleet.senders * plan.per_endpoint * 2
     outcome.judge(plan.ratio)
 
 

@@ -500,7 +500,7 @@ def test_a_result_that_comes_after_the_lease_was_lost_is_kept_as_an_attempt_and_
     Delivery.objects.update(claim=claimed.claim + 1)
     late = failed(claimed)
     late = Result(claimed, late.response, late.outcome, Settlement.die("too late"))
-    assert record([late]) == [False]
+    assert [recorded.ours for recorded in record([late])] == [False]
     delivery.refresh_from_db()
     assert (delivery.state, delivery.note) == (State.RUNNING, "")
     assert Attempt.objects.get().status == 500

@@ -10,7 +10,7 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import DatabaseDefault
 
-from hookline.engine.binary import fetch_ids, unnest
+from hookline.engine.binary import execute, fetch_ids, unnest
 from hookline.engine.row import Row
 
 #: SQLite takes at most 32,766 parameters in a statement; no table of ours has as many as 30 columns.
@@ -30,7 +30,11 @@ def insert_new(rows: Sequence[Row], unique: Sequence[str]) -> set[UUID]:
     rows = sorted(rows, key=lambda row: [str(getattr(row, name)) for name in unique])
     columns = [field for field in model._meta.concrete_fields if not _is_left_to_database(field, rows[0])]
     values = [_prepared(field, [field.pre_save(row, add=True) for row in rows], connection) for field in columns]
-    return _insert(connection, model, columns, values, f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id")
+    statement = f"INSERT INTO {model._meta.db_table} ({_names(columns)})"
+    tail = f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id"
+    if connection.vendor == "postgresql":
+        return fetch_ids(connection, f"{statement} SELECT * FROM {_arrays(columns, connection)} {tail}", values)
+    return {UUID(hex=value) for (value,) in _insert_values(connection, statement, values, tail)}
 
 
 def insert_rows(model: type[Row], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -45,49 +49,31 @@ def insert_rows(model: type[Row], names: Sequence[str], rows: Sequence[Sequence[
     values = [
         _prepared(field, column, connection) for field, column in zip(columns, zip(*rows, strict=True), strict=True)
     ]
-    _insert(connection, model, columns, values, "RETURNING id")
-
-
-def _insert(
-    connection: BaseDatabaseWrapper,
-    model: type[Row],
-    columns: Sequence[Any],
-    values: Sequence[Sequence[Any]],
-    tail: str,
-) -> set[UUID]:
-    insert = _insert_arrays if connection.vendor == "postgresql" else _insert_values
-    return insert(connection, model, columns, values, tail)
-
-
-def _insert_arrays(
-    connection: BaseDatabaseWrapper,
-    model: type[Row],
-    columns: Sequence[Any],
-    values: Sequence[Sequence[Any]],
-    tail: str,
-) -> set[UUID]:
-    types = [_base_type(field, connection) for field in columns]
-    sql = f"INSERT INTO {model._meta.db_table} ({_names(columns)}) SELECT * FROM {unnest(types)} {tail}"
-    return fetch_ids(connection, sql, values)
+    statement = f"INSERT INTO {model._meta.db_table} ({_names(columns)})"
+    if connection.vendor == "postgresql":
+        arrays = [list(column) for column in values]
+        execute(connection, f"{statement} SELECT * FROM {_arrays(columns, connection)}", arrays)
+    else:
+        _insert_values(connection, statement, values)
 
 
 def _insert_values(
-    connection: BaseDatabaseWrapper,
-    model: type[Row],
-    columns: Sequence[Any],
-    values: Sequence[Sequence[Any]],
-    tail: str,
-) -> set[UUID]:
+    connection: BaseDatabaseWrapper, statement: str, values: Sequence[Sequence[Any]], tail: str = ""
+) -> list[Any]:
+    """Insert rows in parts that SQLite takes. Returns what the statements return."""
     rows = list(zip(*values, strict=True))
-    inserted: set[UUID] = set()
+    returned: list[Any] = []
     with connection.cursor() as cursor:
         for start in range(0, len(rows), _ROWS_OF_SQLITE):
             part = rows[start : start + _ROWS_OF_SQLITE]
-            marks = ", ".join([f"({', '.join(['%s'] * len(columns))})"] * len(part))
-            sql = f"INSERT INTO {model._meta.db_table} ({_names(columns)}) VALUES {marks} {tail}"
-            cursor.execute(sql, [value for row in part for value in row])
-            inserted.update(UUID(hex=value) for (value,) in cursor.fetchall())
-    return inserted
+            marks = ", ".join([f"({', '.join(['%s'] * len(values))})"] * len(part))
+            cursor.execute(f"{statement} VALUES {marks} {tail}", [value for row in part for value in row])
+            returned += cursor.fetchall() if tail else []
+    return returned
+
+
+def _arrays(columns: Sequence[Any], connection: BaseDatabaseWrapper) -> str:
+    return unnest([_base_type(field, connection) for field in columns])
 
 
 #: What PostgreSQL's driver takes as it is.

@@ -57,12 +57,15 @@ def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[De
     return admitted, put_off
 
 
-def learn(results: Sequence[Result]) -> None:
-    """Let breakers learn from results, and suspend endpoints that are gone. Joins the caller's transaction."""
+def learn(results: Sequence[Result]) -> set[UUID]:
+    """Let breakers learn from results, and suspend endpoints that are gone. Joins the caller's transaction.
+
+    Returns the endpoints that are held from now on.
+    """
     telling = [result for result in results if result.outcome.verdict is not Verdict.REFUSED]
-    noteworthy = {result.delivery.endpoint_id for result in telling if not _is_routine(result)}
+    noteworthy = {result.delivery.endpoint_id for result in telling if not is_routine(result)}
     if not noteworthy:
-        return
+        return set()
     found: dict[UUID, list[Result]] = defaultdict(list)
     for result in telling:
         found[result.delivery.endpoint_id].append(result)
@@ -78,6 +81,7 @@ def learn(results: Sequence[Result]) -> None:
         if endpoint.breaker.state is not before:
             logger.warning("the breaker of %s (%s) is now %s", endpoint.public_id, endpoint.url, endpoint.breaker.state)
     _save(endpoints.values())
+    return {endpoint.pk for endpoint in endpoints.values() if endpoint.held_until is not None}
 
 
 def suspend(endpoint: Endpoint, reason: str) -> None:
@@ -90,7 +94,7 @@ def suspend(endpoint: Endpoint, reason: str) -> None:
     )
 
 
-def _is_routine(result: Result) -> bool:
+def is_routine(result: Result) -> bool:
     """A success of an endpoint whose breaker, when it was claimed, had nothing to forget."""
     return result.outcome.succeeded and result.delivery.endpoint.breaker is breakers.AT_REST
 

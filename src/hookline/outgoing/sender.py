@@ -57,7 +57,7 @@ class Sender(threading.Thread):
 
     async def _main(self) -> None:
         transport = self._make_transport()
-        reserve = self._settings.DELIVERY_CONCURRENCY
+        reserve = self._settings.DELIVERY_CONCURRENCY * 3
         self._shift = Shift(self._desk, self._settings, transport, self._claimer, self._writer, reserve=reserve)
         self._loop = asyncio.get_running_loop()
         wakeup.of(Delivery).listen(self._ring)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar
@@ -19,8 +18,9 @@ from hookline.engine.group_commit import GroupCommit
 from hookline.engine.job import Settlement
 from hookline.outgoing.claimed import Claimed, take
 from hookline.outgoing.deliver import Result, deliver
+from hookline.outgoing.line import Line
 from hookline.outgoing.models import Delivery
-from hookline.outgoing.record import record
+from hookline.outgoing.record import Recorded, record
 from hookline.transport.transport import Transport
 
 logger = logging.getLogger("hookline.outgoing")
@@ -48,20 +48,21 @@ class Shift:
         *,
         reserve: int = 0,
     ) -> None:
-        """`reserve`: how many to claim beyond those that can be sent at once, so that none waits for a claim."""
+        """`reserve`: how many to hold beyond those that can be sent at once, so that none of the places is empty while
+        more are claimed or results are recorded, either of which takes as long as sending a hundred."""
         self._desk = desk
         self._settings = settings
         self._transport = transport
         self._claimer = claimer
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._commit = GroupCommit[Result, bool](_fresh(record), writer)
-        #: Claimed and not begun.
-        self._line: deque[Delivery] = deque()
+        self._commit = GroupCommit[Result, Recorded](_fresh(record), writer)
+        self._line = Line(settings.DELIVERY_CONCURRENCY, settings.DELIVERY_CONCURRENCY_PER_ENDPOINT)
+        #: What is being sent or recorded.
         self._under_way: set[asyncio.Task[None]] = set()
-        #: How many of those under way are being sent; the others are being recorded.
-        self._sending = 0
         self._capacity = settings.DELIVERY_CONCURRENCY + reserve
+        # A claim for each request that ends would cost as much as the request.
+        self._worth_a_claim = min(settings.DELIVERY_CONCURRENCY, self._capacity // 2 + 1)
         self._changed = asyncio.Event()
         self._stopped = False
 
@@ -70,12 +71,9 @@ class Shift:
         return not self._under_way and not self._line
 
     async def claim(self) -> Claimed | None:
-        """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError.
-
-        It claims by the half, because a claim for each request that ends would cost as much as the request.
-        """
+        """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
         free = self._capacity - len(self._under_way) - len(self._line)
-        if free * 2 < self._capacity:
+        if free < self._worth_a_claim:
             return None
         claimed = await self._loop.run_in_executor(self._claimer, _fresh(self._take), free)
         self._line.extend(claimed.to_send)
@@ -96,7 +94,7 @@ class Shift:
     async def finish(self, patience: float | None = None) -> None:
         """Give back what has not begun, and wait for the rest for so many seconds; without a limit for all of it."""
         self._stopped = True
-        await self._give_back_line()
+        await self._give_back(self._line.clear(), "the worker stopped before it was sent")
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=patience)
 
@@ -104,15 +102,15 @@ class Shift:
         return take(self._desk, free)
 
     def _begin(self) -> None:
-        while self._line and self._sending < self._settings.DELIVERY_CONCURRENCY and not self._stopped:
-            self._sending += 1
-            task = self._loop.create_task(self._send(self._line.popleft()))
+        while not self._stopped and (delivery := self._line.begin()) is not None:
+            task = self._loop.create_task(self._send(delivery))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        if (len(self._under_way) + len(self._line)) * 2 <= self._capacity:
+        self._begin()
+        if self._capacity - len(self._under_way) - len(self._line) >= self._worth_a_claim:
             self._changed.set()
 
     async def _send(self, delivery: Delivery) -> None:
@@ -121,16 +119,22 @@ class Shift:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
                 result = await deliver(delivery, self._transport, self._desk.now)
             finally:
-                self._sending -= 1
+                self._line.sent(delivery)
                 self._begin()
-            if not await self._record(result):
+            recorded = await self._record(result)
+            if not recorded.ours:
                 logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
+            if recorded.held:
+                await self._give_back(
+                    self._line.leave(delivery.endpoint_id), "its endpoint was held before it was sent"
+                )
         except Exception:
             logger.exception("%s could not be recorded; it is sent again when its lease ends", delivery.public_id)
         finally:
+            self._line.recorded(delivery)
             self._desk.done(delivery)
 
-    async def _record(self, result: Result) -> bool:
+    async def _record(self, result: Result) -> Recorded:
         """Write the result, trying again while the lease lasts if the database is away: the request was made.
 
         Until then the delivery is not done, so a worker that cannot record soon claims nothing more.
@@ -145,12 +149,11 @@ class Shift:
                 logger.warning("cannot record what came of %s; trying again", result.delivery.public_id)
                 await asyncio.sleep(DATABASE_PAUSE)
 
-    async def _give_back_line(self) -> None:
-        back = Settlement.give_back(0, "the worker stopped before it was sent")
-        unbegun = [(delivery, back) for delivery in self._line]
-        self._line.clear()
+    async def _give_back(self, unbegun: Sequence[Delivery], why: str) -> None:
         if unbegun:
-            await self._loop.run_in_executor(self._writer, _fresh(self._desk.give_back), unbegun)
+            back = Settlement.give_back(0, why)
+            pairs = [(delivery, back) for delivery in unbegun]
+            await self._loop.run_in_executor(self._writer, _fresh(self._desk.give_back), pairs)
 
 
 def _fresh(work: Callable[[A], R]) -> Callable[[A], R]:

@@ -17,7 +17,7 @@ def make_worker(settings: conf.Settings) -> Sender:
     desk = Desk(
         Delivery,
         lease=settings.LEASE,
-        per_lane=settings.DELIVERY_CONCURRENCY_PER_ENDPOINT,
+        per_lane=settings.DELIVERY_CONCURRENCY_PER_ENDPOINT * 4,  # sent, recorded, or waiting here for their turn
         longest_run=settings.DELIVERY_TIMEOUT + settings.LEASE,
     )
     return Sender(desk, partial(make_transport, settings), settings)
