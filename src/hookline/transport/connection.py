@@ -28,6 +28,14 @@ class Limits:
     #: One header line; real ones (Content-Security-Policy) come near 8 kB. And how many of them.
     max_header: int = 8190
     max_headers: int = 100
+    #: All that comes before the body, with informational responses (1xx), empty lines and folded lines. Twice what
+    #: Node.js reads, and little enough for httptools, which copies what it has of a header with every line that is
+    #: folded: 32 kB of those take it 2 ms, 256 kB half a second.
+    max_head: int = 32 * 1024
+
+
+#: What comes is read in bits of so many bytes, and measured after each. An event loop may bring 256 kB at once.
+_BIT = 8 * 1024
 
 
 @dataclass(slots=True)
@@ -52,10 +60,6 @@ class Exchange:
         return self.status is not None and (self.dropped > 0 or not self.ended)
 
 
-class _Unwanted(Exception):
-    """Something in the response that ends it; the text says what."""
-
-
 class Connection(asyncio.Protocol):
     """Carries requests, and reads the responses within limits. Closes itself after anything out of order."""
 
@@ -63,14 +67,17 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
-        # As aiohttp and Node.js read responses: a control character in a header, a bare LF or a space behind the size
-        # of a chunk are a server's bad manners, and its answer still counts. Nobody else's requests share the
-        # connection, so nothing can be smuggled into them.
+        # A control character in a header, a folded line, a bare LF or a space behind the size of a chunk are a server's
+        # bad manners, and its answer still counts: a webhook that arrived must not be repeated for them. aiohttp reads
+        # as much, but for NUL; Node.js is strict. Nobody else's requests share the connection, so nothing can be
+        # smuggled into them.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
         self._exchange: Exchange | None = None
         self._pairs: list[tuple[bytes, bytes]] = []
+        #: Bytes that came before the body of this exchange.
+        self._head = 0
         #: Bytes of a line that is not complete yet or, behind the head, since there was anything of the body.
         self._unfinished = 0
         #: The head was completed, or there was something of the body, in what was read last.
@@ -102,7 +109,8 @@ class Connection(asyncio.Protocol):
         """
         if self._transport is None:
             raise Failed(Failure.DISCONNECTED, "the server closed the connection")
-        self._exchange, self._reading_head, self._unfinished = exchange, True, 0
+        self._exchange, self._reading_head = exchange, True
+        self._head = self._unfinished = 0
         self._ended = self._loop.create_future()
         if len(body) < 64 * 1024:  # one packet is worth a copy
             self._transport.write(request + body)
@@ -139,7 +147,12 @@ class Connection(asyncio.Protocol):
         self._finish(Failed(Failure.DISCONNECTED, str(exc or "the server closed the connection too soon")))
 
     def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data), _BIT):
+            self._read(data[start : start + _BIT])
+
+    def _read(self, data: bytes) -> None:
         if self._exchange is None:  # nobody asked
+            self._keep_alive = False
             self.abort()
             return
         try:
@@ -147,32 +160,32 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._end(Failed(Failure.BAD_RESPONSE, "the server changed the protocol, which nobody asked for"))
         except httptools.HttpParserCallbackError as error:
-            self._end(Failed(Failure.HEADERS_TOO_LARGE, str(error.__context__)))
+            self._end(cast("Failed", error.__context__))
         except httptools.HttpParserError as error:
             self._end(Failed(Failure.BAD_RESPONSE, f"the response is not HTTP: {error}"))
         else:
             if self._exchange is not None:
                 self._measure(data)
 
-    # What the parser calls. What they raise ends the response.
+    # What the parser calls. Raising Failed ends the response.
 
     def on_message_begin(self) -> None:
         if self._exchange is None:
             self._keep_alive = False  # a second response to one request: no later request may get it for its own
-            raise _Unwanted("the server sent more than one response")
+            raise Failed(Failure.BAD_RESPONSE, "the server sent more than one response")
         self._pairs = []
 
     def on_status(self, reason: bytes) -> None:
         if len(reason) > self._limits.max_header:
-            raise _Unwanted(f"the status line is longer than {self._limits.max_header} bytes")
+            raise _too_large(f"the status line is longer than {self._limits.max_header} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._reading_head:
             return  # a trailer
         if len(name) + len(value) > self._limits.max_header:
-            raise _Unwanted(f"a header line is longer than {self._limits.max_header} bytes")
+            raise _too_large(f"a header line is longer than {self._limits.max_header} bytes")
         if len(self._pairs) == self._limits.max_headers:
-            raise _Unwanted(f"there are more than {self._limits.max_headers} headers")
+            raise _too_large(f"there are more than {self._limits.max_headers} headers")
         self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -208,7 +221,14 @@ class Connection(asyncio.Protocol):
         self._finish()
 
     def _measure(self, data: bytes) -> None:
-        """The parser tells a line when it is complete. This bounds one that never is, and trailers that never end."""
+        """The parser tells a header when it is complete. This bounds one that never is, and heads and trailers
+        that never end.
+        """
+        if self._reading_head:
+            self._head += len(data)
+            if self._head > self._limits.max_head:
+                self._end(_too_large(f"what comes before the body is longer than {self._limits.max_head} bytes"))
+                return
         if self._moved:
             self._unfinished, self._moved = 0, False
             return
@@ -216,7 +236,7 @@ class Connection(asyncio.Protocol):
         self._unfinished = self._unfinished + len(data) if at < 0 else len(data) - at - 1
         if self._unfinished > self._limits.max_header:
             what = "a header line is" if self._reading_head else "the trailers or the head of a chunk are"
-            self._end(Failed(Failure.HEADERS_TOO_LARGE, f"{what} longer than {self._limits.max_header} bytes"))
+            self._end(_too_large(f"{what} longer than {self._limits.max_header} bytes"))
 
     def _expire(self) -> None:
         self._end(TimeoutError())
@@ -247,6 +267,10 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         self._finish(error)
         self.abort()
+
+
+def _too_large(detail: str) -> Failed:
+    return Failed(Failure.HEADERS_TOO_LARGE, detail)
 
 
 def _is_chunked(headers: Headers) -> bool:
