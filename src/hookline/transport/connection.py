@@ -190,6 +190,8 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         exchange, status = self._exchange, self._parser.get_status_code()
+        if status < 100:
+            raise Failed(Failure.BAD_RESPONSE, f"{status:03} is not a status (RFC 9110 section 15)")
         if exchange is None or status < 200:
             return  # RFC 9110 section 15.2: the response itself is still to come
         exchange.status = status
