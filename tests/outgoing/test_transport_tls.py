@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,8 +26,8 @@ Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 
 
 @pytest.fixture(scope="module")
-def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
-    """For a server with a self-signed certificate for hooks.example.com, and for a client that trusts it."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Has a self-signed certificate for hooks.example.com, and its key."""
     folder: Path = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.com")])
@@ -45,6 +48,12 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
     (folder / "key.pem").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
+    return folder
+
+
+@pytest.fixture
+def contexts(folder: Path) -> Contexts:
+    """For a server with that certificate, and for a client that trusts it."""
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return server, ssl.create_default_context(cafile=str(folder / "cert.pem"))
@@ -79,6 +88,32 @@ def test_a_certificate_that_the_system_does_not_trust_is_refused(contexts: Conte
     server, response = deliver(contexts[0], None, "hooks.example.com")
     assert (response.status, response.error, server.requests) == (None, "tls_failed", [])
     assert "certificate verify failed" in response.detail
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_certificate_of_ours_is_a_failure_of_tls(
+    contexts: Contexts, version: ssl.TLSVersion
+) -> None:
+    contexts[0].verify_mode = ssl.CERT_REQUIRED
+    contexts[0].minimum_version = contexts[0].maximum_version = version
+
+    async def run(port: int) -> Response:
+        async with Transport(LOOPBACK, SETTINGS, tls=contexts[1], resolver=Names(["127.0.0.1"])) as transport:
+            return await transport.send(f"https://hooks.example.com:{port}/", {}, b"{}")
+
+    def refuse() -> None:  # on a thread: asyncio's server closes without saying why
+        connection, _ = listener.accept()
+        with connection.dup() as wire, suppress(ConnectionResetError):
+            with connection, pytest.raises(ssl.SSLError):
+                contexts[0].wrap_socket(connection, server_side=True)
+            while wire.recv(9999):  # closing before the request is read would be a reset, which may overtake the reason
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        refused = threads.submit(refuse)
+        response = asyncio.run(run(listener.getsockname()[1]))
+        refused.result(10)
+    assert (response.status, response.error) == (None, "tls_failed"), response.detail
 
 
 def test_a_server_that_does_not_speak_tls_is_a_failure_of_tls() -> None:

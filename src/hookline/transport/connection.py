@@ -7,6 +7,7 @@ few calls for each response, which is why a delivery costs a fraction of what a 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -89,6 +90,7 @@ class Connection(asyncio.Protocol):
         self._draining: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None]
         self._transport: asyncio.Transport | None = None
+        self._why_lost: Exception | None = None
 
     @property
     def reusable(self) -> bool:
@@ -108,7 +110,7 @@ class Connection(asyncio.Protocol):
         Raises Failed, and TimeoutError. Cancelling it closes the connection.
         """
         if self._transport is None:
-            raise Failed(Failure.DISCONNECTED, "the server closed the connection")
+            raise self._broken()
         self._exchange, self._reading_head = exchange, True
         self._head = self._unfinished = 0
         self._ended = self._loop.create_future()
@@ -139,12 +141,12 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        self._transport, self._why_lost = None, exc
         if (exchange := self._exchange) is None:
             return
         if self._until_close and not self._reading_head and exc is None:
             exchange.ended = exchange.complete = True
-        self._finish(Failed(Failure.DISCONNECTED, str(exc or "the server closed the connection too soon")))
+        self._finish(self._broken())
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), _BIT):
@@ -239,6 +241,12 @@ class Connection(asyncio.Protocol):
         if self._unfinished > self._limits.max_header:
             what = "a header line is" if self._reading_head else "the trailers or the head of a chunk are"
             self._end(_too_large(f"{what} longer than {self._limits.max_header} bytes"))
+
+    def _broken(self) -> Failed:
+        """What the loss of the connection stands for."""
+        # With TLS 1.3 a server refuses a client without a certificate when the handshake is over for the client.
+        failure = Failure.TLS_FAILED if isinstance(self._why_lost, ssl.SSLError) else Failure.DISCONNECTED
+        return Failed(failure, str(self._why_lost or "the server closed the connection too soon"))
 
     def _expire(self) -> None:
         self._end(TimeoutError())
