@@ -140,6 +140,36 @@ def test_an_answer_that_comes_before_the_request_was_sent_counts_and_costs_the_c
     assert (response.status, response.error) == (413, "")
 
 
+@pytest.mark.parametrize(
+    ("reply", "status", "error"),
+    [(b"", None, "disconnected"), (b"HTTP/1.1 413 Too Large\r\n\r\nno thanks", 413, "")],
+)
+def test_a_server_that_says_no_more_while_the_request_is_sent_is_not_waited_for(
+    reply: bytes, status: int | None, error: str
+) -> None:
+    async def run() -> Response:
+        async def stop_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(reply)
+                writer.write_eof()
+                await ended.wait()
+            finally:
+                writer.close()
+
+        ended = asyncio.Event()
+        server = await asyncio.start_server(stop_at_once, "127.0.0.1", 0, limit=1024)
+        async with server, Transport(LOOPBACK, SETTINGS) as transport:
+            port = server.sockets[0].getsockname()[1]
+            response = await transport.send(f"http://127.0.0.1:{port}/", {}, b"x" * 20_000_000)
+            ended.set()
+            return response
+
+    response = asyncio.run(run())
+    assert (response.status, response.error) == (status, error)
+    assert response.body == reply.partition(b"\r\n\r\n")[2]
+
+
 def test_a_server_that_wants_another_protocol_is_not_followed() -> None:
     server, responses = send_twice(
         say(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")

@@ -148,6 +148,10 @@ class Connection(asyncio.Protocol):
             exchange.ended = exchange.complete = True
         self._finish(self._broken())
 
+    def eof_received(self) -> None:
+        # Nothing more can come. The event loop would first send the rest of the request, which may never be read.
+        self.abort()
+
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), _BIT):
             self._read(data[start : start + _BIT])
