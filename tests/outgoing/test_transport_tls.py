@@ -116,6 +116,30 @@ def test_a_server_that_wants_a_certificate_of_ours_is_a_failure_of_tls(
     assert (response.status, response.error) == (None, "tls_failed"), response.detail
 
 
+def test_an_answer_that_comes_before_the_request_was_sent_costs_the_connection(contexts: Contexts) -> None:
+    async def run() -> Response:
+        async def answer_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+                await ended.wait()
+            finally:
+                writer.transport.abort()
+
+        ended = asyncio.Event()
+        server = await asyncio.start_server(answer_at_once, "127.0.0.1", 0, limit=1024, ssl=contexts[0])
+        names = Names(["127.0.0.1"])
+        async with server, Transport(LOOPBACK, SETTINGS, tls=contexts[1], resolver=names) as transport:
+            port = server.sockets[0].getsockname()[1]
+            response = await transport.send(f"https://hooks.example.com:{port}/", {}, b"x" * 20_000_000)
+            assert transport.idle == 0
+            ended.set()
+            return response
+
+    response = asyncio.run(run())
+    assert (response.status, response.error) == (413, "")
+
+
 def test_a_server_that_does_not_speak_tls_is_a_failure_of_tls() -> None:
     async def run() -> Response:
         async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -117,8 +117,12 @@ class Connection(asyncio.Protocol):
         if len(body) < 64 * 1024:  # one packet is worth a copy
             self._transport.write(request + body)
         else:
+            # The end apart: TLS tells nothing of what waits below it, but holds back what comes while much waits there.
+            # So as long as more than 64 kB are still to be sent, `reusable` sees the end in its buffer.
+            whole = memoryview(body)
             self._transport.write(request)
-            self._transport.write(body)
+            self._transport.write(whole[:-1])
+            self._transport.write(whole[-1:])
         # A timer of our own: `asyncio.timeout()` would cost as much as reading the response.
         expiry = self._loop.call_at(deadline, self._expire)
         try:
