@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -93,6 +94,28 @@ def test_what_a_server_says_unasked_is_not_taken_for_an_answer() -> None:
 
     server, responses = asyncio.run(run())
     assert [response.status for response in responses] == [200, 200]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("more", [b"HTTP/1.1 201 Forged\r\nContent-Length: 0\r\n\r\n", b""])
+def test_what_a_server_has_just_said_or_done_is_seen_before_the_connection_is_used(more: bytes) -> None:
+    async def run() -> tuple[Server, list[Response]]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+            writers.append(writer)
+            writer.write(OK)
+            return True
+
+        writers: list[asyncio.StreamWriter] = []
+        async with serve(answer) as server, Transport(LOOPBACK, SETTINGS) as transport:
+            first = await transport.send(server.url(), {}, b"")
+            # From here to the next request the event loop gets no turn in which it could read this.
+            wire = writers[0].get_extra_info("socket").dup()
+            with wire:
+                wire.sendall(more) if more else wire.shutdown(socket.SHUT_WR)
+            return server, [first, await transport.send(server.url(), {}, b"")]
+
+    server, responses = asyncio.run(run())
+    assert [(response.status, response.error) for response in responses] == [(200, "")] * 2
     assert server.connections == 2
 
 

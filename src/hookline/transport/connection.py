@@ -7,6 +7,7 @@ few calls for each response, which is why a delivery costs a fraction of what a 
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from dataclasses import dataclass, field
 from typing import cast
@@ -90,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._draining: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None]
         self._transport: asyncio.Transport | None = None
+        self._socket = select.poll()
         self._why_lost: Exception | None = None
 
     @property
@@ -103,6 +105,11 @@ class Connection(asyncio.Protocol):
             and not transport.is_closing()
             and not transport.get_write_buffer_size()  # answered before it had been told everything
         )
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing waits to be read: neither bytes that nobody asked for nor the end. Only while reusable."""
+        return not self._socket.poll(0)
 
     async def converse(self, request: bytes, body: bytes, exchange: Exchange, deadline: float) -> None:
         """Send a request and read its response into `exchange`, until `deadline` by the event loop's clock.
@@ -143,6 +150,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+        self._socket.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport, self._why_lost = None, exc
