@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hookline.core.addresses import AddressPolicy
+from hookline.transport.connection import Connection
 from hookline.transport.transport import Response, Transport, TransportSettings
 from tests.outgoing.transport_server import Names, Server, say, serve
 
@@ -138,6 +139,32 @@ def test_an_answer_that_comes_before_the_request_was_sent_costs_the_connection(c
 
     response = asyncio.run(run())
     assert (response.status, response.error) == (413, "")
+
+
+def test_a_request_that_is_cancelled_as_the_handshake_ends_harms_no_other(
+    contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> list[Response]:
+        made = Connection.connection_made
+
+        def made_and_cancelled(connection: Connection, transport: asyncio.BaseTransport) -> None:
+            made(connection, transport)
+            monkeypatch.undo()
+            task.cancel()
+
+        names = Names(["127.0.0.1"])
+        async with (
+            serve(tls=contexts[0]) as server,
+            Transport(LOOPBACK, SETTINGS, tls=contexts[1], resolver=names) as transport,
+        ):
+            url = server.url("hooks.example.com", scheme="https")
+            monkeypatch.setattr(Connection, "connection_made", made_and_cancelled)
+            task = asyncio.create_task(transport.send(url, {}, b""))
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return [await transport.send(url, {}, b"") for _ in range(3)]
+
+    assert [(response.status, response.error) for response in asyncio.run(run())] == [(200, "")] * 3
 
 
 def test_a_server_that_does_not_speak_tls_is_a_failure_of_tls() -> None:

@@ -71,16 +71,20 @@ class Dialer:
 
     async def _begin(self, sock: socket.socket, url: Url) -> Connection:
         """Speak TLS, where the URL says so, on a connected socket. Raises OSError, of which SSLError is one."""
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop, secure = asyncio.get_running_loop(), url.scheme == "https"
+        connection = self._make()
         try:
-            _, connection = await loop.create_connection(
-                self._make,
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.create_connection(
+                lambda: connection,
                 sock=sock,
                 ssl=self._context() if secure else None,
                 server_hostname=url.host if secure else None,
             )
         except BaseException:
+            # Before the socket: a handshake may have ended just now, and the event loop would go on with TLS on a
+            # descriptor that is somebody else's by then.
+            connection.abort()
             sock.close()
             raise
         return connection
