@@ -254,6 +254,34 @@ def test_connections_are_not_shared_between_hosts_or_schemes() -> None:
     assert hosts == [b"a.example.com", b"b.example.com", b"127.0.0.1"]
 
 
+def test_a_request_that_is_under_way_when_the_transport_is_closed_ends_well_and_leaves_no_connection() -> None:
+    async def run() -> tuple[Server, Response]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+            asked.set()
+            await closed.wait()
+            writer.write(OK)
+            await writer.drain()
+            assert await reader.read() == b""
+            gone.set()
+            return False
+
+        asked, closed, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        async with serve(answer) as server:
+            transport = Transport(LOOPBACK, SETTINGS)
+            task = asyncio.create_task(transport.send(server.url(), {}, b""))
+            await asked.wait()
+            await transport.close()
+            closed.set()
+            response = await task
+            await gone.wait()
+            assert transport.idle == 0
+            return server, response
+
+    server, response = asyncio.run(run())
+    assert (response.status, response.error) == (200, "")
+    assert server.connections == 1
+
+
 def test_a_hundred_requests_at_once_share_what_connections_there_are() -> None:
     async def run() -> tuple[Server, int]:
         async with serve() as server, Transport(LOOPBACK, SETTINGS) as transport:

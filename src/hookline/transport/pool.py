@@ -22,6 +22,7 @@ class Pool:
         #: In the order in which they came: where each is, and since when.
         self._waiting: dict[Connection, tuple[Origin, float]] = {}
         self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -45,7 +46,7 @@ class Pool:
 
     def give(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for the next request, if one can be sent on it; otherwise close it."""
-        if not connection.reusable:
+        if self._closed or not connection.reusable:
             connection.abort()
             return
         self._by_origin[origin].append(connection)
@@ -56,6 +57,8 @@ class Pool:
             self._sweep = self._loop.call_later(self._seconds, self._close_old)
 
     def close(self) -> None:
+        """Close all that wait, and from now on what is given, too."""
+        self._closed = True
         for connection in list(self._waiting):
             self._close(connection)
         if self._sweep is not None:

@@ -135,7 +135,7 @@ class Transport:
         return len(self._pool) if self._pool is not None else 0
 
     async def close(self) -> None:
-        """Close the idle connections; nothing may be under way."""
+        """Close the idle connections. What is under way goes on, and its connections are closed when it ends."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -189,13 +189,14 @@ class Transport:
         deadline = asyncio.get_running_loop().time() + self._settings.deadline
         if self._pool is None:
             self._pool = Pool(self._settings.keep_alive, self._settings.idle_connections)
+        pool = self._pool  # which may be closed before the request ends
         origin: Origin = (url.scheme, url.host, url.port)
-        connection = self._pool.take(origin)
+        connection = pool.take(origin)
         if connection is None:
             async with asyncio.timeout_at(deadline):
                 connection = await self._dialer.connect(url)
         await connection.converse(request, body, exchange, deadline)
-        self._pool.give(origin, connection)
+        pool.give(origin, connection)
 
 
 def write_request(method: str, url: Url, headers: Mapping[str, str], body: bytes | None) -> bytes:
