@@ -63,6 +63,18 @@ def test_the_request_carries_the_exact_bytes_and_no_surprises() -> None:
     assert response.header("content-length") == "2"
 
 
+def test_a_header_that_the_caller_gives_is_not_sent_twice() -> None:
+    async def run() -> bytes:
+        headers = {"user-agent": "Shop/1", "ACCEPT": "text/plain", "Content-type": "text/x-test"}
+        async with serve() as server, Transport(LOOPBACK, SETTINGS) as transport:
+            await transport.send(server.url(), headers, b"")
+            return server.requests[0]
+
+    lines = [line.lower() for line in asyncio.run(run()).splitlines()]
+    for name, value in [(b"user-agent", b"shop/1"), (b"accept", b"text/plain"), (b"content-type", b"text/x-test")]:
+        assert [line for line in lines if line.startswith(name + b":")] == [name + b": " + value]
+
+
 def test_path_and_query_arrive_as_they_were_written() -> None:
     async def run() -> bytes:
         async with serve() as server, Transport(LOOPBACK, SETTINGS) as transport:
