@@ -241,9 +241,7 @@ class Connection(asyncio.Protocol):
         self._finish()
 
     def _measure(self, data: bytes) -> None:
-        """The parser tells a header when it is complete. This bounds one that never is, and heads and trailers
-        that never end.
-        """
+        """The parser tells a header when it is complete. This bounds one that never is, and what never ends."""
         if self._reading_head:
             self._head += len(data)
             if self._head > self._limits.max_head:
