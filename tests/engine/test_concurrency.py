@@ -8,14 +8,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from uuid import UUID
 
-from django.db import connection, connections
+import pytest
+from django.db import close_old_connections, connection, connections
 
+from hookline.engine.binary import transaction_in_one_go
 from hookline.engine.claim import claim, release_expired, settle
 from hookline.engine.insert import insert_new
-from hookline.engine.job import Settlement, State
+from hookline.engine.job import Job, Settlement, State
 from hookline.incoming.models import Event
 from tests.engine.other_processes import databases_as_json
 from tests.engine.rows import Jobs, make_source
@@ -144,3 +147,29 @@ def test_a_row_that_repeats_within_one_insert_is_there_once(transactional_db: No
     assert len(insert_new(rows, unique=("source_id", "dedup_key"))) == 1
     assert Event.objects.count() == 1
     assert connection.in_atomic_block is False
+
+
+@pytest.mark.parametrize("scope", [lambda _: nullcontext(), transaction_in_one_go])
+def test_a_claim_checks_the_health_of_its_connection_where_django_would(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, scope: Callable[[type[Job]], AbstractContextManager[None]]
+) -> None:
+    if connection.vendor != "postgresql":
+        return  # SQLite has no server that could close it
+    jobs.add(jobs.lane(), 1)
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "CONN_HEALTH_CHECKS", True)
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+
+    def terminate(_: int) -> None:
+        with connection.cursor() as cursor:  # this thread's own
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+            assert cursor.fetchone() == (True,)
+
+    in_threads(1, terminate)
+    close_old_connections()
+    with scope(jobs.model):
+        assert len(claim(jobs.model, 10, lease=60)) == 1
+    connection.close()  # the next test's is not checked

@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 
 import pytest
-from django.db import OperationalError
+from django.db import Error, InterfaceError, OperationalError
 
 from hookline.engine import claim as engine
 from hookline.engine.claim import release_expired, settle
@@ -89,15 +89,16 @@ def test_what_is_given_back_is_due_at_once_and_leaves_the_desk(jobs: Jobs) -> No
     assert len(desk.take(1)) == 1
 
 
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
 def test_what_cannot_be_given_back_leaves_the_desk_for_its_lease_to_run_out(
-    jobs: Jobs, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: type[Error]
 ) -> None:
     desk = make_desk(jobs)
     jobs.add(jobs.lane(), 1)
     (job,) = desk.take(1)
 
     def fail(results: object) -> None:
-        raise OperationalError("the server is away")
+        raise kind("the server is away")
 
     monkeypatch.setattr(engine, "settle", fail)
     desk.give_back([(job, Settlement.give_back(0))])

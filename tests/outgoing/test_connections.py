@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -96,6 +97,28 @@ def test_what_a_server_says_unasked_is_not_taken_for_an_answer() -> None:
     assert server.connections == 2
 
 
+@pytest.mark.parametrize("more", [b"HTTP/1.1 201 Forged\r\nContent-Length: 0\r\n\r\n", b""])
+def test_what_a_server_has_just_said_or_done_is_seen_before_the_connection_is_used(more: bytes) -> None:
+    async def run() -> tuple[Server, list[Response]]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+            writers.append(writer)
+            writer.write(OK)
+            return True
+
+        writers: list[asyncio.StreamWriter] = []
+        async with serve(answer) as server, Transport(LOOPBACK, SETTINGS) as transport:
+            first = await transport.send(server.url(), {}, b"")
+            # From here to the next request the event loop gets no turn in which it could read this.
+            wire = writers[0].get_extra_info("socket").dup()
+            with wire:
+                wire.sendall(more) if more else wire.shutdown(socket.SHUT_WR)
+            return server, [first, await transport.send(server.url(), {}, b"")]
+
+    server, responses = asyncio.run(run())
+    assert [(response.status, response.error) for response in responses] == [(200, "")] * 2
+    assert server.connections == 2
+
+
 def test_a_connection_that_the_server_closed_meanwhile_is_not_used() -> None:
     async def run() -> tuple[Server, list[Response]]:
         closed = asyncio.Event()
@@ -138,6 +161,36 @@ def test_an_answer_that_comes_before_the_request_was_sent_counts_and_costs_the_c
 
     response = asyncio.run(run())
     assert (response.status, response.error) == (413, "")
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "error"),
+    [(b"", None, "disconnected"), (b"HTTP/1.1 413 Too Large\r\n\r\nno thanks", 413, "")],
+)
+def test_a_server_that_says_no_more_while_the_request_is_sent_is_not_waited_for(
+    reply: bytes, status: int | None, error: str
+) -> None:
+    async def run() -> Response:
+        async def stop_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(reply)
+                writer.write_eof()
+                await ended.wait()
+            finally:
+                writer.close()
+
+        ended = asyncio.Event()
+        server = await asyncio.start_server(stop_at_once, "127.0.0.1", 0, limit=1024)
+        async with server, Transport(LOOPBACK, SETTINGS) as transport:
+            port = server.sockets[0].getsockname()[1]
+            response = await transport.send(f"http://127.0.0.1:{port}/", {}, b"x" * 20_000_000)
+            ended.set()
+            return response
+
+    response = asyncio.run(run())
+    assert (response.status, response.error) == (status, error)
+    assert response.body == reply.partition(b"\r\n\r\n")[2]
 
 
 def test_a_server_that_wants_another_protocol_is_not_followed() -> None:
@@ -199,6 +252,34 @@ def test_connections_are_not_shared_between_hosts_or_schemes() -> None:
     assert server.connections == 3
     hosts = [request.split(b"Host: ")[1].split(b":")[0] for request in server.requests]
     assert hosts == [b"a.example.com", b"b.example.com", b"127.0.0.1"]
+
+
+def test_a_request_that_is_under_way_when_the_transport_is_closed_ends_well_and_leaves_no_connection() -> None:
+    async def run() -> tuple[Server, Response]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+            asked.set()
+            await closed.wait()
+            writer.write(OK)
+            await writer.drain()
+            assert await reader.read() == b""
+            gone.set()
+            return False
+
+        asked, closed, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        async with serve(answer) as server:
+            transport = Transport(LOOPBACK, SETTINGS)
+            task = asyncio.create_task(transport.send(server.url(), {}, b""))
+            await asked.wait()
+            await transport.close()
+            closed.set()
+            response = await task
+            await gone.wait()
+            assert transport.idle == 0
+            return server, response
+
+    server, response = asyncio.run(run())
+    assert (response.status, response.error) == (200, "")
+    assert server.connections == 1
 
 
 def test_a_hundred_requests_at_once_share_what_connections_there_are() -> None:

@@ -19,7 +19,7 @@ import pytest
 from hookline.core.addresses import AddressPolicy
 from hookline.core.url import Url
 from hookline.transport.transport import Response, Transport, TransportSettings
-from tests.outgoing.transport_server import Names, Server, say, serve
+from tests.outgoing.transport_server import OK, Names, Server, say, serve
 
 SETTINGS = TransportSettings(deadline=5)
 LOOPBACK = AddressPolicy.parse(["127.0.0.0/8", "::1/128"])
@@ -146,6 +146,26 @@ def test_of_several_addresses_only_the_allowed_one_is_connected_to() -> None:
 
     outside, inside, response = asyncio.run(run())
     assert (outside, inside, response.status) == (1, 0, 200)
+
+
+@pytest.mark.parametrize(("scheme", "error"), [("http", "connect_failed"), ("https", "tls_failed")])
+def test_of_several_addresses_the_failure_of_the_allowed_one_is_what_counts(scheme: str, error: str) -> None:
+    policy = AddressPolicy.parse(["127.0.0.2/32"])
+
+    async def run() -> Response:
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(OK)
+            writer.close()
+
+        server = await asyncio.start_server(hang_up, "127.0.0.2", 0)
+        port = server.sockets[0].getsockname()[1]
+        if scheme == "http":
+            server.close()  # nobody listens there any more
+        async with server, Transport(policy, SETTINGS, resolver=Names(["10.0.0.1", "127.0.0.2", "::1"])) as transport:
+            return await transport.send(f"{scheme}://hooks.example.com:{port}/", {}, b"{}")
+
+    response = asyncio.run(run())
+    assert (response.status, response.error) == (None, error), response.detail
 
 
 def test_a_name_that_changes_its_answer_is_not_followed_inside() -> None:

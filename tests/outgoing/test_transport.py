@@ -63,6 +63,18 @@ def test_the_request_carries_the_exact_bytes_and_no_surprises() -> None:
     assert response.header("content-length") == "2"
 
 
+def test_a_header_that_the_caller_gives_is_not_sent_twice() -> None:
+    async def run() -> bytes:
+        headers = {"user-agent": "Shop/1", "ACCEPT": "text/plain", "Content-type": "text/x-test"}
+        async with serve() as server, Transport(LOOPBACK, SETTINGS) as transport:
+            await transport.send(server.url(), headers, b"")
+            return server.requests[0]
+
+    lines = [line.lower() for line in asyncio.run(run()).splitlines()]
+    for name, value in [(b"user-agent", b"shop/1"), (b"accept", b"text/plain"), (b"content-type", b"text/x-test")]:
+        assert [line for line in lines if line.startswith(name + b":")] == [name + b": " + value]
+
+
 def test_path_and_query_arrive_as_they_were_written() -> None:
     async def run() -> bytes:
         async with serve() as server, Transport(LOOPBACK, SETTINGS) as transport:
@@ -154,14 +166,30 @@ def test_one_deadline_covers_headers_that_drip() -> None:
     assert (response.status, response.error, response.detail) == (None, "timeout", "no response within 0.6 seconds")
 
 
-def test_one_deadline_covers_a_server_that_says_continue_for_ever() -> None:
+@pytest.mark.parametrize(
+    ("start", "endless"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+        (b"", b"\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: a", b"\r\n b"),  # RFC 9112 section 5.2
+    ],
+)
+def test_a_head_that_never_ends_is_given_up(start: bytes, endless: bytes) -> None:
     async def repeat(writer: asyncio.StreamWriter) -> None:
+        writer.write(start)
         while True:
-            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            writer.write(endless * 1000)
             await writer.drain()
             await asyncio.sleep(0)
 
-    assert deliver_once(answering(repeat), IMPATIENT).error == "timeout"
+    response = deliver_once(answering(repeat))
+    assert (response.status, response.body, response.error) == (None, b"", "headers_too_large")
+
+
+def test_a_head_of_many_headers_is_too_large_even_when_it_comes_at_once() -> None:
+    head = b"HTTP/1.1 200 OK\r\n" + b"X: %s\r\n" % (b"y" * 1000) * 50 + b"Content-Length: 0\r\n\r\n"
+    assert deliver_once(say(head)).error == "headers_too_large"
 
 
 def test_one_deadline_covers_the_look_up_of_the_name() -> None:
@@ -177,7 +205,7 @@ def test_one_deadline_covers_the_look_up_of_the_name() -> None:
     assert asyncio.run(run()).error == "timeout"
 
 
-@pytest.mark.parametrize("endless", [b"X-More: y\r\n", b"X-More: " + b"y" * 100, b"1;extension"])
+@pytest.mark.parametrize("endless", [b"X: y\r\n", b"X: y\r\n z\r\n", b"X: " + b"y" * 100, b"1;extension"])
 def test_what_comes_behind_a_body_is_bounded_too(endless: bytes) -> None:
     async def flood(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
@@ -204,6 +232,8 @@ def test_what_comes_behind_a_body_is_bounded_too(endless: bytes) -> None:
         (b"SSH-2.0-OpenSSH_9.2\r\n", None, "bad_response"),
         (b"\x16\x03\x01\x02\x00", None, "bad_response"),
         (b"HTTP/1.1 2OO OK\r\n\r\n", None, "bad_response"),
+        (b"HTTP/1.1 050 OK\r\nContent-Length: 2\r\n\r\nok", None, "bad_response"),
+        (b"HTTP/1.1 000 OK\r\nContent-Length: 2\r\n\r\nok" + OK, None, "bad_response"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", None, "bad_response"),
         (b"HTTP/1.1 200 " + b"x" * 10_000 + b"\r\n\r\n", None, "headers_too_large"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000 + b"\r\n\r\n", None, "headers_too_large"),
@@ -215,6 +245,7 @@ def test_a_broken_response_has_a_name(reply: bytes, status: int | None, error: s
     response = deliver_once(say(reply, stay=False))
     assert (response.status, response.error) == (status, error), response.detail
     assert response.detail
+    assert response.body == b"" or response.status is not None
 
 
 def test_a_name_without_an_address_and_a_port_without_a_server_have_names() -> None:
@@ -263,6 +294,11 @@ def test_cookies_are_not_kept() -> None:
 def test_response_headers_keep_every_value_and_lose_control_characters() -> None:
     response = deliver_once(say(b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: caf\xe9\t\r\nContent-Length: 0\r\n\r\n"))
     assert response.headers["x-a"] == ("1", "café")
+
+
+def test_a_folded_header_is_one_value() -> None:  # RFC 9112 section 5.2: a fold is replaced by spaces
+    response = deliver_once(say(b"HTTP/1.1 200 OK\r\nX-A: 1,\r\n  2\r\nX-B: 3\r\nContent-Length: 0\r\n\r\n"))
+    assert (response.header("x-a"), response.header("x-b")) == ("1,  2", "3")
 
 
 def test_a_body_above_a_megabyte_is_sent_whole() -> None:

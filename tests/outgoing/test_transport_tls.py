@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hookline.core.addresses import AddressPolicy
+from hookline.transport.connection import Connection
 from hookline.transport.transport import Response, Transport, TransportSettings
 from tests.outgoing.transport_server import Names, Server, say, serve
 
@@ -23,8 +27,8 @@ Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 
 
 @pytest.fixture(scope="module")
-def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
-    """For a server with a self-signed certificate for hooks.example.com, and for a client that trusts it."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Has a self-signed certificate for hooks.example.com, and its key."""
     folder: Path = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.com")])
@@ -45,6 +49,12 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
     (folder / "key.pem").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
+    return folder
+
+
+@pytest.fixture
+def contexts(folder: Path) -> Contexts:
+    """For a server with that certificate, and for a client that trusts it."""
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return server, ssl.create_default_context(cafile=str(folder / "cert.pem"))
@@ -79,6 +89,82 @@ def test_a_certificate_that_the_system_does_not_trust_is_refused(contexts: Conte
     server, response = deliver(contexts[0], None, "hooks.example.com")
     assert (response.status, response.error, server.requests) == (None, "tls_failed", [])
     assert "certificate verify failed" in response.detail
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_certificate_of_ours_is_a_failure_of_tls(
+    contexts: Contexts, version: ssl.TLSVersion
+) -> None:
+    contexts[0].verify_mode = ssl.CERT_REQUIRED
+    contexts[0].minimum_version = contexts[0].maximum_version = version
+
+    async def run(port: int) -> Response:
+        async with Transport(LOOPBACK, SETTINGS, tls=contexts[1], resolver=Names(["127.0.0.1"])) as transport:
+            return await transport.send(f"https://hooks.example.com:{port}/", {}, b"{}")
+
+    def refuse() -> None:  # on a thread: asyncio's server closes without saying why
+        connection, _ = listener.accept()
+        with connection.dup() as wire, suppress(ConnectionResetError):
+            with connection, pytest.raises(ssl.SSLError):
+                contexts[0].wrap_socket(connection, server_side=True)
+            while wire.recv(9999):  # closing before the request is read would be a reset, which may overtake the reason
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        refused = threads.submit(refuse)
+        response = asyncio.run(run(listener.getsockname()[1]))
+        refused.result(10)
+    assert (response.status, response.error) == (None, "tls_failed"), response.detail
+
+
+def test_an_answer_that_comes_before_the_request_was_sent_costs_the_connection(contexts: Contexts) -> None:
+    async def run() -> Response:
+        async def answer_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+                await ended.wait()
+            finally:
+                writer.transport.abort()
+
+        ended = asyncio.Event()
+        server = await asyncio.start_server(answer_at_once, "127.0.0.1", 0, limit=1024, ssl=contexts[0])
+        names = Names(["127.0.0.1"])
+        async with server, Transport(LOOPBACK, SETTINGS, tls=contexts[1], resolver=names) as transport:
+            port = server.sockets[0].getsockname()[1]
+            response = await transport.send(f"https://hooks.example.com:{port}/", {}, b"x" * 20_000_000)
+            assert transport.idle == 0
+            ended.set()
+            return response
+
+    response = asyncio.run(run())
+    assert (response.status, response.error) == (413, "")
+
+
+def test_a_request_that_is_cancelled_as_the_handshake_ends_harms_no_other(
+    contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> list[Response]:
+        made = Connection.connection_made
+
+        def made_and_cancelled(connection: Connection, transport: asyncio.BaseTransport) -> None:
+            made(connection, transport)
+            monkeypatch.undo()
+            task.cancel()
+
+        names = Names(["127.0.0.1"])
+        async with (
+            serve(tls=contexts[0]) as server,
+            Transport(LOOPBACK, SETTINGS, tls=contexts[1], resolver=names) as transport,
+        ):
+            url = server.url("hooks.example.com", scheme="https")
+            monkeypatch.setattr(Connection, "connection_made", made_and_cancelled)
+            task = asyncio.create_task(transport.send(url, {}, b""))
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return [await transport.send(url, {}, b"") for _ in range(3)]
+
+    assert [(response.status, response.error) for response in asyncio.run(run())] == [(200, "")] * 3
 
 
 def test_a_server_that_does_not_speak_tls_is_a_failure_of_tls() -> None:

@@ -19,7 +19,7 @@ class Failure(StrEnum):
 
     DNS_FAILED = "dns_failed"  # the name has no address, or the resolver did not answer
     CONNECT_FAILED = "connect_failed"  # no connection: refused, unreachable
-    TLS_FAILED = "tls_failed"  # the certificate is not valid for this name, or the handshake failed
+    TLS_FAILED = "tls_failed"  # the certificate is not valid for this name, or TLS itself broke, then or later
     TIMEOUT = "timeout"  # the deadline passed, at whatever step
     DISCONNECTED = "disconnected"  # the connection broke before the response was complete
     BAD_RESPONSE = "bad_response"  # what came back is not HTTP

@@ -34,7 +34,7 @@ def transaction_in_one_go(model: type[models.Model]) -> Iterator[None]:
         with transaction.atomic(using=connection.alias):
             yield
         return
-    connection.ensure_connection()
+    _connect(connection)
     with connection.wrap_database_errors, connection.connection.pipeline():
         yield
 
@@ -64,7 +64,13 @@ def fetch_ids(connection: BaseDatabaseWrapper, sql: str, columns: Sequence[Seque
 def _run(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> Any:
     import psycopg
 
-    connection.ensure_connection()
+    _connect(connection)
     connection.validate_no_broken_transaction()  # as Django's cursor does: what is written here would be rolled back
     with connection.wrap_database_errors:
         return psycopg.Cursor(connection.connection).execute(sql, params, binary=True)
+
+
+def _connect(connection: BaseDatabaseWrapper) -> None:
+    """As Django's cursor does. With CONN_HEALTH_CHECKS the server may have closed the connection since it was used."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()

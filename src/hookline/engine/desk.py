@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import Error
 
 from hookline.engine import claim as engine
 from hookline.engine.job import Job, Settlement
@@ -98,7 +98,7 @@ class Desk(Generic[J]):
         """Return jobs that were claimed but not begun."""
         try:
             engine.settle(jobs)
-        except DatabaseError:
+        except Error:  # InterfaceError, too, which is no DatabaseError
             logger.exception("cannot give back %d jobs; their leases will run out", len(jobs))
         for job, _ in jobs:
             self.done(job)

@@ -54,6 +54,10 @@ class Endpoint(Lane):
     def __str__(self) -> str:
         return self.description or self.url
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: not the signer, which holds secrets in the clear and is bound to this process."""
+        return {**super().__getstate__(), "_signer": None}
+
     @property
     def secrets(self) -> SecretRing:
         return SecretRing.load(self.encrypted_secrets)

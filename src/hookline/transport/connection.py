@@ -7,6 +7,8 @@ few calls for each response, which is why a delivery costs a fraction of what a 
 from __future__ import annotations
 
 import asyncio
+import select
+import ssl
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -28,6 +30,14 @@ class Limits:
     #: One header line; real ones (Content-Security-Policy) come near 8 kB. And how many of them.
     max_header: int = 8190
     max_headers: int = 100
+    #: All that comes before the body, with informational responses (1xx), empty lines and folded lines. Twice what
+    #: Node.js reads, and little enough for httptools, which copies what it has of a header with every line that is
+    #: folded: 32 kB of those take it 2 ms, 256 kB half a second.
+    max_head: int = 32 * 1024
+
+
+#: What comes is read in bits of so many bytes, and measured after each. An event loop may bring 256 kB at once.
+_BIT = 8 * 1024
 
 
 @dataclass(slots=True)
@@ -52,10 +62,6 @@ class Exchange:
         return self.status is not None and (self.dropped > 0 or not self.ended)
 
 
-class _Unwanted(Exception):
-    """Something in the response that ends it; the text says what."""
-
-
 class Connection(asyncio.Protocol):
     """Carries requests, and reads the responses within limits. Closes itself after anything out of order."""
 
@@ -63,14 +69,17 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
-        # As aiohttp and Node.js read responses: a control character in a header, a bare LF or a space behind the size
-        # of a chunk are a server's bad manners, and its answer still counts. Nobody else's requests share the
-        # connection, so nothing can be smuggled into them.
+        # A control character in a header, a folded line, a bare LF or a space behind the size of a chunk are a server's
+        # bad manners, and its answer still counts: a webhook that arrived must not be repeated for them. aiohttp reads
+        # as much, but for NUL; Node.js is strict. Nobody else's requests share the connection, so nothing can be
+        # smuggled into them.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
         self._exchange: Exchange | None = None
         self._pairs: list[tuple[bytes, bytes]] = []
+        #: Bytes that came before the body of this exchange.
+        self._head = 0
         #: Bytes of a line that is not complete yet or, behind the head, since there was anything of the body.
         self._unfinished = 0
         #: The head was completed, or there was something of the body, in what was read last.
@@ -82,6 +91,8 @@ class Connection(asyncio.Protocol):
         self._draining: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[None]
         self._transport: asyncio.Transport | None = None
+        self._socket = select.poll()
+        self._why_lost: Exception | None = None
 
     @property
     def reusable(self) -> bool:
@@ -95,20 +106,30 @@ class Connection(asyncio.Protocol):
             and not transport.get_write_buffer_size()  # answered before it had been told everything
         )
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing waits to be read: neither bytes that nobody asked for nor the end. Only while reusable."""
+        return not self._socket.poll(0)
+
     async def converse(self, request: bytes, body: bytes, exchange: Exchange, deadline: float) -> None:
         """Send a request and read its response into `exchange`, until `deadline` by the event loop's clock.
 
         Raises Failed, and TimeoutError. Cancelling it closes the connection.
         """
         if self._transport is None:
-            raise Failed(Failure.DISCONNECTED, "the server closed the connection")
-        self._exchange, self._reading_head, self._unfinished = exchange, True, 0
+            raise self._broken()
+        self._exchange, self._reading_head = exchange, True
+        self._head = self._unfinished = 0
         self._ended = self._loop.create_future()
         if len(body) < 64 * 1024:  # one packet is worth a copy
             self._transport.write(request + body)
         else:
+            # The end apart: TLS tells nothing of what waits below it, but holds back what comes while much waits there.
+            # So as long as more than 64 kB are still to be sent, `reusable` sees the end in its buffer.
+            whole = memoryview(body)
             self._transport.write(request)
-            self._transport.write(body)
+            self._transport.write(whole[:-1])
+            self._transport.write(whole[-1:])
         # A timer of our own: `asyncio.timeout()` would cost as much as reading the response.
         expiry = self._loop.call_at(deadline, self._expire)
         try:
@@ -129,17 +150,27 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
+        self._socket.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        self._transport, self._why_lost = None, exc
         if (exchange := self._exchange) is None:
             return
         if self._until_close and not self._reading_head and exc is None:
             exchange.ended = exchange.complete = True
-        self._finish(Failed(Failure.DISCONNECTED, str(exc or "the server closed the connection too soon")))
+        self._finish(self._broken())
+
+    def eof_received(self) -> None:
+        # Nothing more can come. The event loop would first send the rest of the request, which may never be read.
+        self.abort()
 
     def data_received(self, data: bytes) -> None:
+        for start in range(0, len(data), _BIT):
+            self._read(data[start : start + _BIT])
+
+    def _read(self, data: bytes) -> None:
         if self._exchange is None:  # nobody asked
+            self._keep_alive = False
             self.abort()
             return
         try:
@@ -147,36 +178,38 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._end(Failed(Failure.BAD_RESPONSE, "the server changed the protocol, which nobody asked for"))
         except httptools.HttpParserCallbackError as error:
-            self._end(Failed(Failure.HEADERS_TOO_LARGE, str(error.__context__)))
+            self._end(cast("Failed", error.__context__))
         except httptools.HttpParserError as error:
             self._end(Failed(Failure.BAD_RESPONSE, f"the response is not HTTP: {error}"))
         else:
             if self._exchange is not None:
                 self._measure(data)
 
-    # What the parser calls. What they raise ends the response.
+    # What the parser calls. Raising Failed ends the response.
 
     def on_message_begin(self) -> None:
         if self._exchange is None:
             self._keep_alive = False  # a second response to one request: no later request may get it for its own
-            raise _Unwanted("the server sent more than one response")
+            raise Failed(Failure.BAD_RESPONSE, "the server sent more than one response")
         self._pairs = []
 
     def on_status(self, reason: bytes) -> None:
         if len(reason) > self._limits.max_header:
-            raise _Unwanted(f"the status line is longer than {self._limits.max_header} bytes")
+            raise _too_large(f"the status line is longer than {self._limits.max_header} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._reading_head:
             return  # a trailer
         if len(name) + len(value) > self._limits.max_header:
-            raise _Unwanted(f"a header line is longer than {self._limits.max_header} bytes")
+            raise _too_large(f"a header line is longer than {self._limits.max_header} bytes")
         if len(self._pairs) == self._limits.max_headers:
-            raise _Unwanted(f"there are more than {self._limits.max_headers} headers")
+            raise _too_large(f"there are more than {self._limits.max_headers} headers")
         self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:
         exchange, status = self._exchange, self._parser.get_status_code()
+        if status < 100:
+            raise Failed(Failure.BAD_RESPONSE, f"{status:03} is not a status (RFC 9110 section 15)")
         if exchange is None or status < 200:
             return  # RFC 9110 section 15.2: the response itself is still to come
         exchange.status = status
@@ -208,7 +241,12 @@ class Connection(asyncio.Protocol):
         self._finish()
 
     def _measure(self, data: bytes) -> None:
-        """The parser tells a line when it is complete. This bounds one that never is, and trailers that never end."""
+        """The parser tells a header when it is complete. This bounds one that never is, and what never ends."""
+        if self._reading_head:
+            self._head += len(data)
+            if self._head > self._limits.max_head:
+                self._end(_too_large(f"what comes before the body is longer than {self._limits.max_head} bytes"))
+                return
         if self._moved:
             self._unfinished, self._moved = 0, False
             return
@@ -216,7 +254,13 @@ class Connection(asyncio.Protocol):
         self._unfinished = self._unfinished + len(data) if at < 0 else len(data) - at - 1
         if self._unfinished > self._limits.max_header:
             what = "a header line is" if self._reading_head else "the trailers or the head of a chunk are"
-            self._end(Failed(Failure.HEADERS_TOO_LARGE, f"{what} longer than {self._limits.max_header} bytes"))
+            self._end(_too_large(f"{what} longer than {self._limits.max_header} bytes"))
+
+    def _broken(self) -> Failed:
+        """What the loss of the connection stands for."""
+        # With TLS 1.3 a server refuses a client without a certificate when the handshake is over for the client.
+        failure = Failure.TLS_FAILED if isinstance(self._why_lost, ssl.SSLError) else Failure.DISCONNECTED
+        return Failed(failure, str(self._why_lost or "the server closed the connection too soon"))
 
     def _expire(self) -> None:
         self._end(TimeoutError())
@@ -247,6 +291,10 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         self._finish(error)
         self.abort()
+
+
+def _too_large(detail: str) -> Failed:
+    return Failed(Failure.HEADERS_TOO_LARGE, detail)
 
 
 def _is_chunked(headers: Headers) -> bool:

@@ -45,7 +45,7 @@ class Dialer:
     async def connect(self, url: Url) -> Connection:
         """A new connection to the host of the URL. Raises Failed."""
         addresses = await self._addresses(url)
-        refused: list[Refused] = []
+        refused: list[str] = []
 
         def guard(target: Any) -> socket.socket:
             """Make the socket for one connection, or refuse. `target` is what the socket will be connected to."""
@@ -53,8 +53,8 @@ class Dialer:
             try:
                 self._policy.check_address(str(address[0]), plain_http=url.scheme == "http")
             except AddressRefused as error:
-                refused.append(Refused(str(error)))
-                raise refused[-1] from None
+                refused.append(str(error))
+                raise Refused(str(error)) from None
             return socket.socket(family, kind, protocol)
 
         try:
@@ -65,22 +65,28 @@ class Dialer:
             )
             return await self._begin(sock, url)
         except OSError as error:
-            raise failed_to_connect(error, url.host, refused) from error
+            if len(refused) == len(addresses):
+                raise Failed(Failure.ADDRESS_REFUSED, refused[0]) from error
+            raise failed_to_connect(error, url.host) from error
         except (RuntimeError, ValueError) as error:  # uvloop's, now and then, where others raise an OSError
             raise Failed(Failure.CONNECT_FAILED, f"{url.host}: {error}") from error
 
     async def _begin(self, sock: socket.socket, url: Url) -> Connection:
         """Speak TLS, where the URL says so, on a connected socket. Raises OSError, of which SSLError is one."""
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop, secure = asyncio.get_running_loop(), url.scheme == "https"
+        connection = self._make()
         try:
-            _, connection = await loop.create_connection(
-                self._make,
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.create_connection(
+                lambda: connection,
                 sock=sock,
                 ssl=self._context() if secure else None,
                 server_hostname=url.host if secure else None,
             )
         except BaseException:
+            # Before the socket: a handshake may have ended just now, and the event loop would go on with TLS on a
+            # descriptor that is somebody else's by then.
+            connection.abort()
             sock.close()
             raise
         return connection

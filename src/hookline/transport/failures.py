@@ -24,10 +24,8 @@ class Refused(AddressRefused, OSError):
     """
 
 
-def failed_to_connect(error: OSError, host: str, refused: list[Refused]) -> Failed:
+def failed_to_connect(error: OSError, host: str) -> Failed:
     """What an error of the operating system or of TLS, while a connection was made, stands for."""
-    if refused:
-        return Failed(Failure.ADDRESS_REFUSED, str(refused[0]))
     text = error.strerror or str(error) or type(error).__name__
     if isinstance(error, ssl.SSLError):
         return Failed(Failure.TLS_FAILED, f"{host}: {error}")

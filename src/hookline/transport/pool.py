@@ -19,9 +19,10 @@ class Pool:
         self._most = most
         self._loop = asyncio.get_running_loop()
         self._by_origin: defaultdict[Origin, list[Connection]] = defaultdict(list)
-        #: In the order in which they came: where each is, and until when.
+        #: In the order in which they came: where each is, and since when.
         self._waiting: dict[Connection, tuple[Origin, float]] = {}
         self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -31,27 +32,33 @@ class Pool:
         connections = self._by_origin.get(origin)
         while connections:
             connection = connections.pop()
-            _, end = self._waiting.pop(connection)
+            _, since = self._waiting.pop(connection)
             if not connections:
                 del self._by_origin[origin]
-            if connection.reusable and self._loop.time() < end:
+            now = self._loop.time()
+            # uvloop's clock counts milliseconds and stands still for a turn of the loop. So a connection that is given
+            # back and taken again at once, as under load, is not looked at, which would be a tenth of a request's cost:
+            # its answer was read just now.
+            if connection.reusable and now < since + self._seconds and (now == since or connection.silent):
                 return connection
             connection.abort()
         return None
 
     def give(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for the next request, if one can be sent on it; otherwise close it."""
-        if not connection.reusable:
+        if self._closed or not connection.reusable:
             connection.abort()
             return
         self._by_origin[origin].append(connection)
-        self._waiting[connection] = origin, self._loop.time() + self._seconds
+        self._waiting[connection] = origin, self._loop.time()
         if len(self._waiting) > self._most:
             self._close(next(iter(self._waiting)))
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._seconds, self._close_old)
 
     def close(self) -> None:
+        """Close all that wait, and from now on what is given, too."""
+        self._closed = True
         for connection in list(self._waiting):
             self._close(connection)
         if self._sweep is not None:
@@ -60,14 +67,14 @@ class Pool:
 
     def _close_old(self) -> None:
         now = self._loop.time()
-        for connection, (_, end) in list(self._waiting.items()):
-            if end > now and connection.reusable:
+        for connection, (_, since) in list(self._waiting.items()):
+            if now < since + self._seconds and connection.reusable:
                 break
             self._close(connection)
         self._sweep = None
         if self._waiting:
-            _, end = next(iter(self._waiting.values()))
-            self._sweep = self._loop.call_at(end, self._close_old)
+            _, since = next(iter(self._waiting.values()))
+            self._sweep = self._loop.call_at(since + self._seconds, self._close_old)
 
     def _close(self, connection: Connection) -> None:
         origin, _ = self._waiting.pop(connection)

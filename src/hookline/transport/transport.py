@@ -33,7 +33,8 @@ from hookline.transport.pool import Origin, Pool
 from hookline.transport.resolver import Resolver
 from hookline.version import __version__
 
-_SAME_FOR_ALL = f"User-Agent: Hookline/{__version__}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+#: Sent unless the caller gives one.
+_DEFAULTS = {"user-agent": f"User-Agent: Hookline/{__version__}\r\n", "accept": "Accept: */*\r\n"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Transport:
         return len(self._pool) if self._pool is not None else 0
 
     async def close(self) -> None:
-        """Close the idle connections; nothing may be under way."""
+        """Close the idle connections. What is under way goes on, and its connections are closed when it ends."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -189,23 +190,26 @@ class Transport:
         deadline = asyncio.get_running_loop().time() + self._settings.deadline
         if self._pool is None:
             self._pool = Pool(self._settings.keep_alive, self._settings.idle_connections)
+        pool = self._pool  # which may be closed before the request ends
         origin: Origin = (url.scheme, url.host, url.port)
-        connection = self._pool.take(origin)
+        connection = pool.take(origin)
         if connection is None:
             async with asyncio.timeout_at(deadline):
                 connection = await self._dialer.connect(url)
         await connection.converse(request, body, exchange, deadline)
-        self._pool.give(origin, connection)
+        pool.give(origin, connection)
 
 
 def write_request(method: str, url: Url, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """The head of a request (RFC 9112 section 3). Nothing breaks out of a line: all of it was checked."""
+    given = set(map(str.lower, headers))
+    defaults = "".join([line for name, line in _DEFAULTS.items() if name not in given])
     lines = [
-        f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\n{_SAME_FOR_ALL}",
+        f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nAccept-Encoding: identity\r\n{defaults}",
         *(f"{name}: {value}\r\n" for name, value in headers.items()),
     ]
     if body is not None:
-        if "content-type" not in headers and not any(name.lower() == "content-type" for name in headers):
+        if "content-type" not in given:
             lines.append("Content-Type: application/octet-stream\r\n")
         lines.append(f"Content-Length: {len(body)}\r\n")
     lines.append("\r\n")
