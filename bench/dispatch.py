@@ -1,9 +1,10 @@
-"""From `dispatch_many()` to the recorded 200, per second, in one process: `make bench`.
+"""From `dispatch_many()` to the recorded 200, per second, with one process that sends: `make bench`.
 
-A process calls `dispatch_many()` for thousands of messages and sends them with a worker at the same time. The clock
-runs from the first call until the database has the last delivery as succeeded. It is held against a bare aiohttp loop
-that posts the same bytes with the same signature to the same consumer over as many connections, and neither reads nor
-writes a database. Both are measured in turn, and the medians compared. Then one message fans out to 10,000 endpoints.
+An application calls `dispatch_many()` for thousands of messages, and one `hookline worker` sends them at the same time.
+The clock runs from the first call until the database has the last delivery as succeeded. It is held against a bare
+aiohttp loop that posts the same bytes with the same signature to the same consumer over as many connections, and
+neither reads nor writes a database. Both are measured in turn, and the medians compared. The same with application and
+worker in one process, and each of them alone, are shown beside it. Then one message fans out to 10,000 endpoints.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import uvloop
 
 from bench import report
 from bench.consumer import consumer
+from bench.process import hookline
 from bench.stand import database, set_up
 from hookline.core.standard_webhooks import Signer
 
@@ -35,7 +37,8 @@ DATA = {"order": 4711, "total": "20.00", "pad": "x" * 850}
 SECRET = "whsec_" + "c2VjcmV0IGZvciB0aGUgYmVuY2htYXJr"
 
 BARE = "a bare aiohttp loop"
-BOTH = "dispatch_many() and deliver at once"
+BOTH = "dispatch_many(), and a worker that sends"
+TOGETHER = "the same in one process"
 DISPATCHING = "dispatch_many() alone"
 DELIVERING = "deliver what waits"
 FANNED = "deliver one message to each of many endpoints"
@@ -61,13 +64,16 @@ def main() -> int:
         dispatch_and_deliver(BATCH)
         for _ in range(arguments.rounds):
             rates[BARE].append(post_bare(url, body, count))
-            rates[BOTH].append(dispatch_and_deliver(count))
+            with hookline("worker", "--only", "outgoing") as worker:
+                worker.wait_for("Hookline works")
+                rates[BOTH].append(dispatch_and_wait(count))
+            rates[TOGETHER].append(dispatch_and_deliver(count))
             rates[DISPATCHING].append(dispatch_all(count))
             rates[DELIVERING].append(deliver_waiting(count))
         result = report.Report(
             "dispatch", kind, {"messages": f"{count:,} of {len(body)} bytes", "rounds": arguments.rounds}
         )
-        for name in (BARE, BOTH, DISPATCHING, DELIVERING):
+        for name in (BARE, BOTH, TOGETHER, DISPATCHING, DELIVERING):
             result.row(name, statistics.median(rates[name]), "deliveries/s")
         ratio = statistics.median(rates[BOTH]) / statistics.median(rates[BARE])
         result.aim("dispatch and deliver / the bare loop", ratio, least=0.6)
@@ -130,12 +136,17 @@ def post_bare(url: str, body: bytes, count: int) -> float:
         return runner.run(post_all())
 
 
+def dispatch_and_wait(count: int) -> float:
+    """Dispatch while somebody sends. Messages per second."""
+    started = now()
+    dispatch_all(count)
+    return count / (delivered_at() - started)
+
+
 def dispatch_and_deliver(count: int) -> float:
-    """Dispatch and send at the same time. Messages per second."""
+    """Dispatch and send at the same time, both here. Messages per second."""
     with sending():
-        started = now()
-        dispatch_all(count)
-        return count / (delivered_at() - started)
+        return dispatch_and_wait(count)
 
 
 def deliver_waiting(count: int) -> float:

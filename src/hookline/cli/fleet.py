@@ -51,9 +51,9 @@ class Fleet:
             self._listener = Listener((Event, Delivery))
 
     def start(self) -> None:
-        # The garbage collector took a tenth of a sender's time. What is loaded by now stays until the end, so it need not
-        # be walked through again and again; and a job makes a hundred objects that go by themselves when it is done, so
-        # there is little to collect after the usual 700.
+        # The garbage collector took a tenth of a sender's time. What is loaded by now stays until the end, so it need
+        # not be walked through again and again; and a job makes a hundred objects that go by themselves when it is
+        # done, so there is little to collect after the usual 700.
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 20, 50)
