@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 
 from hookline.transport.connection import Connection
 
 #: Scheme, host and port.
 Origin = tuple[str, str, int]
+
+#: Seconds after which the event loop has read what a connection brought; its clock stands still for a turn of the loop.
+_TIME_TO_READ = 0.005
 
 
 class Pool:
@@ -18,7 +21,7 @@ class Pool:
         self._seconds = seconds
         self._most = most
         self._loop = asyncio.get_running_loop()
-        self._by_origin: defaultdict[Origin, list[Connection]] = defaultdict(list)
+        self._by_origin: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
         #: In the order in which they came: where each is, and since when.
         self._waiting: dict[Connection, tuple[Origin, float]] = {}
         self._sweep: asyncio.TimerHandle | None = None
@@ -28,18 +31,19 @@ class Pool:
         return len(self._waiting)
 
     def take(self, origin: Origin) -> Connection | None:
-        """A connection on which a request can be sent now, the one used last; None when there is none."""
+        """A connection on which a request can be sent now, the one that waited longest; None when there is none."""
         connections = self._by_origin.get(origin)
         while connections:
-            connection = connections.pop()
+            connection = connections.popleft()
             _, since = self._waiting.pop(connection)
             if not connections:
                 del self._by_origin[origin]
             now = self._loop.time()
-            # uvloop's clock counts milliseconds and stands still for a turn of the loop. So a connection that is given
-            # back and taken again at once, as under load, is not looked at, which would be a tenth of a request's cost:
-            # its answer was read just now.
-            if connection.reusable and now < since + self._seconds and (now == since or connection.silent):
+            # What came meanwhile, the event loop has read, and has aborted the connection for it: the one that waited
+            # longest is taken so that there was time. Where there was not, we look. Not always, because looking lets
+            # another thread run Python, and we would have to wait for our turn.
+            waited = now - since
+            if connection.reusable and waited < self._seconds and (waited > _TIME_TO_READ or connection.silent):
                 return connection
             connection.abort()
         return None
