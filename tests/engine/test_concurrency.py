@@ -8,17 +8,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from django.db import close_old_connections, connection, connections
 
-from hookline.engine.binary import transaction_in_one_go
 from hookline.engine.claim import claim, release_expired, settle
 from hookline.engine.insert import insert_new
-from hookline.engine.job import Job, Settlement, State
+from hookline.engine.job import Settlement, State
 from hookline.incoming.models import Event
 from tests.engine.other_processes import databases_as_json
 from tests.engine.rows import Jobs, make_source
@@ -149,9 +147,8 @@ def test_a_row_that_repeats_within_one_insert_is_there_once(transactional_db: No
     assert connection.in_atomic_block is False
 
 
-@pytest.mark.parametrize("scope", [lambda _: nullcontext(), transaction_in_one_go])
 def test_a_claim_checks_the_health_of_its_connection_where_django_would(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, scope: Callable[[type[Job]], AbstractContextManager[None]]
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if connection.vendor != "postgresql":
         return  # SQLite has no server that could close it
@@ -170,6 +167,5 @@ def test_a_claim_checks_the_health_of_its_connection_where_django_would(
 
     in_threads(1, terminate)
     close_old_connections()
-    with scope(jobs.model):
-        assert len(claim(jobs.model, 10, lease=60)) == 1
+    assert len(claim(jobs.model, 10, lease=60)) == 1
     connection.close()  # the next test's is not checked

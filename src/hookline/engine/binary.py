@@ -7,36 +7,16 @@ Python, which takes longer than everything else about a row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 def unnest(types: Sequence[str]) -> str:
     """The FROM item that turns one array parameter for each of these types into rows."""
     return f"unnest({', '.join(f'%b::{name}[]' for name in types)})"
-
-
-@contextmanager
-def transaction_in_one_go(model: type[models.Model]) -> Iterator[None]:
-    """A transaction of `execute` and `fetch`, whose statements PostgreSQL gets without waiting for this thread.
-
-    Between two statements it would otherwise wait for us, and in a busy process we wait for our turn to run Python. The
-    statements of a pipeline are one transaction (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html). On
-    SQLite, and where a transaction is open already, this is Django's `atomic`.
-    """
-    connection = connections[router.db_for_write(model)]
-    if connection.vendor != "postgresql" or not connection.get_autocommit():
-        with transaction.atomic(using=connection.alias):
-            yield
-        return
-    _connect(connection)
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        yield
 
 
 def execute(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> None:
@@ -64,13 +44,10 @@ def fetch_ids(connection: BaseDatabaseWrapper, sql: str, columns: Sequence[Seque
 def _run(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> Any:
     import psycopg
 
-    _connect(connection)
-    connection.validate_no_broken_transaction()  # as Django's cursor does: what is written here would be rolled back
-    with connection.wrap_database_errors:
-        return psycopg.Cursor(connection.connection).execute(sql, params, binary=True)
-
-
-def _connect(connection: BaseDatabaseWrapper) -> None:
-    """As Django's cursor does. With CONN_HEALTH_CHECKS the server may have closed the connection since it was used."""
+    # As Django's cursor does. With CONN_HEALTH_CHECKS the server may have closed the connection since it was used; and
+    # what is written in a broken transaction would be rolled back.
     connection.close_if_health_check_failed()
     connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        return psycopg.Cursor(connection.connection).execute(sql, params, binary=True)

@@ -63,7 +63,7 @@ def learn(results: Sequence[Result]) -> set[UUID]:
     Returns the endpoints that are held from now on.
     """
     telling = [result for result in results if result.outcome.verdict is not Verdict.REFUSED]
-    noteworthy = {result.delivery.endpoint_id for result in telling if not is_routine(result)}
+    noteworthy = {result.delivery.endpoint_id for result in telling if not _is_routine(result)}
     if not noteworthy:
         return set()
     found: dict[UUID, list[Result]] = defaultdict(list)
@@ -94,7 +94,7 @@ def suspend(endpoint: Endpoint, reason: str) -> None:
     )
 
 
-def is_routine(result: Result) -> bool:
+def _is_routine(result: Result) -> bool:
     """A success of an endpoint whose breaker, when it was claimed, had nothing to forget."""
     return result.outcome.succeeded and result.delivery.endpoint.breaker is breakers.AT_REST
 

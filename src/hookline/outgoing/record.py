@@ -13,7 +13,6 @@ from django.db import router, transaction
 
 from hookline import signals
 from hookline.core.text import storable
-from hookline.engine.binary import transaction_in_one_go
 from hookline.engine.claim import settle
 from hookline.engine.insert import insert_rows
 from hookline.engine.job import State
@@ -37,14 +36,11 @@ class Recorded:
 
 def record(results: Sequence[Result]) -> list[Recorded]:
     """Commit results: Attempt, Delivery and the endpoint's health."""
-    held: set[UUID] = set()
-    if all(health.is_routine(result) for result in results):
-        with transaction_in_one_go(Delivery):
-            ours = write(results)
-    else:
-        with transaction.atomic(using=router.db_for_write(Delivery)):
-            ours = write(results)
-            held = health.learn(results)
+    with transaction.atomic(using=router.db_for_write(Delivery)):
+        ids = new_ids(len(results))
+        insert_rows(Attempt, ATTEMPT_COLUMNS, [attempt_of(*pair) for pair in zip(ids, results, strict=True)])
+        ours = settle([(result.delivery, result.settlement) for result in results])
+        held = health.learn(results)
     for result in results:
         if result.settlement.state == State.DEAD and result.delivery.id in ours:
             logger.error(
@@ -52,13 +48,6 @@ def record(results: Sequence[Result]) -> list[Recorded]:
             )
             signals.delivery_dead.send_robust(Delivery, delivery=result.delivery)
     return [Recorded(result.delivery.id in ours, result.delivery.endpoint_id in held) for result in results]
-
-
-def write(results: Sequence[Result]) -> set[UUID]:
-    """Insert attempts and settle deliveries, in the caller's transaction. Returns the ids of those still ours."""
-    ids = new_ids(len(results))
-    insert_rows(Attempt, ATTEMPT_COLUMNS, [attempt_of(*pair) for pair in zip(ids, results, strict=True)])
-    return settle([(result.delivery, result.settlement) for result in results])
 
 
 #: How much of the answer's headers is kept: an endpoint chooses them, and one row is kept for each attempt.
