@@ -26,8 +26,9 @@ from hookline.core.request import Headers
 from hookline.core.sent_headers import check_headers
 from hookline.core.url import Url, host_matches
 from hookline.exceptions import AddressRefused, ConfigurationError
-from hookline.transport.connection import Connection, Exchange, Limits
+from hookline.transport.connection import Connection
 from hookline.transport.dialer import Dialer
+from hookline.transport.exchange import Exchange, Limits
 from hookline.transport.failures import Failed
 from hookline.transport.pool import Origin, Pool
 from hookline.transport.resolver import Resolver
