@@ -64,7 +64,8 @@ def markdown(outcomes: Sequence[Outcome], conditions: str) -> str:
         *(f"| {' | '.join(cells(outcome))} |" for outcome in outcomes),
     ]
     if sentences := list(remarks(outcomes)):
-        lines += ["", *(f"* {sentence}" for sentence in sentences)]
+        # Without the place of the log, which is gone by then.
+        lines += ["", *(f"* {sentence.partition('; see ')[0]}" for sentence in sentences)]
     return "\n".join(lines) + "\n"
 
 
