@@ -1,6 +1,6 @@
 """SQLite keeps no statistics by itself, so its plans are the same however many rows there are, and are read here.
 
-What PostgreSQL plans depends on what the tables hold; `python -m bench.depth` measures it.
+What PostgreSQL plans depends on what the tables hold; `python -m bench.depth` measures it. Here is what once misled it.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from hookline.cli import deliveries, events
 from hookline.engine.backlog import backlog_of
-from hookline.engine.claim import claim, release_expired
+from hookline.engine.claim import claim, release_expired, settle
+from hookline.engine.job import Settlement
 from hookline.engine.prune import Pruner
 from tests.engine.rows import Jobs
 
@@ -57,3 +58,43 @@ def test_no_list_or_count_reads_a_whole_table(jobs: Jobs, table: str) -> None:
         lambda: deliveries.newest("succeeded", None, 50),
     ):
         assert [step for step in plan_of(run) if step.startswith(f"SCAN {table}") and " INDEX " not in step] == []
+
+
+@pytest.mark.parametrize("statistics", ["before", "never", "after"])
+def test_a_claim_reads_what_it_takes_though_statistics_say_that_nothing_is_pending(
+    jobs: Jobs, statistics: str
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL plans by statistics")
+    lanes, few = [jobs.lane() for _ in range(64)], [1.0] * 40
+    table = jobs.model._meta.db_table
+    analyze(table if statistics == "before" else None)
+    for number in range(100):
+        jobs.add(lanes[number % 4], *[1.0] * 40)
+    while done := claim(jobs.model, 5000, lease=60):
+        settle([(job, Settlement.succeed()) for job in done])
+    analyze(table if statistics == "after" else None)
+    for lane in lanes:
+        jobs.add(lane, *few)
+    with transaction.atomic():
+        before = rows_read(table)
+        claimed = claim(jobs.model, len(lanes), lease=60)
+        read = rows_read(table) - before
+    assert len(claimed) == len(lanes)
+    assert read <= 10 * len(claimed)
+
+
+def analyze(table: str | None) -> None:
+    if table is not None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+def rows_read(table: str) -> int:
+    """How many rows of the table this transaction has read so far."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = %s", [table]
+        )
+        (count,) = cursor.fetchone()
+    return int(count)

@@ -25,7 +25,7 @@ _JOB = {
     # finished jobs go within a minute, here they are kept, and each vacuum reads every index of the table.
     "autovacuum_vacuum_scale_factor": 0.01,
     "autovacuum_vacuum_threshold": 1000,
-    # How many rows are in which state changes from minute to minute.
+    # How many rows there are of which lane changes from minute to minute.
     "autovacuum_analyze_scale_factor": 0.02,
     "autovacuum_analyze_threshold": 1000,
     "autovacuum_vacuum_cost_limit": _COST_LIMIT,
