@@ -102,6 +102,21 @@ class _Stored(str):
     __slots__ = ()
 
 
+def sealed(instance: models.Model, name: str) -> str | None:
+    """What the database has of an encrypted field. None once the field was read or set: then it is in the clear."""
+    value = instance.__dict__.get(name)
+    return value if isinstance(value, _Stored) else None
+
+
+def opened(instance: models.Model, name: str) -> str:
+    """An encrypted field in the clear, without leaving it so in the instance. Raises ConfigurationError."""
+    stored = sealed(instance, name)
+    text: str = getattr(instance, name)
+    if stored is not None:
+        instance.__dict__[name] = stored
+    return text
+
+
 class _Loaded(_Stored):
     """Ciphertext out of a dump, on its way into the database: `loaddata` reads the attribute and writes that."""
 

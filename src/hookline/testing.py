@@ -44,6 +44,7 @@ from hookline.outgoing.claimed import with_parts
 from hookline.outgoing.deliver import Result, deliver
 from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.record import record
+from hookline.outgoing.signers import Signers
 from hookline.transport.transport import Response, Transport
 
 if TYPE_CHECKING:
@@ -172,8 +173,9 @@ def deliver_all(transport: Transport | None = None) -> list[Delivery]:
 
 
 async def _send(deliveries: Sequence[Delivery], transport: Transport) -> list[Result]:
+    signers = Signers()
     async with transport:  # its connections belong to this event loop
-        return await asyncio.gather(*(deliver(delivery, transport, time.time) for delivery in deliveries))
+        return await asyncio.gather(*(deliver(delivery, transport, signers, time.time) for delivery in deliveries))
 
 
 def _path_of(source: Source) -> str:

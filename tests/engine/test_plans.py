@@ -61,9 +61,7 @@ def test_no_list_or_count_reads_a_whole_table(jobs: Jobs, table: str) -> None:
 
 
 @pytest.mark.parametrize("statistics", ["before", "never", "after"])
-def test_a_claim_reads_what_it_takes_though_statistics_say_that_nothing_is_pending(
-    jobs: Jobs, statistics: str
-) -> None:
+def test_a_claim_reads_what_it_takes_though_statistics_say_that_nothing_is_pending(jobs: Jobs, statistics: str) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("only PostgreSQL plans by statistics")
     lanes, few = [jobs.lane() for _ in range(64)], [1.0] * 40

@@ -26,7 +26,7 @@ J = TypeVar("J", bound=Job)
 #: Before the first lane.
 FIRST = UUID(int=0)
 #: How many lanes one claim looks at.
-LANES = 64
+LANES = 256
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from hookline.core.retry import RetrySchedule
 from hookline.engine.job import Settlement
 from hookline.exceptions import ConfigurationError
 from hookline.outgoing.models import Delivery
+from hookline.outgoing.signers import Signers
 from hookline.transport.transport import Response, Transport
 
 
@@ -25,10 +26,10 @@ class Result:
     settlement: Settlement
 
 
-async def deliver(delivery: Delivery, transport: Transport, clock: Callable[[], float]) -> Result:
+async def deliver(delivery: Delivery, transport: Transport, signers: Signers, clock: Callable[[], float]) -> Result:
     """Sign the stored bytes, send them, and judge the answer. Writes nothing and raises nothing."""
     try:
-        headers = sign(delivery, clock())
+        headers = sign(delivery, signers, clock())
     except (ValueError, ConfigurationError) as error:
         response = Response(error=Failure.INVALID_REQUEST, detail=f"cannot sign for this endpoint: {error}")
     else:
@@ -37,13 +38,13 @@ async def deliver(delivery: Delivery, transport: Transport, clock: Callable[[], 
     return Result(delivery, response, outcome, decide(delivery, response, outcome))
 
 
-def sign(delivery: Delivery, now: float) -> dict[str, str]:
+def sign(delivery: Delivery, signers: Signers, now: float) -> dict[str, str]:
     """The headers of this attempt: the message's id never changes, the timestamp is this attempt's.
 
     Raises ValueError or ConfigurationError, quoting no secret, when the endpoint has none that can sign.
     """
     message = delivery.message
-    signed = delivery.endpoint.signer(now).headers(message.public_id, int(now), bytes(message.body))
+    signed = signers.of(delivery.endpoint, now).headers(message.public_id, int(now), bytes(message.body))
     return {"content-type": "application/json", **signed}
 
 

@@ -13,7 +13,6 @@ from django.db import models
 from hookline import signals
 from hookline.core.breaker import Breaker, State
 from hookline.core.secrets import SecretRing
-from hookline.core.standard_webhooks import Signer
 from hookline.engine.clock import moment
 from hookline.engine.job import Job, Lane, job_indexes
 from hookline.engine.row import Row
@@ -44,19 +43,12 @@ class Endpoint(Lane):
     #: The circuit breaker, as `Breaker.dump` writes it; `held_until` puts its verdict before the claim.
     breaker_state = models.JSONField(default=dict, blank=True, editable=False)
 
-    #: The signer, and until when it is the right one.
-    _signer: tuple[Signer, float] | None = None
-
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_endpoint_uid")]
 
     def __str__(self) -> str:
         return self.description or self.url
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is pickled and copied: not the signer, which holds secrets in the clear and is bound to this process."""
-        return {**super().__getstate__(), "_signer": None}
 
     @property
     def secrets(self) -> SecretRing:
@@ -65,17 +57,6 @@ class Endpoint(Lane):
     @secrets.setter
     def secrets(self, ring: SecretRing) -> None:
         self.encrypted_secrets = ring.dump()
-        self._signer = None
-
-    def signer(self, now: float) -> Signer:
-        """What signs a message now, with every active secret. Made once for all deliveries of a claim.
-
-        Raises ValueError or ConfigurationError, quoting no secret, when there is none that can sign.
-        """
-        if self._signer is None or now >= self._signer[1]:
-            ring = self.secrets
-            self._signer = Signer(ring.active(now)), ring.active_until(now)
-        return self._signer[0]
 
     @property
     def breaker(self) -> Breaker:

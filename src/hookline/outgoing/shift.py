@@ -21,6 +21,7 @@ from hookline.outgoing.deliver import Result, deliver
 from hookline.outgoing.line import Line
 from hookline.outgoing.models import Delivery
 from hookline.outgoing.record import Recorded, record
+from hookline.outgoing.signers import Signers
 from hookline.transport.transport import Transport
 
 logger = logging.getLogger("hookline.outgoing")
@@ -53,6 +54,7 @@ class Shift:
         self._desk = desk
         self._settings = settings
         self._transport = transport
+        self._signers = Signers()
         self._claimer = claimer
         self._writer = writer
         self._loop = asyncio.get_running_loop()
@@ -117,7 +119,7 @@ class Shift:
         try:
             try:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
-                result = await deliver(delivery, self._transport, self._desk.now)
+                result = await deliver(delivery, self._transport, self._signers, self._desk.now)
             finally:
                 self._line.sent(delivery)
                 self._begin()
