@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -23,15 +23,20 @@ def read(model: type[R], sql: str, params: Mapping[str, Any]) -> list[R]:
     return list(model._default_manager.using(connection.alias).raw(sql, params))
 
 
-def by_id(model: type[R], ids: Collection[UUID], names: Sequence[str]) -> dict[UUID, R]:
-    """The rows with these ids, of which only the fields `names` are read; without those that do not exist."""
+def by_id(model: type[R], ids: Iterable[UUID], names: Sequence[str]) -> dict[int, R]:
+    """The rows with these ids, of which only the fields `names` are read; without those that do not exist.
+
+    By the numbers of the ids, because Python computes the hash of a UUID in Python. An id may be given repeatedly.
+    """
+    distinct = list({one.int: one for one in ids}.values())
     connection = connections[router.db_for_write(model)]
     if connection.vendor == "postgresql":
         fields = [model._meta.get_field(name) for name in ("id", *names)]
         sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE id = ANY(%b)"
-        rows = fetch(connection, sql, [list(ids)])
-        return {row.id: row for row in _instances(model, connection, fields, rows)}
-    return model._default_manager.using(connection.alias).only(*names).in_bulk(list(ids))
+        found = _instances(model, connection, fields, fetch(connection, sql, [distinct]))
+    else:
+        found = list(model._default_manager.using(connection.alias).only(*names).in_bulk(distinct).values())
+    return {row.id.int: row for row in found}
 
 
 def columns(model: type[Row]) -> str:

@@ -53,11 +53,11 @@ def with_parts(deliveries: Sequence[Delivery]) -> list[Delivery]:
     """Give each delivery its message and endpoint, with two statements. Leaves out those that lost one meanwhile."""
     if not deliveries:
         return []
-    messages = by_id(Message, {delivery.message_id for delivery in deliveries}, _OF_MESSAGE)
-    endpoints = by_id(Endpoint, {delivery.endpoint_id for delivery in deliveries}, _OF_ENDPOINT)
+    messages = by_id(Message, (delivery.message_id for delivery in deliveries), _OF_MESSAGE)
+    endpoints = by_id(Endpoint, (delivery.endpoint_id for delivery in deliveries), _OF_ENDPOINT)
     whole = []
     for delivery in deliveries:
-        message, endpoint = messages.get(delivery.message_id), endpoints.get(delivery.endpoint_id)
+        message, endpoint = messages.get(delivery.message_id.int), endpoints.get(delivery.endpoint_id.int)
         if message is not None and endpoint is not None:
             _MESSAGE.set_cached_value(delivery, message)
             _ENDPOINT.set_cached_value(delivery, endpoint)

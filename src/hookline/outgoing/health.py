@@ -36,24 +36,25 @@ def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[De
 
     Those whose endpoint was deleted meanwhile are in neither.
     """
-    doubtful = {d.endpoint_id for d in deliveries if d.endpoint.breaker.state is not breakers.State.CLOSED}
-    admitted = [d for d in deliveries if d.endpoint_id not in doubtful]
+    doubtful = [delivery for delivery in deliveries if delivery.endpoint.breaker.state is not breakers.State.CLOSED]
+    if not doubtful:
+        return list(deliveries), []
+    admitted = [delivery for delivery in deliveries if delivery.endpoint.breaker.state is breakers.State.CLOSED]
     put_off: list[tuple[Delivery, Settlement]] = []
-    if doubtful:
-        with transaction.atomic(using=router.db_for_write(Endpoint)):
-            endpoints, now = _locked(doubtful), clock.now(Endpoint)
-            for delivery in deliveries:
-                if delivery.endpoint_id not in endpoints:
-                    continue
-                endpoint = endpoints[delivery.endpoint_id]
-                decision = breakers.admits(endpoint.breaker, now, SETTINGS)
-                endpoint.breaker = decision.breaker
-                if decision.admit:
-                    admitted.append(delivery)
-                else:
-                    wait = max(0.0, (decision.retry_at or now) - now)
-                    put_off.append((delivery, Settlement.give_back(wait, "the endpoint's breaker is open")))
-            _save(endpoints.values())
+    with transaction.atomic(using=router.db_for_write(Endpoint)):
+        endpoints, now = _locked({delivery.endpoint_id for delivery in doubtful}), clock.now(Endpoint)
+        for delivery in doubtful:
+            if delivery.endpoint_id not in endpoints:
+                continue
+            endpoint = endpoints[delivery.endpoint_id]
+            decision = breakers.admits(endpoint.breaker, now, SETTINGS)
+            endpoint.breaker = decision.breaker
+            if decision.admit:
+                admitted.append(delivery)
+            else:
+                wait = max(0.0, (decision.retry_at or now) - now)
+                put_off.append((delivery, Settlement.give_back(wait, "the endpoint's breaker is open")))
+        _save(endpoints.values())
     return admitted, put_off
 
 
