@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from hookline.exceptions import HooklineError
@@ -19,15 +20,19 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+#: Called in the event loop with what `write` returned for an item, or with what it raised. It raises nothing itself.
+Done = Callable[[R | None, Exception | None], None]
+
+
 class QueueFull(HooklineError):
     """More is waiting to be written than the bound allows. Nothing was written; try again later."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes three times as long to make
 class _Waiting(Generic[T, R]):
     item: T
     size: int
-    done: asyncio.Future[R]
+    done: Done[R]
 
 
 class GroupCommit(Generic[T, R]):
@@ -57,14 +62,19 @@ class GroupCommit(Generic[T, R]):
 
     async def submit(self, item: T, size: int = 0) -> R:
         """Return when the item is committed. Raises QueueFull, or what `write` raised for this item."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.put(item, partial(_resolve, future), size)
+        return await future
+
+    def put(self, item: T, done: Done[R], size: int = 0) -> None:
+        """Have the item written, and `done` called then: for many items, where a task for each would cost more than
+        writing it. Raises QueueFull."""
         if len(self._waiting) >= self._max_items or self._bytes + size > self._max_bytes:
             raise QueueFull(f"{len(self._waiting)} items of {self._bytes} bytes wait to be written")
-        entry: _Waiting[T, R] = _Waiting(item, size, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
+        self._waiting.append(_Waiting(item, size, done))
         self._bytes += size
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        return await entry.done
 
     async def _flush(self) -> None:
         try:
@@ -85,16 +95,16 @@ class GroupCommit(Generic[T, R]):
                 raise RuntimeError(f"{len(results)} results were returned for {len(batch)} items")
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters are told
             if len(batch) == 1:
-                _resolve(batch[0].done, error=error)
+                batch[0].done(None, error)
                 return
             for entry in batch:
                 await self._write_batch([entry])
             return
         for entry, result in zip(batch, results, strict=True):
-            _resolve(entry.done, result=result)
+            entry.done(result, None)
 
 
-def _resolve(future: asyncio.Future[R], *, result: R | None = None, error: Exception | None = None) -> None:
+def _resolve(future: asyncio.Future[R], result: R | None, error: Exception | None) -> None:
     if future.done():  # the waiter was cancelled, for example because its client went away
         return
     if error is not None:

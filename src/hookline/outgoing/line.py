@@ -34,7 +34,9 @@ class Line:
         self._per_endpoint = per_endpoint
         #: By the number of the endpoint's id, because Python computes the hash of a UUID in Python.
         self._rows: dict[int, _Row] = {}
-        self._length = self._sending = self._under_way = 0
+        self._length = self._sending = 0
+        #: How many are being sent or recorded.
+        self.under_way = 0
         #: Endpoints for which one waits and may begin; the one whose turn is longest ago first.
         self._turns: deque[_Row] = deque()
 
@@ -53,7 +55,7 @@ class Line:
 
     def begin(self) -> Delivery | None:
         """The next delivery to send now, if there is one."""
-        if not self._turns or self._sending >= self._most or self._under_way >= 2 * self._most:
+        if not self._turns or self._sending >= self._most or self.under_way >= 2 * self._most:
             return None
         row = self._turns.popleft()
         row.in_turn = False
@@ -62,7 +64,7 @@ class Line:
         row.under_way += 1
         self._length -= 1
         self._sending += 1
-        self._under_way += 1
+        self.under_way += 1
         self._take_turn(row)
         return delivery
 
@@ -76,7 +78,7 @@ class Line:
     def recorded(self, delivery: Delivery) -> None:
         row = self._rows[delivery.endpoint_id.int]
         row.under_way -= 1
-        self._under_way -= 1
+        self.under_way -= 1
         self._take_turn(row)
         if not row.under_way and not row.waiting:
             del self._rows[delivery.endpoint_id.int]

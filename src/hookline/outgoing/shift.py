@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError
 
 from hookline import conf
+from hookline.engine.connections import look_after
 from hookline.engine.desk import Desk
 from hookline.engine.group_commit import GroupCommit
 from hookline.engine.job import Settlement
@@ -30,6 +31,8 @@ R = TypeVar("R")
 
 #: Pause after the database failed, so that its return is not met by a storm.
 DATABASE_PAUSE = 1.0
+#: How often a thread looks whether its connection is still good.
+LOOK = 1.0
 
 
 class Shift:
@@ -58,24 +61,26 @@ class Shift:
         self._claimer = claimer
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._commit = GroupCommit[Result, Recorded](_fresh(record), writer)
         self._line = Line(settings.DELIVERY_CONCURRENCY, settings.DELIVERY_CONCURRENCY_PER_ENDPOINT)
-        #: What is being sent or recorded.
-        self._under_way: set[asyncio.Task[None]] = set()
+        # Never full: no more than that are sent or recorded at once.
+        most = 2 * settings.DELIVERY_CONCURRENCY
+        self._commit = GroupCommit[Result, Recorded](_fresh(record), writer, max_items=most)
         self._capacity = settings.DELIVERY_CONCURRENCY + reserve
         # A claim for each request that ends would cost as much as the request.
         self._worth_a_claim = min(settings.DELIVERY_CONCURRENCY, self._capacity // 2 + 1)
+        #: The places that send, and what else has begun and is not over.
+        self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._finished = asyncio.Event()
         self._stopped = False
 
     @property
     def idle(self) -> bool:
-        return not self._under_way and not self._line
+        return not (self._tasks or self._line or self._line.under_way)
 
     async def claim(self) -> Claimed | None:
         """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
-        free = self._capacity - len(self._under_way) - len(self._line)
-        if free < self._worth_a_claim:
+        if (free := self._free) < self._worth_a_claim:
             return None
         claimed = await self._loop.run_in_executor(self._claimer, _fresh(self._take), free)
         self._line.extend(claimed.to_send)
@@ -97,59 +102,81 @@ class Shift:
         """Give back what has not begun, and wait for the rest for so many seconds; without a limit for all of it."""
         self._stopped = True
         await self._give_back(self._line.clear(), "the worker stopped before it was sent")
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=patience)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while not self.idle:
+                    self._finished.clear()
+                    await self._finished.wait()
+
+    @property
+    def _free(self) -> int:
+        return self._capacity - self._line.under_way - len(self._line)
 
     def _take(self, free: int) -> Claimed:
         return take(self._desk, free)
 
     def _begin(self) -> None:
-        while not self._stopped and (delivery := self._line.begin()) is not None:
-            task = self._loop.create_task(self._send(delivery))
-            self._under_way.add(task)
-            task.add_done_callback(self._ended)
+        while (delivery := self._next()) is not None:
+            self._start(self._send(delivery))
+
+    def _next(self) -> Delivery | None:
+        return None if self._stopped else self._line.begin()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._begin()
-        if self._capacity - len(self._under_way) - len(self._line) >= self._worth_a_claim:
-            self._changed.set()
+        self._tasks.discard(task)
+        self._finished.set()
 
-    async def _send(self, delivery: Delivery) -> None:
-        try:
+    async def _send(self, first: Delivery) -> None:
+        """One place: send this delivery and whichever has its turn next, until none has."""
+        delivery: Delivery | None = first
+        while delivery is not None:
             try:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
                 result = await deliver(delivery, self._transport, self._signers, self._desk.now)
-            finally:
+                self._record(result, time.monotonic() + self._settings.LEASE)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the place goes on
                 self._line.sent(delivery)
-                self._begin()
-            recorded = await self._record(result)
-            if not recorded.ours:
-                logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
-            if recorded.held:
-                await self._give_back(
-                    self._line.leave(delivery.endpoint_id), "its endpoint was held before it was sent"
-                )
-        except Exception:
-            logger.exception("%s could not be recorded; it is sent again when its lease ends", delivery.public_id)
-        finally:
-            self._line.recorded(delivery)
-            self._desk.done(delivery)
+                self._recorded(delivery, None, error)
+            else:
+                self._line.sent(delivery)
+            delivery = self._next()
 
-    async def _record(self, result: Result) -> Recorded:
-        """Write the result, trying again while the lease lasts if the database is away: the request was made.
+    def _record(self, result: Result, end: float) -> None:
+        """Have the result written, trying again until `end` if the database is away: the request was made.
 
         Until then the delivery is not done, so a worker that cannot record soon claims nothing more.
         """
-        end = time.monotonic() + self._settings.LEASE
-        while True:
-            try:
-                return await self._commit.submit(result)
-            except (OperationalError, InterfaceError):
-                if time.monotonic() >= end:
-                    raise
+
+        def done(recorded: Recorded | None, error: Exception | None) -> None:
+            if isinstance(error, OperationalError | InterfaceError) and time.monotonic() < end:
                 logger.warning("cannot record what came of %s; trying again", result.delivery.public_id)
-                await asyncio.sleep(DATABASE_PAUSE)
+                self._loop.call_later(DATABASE_PAUSE, self._record, result, end)
+            else:
+                self._recorded(result.delivery, recorded, error)
+
+        self._commit.put(result, done)
+
+    def _recorded(self, delivery: Delivery, recorded: Recorded | None, error: Exception | None) -> None:
+        if recorded is None:
+            logger.error(
+                "%s could not be recorded; it is sent again when its lease ends", delivery.public_id, exc_info=error
+            )
+        elif not recorded.ours:
+            logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
+        if recorded is not None and recorded.held:
+            unbegun = self._line.leave(delivery.endpoint_id)
+            self._start(self._give_back(unbegun, "its endpoint was held before it was sent"))
+        self._line.recorded(delivery)
+        self._desk.done(delivery)
+        self._begin()
+        self._finished.set()
+        if self._free >= self._worth_a_claim:
+            self._changed.set()
 
     async def _give_back(self, unbegun: Sequence[Delivery], why: str) -> None:
         if unbegun:
@@ -162,7 +189,7 @@ def _fresh(work: Callable[[A], R]) -> Callable[[A], R]:
     """Drop a connection that has become unusable before the work begins."""
 
     def with_fresh_connection(argument: A) -> R:
-        close_old_connections()
+        look_after(every=LOOK)
         return work(argument)
 
     return with_fresh_connection
