@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -158,3 +159,37 @@ def test_a_writer_that_is_shut_down_is_an_error_for_each_waiter() -> None:
         assert [type(result) for result in results] == [RuntimeError, RuntimeError]
 
     asyncio.run(main())
+
+
+def test_what_is_put_is_called_back_with_its_result_or_its_error() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        came: dict[str, tuple[str | None, str]] = {}
+        all_came = asyncio.Event()
+
+        def done(item: str, result: str | None, error: Exception | None) -> None:
+            came[item] = result, str(error or "")
+            if len(came) == 3:
+                all_came.set()
+
+        for item in ("a", "bad", "b"):
+            commit.put(item, partial(done, item))
+        assert came == {}  # later, not within the call
+        await asyncio.wait_for(all_came.wait(), 10)
+        assert came == {"a": ("A", ""), "bad": (None, "cannot write bad"), "b": ("B", "")}
+
+    assert run(work).committed == ["a", "b"]
+
+
+def test_more_than_the_bound_cannot_be_put() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        first: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+
+        def done(result: str | None, _error: Exception | None) -> None:
+            first.set_result(result)
+
+        commit.put("a", done)
+        with pytest.raises(QueueFull):
+            commit.put("b", done)
+        assert await first == "A"
+
+    assert run(work, max_items=1).committed == ["a"]

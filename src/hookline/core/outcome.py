@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from hookline.core.retry_after import parse_retry_after
 
@@ -71,10 +72,15 @@ def classify(status: int | None, error: str | None, retry_after: str | None, now
         return Outcome(Verdict.REFUSED if error in _NOT_SENT else Verdict.RETRY, error)
     if status is None:
         return Outcome(Verdict.RETRY, Failure.BAD_RESPONSE)
-    reason = f"status_{status}"
     if 200 <= status <= 299:
-        return Outcome(Verdict.SUCCEEDED, reason)
+        return _succeeded(status)
+    reason = f"status_{status}"
     if status == 410:
         return Outcome(Verdict.GONE, reason)
     wait = parse_retry_after(retry_after, now) if status in _RETRY_AFTER_STATUSES else None
     return Outcome(Verdict.RETRY, reason, wait)
+
+
+@cache
+def _succeeded(status: int) -> Outcome:
+    return Outcome(Verdict.SUCCEEDED, f"status_{status}")

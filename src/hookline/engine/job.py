@@ -103,7 +103,7 @@ class Settlement:
 
     @classmethod
     def succeed(cls, note: str = "") -> Settlement:
-        return cls(State.SUCCEEDED, note)
+        return cls(State.SUCCEEDED, note) if note else _SUCCEEDED
 
     @classmethod
     def retry(cls, due_in: float, note: str) -> Settlement:
@@ -120,3 +120,7 @@ class Settlement:
     @classmethod
     def cancel(cls, note: str) -> Settlement:
         return cls(State.CANCELLED, note)
+
+
+#: What becomes of most jobs.
+_SUCCEEDED = Settlement(State.SUCCEEDED)

@@ -15,6 +15,7 @@ import httptools
 
 from hookline.core.outcome import Failure
 from hookline.core.request import Headers, read_headers
+from hookline.transport.deadlines import Deadlines
 from hookline.transport.exchange import Exchange, Limits
 from hookline.transport.failures import Failed
 
@@ -25,8 +26,9 @@ _BIT = 8 * 1024
 class Connection(asyncio.Protocol):
     """Carries requests, and reads the responses within limits. Closes itself after anything out of order."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, deadlines: Deadlines) -> None:
         self._limits = limits
+        self._deadlines = deadlines
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         # A control character in a header, a folded line, a bare LF or a space behind the size of a chunk are a server's
@@ -90,8 +92,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(request)
             self._transport.write(whole[:-1])
             self._transport.write(whole[-1:])
-        # A timer of our own: `asyncio.timeout()` would cost as much as reading the response.
-        expiry = self._loop.call_at(deadline, self._expire)
+        self._deadlines.set(self._expire, deadline)
         try:
             await self._ended
         except asyncio.CancelledError:
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
         finally:
-            expiry.cancel()
+            self._deadlines.lift(self._expire)
 
     def abort(self) -> None:
         """Close at once, whatever was still to be sent."""

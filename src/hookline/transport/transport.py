@@ -27,6 +27,7 @@ from hookline.core.sent_headers import check_headers
 from hookline.core.url import Url, host_matches
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.transport.connection import Connection
+from hookline.transport.deadlines import Deadlines
 from hookline.transport.dialer import Dialer
 from hookline.transport.exchange import Exchange, Limits
 from hookline.transport.failures import Failed
@@ -92,7 +93,7 @@ class Transport:
     ) -> None:
         """`tls`: trusted certificates other than the system's. `resolver`: another way to look up names; not closed."""
         self._settings = settings or TransportSettings()
-        self._dialer = Dialer(policy, partial(Connection, self._settings.limits), tls, resolver)
+        self._dialer = Dialer(policy, partial(Connection, self._settings.limits, Deadlines()), tls, resolver)
         self._pool: Pool | None = None
         self._places = asyncio.Semaphore(self._settings.concurrency)
         # The policy never changes, so what it said of a URL holds. Only what passed is remembered.
@@ -203,15 +204,11 @@ class Transport:
 
 def write_request(method: str, url: Url, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """The head of a request (RFC 9112 section 3). Nothing breaks out of a line: all of it was checked."""
-    given = set(map(str.lower, headers))
+    given = {name.lower() for name in headers}
     defaults = "".join([line for name, line in _DEFAULTS.items() if name not in given])
-    lines = [
-        f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nAccept-Encoding: identity\r\n{defaults}",
-        *(f"{name}: {value}\r\n" for name, value in headers.items()),
-    ]
-    if body is not None:
-        if "content-type" not in given:
-            lines.append("Content-Type: application/octet-stream\r\n")
-        lines.append(f"Content-Length: {len(body)}\r\n")
-    lines.append("\r\n")
-    return "".join(lines).encode("ascii")
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if body is not None and "content-type" not in given:
+        lines += "Content-Type: application/octet-stream\r\n"
+    length = "" if body is None else f"Content-Length: {len(body)}\r\n"
+    head = f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nAccept-Encoding: identity\r\n"
+    return f"{head}{defaults}{lines}{length}\r\n".encode("ascii")
