@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import threading
 from datetime import UTC, datetime
@@ -15,8 +16,9 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hookline import dispatch
+from hookline import dispatch, dispatch_many
 from hookline.exceptions import ConfigurationError, InvalidEventType, MessageTooLarge, NotSerializable
+from hookline.outgoing.dispatch import MAX_SOUGHT
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.tenants.models import Tenant
 from tests.engine.rows import make_endpoint, rolled_back
@@ -236,3 +238,24 @@ def test_any_json_value_can_be_the_data() -> None:
     for data in values:
         message = dispatch("a", data)
         assert json.loads(bytes(message.body))["data"] == data
+
+
+PATTERNS: tuple[list[str], ...] = (
+    [], ["*"], ["invoice.paid"], ["invoice.*"], ["*.paid"], ["in*paid"], ["invoice.paid", "user.created"],
+    ["invoice_paid"], ["invoice.pai"], ["invoice.paid.twice"], ["INVOICE.PAID"], ["user.*", "invoice"], ["i*v*d"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("others", [0, MAX_SOUGHT], ids=["sought", "all"])
+def test_among_many_endpoints_exactly_those_that_want_a_type_get_it(others: int) -> None:
+    endpoints = [(make_endpoint(event_types=patterns), patterns) for patterns in PATTERNS]
+    types = ["invoice.paid", "invoice_paid", "invoice.pai", "invoice", "user.created", "INVOICE.PAID", "_", "x-y"]
+    unwanted = [f"other-{number}" for number in range(others)]
+    messages = dispatch_many([(event_type, {}) for event_type in types + unwanted])
+    for event_type, message in zip(types, messages, strict=False):
+        wanted = {
+            endpoint
+            for endpoint, patterns in endpoints
+            if not patterns or any(fnmatch.fnmatchcase(event_type, pattern) for pattern in patterns)
+        }
+        assert receivers(message) == wanted, event_type
