@@ -70,7 +70,9 @@ class Shift:
         self._worth_a_claim = min(settings.DELIVERY_CONCURRENCY, self._capacity // 2 + 1)
         #: The places that send, and what else has begun and is not over.
         self._tasks: set[asyncio.Task[None]] = set()
+        #: There is room for more, or somebody rang.
         self._changed = asyncio.Event()
+        #: Something came to its end.
         self._finished = asyncio.Event()
         self._stopped = False
 
@@ -101,7 +103,8 @@ class Shift:
     async def finish(self, patience: float | None = None) -> None:
         """Give back what has not begun, and wait for the rest for so many seconds; without a limit for all of it."""
         self._stopped = True
-        await self._give_back(self._line.clear(), "the worker stopped before it was sent")
+        if unbegun := self._line.clear():
+            await self._give_back(unbegun, "the worker stopped before it was sent")
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while not self.idle:
@@ -168,8 +171,7 @@ class Shift:
             )
         elif not recorded.ours:
             logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
-        if recorded is not None and recorded.held:
-            unbegun = self._line.leave(delivery.endpoint_id)
+        if recorded is not None and recorded.held and (unbegun := self._line.leave(delivery.endpoint_id)):
             self._start(self._give_back(unbegun, "its endpoint was held before it was sent"))
         self._line.recorded(delivery)
         self._desk.done(delivery)
@@ -179,10 +181,9 @@ class Shift:
             self._changed.set()
 
     async def _give_back(self, unbegun: Sequence[Delivery], why: str) -> None:
-        if unbegun:
-            back = Settlement.give_back(0, why)
-            pairs = [(delivery, back) for delivery in unbegun]
-            await self._loop.run_in_executor(self._writer, _fresh(self._desk.give_back), pairs)
+        back = Settlement.give_back(0, why)
+        pairs = [(delivery, back) for delivery in unbegun]
+        await self._loop.run_in_executor(self._writer, _fresh(self._desk.give_back), pairs)
 
 
 def _fresh(work: Callable[[A], R]) -> Callable[[A], R]:
