@@ -1,0 +1,63 @@
+"""Waiting for SQLite's one write lock.
+
+SQLite's own waiting looks again after 1, 2, 5, 10 and so on up to 100 ms (`sqliteDefaultBusyCallback` in its main.c).
+Whoever looks at the wrong moments waits on while others take the lock many times: at 1,000 webhooks per second and a
+worker in a process of its own, one acknowledgement of a hundred took more than 85 ms. Transactions here take a
+millisecond or two, so we look more often.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+#: Seconds between two looks.
+PAUSE = 0.0002
+
+#: Held between two looks, so that of the threads of a process one at a time looks, and another process has a chance.
+_looking = threading.Lock()
+
+
+def ask_often() -> None:
+    """Have every connection to SQLite that is made from now on wait for the lock so."""
+    connection_created.connect(_prepare)
+
+
+def _prepare(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 0")
+    if _patiently not in connection.execute_wrappers:  # it outlives the connection to the database
+        connection.execute_wrappers.append(_patiently)
+
+
+def _patiently(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """Run a statement, again and again while another holds the lock, for the `timeout` of the database's OPTIONS."""
+    connection: BaseDatabaseWrapper = context["connection"]
+    had_failed = connection.errors_occurred
+    end = time.monotonic() + connection.settings_dict["OPTIONS"].get("timeout", 5)
+    if many:
+        params = list(params)  # which may be read only once
+    while True:
+        try:
+            return execute(sql, params, many, context)
+        except OperationalError as error:
+            if not _is_busy(error) or time.monotonic() >= end:
+                raise
+            connection.errors_occurred = had_failed
+        with _looking:
+            time.sleep(PAUSE)
+
+
+def _is_busy(error: OperationalError) -> bool:
+    """Whether another holds the lock; not where waiting is of no use, because what was read is out of date."""
+    code = getattr(error.__cause__, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY and code != sqlite3.SQLITE_BUSY_SNAPSHOT
