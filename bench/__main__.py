@@ -25,7 +25,7 @@ SHORT = (
     ("ingest", "--database", "postgresql"),
     ("ingest", "--database", "sqlite"),
     ("latency", "--database", "postgresql"),
-    ("latency", "--database", "sqlite", "--worker", "own"),
+    ("latency", "--database", "sqlite"),
     ("processing", "--database", "postgresql"),
     ("processing", "--database", "sqlite"),
     ("dispatch", "--database", "postgresql"),
