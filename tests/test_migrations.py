@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.db import connection
+
+Django = Callable[..., str]
 
 JOB_TABLES = ("hookline_event", "hookline_delivery")
 HISTORY_TABLES = ("hookline_message", "hookline_attempt", "hookline_rejection")
@@ -34,21 +38,56 @@ def test_on_postgresql_the_tables_that_grow_are_vacuumed_early() -> None:
         assert "autovacuum_vacuum_insert_scale_factor=0.05" in found[table]
 
 
-def test_the_migrations_can_be_taken_back_and_applied_again(database_url: str, tmp_path: Path) -> None:
-    def migrate(*arguments: str) -> list[tuple[str, str]]:
-        """Migrate a database of its own: a test that fails halfway must not leave the others without tables."""
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "hookline.server.settings",
-            "HOOKLINE_DATABASE_URL": database_url,
-            "HOOKLINE_SECRET_KEY": "made up",
-            "HOOKLINE_ENCRYPTION_KEYS": "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-        }
-        command = [sys.executable, "-m", "django", "migrate", "hookline", *arguments]
-        result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-        return re.findall(r"^  (Applying|Unapplying) hookline\.(\d+).* OK$", result.stdout, re.MULTILINE)
+@pytest.fixture
+def django(database_url: str, tmp_path: Path) -> Django:
+    """Runs Django in another process on a database of its own: a failing test leaves the others their tables."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "hookline.server.settings",
+        "HOOKLINE_DATABASE_URL": database_url,
+        "HOOKLINE_SECRET_KEY": "made up",
+        "HOOKLINE_ENCRYPTION_KEYS": "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    }
 
-    applied = [number for _, number in migrate()]
+    def run(*arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return result.stdout
+
+    return run
+
+
+def migrate(django: Django, *arguments: str) -> list[tuple[str, str]]:
+    output = django("-m", "django", "migrate", "hookline", *arguments)
+    return re.findall(r"^  (Applying|Unapplying) hookline\.(\d+).* OK$", output, re.MULTILINE)
+
+
+def test_the_migrations_can_be_taken_back_and_applied_again(django: Django) -> None:
+    applied = [number for _, number in migrate(django)]
     assert applied[:1] == ["0001"]
-    assert migrate("0001") == [("Unapplying", number) for number in reversed(applied[1:])]
-    assert migrate() == [("Applying", number) for number in applied[1:]]
+    assert migrate(django, "0001") == [("Unapplying", number) for number in reversed(applied[1:])]
+    assert migrate(django) == [("Applying", number) for number in applied[1:]]
+
+
+STATISTICS = """
+import django; django.setup()
+from django.db import connection
+from hookline.incoming import sources
+from hookline.models import Event
+source = sources.create("stripe", secrets=["whsec_made_up"])
+Event.objects.create(source=source, type="t", dedup_key=str(source.pk), body=b"{}")
+with connection.cursor() as cursor:
+    cursor.execute("ANALYZE hookline_event")
+    cursor.execute("SELECT attname FROM pg_stats WHERE tablename = 'hookline_event' ORDER BY attname")
+    print([name for name, in cursor.fetchall()])
+"""
+
+
+def test_no_statistics_of_states_are_kept_and_those_that_there_were_are_dropped(django: Django) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL keeps statistics by itself")
+    migrate(django, "0003")
+    before = ast.literal_eval(django("-c", STATISTICS))
+    assert "state" in before
+    migrate(django)
+    assert set(ast.literal_eval(django("-c", STATISTICS))) == {*before} - {"state"}

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db
 
 
 @contextmanager
-def asking_often(path: Path, timeout: float) -> Iterator[BaseDatabaseWrapper]:
+def asking_often(path: Path, timeout: float, journal: str = "WAL") -> Iterator[BaseDatabaseWrapper]:
     """A connection as the server makes them."""
-    options = {"transaction_mode": "IMMEDIATE", "timeout": timeout, "init_command": "PRAGMA journal_mode=WAL"}
+    options = {"transaction_mode": "IMMEDIATE", "timeout": timeout, "init_command": f"PRAGMA journal_mode={journal}"}
     settings: dict[str, Any] = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path), "OPTIONS": options}
     sqlite.ask_often()
     connection = ConnectionHandler({"default": settings})["default"]
@@ -101,3 +101,42 @@ def test_transactions_of_many_threads_all_come_to_their_turn(path: Path) -> None
         with first.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM things")
             assert cursor.fetchone() == (200,)
+
+
+def test_it_stays_when_a_block_has_a_wrapper_of_its_own(path: Path) -> None:
+    with asking_often(path, timeout=20) as connection:
+        connection.close()
+        with connection.execute_wrapper(lambda execute, *arguments: execute(*arguments)):
+            connection.ensure_connection()
+        assert connection.execute_wrappers == [sqlite._patiently]
+
+
+def test_many_rows_that_are_written_outside_a_transaction_are_written_once_each(path: Path) -> None:
+    with asking_often(path, timeout=20) as connection:
+        stop = threading.Event()
+
+        def lock_again_and_again() -> None:
+            with closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as other:
+                while not stop.is_set():
+                    other.execute("BEGIN IMMEDIATE")
+                    other.execute("COMMIT")
+
+        locking = threading.Thread(target=lock_again_and_again)
+        locking.start()
+        try:
+            with connection.cursor() as cursor:
+                cursor.executemany("INSERT INTO things VALUES (%s)", [(number,) for number in range(300)])
+        finally:
+            stop.set()
+            locking.join()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*), count(DISTINCT number) FROM things")
+            assert cursor.fetchone() == (300, 300)
+
+
+def test_without_a_write_ahead_log_sqlite_waits_itself(path: Path) -> None:
+    with asking_often(path, timeout=20, journal="DELETE") as connection:
+        assert connection.execute_wrappers == []
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout")
+            assert cursor.fetchone() == (20_000,)

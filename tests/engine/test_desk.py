@@ -106,3 +106,19 @@ def test_what_cannot_be_given_back_leaves_the_desk_for_its_lease_to_run_out(
     assert "cannot give back 1 jobs" in caplog.text
     job.refresh_from_db()
     assert job.state == State.RUNNING
+
+
+def test_a_job_that_is_claimed_again_before_its_first_try_is_done_stays_on_the_desk(jobs: Jobs) -> None:
+    desk = make_desk(jobs)
+    jobs.add(jobs.lane(), 1)
+    (first,) = desk.take(1)
+    settle([(first, Settlement.retry(0, "again"))])
+    (second,) = desk.take(1)
+    desk.done(first)
+    assert len(desk) == 1
+    jobs.model._default_manager.update(lease_until=ago(5))
+    desk.heartbeat()
+    assert lease_of(second) > ago(0)
+    desk.done(second)
+    assert len(desk) == 0
+    assert not desk._lanes  # else the lane would count as busy for ever

@@ -193,3 +193,16 @@ def test_more_than_the_bound_cannot_be_put() -> None:
         assert await first == "A"
 
     assert run(work, max_items=1).committed == ["a"]
+
+
+def test_one_that_cannot_be_told_does_not_keep_the_others_from_hearing(caplog: pytest.LogCaptureFixture) -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        def fail(_result: str | None, _error: Exception | None) -> None:
+            raise ValueError("made for the test")
+
+        for item in ("a", "bad"):
+            commit.put(item, fail)
+        assert await commit.submit("b") == "B"
+
+    assert run(work).committed == ["a", "b"]
+    assert caplog.messages == ["what was written could not be reported"] * 2

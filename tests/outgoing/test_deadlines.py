@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookline.outgoing.sender import new_event_loop
 from hookline.transport.deadlines import Deadlines
 
 
@@ -83,4 +85,19 @@ def test_each_comes_at_its_time_unless_it_was_lifted(steps: list[tuple[str, int,
         assert not waiting
 
     with asyncio.Runner(loop_factory=lambda: clock) as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, new_event_loop], ids=["asyncio", "as the sender"])
+def test_one_that_is_due_now_does_not_disturb_the_others(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    async def main() -> None:
+        deadlines, now = Deadlines(), asyncio.get_running_loop().time()
+        came = [asyncio.Event() for _ in range(3)]
+        for event, seconds in zip(came, (-1, 0, 0.01), strict=True):  # for what is due now uvloop has no timer
+            deadlines.set(event.set, now + seconds)
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(event.wait() for event in came))
+        assert not len(deadlines)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(main())

@@ -61,6 +61,8 @@ class Desk(Generic[J]):
             self._ahead = time.time() - (until.timestamp() - self.lease)
         since = time.monotonic()
         with self._lock:
+            for job in jobs:
+                self._forget(job)  # one that was settled and is due again before anybody said that it is done
             self._lanes += lanes
             self._jobs.update([(job.id.int, (job, since)) for job in jobs])
         return jobs
@@ -70,13 +72,11 @@ class Desk(Generic[J]):
         return time.time() - self._ahead
 
     def done(self, job: J) -> None:
-        """Forget a job that is settled or lost."""
+        """Forget a job that is settled or lost; not one that was claimed again meanwhile."""
         with self._lock:
-            if self._jobs.pop(job.id.int, None) is not None:
-                lane = self._lane_of(job).int
-                self._lanes[lane] -= 1
-                if not self._lanes[lane]:
-                    del self._lanes[lane]
+            kept = self._jobs.get(job.id.int)
+            if kept is not None and kept[0].claim == job.claim:
+                self._forget(job)
 
     def heartbeat(self) -> None:
         """Extend the leases of all jobs that have not run for too long. Raises DatabaseError."""
@@ -102,6 +102,13 @@ class Desk(Generic[J]):
             logger.exception("cannot give back %d jobs; their leases will run out", len(jobs))
         for job, _ in jobs:
             self.done(job)
+
+    def _forget(self, job: J) -> None:
+        if self._jobs.pop(job.id.int, None) is not None:
+            lane = self._lane_of(job).int
+            self._lanes[lane] -= 1
+            if not self._lanes[lane]:
+                del self._lanes[lane]
 
     def _claim(self, limit: int, busy: list[UUID], per_lane: int) -> list[J]:
         return engine.claim(self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane)

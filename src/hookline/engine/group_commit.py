@@ -7,6 +7,7 @@ waiters. There is no timer: an idle server adds no delay, and a busy one fills i
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -16,11 +17,12 @@ from typing import Generic, TypeVar
 
 from hookline.exceptions import HooklineError
 
+logger = logging.getLogger("hookline.engine")
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-#: Called in the event loop with what `write` returned for an item, or with what it raised. It raises nothing itself.
+#: Called in the event loop with what `write` returned for an item, or with what it raised. What it raises is logged.
 Done = Callable[[R | None, Exception | None], None]
 
 
@@ -95,13 +97,20 @@ class GroupCommit(Generic[T, R]):
                 raise RuntimeError(f"{len(results)} results were returned for {len(batch)} items")
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters are told
             if len(batch) == 1:
-                batch[0].done(None, error)
+                _tell(batch[0], None, error)
                 return
             for entry in batch:
                 await self._write_batch([entry])
             return
         for entry, result in zip(batch, results, strict=True):
-            entry.done(result, None)
+            _tell(entry, result, None)
+
+
+def _tell(entry: _Waiting[T, R], result: R | None, error: Exception | None) -> None:
+    try:
+        entry.done(result, error)
+    except Exception:  # the others of the batch must hear of theirs
+        logger.exception("what was written could not be reported")
 
 
 def _resolve(future: asyncio.Future[R], result: R | None, error: Exception | None) -> None:

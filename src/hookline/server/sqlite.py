@@ -31,21 +31,25 @@ def ask_often() -> None:
 
 
 def _prepare(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    if connection.vendor != "sqlite":
+    # Without a write-ahead log, a COMMIT may have to wait, too, and it does not come by the wrapper.
+    if connection.vendor != "sqlite" or _pragma(connection, "journal_mode") != "wal":
         return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 0")
+    _pragma(connection, "busy_timeout = 0")
     if _patiently not in connection.execute_wrappers:  # it outlives the connection to the database
-        connection.execute_wrappers.append(_patiently)
+        connection.execute_wrappers.insert(0, _patiently)  # Django takes the last one away where a block of it ends
 
 
 def _patiently(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
     """Run a statement, again and again while another holds the lock, for the `timeout` of the database's OPTIONS."""
     connection: BaseDatabaseWrapper = context["connection"]
-    had_failed = connection.errors_occurred
-    end = time.monotonic() + connection.settings_dict["OPTIONS"].get("timeout", 5)
-    if many:
-        params = list(params)  # which may be read only once
+    patience = connection.settings_dict["OPTIONS"].get("timeout", 5)
+    if many:  # some of its rows may be written when it fails, so SQLite has to wait itself
+        _pragma(connection, f"busy_timeout = {patience * 1000:.0f}")
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            _pragma(connection, "busy_timeout = 0")
+    had_failed, end = connection.errors_occurred, time.monotonic() + patience
     while True:
         try:
             return execute(sql, params, many, context)
@@ -55,6 +59,11 @@ def _patiently(execute: Callable[..., Any], sql: str, params: Any, many: bool, c
             connection.errors_occurred = had_failed
         with _looking:
             time.sleep(PAUSE)
+
+
+def _pragma(connection: BaseDatabaseWrapper, text: str) -> Any:
+    (value,) = connection.connection.execute(f"PRAGMA {text}").fetchone()
+    return value
 
 
 def _is_busy(error: OperationalError) -> bool:

@@ -83,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._exchange, self._reading_head = exchange, True
         self._head = self._unfinished = 0
         self._ended = self._loop.create_future()
+        self._deadlines.set(self._expire, deadline)
         if len(body) < 64 * 1024:  # one packet is worth a copy
             self._transport.write(request + body)
         else:
@@ -92,7 +93,6 @@ class Connection(asyncio.Protocol):
             self._transport.write(request)
             self._transport.write(whole[:-1])
             self._transport.write(whole[-1:])
-        self._deadlines.set(self._expire, deadline)
         try:
             await self._ended
         except asyncio.CancelledError:

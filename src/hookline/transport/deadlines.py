@@ -14,7 +14,9 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._times: dict[Callable[[], None], float] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        #: When it is due. Not to be asked of the timer: uvloop's has no `when()` where that is now.
+        self._when = 0.0
 
     def __len__(self) -> int:
         return len(self._times)
@@ -22,7 +24,7 @@ class Deadlines:
     def set(self, expire: Callable[[], None], time: float) -> None:
         """Have `expire` called at this time of the event loop's clock. One that is set already gets the new time."""
         self._times[expire] = time
-        if self._timer is None or time < self._timer.when():
+        if self._timer is None or time < self._when:
             self._wait_until(time)
 
     def lift(self, expire: Callable[[], None]) -> None:
@@ -31,7 +33,7 @@ class Deadlines:
     def _wait_until(self, time: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(time, self._end_due)
+        self._timer, self._when = asyncio.get_running_loop().call_at(time, self._end_due), time
 
     def _end_due(self) -> None:
         now, self._timer = asyncio.get_running_loop().time(), None
