@@ -132,6 +132,8 @@ class Shift:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a part of the shift failed; what it held is sent again when its leases end", exc_info=error)
         self._finished.set()
 
     async def _send(self, first: Delivery) -> None:
