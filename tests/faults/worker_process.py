@@ -44,9 +44,9 @@ def main(hold: str) -> None:
     if hold == "record":
         vars(shift)["record"] = lambda results: hold_on(results[0].delivery.message.public_id)
 
+    print("ready", flush=True)  # before a worker can say that it holds
     make_incoming(conf.get(), threads=2).start()
     make_outgoing(conf.get()).start()
-    print("ready", flush=True)
     threading.Event().wait()
 
 
