@@ -10,7 +10,7 @@ from django.db import close_old_connections, connections
 _thread = threading.local()
 
 
-def look_after(every: float) -> None:
+def look_after(every: float = 1.0) -> None:
     """Close those of this thread that are broken or too old, if the last look is more than `every` seconds ago.
 
     A look asks the database, which takes as long as a good part of a quick job, and what was used a moment ago is most

@@ -26,8 +26,6 @@ logger = logging.getLogger("hookline.engine")
 
 #: Pause after the database failed, so that its return is not met by a storm.
 _DATABASE_PAUSE = 1.0
-#: How often a thread that is never idle looks whether its connections are still good, in seconds.
-_LOOK = 1.0
 
 
 class ThreadWorker(Generic[J]):
@@ -118,7 +116,7 @@ class ThreadWorker(Generic[J]):
 
     def _run_all(self) -> None:
         while jobs := self._next_jobs():
-            look_after(every=_LOOK)
+            look_after()
             try:
                 self._run(jobs)
             except LeaseLost as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -122,10 +120,9 @@ def subscribers(tenant_id: UUID, types: Collection[str]) -> QuerySet[Endpoint]:
     endpoints = Endpoint.objects.using(router.db_for_write(Endpoint)).filter(tenant_id=tenant_id, disabled=False)
     if len(types) > MAX_SOUGHT:
         return endpoints
-    listed = (Q(wants__contains=f'"{event_type}"') for event_type in types)
-    return endpoints.alias(wants=Cast("event_types", TextField())).filter(
-        reduce(or_, listed, Q(wants="[]") | Q(wants__contains="*"))
-    )
+    listed = [Q(wants__contains=f'"{event_type}"') for event_type in types]
+    wish = Q(Q(wants="[]"), Q(wants__contains="*"), *listed, _connector=Q.OR)
+    return endpoints.alias(wants=Cast("event_types", TextField())).filter(wish)
 
 
 def compose(event_type: str, data: Any, now: datetime) -> bytes:

@@ -31,8 +31,6 @@ R = TypeVar("R")
 
 #: Pause after the database failed, so that its return is not met by a storm.
 DATABASE_PAUSE = 1.0
-#: How often a thread looks whether its connection is still good.
-LOOK = 1.0
 
 
 class Shift:
@@ -143,12 +141,12 @@ class Shift:
             try:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
                 result = await deliver(delivery, self._transport, self._signers, self._desk.now)
-                self._record(result, time.monotonic() + self._settings.LEASE)
             except Exception as error:  # noqa: BLE001  # whatever it is, the place goes on
                 self._line.sent(delivery)
                 self._recorded(delivery, None, error)
             else:
                 self._line.sent(delivery)
+                self._record(result, time.monotonic() + self._settings.LEASE)
             delivery = self._next()
 
     def _record(self, result: Result, end: float) -> None:
@@ -192,7 +190,7 @@ def _fresh(work: Callable[[A], R]) -> Callable[[A], R]:
     """Drop a connection that has become unusable before the work begins."""
 
     def with_fresh_connection(argument: A) -> R:
-        look_after(every=LOOK)
+        look_after()
         return work(argument)
 
     return with_fresh_connection

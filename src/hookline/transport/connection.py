@@ -84,16 +84,8 @@ class Connection(asyncio.Protocol):
         self._head = self._unfinished = 0
         self._ended = self._loop.create_future()
         self._deadlines.set(self._expire, deadline)
-        if len(body) < 64 * 1024:  # one packet is worth a copy
-            self._transport.write(request + body)
-        else:
-            # The end apart: TLS tells nothing of what waits below it, but holds back what comes while much waits there.
-            # So as long as more than 64 kB are still to be sent, `reusable` sees the end in its buffer.
-            whole = memoryview(body)
-            self._transport.write(request)
-            self._transport.write(whole[:-1])
-            self._transport.write(whole[-1:])
         try:
+            _write(self._transport, request, body)
             await self._ended
         except asyncio.CancelledError:
             self._finish()
@@ -252,6 +244,18 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         self._finish(error)
         self.abort()
+
+
+def _write(transport: asyncio.Transport, request: bytes, body: bytes) -> None:
+    if len(body) < 64 * 1024:  # one packet is worth a copy
+        transport.write(request + body)
+        return
+    # The end apart: TLS tells nothing of what waits below it, but holds back what comes while much waits there. So as
+    # long as more than 64 kB are still to be sent, `reusable` sees the end in its buffer.
+    whole = memoryview(body)
+    transport.write(request)
+    transport.write(whole[:-1])
+    transport.write(whole[-1:])
 
 
 def _too_large(detail: str) -> Failed:
