@@ -315,8 +315,8 @@ def inserting_events(depth: Depth) -> Callable[[], object]:
 def inserting_deliveries(depth: Depth) -> Callable[[], object]:
     from django.db import transaction
 
-    from hookline.engine.insert import insert_new, insert_rows
-    from hookline.engine.row import new_id
+    from hookline.engine.insert import Insertion, insert_new
+    from hookline.engine.row import new_ids
     from hookline.models import Delivery, Message
 
     tenant = depth.endpoints[0].tenant
@@ -325,11 +325,11 @@ def inserting_deliveries(depth: Depth) -> Callable[[], object]:
     def insert(messages: list[Message]) -> None:
         with transaction.atomic(using=depth.alias):
             insert_new(messages, unique=("tenant_id", "uid"))
-            rows = [
-                (new_id(), message.pk, depth.endpoints[number % len(depth.endpoints)].pk)
-                for number, message in enumerate(messages)
-            ]
-            insert_rows(Delivery, ("id", "message", "endpoint"), rows)
+            endpoints = [depth.endpoints[number % len(depth.endpoints)].pk for number in range(len(messages))]
+            columns = {
+                "id": new_ids(len(messages)), "message": [message.pk for message in messages], "endpoint": endpoints
+            }  # fmt: skip
+            Insertion(Delivery, columns).run()
 
     insert(made[BATCH:])
     return lambda: insert(made[:BATCH])

@@ -35,8 +35,8 @@ SHORT = Plan(rate=40, rounds=2, window=3.0, lease=3.0, timeout=2.0, outage=3.0)
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 #: How many windows are measured before the throughput counts as lower for good.
 WINDOWS = 3
-#: A fault that has met nothing is played for so many times its rounds, at the most.
-PATIENCE = 3
+#: A fault that has met nothing is played for so many rounds more, at the most.
+PATIENCE = 10
 #: Size of the small disk: a cluster of PostgreSQL with what a scenario writes, and little more.
 SMALL_DISK = "300m"
 
@@ -97,7 +97,7 @@ def play(scenario: Scenario, stage: Stage, rounds: int, outcome: Outcome) -> Non
 
 def break_often(scenario: Scenario, stage: Stage, rounds: int, outcome: Outcome) -> None:
     """Play the rounds, and some more while the fault has met nothing yet."""
-    for number in range(rounds * PATIENCE):
+    for number in range(rounds + PATIENCE):
         outcome.rounds += 1
         healed = scenario.break_once(stage, number)
         last = number >= rounds - 1

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from hookline.cli import deliveries, events
 from hookline.engine.backlog import backlog_of
-from hookline.engine.claim import claim, release_expired, settle
+from hookline.engine.claim import claim, extend, release_expired, settle
 from hookline.engine.job import Settlement
 from hookline.engine.prune import Pruner
 from tests.engine.rows import Jobs
@@ -80,6 +80,28 @@ def test_a_claim_reads_what_it_takes_though_statistics_say_that_nothing_is_pendi
         read = rows_read(table) - before
     assert len(claimed) == len(lanes)
     assert read <= 10 * len(claimed)
+
+
+def test_a_settlement_passes_over_jobs_that_ran_before(jobs: Jobs) -> None:
+    """Each of them leaves an entry among those of the running jobs, until a vacuum."""
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL keeps what was")
+    lane, index = jobs.lane(), f"{jobs.model._meta.db_table}_state"
+    for _ in range(20):
+        jobs.add(lane, *[1.0] * 100)
+        done = claim(jobs.model, 100, lease=60)
+        before = scans(index)
+        assert len(extend(done, 60)) == len(settle([(job, Settlement.succeed()) for job in done])) == 100
+        assert scans(index) == before
+
+
+def scans(index: str) -> int:
+    """How often the index was read so far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = %s", [index])
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def analyze(table: str | None) -> None:

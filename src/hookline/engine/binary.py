@@ -8,15 +8,23 @@ Python, which takes longer than everything else about a row.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from hookline.engine.arrays import Array, packed
+
 
 def unnest(types: Sequence[str]) -> str:
     """The FROM item that turns one array parameter for each of these types into rows."""
     return f"unnest({', '.join(f'%b::{name}[]' for name in types)})"
+
+
+def arrays(types: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """The parameters for `unnest`. Raises DataError for a number that its type does not hold."""
+    return [packed(name, column) for name, column in zip(types, columns, strict=True)]
 
 
 def execute(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> None:
@@ -36,9 +44,9 @@ def fetch(
         return rows
 
 
-def fetch_ids(connection: BaseDatabaseWrapper, sql: str, columns: Sequence[Sequence[Any]]) -> set[UUID]:
-    """Run a statement that has one array parameter for each column and returns ids."""
-    return {row[0] for row in fetch(connection, sql, [list(column) for column in columns])}
+def fetch_ids(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> set[UUID]:
+    """Run a statement that returns ids."""
+    return {row[0] for row in fetch(connection, sql, params)}
 
 
 def _run(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> Any:
@@ -50,4 +58,22 @@ def _run(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapp
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        return psycopg.Cursor(connection.connection).execute(sql, params, binary=True)
+        cursor = psycopg.Cursor(connection.connection)
+        cursor.adapters.register_dumper(Array, _array_dumper())
+        return cursor.execute(sql, params, binary=True)
+
+
+@cache
+def _array_dumper() -> Any:
+    """What hands an Array to psycopg, which is not there where SQLite is all that is used."""
+    from psycopg.adapt import Dumper
+    from psycopg.pq import Format
+
+    class ArrayDumper(Dumper):
+        format = Format.BINARY
+        oid = 0  # the statement says which type it is
+
+        def dump(self, obj: Array) -> Array:
+            return obj
+
+    return ArrayDumper

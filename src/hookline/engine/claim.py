@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from django.db import connections, router
+from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.core.text import storable
-from hookline.engine.binary import fetch_ids, unnest
+from hookline.engine.binary import arrays, fetch_ids, unnest
+from hookline.engine.insert import Insertion
 from hookline.engine.job import Job, Lane, Settlement, State
 from hookline.engine.rows import columns, read
 from hookline.exceptions import ConfigurationError
@@ -122,10 +123,14 @@ SELECT id, due_at FROM {table} WHERE {first} ORDER BY due_at LIMIT 1
 """
 )
 
+# In a form for which no index serves: that of the states has an entry for every job that ran since the last vacuum, and
+# PostgreSQL would read all of them for each settlement.
+_STILL_RUNNING = "{table}.state || '' = 'running'"
+
 _RESULT_TYPES = ("uuid", "bigint", "text", "double precision", "text", "integer")
 
 _SETTLE = """
-WITH result (id, claim, state, due_in, note, refund) AS ({rows})
+WITH {beside} result (id, claim, state, due_in, note, refund) AS ({rows})
 UPDATE {table}
 SET state = result.state,
     due_at = CASE WHEN result.state = 'pending' THEN {due} ELSE due_at END,
@@ -134,7 +139,7 @@ SET state = result.state,
     note = result.note,
     lease_until = NULL
 FROM result
-WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state = 'running' AND {table}.{among}
+WHERE {table}.id = result.id AND {table}.claim = result.claim AND {still_running} AND {table}.{among}
 RETURNING {table}.id
 """
 
@@ -142,7 +147,7 @@ _EXTEND = """
 WITH result (id, claim) AS ({rows})
 UPDATE {table} SET lease_until = {lease_end}
 FROM result
-WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state = 'running' AND {table}.{among}
+WHERE {table}.id = result.id AND {table}.claim = result.claim AND {still_running} AND {table}.{among}
 RETURNING {table}.id
 """
 
@@ -181,8 +186,8 @@ def claim(
     return sorted(read(model, sql, params), key=lambda job: job.due_at)
 
 
-def settle(results: Sequence[tuple[J, Settlement]]) -> set[UUID]:
-    """Write what became of running jobs of one model, in one statement.
+def settle(results: Sequence[tuple[J, Settlement]], beside: Insertion | None = None) -> set[UUID]:
+    """Write what became of running jobs of one model, and insert other rows `beside` it, all of it or nothing.
 
     Returns the ids of those that were still ours. The others were changed by whoever claimed them since.
     Joins the caller's transaction, if there is one.
@@ -192,7 +197,12 @@ def settle(results: Sequence[tuple[J, Settlement]]) -> set[UUID]:
     rows = [
         (job.id, job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)) for job, to in results
     ]
-    return _change(type(results[0][0]), _SETTLE, _RESULT_TYPES, rows)
+    model = type(results[0][0])
+    if beside is None or connections[router.db_for_write(model)].vendor == "postgresql":
+        return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
+    with transaction.atomic(using=router.db_for_write(model)):
+        beside.run()
+        return _change(model, _SETTLE, _RESULT_TYPES, rows)
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
@@ -200,7 +210,7 @@ def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
     if not jobs:
         return set()
     rows = [(job.id, job.claim) for job in jobs]
-    return _change(type(jobs[0]), _EXTEND, _RESULT_TYPES[:2], rows, lease)
+    return _change(type(jobs[0]), _EXTEND, _RESULT_TYPES[:2], rows, lease=lease)
 
 
 def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> int:
@@ -249,9 +259,19 @@ def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
 
 
 def _change(
-    model: type[Job], statement: str, types: Sequence[str], rows: Sequence[tuple[Any, ...]], lease: float = 0.0
+    model: type[Job],
+    statement: str,
+    types: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    lease: float = 0.0,
+    beside: Insertion | None = None,
 ) -> set[UUID]:
-    """Change the jobs that `rows` name by id and claim. Returns the ids of those that were still ours."""
+    """Change the jobs that `rows` name by id and claim. Returns the ids of those that were still ours.
+
+    On PostgreSQL other rows are inserted `beside` that by the same statement: one round trip, and one transaction
+    without a BEGIN and a COMMIT.
+    """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
     names = {
@@ -259,10 +279,13 @@ def _change(
         "due": dialect.later.format("result.due_in"),
         "lease_end": dialect.later.format(float(lease)),
         "among": dialect.among.format("SELECT id FROM result"),
+        "still_running": _STILL_RUNNING.format(table=model._meta.db_table),
+        "beside": f"beside AS ({beside.sql})," if beside else "",
     }
     if connection.vendor == "postgresql":
         sql = statement.format(**names, rows=f"SELECT * FROM {unnest(types)}")
-        return fetch_ids(connection, sql, list(zip(*rows, strict=True)))
+        params = arrays(types, list(zip(*rows, strict=True)))
+        return fetch_ids(connection, sql, [*beside.params, *params] if beside else params)
     marks = ", ".join([f"({', '.join(['%s'] * len(types))})"] * len(rows))
     with connection.cursor() as cursor:
         cursor.execute(

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from hookline.engine.arrays import packed
 from hookline.engine.binary import fetch
 from hookline.engine.row import Row
 
@@ -32,8 +33,8 @@ def by_id(model: type[R], ids: Iterable[UUID], names: Sequence[str]) -> dict[int
     connection = connections[router.db_for_write(model)]
     if connection.vendor == "postgresql":
         fields = [model._meta.get_field(name) for name in ("id", *names)]
-        sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE id = ANY(%b)"
-        found = _instances(model, connection, fields, fetch(connection, sql, [distinct]))
+        sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE id = ANY(%b::uuid[])"
+        found = _instances(model, connection, fields, fetch(connection, sql, [packed("uuid", distinct)]))
     else:
         found = list(model._default_manager.using(connection.alias).only(*names).in_bulk(distinct).values())
     return {row.id.int: row for row in found}

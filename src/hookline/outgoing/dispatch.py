@@ -16,7 +16,7 @@ from hookline import conf
 from hookline.core.event_types import check_type, matches_any
 from hookline.core.serialisation import serialise
 from hookline.engine import wakeup
-from hookline.engine.insert import insert_new, insert_rows
+from hookline.engine.insert import Insertion, insert_new
 from hookline.engine.row import new_ids
 from hookline.exceptions import ConfigurationError, MessageTooLarge
 from hookline.outgoing.models import Delivery, Endpoint, Message
@@ -68,22 +68,27 @@ def dispatch_many(
     """
     check_channels(channels)
     now = timezone.now()
-    bodies = [(event_type, compose(event_type, data, now)) for event_type, data in items]
+    types, bodies = [], []
+    for event_type, data in items:
+        types.append(event_type)
+        bodies.append(compose(event_type, data, now))
+    count, ids = len(bodies), new_ids(len(bodies))
     database = router.db_for_write(Message)
     with transaction.atomic(using=database):
         owner = resolve(tenant)
-        rows = [
-            (pk, owner.pk, kind, list(channels), body)
-            for pk, (kind, body) in zip(new_ids(len(bodies)), bodies, strict=True)
-        ]
-        insert_rows(Message, COLUMNS, rows)
-        messages = [Message.from_db(database, COLUMNS, row) for row in rows]
+        columns: dict[str, list[Any]] = {
+            "id": ids,
+            "tenant_id": [owner.pk] * count,
+            "type": types,
+            "channels": [list(channels)] * count,
+            "body": bodies,
+        }
+        Insertion(Message, columns).run()
+        messages = [Message.from_db(database, columns, row) for row in zip(*columns.values(), strict=True)]
+        for message in messages:
+            message.channels = list(channels)  # each its own
         deliver_later(messages)
     return messages
-
-
-#: What a message is made of; the rest the database adds.
-COLUMNS = ("id", "tenant_id", "type", "channels", "body")
 
 
 def deliver_later(messages: Sequence[Message]) -> None:
@@ -104,10 +109,12 @@ def deliver_later(messages: Sequence[Message]) -> None:
         for event_type in types
     }
     pairs = [(message.pk, endpoint) for message in messages for endpoint in wanted[message.type]]
-    ids = new_ids(len(pairs))
-    insert_rows(
-        Delivery, ("id", "message_id", "endpoint_id"), [(pk, *pair) for pk, pair in zip(ids, pairs, strict=True)]
-    )
+    columns = {
+        "id": new_ids(len(pairs)),
+        "message_id": [message for message, _ in pairs],
+        "endpoint_id": [endpoint for _, endpoint in pairs],
+    }
+    Insertion(Delivery, columns).run()
     wakeup.after_commit(Delivery)
 
 

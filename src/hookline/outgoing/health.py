@@ -58,6 +58,11 @@ def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[De
     return admitted, put_off
 
 
+def are_routine(results: Sequence[Result]) -> bool:
+    """Whether there is nothing to learn from them."""
+    return all(_is_routine(result) for result in results)
+
+
 def learn(results: Sequence[Result]) -> set[UUID]:
     """Let breakers learn from results, and suspend endpoints that are gone. Joins the caller's transaction.
 

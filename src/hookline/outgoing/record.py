@@ -14,7 +14,7 @@ from django.db import router, transaction
 from hookline import signals
 from hookline.core.text import storable
 from hookline.engine.claim import settle
-from hookline.engine.insert import insert_rows
+from hookline.engine.insert import Insertion
 from hookline.engine.job import State
 from hookline.engine.row import new_ids
 from hookline.outgoing import health
@@ -36,11 +36,15 @@ class Recorded:
 
 def record(results: Sequence[Result]) -> list[Recorded]:
     """Commit results: Attempt, Delivery and the endpoint's health."""
-    with transaction.atomic(using=router.db_for_write(Delivery)):
-        ids = new_ids(len(results))
-        insert_rows(Attempt, ATTEMPT_COLUMNS, [attempt_of(*pair) for pair in zip(ids, results, strict=True)])
-        ours = settle([(result.delivery, result.settlement) for result in results])
-        held = health.learn(results)
+    ids = new_ids(len(results))
+    rows = [attempt_of(*pair) for pair in zip(ids, results, strict=True)]
+    attempts = Insertion(Attempt, dict(zip(ATTEMPT_COLUMNS, zip(*rows, strict=True), strict=True)))
+    settled = [(result.delivery, result.settlement) for result in results]
+    if health.are_routine(results):
+        ours, held = settle(settled, beside=attempts), set()
+    else:
+        with transaction.atomic(using=router.db_for_write(Delivery)):
+            ours, held = settle(settled, beside=attempts), health.learn(results)
     for result in results:
         if result.settlement.state == State.DEAD and result.delivery.id in ours:
             logger.error(

@@ -204,7 +204,7 @@ class Transport:
 
 def write_request(method: str, url: Url, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """The head of a request (RFC 9112 section 3). Nothing breaks out of a line: all of it was checked."""
-    given = {name.lower() for name in headers}
+    given = set(map(str.lower, headers))
     defaults = "".join([line for name, line in _DEFAULTS.items() if name not in given])
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if body is not None and "content-type" not in given:
