@@ -53,15 +53,12 @@ def _instances(
     model: type[R], connection: BaseDatabaseWrapper, fields: Sequence[Any], rows: Sequence[Sequence[Any]]
 ) -> list[R]:
     names = [field.attname for field in fields]
+    instances = [model.from_db(connection.alias, names, row) for row in rows]
     # JSON is a value already; what else wants to see what the database has is our EncryptedField.
-    converters = [
-        (place, field.from_db_value)
-        for place, field in enumerate(fields)
-        if hasattr(field, "from_db_value") and not isinstance(field, models.JSONField)
-    ]
-    if converters:
-        rows = [list(row) for row in rows]
-        for row in rows:
-            for place, convert in converters:
-                row[place] = convert(row[place], None, connection)  # type: ignore[index]  # a list by now
-    return [model.from_db(connection.alias, names, row) for row in rows]
+    for field in fields:
+        if hasattr(field, "from_db_value") and not isinstance(field, models.JSONField):
+            for instance in instances:
+                instance.__dict__[field.attname] = field.from_db_value(
+                    instance.__dict__[field.attname], None, connection
+                )
+    return instances

@@ -205,10 +205,12 @@ class Transport:
 def write_request(method: str, url: Url, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """The head of a request (RFC 9112 section 3). Nothing breaks out of a line: all of it was checked."""
     given = set(map(str.lower, headers))
-    defaults = "".join([line for name, line in _DEFAULTS.items() if name not in given])
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    if body is not None and "content-type" not in given:
-        lines += "Content-Type: application/octet-stream\r\n"
-    length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-    head = f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nAccept-Encoding: identity\r\n"
-    return f"{head}{defaults}{lines}{length}\r\n".encode("ascii")
+    lines = [f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nAccept-Encoding: identity\r\n"]
+    lines += [line for name, line in _DEFAULTS.items() if name not in given]
+    lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
+    if body is not None:
+        if "content-type" not in given:
+            lines.append("Content-Type: application/octet-stream\r\n")
+        lines.append(f"Content-Length: {len(body)}\r\n")
+    lines.append("\r\n")
+    return "".join(lines).encode("ascii")
