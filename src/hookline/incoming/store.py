@@ -46,11 +46,10 @@ def store(events: Sequence[Event]) -> list[Stored]:
     try:
         with transaction.atomic(using=router.db_for_write(Event), durable=True):
             # A sender in a hurry may deliver the same event several times at once; only the first is worth a row.
-            firsts = list({key_of(event): event for event in reversed(events)}.values())
-            new = insert_new(firsts, unique=("source_id", "dedup_key"))
-            ids = {key_of(event): event.id for event in firsts if event.id in new}
-            if len(new) < len(firsts):
-                ids |= _known(event for event in firsts if event.id not in new)
+            firsts = {key_of(event): event for event in reversed(events)}
+            new = insert_new(list(firsts.values()), unique=("source_id", "dedup_key"))
+            old = [event for event in firsts.values() if event.id not in new] if len(new) < len(firsts) else []
+            known = _known(old)
             _end_handshakes(events)
             wakeup.after_commit(Event)
     except DatabaseError as error:
@@ -60,6 +59,9 @@ def store(events: Sequence[Event]) -> list[Stored]:
         for event in events:
             if event.id in new:
                 signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
+    if len(new) == len(events):
+        return [Stored(event.id, duplicate=False) for event in events]
+    ids = known | {key: event.id for key, event in firsts.items() if event.id in new}
     return [Stored(ids[key_of(event)], duplicate=event.id not in new) for event in events]
 
 
@@ -70,22 +72,26 @@ def _end_handshakes(events: Iterable[Event]) -> None:
         source.awaiting_handshake = False
 
 
-def key_of(event: Event) -> tuple[UUID, str]:
-    return event.source_id, event.dedup_key
+#: The source's id as a number, because Python computes the hash of a UUID in Python; and the event's dedup_key.
+Key = tuple[int, str]
 
 
-def _known(duplicates: Iterable[Event]) -> dict[tuple[UUID, str], UUID]:
+def key_of(event: Event) -> Key:
+    return event.source_id.int, event.dedup_key
+
+
+def _known(duplicates: Iterable[Event]) -> dict[Key, UUID]:
     """The stored events that these are duplicates of. Those that are dead become due again."""
     keys: dict[UUID, list[str]] = defaultdict(list)
     for event in duplicates:
         keys[event.source_id].append(event.dedup_key)
-    known: dict[tuple[UUID, str], UUID] = {}
+    known: dict[Key, UUID] = {}
     for source_id, dedup_keys in keys.items():
         # Where it was just inserted in vain: a replica, which a project's router may read from, may not have it yet.
         same = Event.objects.using(router.db_for_write(Event)).filter(source_id=source_id, dedup_key__in=dedup_keys)
         dead = []
         for event_id, dedup_key, state in same.values_list("id", "dedup_key", "state"):
-            known[source_id, dedup_key] = event_id
+            known[source_id.int, dedup_key] = event_id
             if state == State.DEAD:
                 dead.append(event_id)
         if dead:
