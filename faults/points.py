@@ -57,7 +57,7 @@ WORKER = {
     "processed": Point("hookline.incoming.process", "run_all", True, "after COMMIT, before the next event"),
     "sending": Point(SHIFT, "deliver", False, "delivery claimed, nothing sent"),
     "answered": Point(SHIFT, "record", False, "after the consumer's 200, before recording it"),
-    "recorded": Point("hookline.outgoing.record", "settle", True, "answer recorded, the sender not told"),
+    "recorded": Point("hookline.outgoing.record", "settle", True, "answer recorded; before COMMIT if one is a failure"),
 }
 
 #: These, and more, with Celery. They are in a process of its pool.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -16,9 +17,12 @@ from django.test import Client, override_settings
 from django.urls import include, path
 
 from hookline import Discard, Retry, conf, dispatch, handler
+from hookline.core.breaker import Breaker
+from hookline.core.breaker import State as BreakerState
 from hookline.core.secrets import SecretRing
 from hookline.incoming.handlers import forget
 from hookline.incoming.models import Event, Source
+from hookline.outgoing.health import SETTINGS
 from hookline.outgoing.models import Attempt, Delivery, Endpoint
 from hookline.outgoing.worker import make_transport
 from hookline.tenants.models import Tenant, resolve
@@ -209,6 +213,16 @@ def test_a_retry_is_not_due_at_once(endpoint: Endpoint) -> None:
     (delivery,) = deliver_all(StubTransport(500))
     assert (delivery.state, delivery.note) == ("pending", "the endpoint answered 500")
     assert deliver_all() == []
+
+
+def test_what_a_breaker_puts_off_stays_pending(endpoint: Endpoint) -> None:
+    until = time.time() + 60
+    endpoint.breaker = Breaker(BreakerState.HALF_OPEN, probes=SETTINGS.probes, opened_at=until - 90, open_until=until)
+    endpoint.save()
+    dispatch("order.paid", {"order": 1})
+    (delivery,) = deliver_all()
+    assert (delivery.state, delivery.attempts) == ("pending", 0)
+    assert not Attempt.objects.exists()
 
 
 def test_an_endpoint_that_is_gone_is_suspended(endpoint: Endpoint) -> None:

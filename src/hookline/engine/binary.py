@@ -63,7 +63,7 @@ def _run(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapp
         dumper, loader = _adapters()
         cursor.adapters.register_dumper(Array, dumper)
         cursor.adapters.register_loader("jsonb", loader)
-        return cursor.execute(sql, params, binary=True)
+        return cursor.execute(sql, params, prepare=False, binary=True)
 
 
 @cache

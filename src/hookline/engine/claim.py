@@ -187,10 +187,10 @@ def claim(
 
 
 def settle(results: Sequence[tuple[J, Settlement]], beside: Insertion | None = None) -> set[UUID]:
-    """Write what became of running jobs of one model, and insert other rows `beside` it, all of it or nothing.
+    """Write what became of running jobs of one model, and in the same transaction insert other rows `beside` that.
 
-    Returns the ids of those that were still ours. The others were changed by whoever claimed them since.
-    Joins the caller's transaction, if there is one.
+    Returns the ids of those that were still ours. The others were changed by whoever claimed them since; what is
+    beside is inserted all the same. Without results nothing is. Joins the caller's transaction, if there is one.
     """
     if not results:
         return set()

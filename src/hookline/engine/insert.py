@@ -84,7 +84,7 @@ def insert_new(rows: Sequence[Row], unique: Sequence[str]) -> set[UUID]:
     columns = {}
     for field in rows[0]._meta.concrete_fields:
         values = list(map(attrgetter(field.attname), rows))
-        if not _is_left_to_database(values):
+        if not _is_left_to_database(field, values):
             columns[field.name] = values
     return Insertion(type(rows[0]), columns).run_where_new(unique)
 
@@ -94,9 +94,11 @@ def _in_order(value: Any) -> Any:
     return value.int if type(value) is UUID else str(value)
 
 
-def _is_left_to_database(values: Sequence[Any]) -> bool:
-    """Whether all of these have what the database makes of a column that is not named."""
-    return isinstance(values[0], DatabaseDefault) or (values[0] is None and alike(values))
+def _is_left_to_database(field: Any, values: Sequence[Any]) -> bool:
+    """Whether the database makes the value of this column, by what the first row has; or would make NULL, as in all."""
+    return isinstance(values[0], DatabaseDefault) or (
+        values[0] is None and not field.has_db_default() and alike(values)
+    )
 
 
 #: What PostgreSQL takes as it is.
@@ -113,7 +115,7 @@ _PLAIN = (
 def _prepared(field: Any, values: Sequence[Any], connection: BaseDatabaseWrapper) -> Sequence[Any]:
     """The values of a column as the database takes them."""
     if connection.vendor == "postgresql":
-        if isinstance(field, _PLAIN):
+        if isinstance(field, _PLAIN) and not hasattr(field, "from_db_value"):  # not one that encrypts
             return values
         if isinstance(field, models.JSONField):
             if alike(values):

@@ -59,7 +59,7 @@ def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[De
 
 
 def are_routine(results: Sequence[Result]) -> bool:
-    """Whether there is nothing to learn from them."""
+    """Whether there is nothing to learn for certain: all are successes of endpoints at rest."""
     return all(_is_routine(result) for result in results)
 
 

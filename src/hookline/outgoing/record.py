@@ -36,6 +36,8 @@ class Recorded:
 
 def record(results: Sequence[Result]) -> list[Recorded]:
     """Commit results: Attempt, Delivery and the endpoint's health."""
+    if not results:
+        return []
     ids = new_ids(len(results))
     rows = [attempt_of(*pair) for pair in zip(ids, results, strict=True)]
     attempts = Insertion(Attempt, dict(zip(ATTEMPT_COLUMNS, zip(*rows, strict=True), strict=True)))
