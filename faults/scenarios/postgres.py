@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack, closing, suppress
 
 import psycopg
 
@@ -52,19 +53,17 @@ class PoolExhausted(Scenario):
 
     def break_once(self, stage: Stage, number: int) -> float:
         pause_at_random(stage)
-        held: list[psycopg.Connection[object]] = []
-        until = time.monotonic() + self.seconds
-        while time.monotonic() < until:
-            try:
-                while True:
-                    held.append(postgres_of(stage).connect("hog"))
-            except psycopg.OperationalError:  # all taken; those of Hookline's that are left, one by one
-                stage.database.rows(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'hookline' LIMIT 3"
-                )
+        with ExitStack() as held:
+            until = time.monotonic() + self.seconds
+            while time.monotonic() < until:
+                with suppress(psycopg.OperationalError):
+                    while True:
+                        held.enter_context(closing(postgres_of(stage).connect("hog")))
+                with suppress(psycopg.OperationalError):  # those who end may fill what is reserved for us, too
+                    stage.database.rows(  # all are taken; those of Hookline's that are left, one by one
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'hookline' LIMIT 3"
+                    )
                 time.sleep(0.05)
-        for connection in held:
-            connection.close()
         return time.time()
 
     def caught(self, stage: Stage) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db import Error, IntegrityError, transaction
 
@@ -15,7 +17,7 @@ from tests.engine.rows import make_source
 
 def test_columns_get_what_is_given_and_the_others_their_defaults(db: None) -> None:
     tenant, ids = resolve(None), new_ids(3)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "id": ids,
         "tenant": [tenant.pk] * 3,
         "type": ["a", "b", "c"],
@@ -36,29 +38,45 @@ def test_columns_get_what_is_given_and_the_others_their_defaults(db: None) -> No
 def test_more_rows_than_sqlite_takes_at_once_and_none_at_all(db: None) -> None:
     tenant = resolve(None)
     for count in (0, 2500):
-        columns = {"id": new_ids(count), "tenant_id": [tenant.pk] * count, "type": ["a"] * count,
-                   "channels": [[]] * count, "body": [b""] * count}  # fmt: skip
+        columns: dict[str, list[Any]] = {
+            "id": new_ids(count),
+            "tenant_id": [tenant.pk] * count,
+            "type": ["a"] * count,
+            "channels": [[]] * count,
+            "body": [b""] * count,
+        }
         Insertion(Message, columns).run()
     assert Message.objects.count() == 2500
 
 
 def test_what_must_be_encrypted_is_not_stored_in_the_clear(db: None) -> None:
-    columns = {"id": new_ids(1), "reason": ["bad_signature"], "status": [401], "method": ["POST"], "path": ["/"],
-               "encrypted_request": ["the sender's credentials"]}  # fmt: skip
+    columns: dict[str, list[Any]] = {
+        "id": new_ids(1),
+        "reason": ["bad_signature"],
+        "status": [401],
+        "method": ["POST"],
+        "path": ["/"],
+        "encrypted_request": ["the sender's credentials"],
+    }
     with pytest.raises(TypeError, match="encrypted for its row"):
         Insertion(Rejection, columns).run()
 
 
 def test_a_missing_value_does_not_become_a_default(transactional_db: None) -> None:
-    event = Event(source=make_source(), type="a", dedup_key="id:1", body=b"{}", note=None)
+    event = Event(source=make_source(), type="a", dedup_key="id:1", body=b"{}", note=None)  # type: ignore[misc]
     with pytest.raises(IntegrityError):
         insert_new([event], unique=("source_id", "dedup_key"))
 
 
 def test_a_value_that_does_not_fit_is_refused_and_nothing_is_stored(transactional_db: None) -> None:
     tenant = resolve(None)
-    columns = {"id": new_ids(2), "tenant_id": [tenant.pk] * 2, "type": ["a", None], "channels": [[]] * 2,
-               "body": [b""] * 2}  # fmt: skip
+    columns: dict[str, list[Any]] = {
+        "id": new_ids(2),
+        "tenant_id": [tenant.pk] * 2,
+        "type": ["a", None],
+        "channels": [[]] * 2,
+        "body": [b""] * 2,
+    }
     with pytest.raises(Error), transaction.atomic():
         Insertion(Message, columns).run()
     assert Message.objects.count() == 0

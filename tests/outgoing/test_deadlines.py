@@ -101,3 +101,31 @@ def test_one_that_is_due_now_does_not_disturb_the_others(loop: Callable[[], asyn
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_after_a_sleep_what_has_come_is_read_first(read: bool) -> None:
+    """An event loop that was stopped may call its timers before it reads what came meanwhile."""
+    clock = Clock()
+    came: list[float] = []
+
+    def expire() -> None:
+        came.append(clock.time())
+
+    async def main() -> None:
+        deadlines = Deadlines()
+        deadlines.set(expire, 1.0)
+        clock._now = 8.0
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert came == []
+        if read:
+            deadlines.lift(expire)
+        await clock.pass_until(9.0)
+        assert came == ([] if read else [pytest.approx(8.0, abs=0.1)])
+        deadlines.set(expire, 10.0)  # and later ones are on time
+        await clock.pass_until(11.0)
+        assert came[-1] == 10.0
+
+    with asyncio.Runner(loop_factory=lambda: clock) as runner:
+        runner.run(main())

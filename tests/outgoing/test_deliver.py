@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.db.models import F
 from standardwebhooks import Webhook
 
 from hookline import dispatch
-from hookline.core.breaker import BreakerSettings
+from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.breaker import State as BreakerState
 from hookline.core.secrets import SecretRing
 from hookline.engine.claim import claim, settle
@@ -505,6 +506,18 @@ def test_a_result_that_comes_after_the_lease_was_lost_is_kept_as_an_attempt_and_
     assert (delivery.state, delivery.note) == (State.RUNNING, "")
     assert Attempt.objects.get().status == 500
     assert heard == []
+
+
+def test_a_worker_that_lost_its_leases_says_nothing_of_the_endpoint(transactional_db: None) -> None:
+    endpoint = make_endpoint()
+    for _ in range(20):
+        make_delivery(endpoint)
+    claimed = claim(Delivery, 20, lease=60)
+    Delivery.objects.update(claim=F("claim") + 1)
+    assert {recorded.held for recorded in record([failed(delivery) for delivery in claimed])} == {False}
+    endpoint.refresh_from_db()
+    assert endpoint.breaker == Breaker()
+    assert Attempt.objects.count() == 20
 
 
 # ---- others -------------------------------------------------------------------------------------------

@@ -46,7 +46,9 @@ def record(results: Sequence[Result]) -> list[Recorded]:
         ours, held = settle(settled, beside=attempts), set()
     else:
         with transaction.atomic(using=router.db_for_write(Delivery)):
-            ours, held = settle(settled, beside=attempts), health.learn(results)
+            ours = settle(settled, beside=attempts)
+            # A worker that lost its lease may have slept through its deadlines, and knows nothing of the endpoint.
+            held = health.learn([result for result in results if result.delivery.id in ours])
     for result in results:
         if result.settlement.state == State.DEAD and result.delivery.id in ours:
             logger.error(

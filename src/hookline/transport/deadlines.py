@@ -8,6 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+#: Seconds by which the timer comes late when the process slept, and for how long the event loop then reads first.
+_LATE, _READING = 0.25, 0.05
+
 
 class Deadlines:
     """Calls what is `set` when its time has come, unless it was `lifted` before. For one event loop."""
@@ -17,6 +20,8 @@ class Deadlines:
         self._timer: asyncio.Handle | None = None
         #: When it is due. Not to be asked of the timer: uvloop's has no `when()` where that is now.
         self._when = 0.0
+        #: The timer came late, and what had come was read before it came again.
+        self._read_first = False
 
     def __len__(self) -> int:
         return len(self._times)
@@ -37,6 +42,12 @@ class Deadlines:
 
     def _end_due(self) -> None:
         now, self._timer = asyncio.get_running_loop().time(), None
+        if now - self._when > _LATE and not self._read_first:
+            # An event loop calls its timers before it reads, and what is waited for may have come while we slept.
+            self._read_first = True
+            self._wait_until(now + _READING)
+            return
+        self._read_first = False
         for expire in [expire for expire, time in self._times.items() if time <= now]:
             self.lift(expire)
             expire()
