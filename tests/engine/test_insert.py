@@ -63,7 +63,7 @@ def test_what_must_be_encrypted_is_not_stored_in_the_clear(db: None) -> None:
 
 
 def test_a_missing_value_does_not_become_a_default(transactional_db: None) -> None:
-    event = Event(source=make_source(), type="a", dedup_key="id:1", body=b"{}", note=None)  # type: ignore[misc]
+    event = Event(source=make_source(), type="a", dedup_key="id:1", body=b"{}", note=None)  # type: ignore[misc]  # on purpose
     with pytest.raises(IntegrityError):
         insert_new([event], unique=("source_id", "dedup_key"))
 

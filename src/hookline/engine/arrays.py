@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from struct import Struct, error
 from typing import Any
+from uuid import UUID
 
 from django.db import DataError
 
@@ -49,8 +50,8 @@ def alike(values: Sequence[Any]) -> bool:
     return bool(values) and values[-1] is values[0] and len(set(map(id, values))) == 1
 
 
-def _uuid(value: Any) -> bytes:
-    return b"\x00\x00\x00\x10" + value.int.to_bytes(16, "big")  # type: ignore[no-any-return]  # a UUID
+def _uuid(value: UUID) -> bytes:
+    return b"\x00\x00\x00\x10" + value.int.to_bytes(16, "big")
 
 
 def _text(value: str) -> bytes:

@@ -123,13 +123,18 @@ SELECT id, due_at FROM {table} WHERE {first} ORDER BY due_at LIMIT 1
 """
 )
 
-# In a form for which no index serves: that of the states has an entry for every job that ran since the last vacuum, and
-# PostgreSQL would read all of them for each settlement.
-_STILL_RUNNING = "{table}.state || '' = 'running'"
+# The state in a form for which no index serves: that of the states has an entry for every job that ran since the last
+# vacuum, and PostgreSQL would read all of them each time.
+_OURS = """
+FROM result
+WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state || '' = 'running' AND {table}.{among}
+RETURNING {table}.id
+"""
 
 _RESULT_TYPES = ("uuid", "bigint", "text", "double precision", "text", "integer")
 
-_SETTLE = """
+_SETTLE = (
+    """
 WITH {beside} result (id, claim, state, due_in, note, refund) AS ({rows})
 UPDATE {table}
 SET state = result.state,
@@ -137,19 +142,16 @@ SET state = result.state,
     finished_at = CASE WHEN result.state = 'pending' THEN NULL ELSE {now} END,
     attempts = attempts - result.refund,
     note = result.note,
-    lease_until = NULL
-FROM result
-WHERE {table}.id = result.id AND {table}.claim = result.claim AND {still_running} AND {table}.{among}
-RETURNING {table}.id
-"""
+    lease_until = NULL"""
+    + _OURS
+)
 
-_EXTEND = """
+_EXTEND = (
+    """
 WITH result (id, claim) AS ({rows})
-UPDATE {table} SET lease_until = {lease_end}
-FROM result
-WHERE {table}.id = result.id AND {table}.claim = result.claim AND {still_running} AND {table}.{among}
-RETURNING {table}.id
-"""
+UPDATE {table} SET lease_until = {lease_end}"""
+    + _OURS
+)
 
 
 def claim(
@@ -197,12 +199,7 @@ def settle(results: Sequence[tuple[J, Settlement]], beside: Insertion | None = N
     rows = [
         (job.id, job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)) for job, to in results
     ]
-    model = type(results[0][0])
-    if beside is None or connections[router.db_for_write(model)].vendor == "postgresql":
-        return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
-    with transaction.atomic(using=router.db_for_write(model)):
-        beside.run()
-        return _change(model, _SETTLE, _RESULT_TYPES, rows)
+    return _change(type(results[0][0]), _SETTLE, _RESULT_TYPES, rows, beside=beside)
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
@@ -279,13 +276,16 @@ def _change(
         "due": dialect.later.format("result.due_in"),
         "lease_end": dialect.later.format(float(lease)),
         "among": dialect.among.format("SELECT id FROM result"),
-        "still_running": _STILL_RUNNING.format(table=model._meta.db_table),
         "beside": f"beside AS ({beside.sql})," if beside else "",
     }
     if connection.vendor == "postgresql":
         sql = statement.format(**names, rows=f"SELECT * FROM {unnest(types)}")
         params = arrays(types, list(zip(*rows, strict=True)))
         return fetch_ids(connection, sql, [*beside.params, *params] if beside else params)
+    if beside:
+        with transaction.atomic(using=connection.alias):
+            beside.run()
+            return _change(model, statement, types, rows, lease=lease)
     marks = ", ".join([f"({', '.join(['%s'] * len(types))})"] * len(rows))
     with connection.cursor() as cursor:
         cursor.execute(

@@ -72,12 +72,12 @@ def dispatch_many(
     for event_type, data in items:
         types.append(event_type)
         bodies.append(compose(event_type, data, now))
-    count, ids = len(bodies), new_ids(len(bodies))
+    count = len(bodies)
     database = router.db_for_write(Message)
     with transaction.atomic(using=database):
         owner = resolve(tenant)
         columns: dict[str, list[Any]] = {
-            "id": ids,
+            "id": new_ids(count),
             "tenant_id": [owner.pk] * count,
             "type": types,
             "channels": [list(channels)] * count,
