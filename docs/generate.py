@@ -120,6 +120,8 @@ def facts(provider: Provider) -> Iterator[tuple[str, str]]:
         yield "batches", "one request may carry several events; each is an Event of its own"
     if provider.reply is not None:
         yield "reply", f"`{provider.reply.status}` with `{cell(provider.reply.body.decode()) or 'an empty body'}`"
+    if provider.max_body_bytes:
+        yield "longest body", f"{provider.max_body_bytes // 2**20} MiB, or `MAX_BODY_BYTES` if that is larger"
     yield "methods", ", ".join(sorted(provider.methods))
     yield "expected values from", SURENESS[sureness(provider)]
 

@@ -27,7 +27,7 @@ class Settings:
     #: is the caller's choice, so it is configured.
     PUBLIC_URL: str = ""
 
-    #: A longer request is refused with 413 before it is read.
+    #: A longer request is refused with 413 before it is read, unless its sender documents longer ones (GitHub: 25 MB).
     MAX_BODY_BYTES: int = 5 * 1024 * 1024
     #: How much of a refused request is kept for a person to look at.
     REJECTION_BODY_BYTES: int = 16 * 1024

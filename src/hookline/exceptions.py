@@ -81,7 +81,7 @@ class WrongMethod(VerificationError):
 
 
 class TooLarge(VerificationError):
-    """The body is longer than `MAX_BODY_BYTES`."""
+    """The body is longer than `MAX_BODY_BYTES` and than what the sender documents."""
 
     status = 413
     code = "too_large"

@@ -389,6 +389,19 @@ def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(
     assert rejection.complete is False
 
 
+def test_a_sender_that_documents_longer_bodies_than_the_limit_may_send_them(
+    edge: Edge, five_thousand_bytes_at_most: None
+) -> None:
+    """GitHub says "capped at 25 MB": https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap"""
+    source = make_source("github", SECRET)
+    body = b'{"padding":"%b"}' % (b"x" * 6_000_000)
+    event = Event.find(accepted(edge.post(source.path, github(body, "delivery-1"))))
+    assert bytes(event.body) == body
+    refused(edge.post_raw(raw_request(source.path, Request(b""), length=26_214_401)), 413, "too_large")
+    # Whoever names no source gets the general limit, and is told no more than that the source is not there.
+    refused(edge.post_raw(raw_request("/in/unknown", Request(b""), length=5_001)), 404, "unknown_source")
+
+
 def test_a_body_that_is_announced_to_be_too_long_is_refused_without_being_read(
     edge: Edge, five_thousand_bytes_at_most: None
 ) -> None:

@@ -28,7 +28,7 @@ from hookline.exceptions import CannotStore, TooLarge, VerificationError
 from hookline.incoming import rejections
 from hookline.incoming.documents import MAX_FETCHES, Fetch, documents
 from hookline.incoming.models import Event, Source
-from hookline.incoming.receive import answer, new_events, refusal, verify
+from hookline.incoming.receive import answer, longest_body, new_events, refusal, verify
 from hookline.incoming.snapshot import Snapshot
 from hookline.incoming.store import Stored, store
 from hookline.providers.base import Received, Reply
@@ -85,7 +85,7 @@ class IngestEdge:
         request, source = read_request(scope, b""), None
         try:
             source = await self._find_source(token)
-            request = read_request(scope, await read_body(scope, receive, conf.get().MAX_BODY_BYTES))
+            request = read_request(scope, await read_body(scope, receive, longest_body(source)))
             events, received = await self._verify(request, source)
             stored = await self._events.submit(events, len(request.body)) if events else []
             return answer(received, stored)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, DataError
 
-from hookline import providers
+from hookline import conf, providers
 from hookline.core.request import WebhookRequest
 from hookline.engine.row import new_id
 from hookline.exceptions import (
@@ -73,6 +73,15 @@ def find_source(token: str) -> Source:
     except DatabaseError as error:
         logger.exception("cannot look up a source")
         raise CannotStore("the database is not available") from error
+
+
+def longest_body(source: Source) -> int:
+    """How many bytes a request to this source may have: MAX_BODY_BYTES, or more where the sender documents more."""
+    try:
+        documented = providers.get(source.provider).max_body_bytes
+    except ConfigurationError:  # no such provider any more; verifying will say so
+        documented = 0
+    return max(conf.get().MAX_BODY_BYTES, documented)
 
 
 def verify(request: WebhookRequest, source: Source, now: float, fetch: Fetch = documents.fetch) -> Received:

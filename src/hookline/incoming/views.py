@@ -12,8 +12,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from hookline import conf
 from hookline.core.request import WebhookRequest, read_headers
-from hookline.exceptions import TooLarge, Unreadable, VerificationError
-from hookline.incoming.receive import receive, refuse
+from hookline.exceptions import CannotStore, TooLarge, Unreadable, VerificationError
+from hookline.incoming.receive import find_source, longest_body, receive, refusal, refuse
 from hookline.providers.base import Reply
 
 
@@ -24,23 +24,33 @@ from hookline.providers.base import Reply
 def ingest(request: HttpRequest, token: str) -> HttpResponse:
     """`/in/<token>`: hand the request to the flow and write its reply."""
     try:
-        webhook = read_request(request, read_body(request, conf.get().MAX_BODY_BYTES))
+        webhook = read_request(request, read_body(request, token))
     except VerificationError as error:
         return respond(refuse(read_request(request, b""), token, error))
+    except CannotStore as error:
+        return respond(refusal(error))
     return respond(receive(webhook, token, time.time()))
 
 
-def read_body(request: HttpRequest, most: int) -> bytes:
-    """The raw body, never more than `most` bytes. Raises TooLarge or Unreadable."""
-    too_large = TooLarge("too_large", f"the body is longer than {most} bytes")
+def read_body(request: HttpRequest, token: str) -> bytes:
+    """The raw body, never more than the source takes. Raises VerificationError or CannotStore.
+
+    The source is only looked up for a body that is longer than MAX_BODY_BYTES.
+    """
+    most = conf.get().MAX_BODY_BYTES
     try:
-        if int(request.headers.get("content-length") or 0) > most:
-            raise too_large
-        body = request.read(most + 1)
+        announced = int(request.headers.get("content-length") or 0)
+        if announced > most:
+            most = longest_body(find_source(token))
+        if announced > most:
+            raise TooLarge("too_large", f"the body is announced to be longer than {most} bytes")
+        body: bytes = request.read(most + 1)
+        if len(body) > most and (longest := longest_body(find_source(token))) > most:
+            body, most = body + request.read(longest + 1 - len(body)), longest
     except (UnreadablePostError, RequestDataTooBig, ValueError, OSError) as error:
         raise Unreadable("unreadable_body", str(error)[:200]) from None
     if len(body) > most:
-        raise too_large
+        raise TooLarge("too_large", f"the body is longer than {most} bytes")
     return body
 
 

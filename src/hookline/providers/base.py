@@ -139,6 +139,9 @@ class Provider:
     #: Other names under which the provider is found, where the sender was renamed.
     aliases: ClassVar[tuple[str, ...]] = ()
     methods: ClassVar[frozenset[str]] = frozenset({"POST"})
+    #: The longest body that the sender documents, in bytes, where it may be longer than the default MAX_BODY_BYTES.
+    #: An edge reads up to the larger of the two.
+    max_body_bytes: ClassVar[int] = 0
     options: ClassVar[tuple[Option, ...]] = ()
     #: The exact reply to an event, where the sender requires one.
     reply: ClassVar[Reply | None] = None

@@ -28,6 +28,8 @@ _SENDER = {"id": 583231, "login": "octocat", "type": "User"}
 
 class GitHub(HmacProvider):
     title = "GitHub"
+    #: "Payloads are capped at 25 MB." https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap
+    max_body_bytes = 25 * 2**20
     docs_url = "https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries"
 
     signature = Plain("x-hub-signature-256", prefix="sha256=")

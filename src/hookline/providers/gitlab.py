@@ -38,6 +38,8 @@ _PROJECT = {"id": 15, "name": "Diaspora", "path_with_namespace": "mike/diaspora"
 
 class GitLab(Provider):
     title = "GitLab"
+    #: 25 MB. https://docs.gitlab.com/administration/instance_limits/#webhook-limits
+    max_body_bytes = 25 * 2**20
     docs_url = "https://docs.gitlab.com/user/project/integrations/webhooks/"
     proof = "HMAC-SHA256 of id, timestamp and body, or a shared token"
     secret_help = "the signing token (whsec_...), or else the secret token"

@@ -38,6 +38,8 @@ _SUBSCRIPTION = Json("subscription")
 
 class GooglePubSub(JwtProvider):
     title = "Google Pub/Sub"
+    #: A message has up to 10 MB, here in base64. https://cloud.google.com/pubsub/quotas#resource_limits
+    max_body_bytes = 14 * 2**20
     docs_url = "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions"
     aliases = ("gmail", "google_play", "pubsub")
     secret_help = "the e-mail address of the service account that the subscription pushes with"

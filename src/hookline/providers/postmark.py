@@ -22,6 +22,9 @@ from hookline.providers.schemes.parts import Json, field_of
 
 class Postmark(BasicProvider):
     title = "Postmark"
+    #: An inbound message has up to 35 MB of attachments, here in base64.
+    #: https://postmarkapp.com/support/article/1056-what-are-the-attachment-and-email-size-limits
+    max_body_bytes = 50 * 2**20
     docs_url = "https://postmarkapp.com/developer/webhooks/webhooks-overview"
 
     type_at = Json("RecordType")
