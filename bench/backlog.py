@@ -39,9 +39,9 @@ class Backlog:
 
     def fill(self, source: Source, count: int) -> None:
         """Store events as if they had been received while no worker ran."""
-        from hookline.incoming.asgi import verify_and_name
-        from hookline.incoming.documents import documents
-        from hookline.incoming.store import store
+        from hookline.incoming.receive.asgi import verify_and_name
+        from hookline.incoming.receive.documents import documents
+        from hookline.incoming.receive.store import store
 
         waiting = signed(source, count)
         while batch := list(islice(waiting, _BATCH)):

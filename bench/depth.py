@@ -294,7 +294,7 @@ def settling(kind: str) -> Callable[[Depth], Callable[[], object]]:
 def inserting_events(depth: Depth) -> Callable[[], object]:
     from django.db import transaction
 
-    from hookline.engine.insert import insert_new
+    from hookline.db.insert import insert_new
     from hookline.models import Event
 
     events: list[Event] = []
@@ -315,8 +315,8 @@ def inserting_events(depth: Depth) -> Callable[[], object]:
 def inserting_deliveries(depth: Depth) -> Callable[[], object]:
     from django.db import transaction
 
-    from hookline.engine.insert import Insertion, insert_new
-    from hookline.engine.row import new_ids
+    from hookline.db.insert import Insertion, insert_new
+    from hookline.db.row import new_ids
     from hookline.models import Delivery, Message
 
     tenant = depth.endpoints[0].tenant

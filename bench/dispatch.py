@@ -197,7 +197,7 @@ def fan(count: int) -> tuple[float, float]:
 def sending() -> Iterator[None]:
     """Run the part of `hookline worker` that sends, in this process."""
     from hookline import conf
-    from hookline.cli.fleet import Fleet
+    from hookline.runtime.fleet import Fleet
 
     fleet = Fleet(conf.get(), only="outgoing")
     fleet.start()
@@ -209,7 +209,7 @@ def sending() -> Iterator[None]:
 
 def now() -> float:
     """Unix time by the database's clock."""
-    from hookline.engine import clock
+    from hookline.db import clock
     from hookline.models import Delivery
 
     return clock.now(Delivery)

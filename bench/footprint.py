@@ -28,7 +28,7 @@ from bench.stand import database, set_up
 
 if TYPE_CHECKING:
     from hookline.incoming.models import Event, Source
-    from hookline.outgoing.deliver import Result
+    from hookline.outgoing.deliver.attempt import Result
     from hookline.outgoing.models import Delivery
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ def take_in(source: Source, count: int, costs: Costs) -> None:
 
 
 def store(source: Source, count: int) -> None:
-    from hookline.incoming.store import store as commit
+    from hookline.incoming.receive.store import store as commit
 
     for start in range(0, count, GROUP):
         group = [event(source) for _ in range(min(GROUP, count - start))]
@@ -104,7 +104,7 @@ def store(source: Source, count: int) -> None:
 def event(source: Source) -> Event:
     """What the edge makes of a genuine request whose body has 1 kB."""
     from hookline import providers
-    from hookline.incoming import receive
+    from hookline.incoming.receive import flow as receive
 
     provider, now = providers.get(source.provider), time.time()
     request = provider.compose("invoice.paid", f"evt_{uuid.uuid4().hex}", now, {"pad": "x" * 800})
@@ -118,8 +118,8 @@ def send_out(count: int, costs: Costs) -> None:
     """Dispatch, claim and record deliveries to one endpoint."""
     from hookline import dispatch_many
     from hookline.outgoing import endpoints
+    from hookline.outgoing.deliver.record import record
     from hookline.outgoing.models import Endpoint
-    from hookline.outgoing.record import record
 
     if not Endpoint.objects.exists():
         endpoints.create("https://hooks.example.com/webhooks")
@@ -132,7 +132,7 @@ def send_out(count: int, costs: Costs) -> None:
 
 def result(delivery: Delivery) -> Result:
     from hookline.core.outcome import classify
-    from hookline.outgoing.deliver import Result, decide
+    from hookline.outgoing.deliver.attempt import Result, decide
     from hookline.transport.transport import Response
 
     response = Response(200, ANSWERED, b"ok", duration_ms=87)

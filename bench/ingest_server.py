@@ -13,8 +13,8 @@ from typing import Any
 import django
 import uvicorn
 
-from hookline.cli import http_server
-from hookline.cli.stopping import Stopping
+from hookline.runtime import http_server
+from hookline.runtime.stopping import Stopping
 
 
 def main(mode: str) -> None:
@@ -28,8 +28,8 @@ def main(mode: str) -> None:
 
 
 def application(mode: str) -> Any:
-    from hookline.incoming import asgi
-    from hookline.incoming.store import Stored
+    from hookline.incoming.receive import asgi
+    from hookline.incoming.receive.store import Stored
 
     if mode == "view":
         return view()

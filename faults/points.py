@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 #: Where deliveries are sent and recorded, and so where the names of the functions that do it are looked up.
-SHIFT = "hookline.outgoing.shift"
+SHIFT = "hookline.outgoing.deliver.loop"
 
 
 @dataclass(frozen=True)
@@ -36,28 +36,34 @@ class Point:
 
 #: Points of the server.
 SERVER = {
-    "verified": Point("hookline.incoming.asgi", "store_groups", False, "verified, nothing stored"),
-    "inserted": Point("hookline.incoming.store", "insert_new", True, "inserted, before COMMIT"),
-    "committed": Point("hookline.incoming.asgi", "store_groups", True, "after COMMIT, before the acknowledgement"),
+    "verified": Point("hookline.incoming.receive.asgi", "store_groups", False, "verified, nothing stored"),
+    "inserted": Point("hookline.incoming.receive.store", "insert_new", True, "inserted, before COMMIT"),
+    "committed": Point(
+        "hookline.incoming.receive.asgi", "store_groups", True, "after COMMIT, before the acknowledgement"
+    ),
 }
 
 #: These, and more, with Celery.
 CELERY_SERVER = {
     **SERVER,
-    "ringing": Point("hookline.celery.messenger", "Messenger._post", False, "after COMMIT, before the broker is told"),
-    "rung": Point("hookline.celery.messenger", "Messenger._post", True, "the broker has the message"),
+    "ringing": Point(
+        "hookline.runtime.broker.messenger", "Messenger._post", False, "after COMMIT, before the broker is told"
+    ),
+    "rung": Point("hookline.runtime.broker.messenger", "Messenger._post", True, "the broker has the message"),
 }
 
 
 #: Points of a worker.
 WORKER = {
-    "claimed": Point("hookline.incoming.process", "run_all", False, "event claimed, no handler called"),
-    "handled": Point("hookline.incoming.process", "call_handlers", True, "after the handler, before it is settled"),
-    "settled": Point("hookline.incoming.process", "settle", True, "handler done and settled, before COMMIT"),
-    "processed": Point("hookline.incoming.process", "run_all", True, "after COMMIT, before the next event"),
+    "claimed": Point("hookline.incoming.process.run", "run_all", False, "event claimed, no handler called"),
+    "handled": Point("hookline.incoming.process.run", "call_handlers", True, "after the handler, before it is settled"),
+    "settled": Point("hookline.incoming.process.run", "settle", True, "handler done and settled, before COMMIT"),
+    "processed": Point("hookline.incoming.process.run", "run_all", True, "after COMMIT, before the next event"),
     "sending": Point(SHIFT, "deliver", False, "delivery claimed, nothing sent"),
     "answered": Point(SHIFT, "record", False, "after the consumer's 200, before recording it"),
-    "recorded": Point("hookline.outgoing.record", "settle", True, "answer recorded; before COMMIT if one is a failure"),
+    "recorded": Point(
+        "hookline.outgoing.deliver.record", "settle", True, "answer recorded; before COMMIT if one is a failure"
+    ),
 }
 
 #: These, and more, with Celery. They are in a process of its pool.
@@ -65,7 +71,9 @@ CELERY_WORKER = {
     **WORKER,
     "woken": Point("hookline.tasks", "process_due", False, "message taken, nothing claimed"),
     "finished": Point("hookline.tasks", "send_due", True, "all is sent and recorded, the message not acknowledged"),
-    "swept": Point("hookline.celery.sweep", "release_expired", True, "leases taken back, nobody woken", passages=1),
+    "swept": Point(
+        "hookline.runtime.broker.sweep", "release_expired", True, "leases taken back, nobody woken", passages=1
+    ),
 }
 
 

@@ -21,8 +21,8 @@ from hookline import dispatch
 from hookline.admin.outgoing import EndpointAdmin
 from hookline.admin.rows import MOST
 from hookline.core.secrets import SecretRing
+from hookline.db.row import Row, new_id
 from hookline.engine.job import State
-from hookline.engine.row import Row, new_id
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
 from hookline.tenants.models import resolve

@@ -20,8 +20,8 @@ from django.test.utils import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hookline import fields
 from hookline.core.secrets import SecretRing
+from hookline.db import encrypted_field as fields
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Source
 from hookline.outgoing.models import Endpoint

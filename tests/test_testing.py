@@ -20,11 +20,11 @@ from hookline import Discard, Retry, conf, dispatch, handler
 from hookline.core.breaker import Breaker
 from hookline.core.breaker import State as BreakerState
 from hookline.core.secrets import SecretRing
-from hookline.incoming.handlers import forget
 from hookline.incoming.models import Event, Source
-from hookline.outgoing.health import SETTINGS
+from hookline.incoming.process.handlers import forget
+from hookline.outgoing.deliver.breakers import SETTINGS
+from hookline.outgoing.deliver.worker import make_transport
 from hookline.outgoing.models import Attempt, Delivery, Endpoint
-from hookline.outgoing.worker import make_transport
 from hookline.tenants.models import Tenant, resolve
 from hookline.testing import StubTransport, captured_messages, deliver_all, post_webhook, run_events, sign_webhook
 from hookline.transport.transport import Response

@@ -13,18 +13,18 @@ from hookline.version import __version__ as __version__
 if TYPE_CHECKING:
     from hookline.exceptions import Discard as Discard
     from hookline.exceptions import Retry as Retry
-    from hookline.incoming.handlers import handler as handler
-    from hookline.outgoing.dispatch import dispatch as dispatch
-    from hookline.outgoing.dispatch import dispatch_many as dispatch_many
+    from hookline.incoming.process.handlers import handler as handler
+    from hookline.outgoing.publish.dispatch import dispatch as dispatch
+    from hookline.outgoing.publish.dispatch import dispatch_many as dispatch_many
 
 __all__ = ["Discard", "Retry", "dispatch", "dispatch_many", "handler"]
 
 _HOMES = {
     "Discard": "hookline.exceptions",
     "Retry": "hookline.exceptions",
-    "dispatch": "hookline.outgoing.dispatch",
-    "dispatch_many": "hookline.outgoing.dispatch",
-    "handler": "hookline.incoming.handlers",
+    "dispatch": "hookline.outgoing.publish.dispatch",
+    "dispatch_many": "hookline.outgoing.publish.dispatch",
+    "handler": "hookline.incoming.process.handlers",
 }
 
 

@@ -24,12 +24,12 @@ class HooklineConfig(AppConfig):
 
 def wake_other_processes() -> None:
     """On PostgreSQL, have the workers of other processes woken by what this process commits."""
-    from hookline.engine import wakeup  # only now, when there are models
-    from hookline.engine.notify import Notifier
+    from hookline.engine import notifier  # only now, when there are models
+    from hookline.engine.postgres_notify import PostgresNotify
     from hookline.models import Delivery, Event
 
     for model in (Event, Delivery):
-        wakeup.of(model).carry(Notifier(model))
+        notifier.of(model).relay(PostgresNotify(model))
 
 
 def wake_celery() -> None:
@@ -45,6 +45,6 @@ def wake_celery() -> None:
             return
     except ConfigurationError:
         return
-    from hookline.celery import wakeups  # only now, when there are models, and for this engine
+    from hookline.runtime.broker import wakeups  # only now, when there are models, and for this engine
 
     wakeups.connect()

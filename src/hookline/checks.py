@@ -10,8 +10,9 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
 
-from hookline import conf, fields
+from hookline import conf
 from hookline.core.addresses import AddressPolicy
+from hookline.db import encrypted_field as fields
 from hookline.engine.claim import DIALECTS
 from hookline.exceptions import ConfigurationError
 
@@ -72,7 +73,7 @@ def check_engine(**kwargs: Any) -> list[CheckMessage]:
                 id="hookline.E006",
             )
         ]
-    from hookline.celery import wakeups  # only for this engine
+    from hookline.runtime.broker import wakeups  # only for this engine
 
     if not wakeups.has_app():
         return [

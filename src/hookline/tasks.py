@@ -11,15 +11,16 @@ from functools import partial
 
 from celery import shared_task
 
-from hookline import celery, conf
-from hookline.celery.deliveries import send_due
-from hookline.celery.events import process_due
-from hookline.celery.sweep import sweep as sweep_all
-from hookline.celery.sweep import take_back
-from hookline.celery.wakeups import wake
+from hookline import conf
 from hookline.engine.job import Job
 from hookline.incoming.models import Event
 from hookline.outgoing.models import Delivery
+from hookline.runtime import broker as celery
+from hookline.runtime.broker.deliveries import send_due
+from hookline.runtime.broker.events import process_due
+from hookline.runtime.broker.sweep import sweep as sweep_all
+from hookline.runtime.broker.sweep import take_back
+from hookline.runtime.broker.wakeups import wake
 
 _OPTIONS = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
 

@@ -36,15 +36,15 @@ from hookline.core.addresses import AddressPolicy
 from hookline.core.request import WebhookRequest
 from hookline.engine.claim import claim, settle
 from hookline.engine.job import State
-from hookline.incoming import process
 from hookline.incoming.models import Event, Source
-from hookline.incoming.worker import fetch_sources
-from hookline.outgoing import health
-from hookline.outgoing.claimed import with_parts
-from hookline.outgoing.deliver import Result, deliver
+from hookline.incoming.process import run as process
+from hookline.incoming.process.worker import fetch_sources
+from hookline.outgoing.deliver import breakers as health
+from hookline.outgoing.deliver.attempt import Result, deliver
+from hookline.outgoing.deliver.load import with_parts
+from hookline.outgoing.deliver.record import record
+from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery, Message
-from hookline.outgoing.record import record
-from hookline.outgoing.signers import Signers
 from hookline.transport.transport import Response, Transport
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def deliver_all(transport: Transport | None = None) -> list[Delivery]:
     """Send every delivery that is due, oldest first, and return them as they are now. A retry is not due yet.
 
     Without a transport nothing leaves, and every endpoint is taken to answer 200. To connect for real, give
-    `hookline.outgoing.worker.make_transport(hookline.conf.get())`.
+    `hookline.outgoing.deliver.worker.make_transport(hookline.conf.get())`.
     """
     transport = transport or StubTransport()
     lease = conf.get().LEASE

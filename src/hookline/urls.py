@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from hookline.incoming.views import ingest
+from hookline.incoming.receive.django_view import ingest
 
 app_name = "hookline"
 urlpatterns = [path("in/<str:token>", ingest, name="ingest")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hookline.celery import beat_schedule
+from hookline.runtime.broker import beat_schedule
 from hookline.server.celery import app
 
 app.conf.beat_schedule = beat_schedule(every=1)

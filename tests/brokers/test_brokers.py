@@ -7,9 +7,9 @@ import re
 import signal
 import time
 
-from hookline.celery import PROCESS_EVENTS, SEND_DELIVERIES, SWEEP
-from hookline.celery.messenger import DEBOUNCE
 from hookline.engine.job import State
+from hookline.runtime.broker import PROCESS_EVENTS, SEND_DELIVERIES, SWEEP
+from hookline.runtime.broker.messenger import DEBOUNCE
 from tests.brokers.handlers import HOLD
 from tests.brokers.site import LONG, Ledger, Site
 from tests.waiting import wait_until

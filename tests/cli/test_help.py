@@ -105,7 +105,7 @@ def test_the_version_is_shown(cli: Cli) -> None:
 def test_a_package_that_is_not_installed_is_named_with_what_brings_it(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "hookline.cli.http_server", raising=False)
+    monkeypatch.delitem(sys.modules, "hookline.runtime.http_server", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     said = cli.fails("serve", "--port", "0")
     assert said == "the package uvicorn is not installed: pip install 'hookline[server]'"

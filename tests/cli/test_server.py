@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from hookline import conf
-from hookline.cli import schema
+from hookline.db import schema
 from hookline.exceptions import ConfigurationError
 from hookline.server import environment, keys
 from hookline.server.logs import JsonFormatter

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hookline.incoming import handlers
+from hookline.incoming.process import handlers
 from tests.edges.servers import SERVERS, Edge
 
 

@@ -18,7 +18,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
-from hookline.incoming.asgi import IngestEdge
+from hookline.incoming.receive.asgi import IngestEdge
 from tests.edges.senders import Request
 from tests.waiting import wait_until
 

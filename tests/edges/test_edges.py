@@ -16,13 +16,13 @@ from django.test.utils import override_settings
 
 from hookline import conf
 from hookline.core.secrets import SecretRing
-from hookline.engine.insert import insert_new
+from hookline.db.insert import insert_new
 from hookline.engine.job import State
-from hookline.incoming import rejections, store
 from hookline.incoming.models import Event, Rejection, Source
-from hookline.incoming.worker import make_worker
-from hookline.outgoing.dispatch import dispatch
+from hookline.incoming.process.worker import make_worker
+from hookline.incoming.receive import rejections, store
 from hookline.outgoing.models import Message
+from hookline.outgoing.publish.dispatch import dispatch
 from tests.edges import senders
 from tests.edges.conftest import Register
 from tests.edges.senders import SECRET, Request, generic, github, stripe, stripe_event

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from hookline import providers
-from hookline.incoming.documents import documents
 from hookline.incoming.models import Event, Rejection, Source
+from hookline.incoming.receive.documents import documents
 from hookline.providers.schemes.documents import Document
 from hookline.transport.transport import Response
 from tests.edges.senders import SECRET, Request, stripe, stripe_event

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hookline.incoming import rejections, sources
+from hookline.incoming import sources
 from hookline.incoming.models import Event, Rejection
+from hookline.incoming.receive import rejections
 from hookline.testing import sign_webhook
 from tests.edges.senders import Request
 from tests.edges.servers import Edge

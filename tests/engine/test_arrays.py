@@ -13,8 +13,8 @@ from django.db import DataError, connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hookline.engine.arrays import packed
-from hookline.engine.binary import arrays, fetch, unnest
+from hookline.db.arrays import packed
+from hookline.db.binary import arrays, fetch, unnest
 
 #: What PostgreSQL can store.
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))

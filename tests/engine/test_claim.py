@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hookline.engine.claim import claim, extend, release_expired, settle
-from hookline.engine.job import Settlement, State, revive
+from hookline.engine.job import Settlement, State, requeue
 from tests.engine.rows import Jobs, ago, lane_of, rolled_back
 
 
@@ -207,7 +207,7 @@ def test_a_finished_job_is_revived_with_all_its_tries_and_others_are_left_alone(
     dead, running = claim(jobs.model, 2, lease=60)
     settle([(dead, Settlement.die("no more"))])
     (pending,) = jobs.add(lane, -3600)
-    assert revive(jobs.model._default_manager.all(), "a person asked") == 1
+    assert requeue(jobs.model._default_manager.all(), "a person asked") == 1
     dead.refresh_from_db()
     assert (dead.state, dead.attempts, dead.finished_at, dead.note) == (State.PENDING, 0, None, "a person asked")
     running.refresh_from_db()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from hookline.engine import clock
+from hookline.db import clock
 from hookline.engine.claim import claim, extend, release_expired, settle
 from hookline.engine.job import Settlement, State
 from hookline.incoming.models import Event

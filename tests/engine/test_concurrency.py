@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 from django.db import close_old_connections, connection, connections
 
+from hookline.db.insert import insert_new
 from hookline.engine.claim import claim, release_expired, settle
-from hookline.engine.insert import insert_new
 from hookline.engine.job import Settlement, State
 from hookline.incoming.models import Event
 from tests.engine.other_processes import databases_as_json

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from hookline.engine.claim import claim, settle
-from hookline.engine.desk import Desk
 from hookline.engine.job import Job, Lane, Settlement
+from hookline.engine.leases import Leases
 from tests.engine.rows import Jobs, ago, lane_of
 
 
@@ -110,39 +110,39 @@ def test_a_desk_visits_every_one_of_many_lanes_before_it_returns_to_the_first(jo
     lanes = [jobs.lane() for _ in range(100)]
     for lane in lanes:
         jobs.add(lane, *[1] * 20)
-    desk: Desk[Job] = Desk(jobs.model, lease=60, per_lane=50, longest_run=60)
+    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=50, longest_run=60)
     served: Counter[UUID] = Counter()
     claims = 0
     while len(served) < 100:
-        batch = desk.take(limit)
+        batch = leases.claim(limit)
         claims += 1
         served += lanes_of(batch)
         settle([(job, Settlement.succeed()) for job in batch])
         for job in batch:
-            desk.done(job)
+            leases.forget(job)
         assert claims <= max(4, 2 * 100 // limit + 2), f"{100 - len(served)} of 100 lanes starve"
 
 
 def test_a_desk_gives_a_newcomer_its_turn_beside_a_lane_that_never_empties(jobs: Jobs) -> None:
-    desk: Desk[Job] = Desk(jobs.model, lease=60, per_lane=4, longest_run=60)
+    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=4, longest_run=60)
     deep = jobs.lane()
     jobs.add(deep, *[3600] * 500)
-    assert lanes_of(desk.take(8)) == {deep.pk: 2}
-    assert lanes_of(desk.take(8)) == {deep.pk: 2}
+    assert lanes_of(leases.claim(8)) == {deep.pk: 2}
+    assert lanes_of(leases.claim(8)) == {deep.pk: 2}
     # Four places of this lane are under way: it is asked for nothing more until one is free.
-    assert desk.take(8) == []
+    assert leases.claim(8) == []
     late = jobs.lane()
     (job,) = jobs.add(late, 1)
-    assert [found.pk for found in desk.take(4)] == [job.pk]
+    assert [found.pk for found in leases.claim(4)] == [job.pk]
 
 
 def test_a_desk_asks_a_lane_again_when_its_jobs_are_done(jobs: Jobs) -> None:
-    desk: Desk[Job] = Desk(jobs.model, lease=60, per_lane=1, longest_run=60)
+    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=1, longest_run=60)
     jobs.add(jobs.lane(), 2, 1)
-    (first,) = desk.take(8)
-    assert desk.take(8) == []
+    (first,) = leases.claim(8)
+    assert leases.claim(8) == []
     settle([(first, Settlement.succeed())])
-    desk.done(first)
-    desk.done(first)  # twice does no harm
-    assert len(desk.take(8)) == 1
-    assert len(desk) == 1
+    leases.forget(first)
+    leases.forget(first)  # twice does no harm
+    assert len(leases.claim(8)) == 1
+    assert len(leases) == 1

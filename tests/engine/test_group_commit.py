@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hookline.engine.group_commit import GroupCommit, QueueFull
+from hookline.db.group_commit import GroupCommit, QueueFull
 
 
 class Table:

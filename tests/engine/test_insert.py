@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.db import Error, IntegrityError, transaction
 
-from hookline.engine.insert import Insertion, insert_new
-from hookline.engine.row import new_ids
+from hookline.db.insert import Insertion, insert_new
+from hookline.db.row import new_ids
 from hookline.incoming.models import Event, Rejection
 from hookline.outgoing.models import Message
 from hookline.tenants.models import resolve

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, connections, transaction
 from hookline import conf
 from hookline.core import ids
 from hookline.engine import prune as engine
-from hookline.engine.job import State, revive
+from hookline.engine.job import State, requeue
 from hookline.engine.prune import Pruner, Pruning, prune
 from hookline.incoming import retention as incoming
 from hookline.incoming.models import Event, Rejection
@@ -170,7 +170,7 @@ def test_an_event_that_is_made_due_again_at_the_same_moment_stays() -> None:
     source = make_source()
     gone = make_old_event(source, State.DEAD)
     revived = make_old_event(source, State.DEAD)
-    with in_another_transaction([lambda: revive(Event.objects.filter(pk=revived.pk), "again")]):
+    with in_another_transaction([lambda: requeue(Event.objects.filter(pk=revived.pk), "again")]):
         assert prune([Pruner(Event, KEPT)]).deleted == {"events": 1}
         assert not Event.objects.filter(pk=gone.pk).exists()
     assert [event.state for event in Event.objects.all()] == [State.PENDING]

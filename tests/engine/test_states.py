@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from hookline.engine.claim import claim, extend, release_expired, settle
-from hookline.engine.job import Job, Lane, Settlement, State, revive
+from hookline.engine.job import Job, Lane, Settlement, State, requeue
 from tests.engine.rows import KINDS, Jobs
 
 MAX_ATTEMPTS = 3
@@ -134,11 +134,11 @@ class History(RuleBasedStateMachine):
 
     @precondition(lambda self: self.expected)
     @rule(data=st.data())
-    def revive(self, data: st.DataObject) -> None:
+    def requeue(self, data: st.DataObject) -> None:
         pk = data.draw(st.sampled_from(sorted(self.expected)))
         model = self.expected[pk]
         finished = model.state in ("succeeded", "dead", "cancelled")
-        assert revive(self.jobs.model._default_manager.filter(pk=pk), "") == finished
+        assert requeue(self.jobs.model._default_manager.filter(pk=pk), "") == finished
         if finished:
             model.state, model.attempts, model.due = "pending", 0, True
 

@@ -15,9 +15,9 @@ from django.db import InterfaceError, OperationalError, connection, connections
 
 from hookline.engine import worker as worker_module
 from hookline.engine.claim import claim, settle
-from hookline.engine.desk import Desk
 from hookline.engine.job import Job, Settlement, State
-from hookline.engine.maintenance import Maintenance
+from hookline.engine.lease_renewer import LeaseRenewer
+from hookline.engine.leases import Leases
 from hookline.engine.worker import ThreadWorker
 from tests.engine.rows import Jobs
 from tests.waiting import wait_until
@@ -36,13 +36,13 @@ def make_worker(
     longest_run: float = 3600,
     prepare: Callable[[list[Job]], object] = list,
 ) -> ThreadWorker[Job]:
-    desk: Desk[Job] = Desk(jobs.model, lease=lease, per_lane=100, longest_run=longest_run)
+    leases: Leases[Job] = Leases(jobs.model, lease=lease, per_lane=100, longest_run=longest_run)
 
     def run_each(batch: list[Job]) -> None:
         for job in batch:
             run(job)
 
-    return ThreadWorker(desk, run_each, threads=threads, poll=0.05, max_attempts=5, prepare=prepare)
+    return ThreadWorker(leases, run_each, threads=threads, poll=0.05, max_attempts=5, prepare=prepare)
 
 
 @contextmanager
@@ -79,8 +79,8 @@ def test_jobs_that_wait_are_run_in_batches_and_each_once(jobs: Jobs) -> None:
         batches.append([job.pk for job in batch])
         settle([(job, Settlement.succeed()) for job in batch])
 
-    desk: Desk[Job] = Desk(jobs.model, lease=60, per_lane=100, longest_run=3600)
-    with working(ThreadWorker(desk, run, threads=3, poll=0.05, max_attempts=5, batch=4)):
+    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=100, longest_run=3600)
+    with working(ThreadWorker(leases, run, threads=3, poll=0.05, max_attempts=5, batch=4)):
         wait_until(lambda: states(jobs) == {"succeeded": 60})
     assert sorted(job_id for batch in batches for job_id in batch) == sorted(added)
     assert max(map(len, batches)) == 4
@@ -173,14 +173,14 @@ def test_a_claim_that_fails_is_logged_and_made_again(
     monkeypatch.setattr(worker_module, "_DATABASE_PAUSE", 0.01)
     jobs.add(jobs.lane(), 1)
     worker = make_worker(jobs, succeed)
-    take, failures = worker._desk.take, [error]
+    claim, failures = worker._leases.claim, [error]
 
-    def take_at_the_second_try(limit: int) -> list[Job]:
+    def claim_at_the_second_try(limit: int) -> list[Job]:
         if failures:
             raise failures.pop()
-        return take(limit)
+        return claim(limit)
 
-    monkeypatch.setattr(worker._desk, "take", take_at_the_second_try)
+    monkeypatch.setattr(worker._leases, "claim", claim_at_the_second_try)
     with working(worker):
         wait_until(lambda: states(jobs) == {"succeeded": 1})
     assert "trying again" in caplog.text
@@ -271,7 +271,7 @@ def test_a_job_that_hangs_is_let_go_and_run_again_and_its_first_run_settles_noth
 def test_maintenance_takes_back_the_jobs_of_a_worker_that_is_gone(jobs: Jobs) -> None:
     jobs.add(jobs.lane(), 1)
     (job,) = claim(jobs.model, 1, lease=-1)
-    maintenance = Maintenance(Desk(jobs.model, lease=1, per_lane=1, longest_run=1), max_attempts=5)
+    maintenance = LeaseRenewer(Leases(jobs.model, lease=1, per_lane=1, longest_run=1), max_attempts=5)
     maintenance.start()
     wait_until(lambda: states(jobs) == {"pending": 1})
     maintenance.stop()
@@ -283,7 +283,7 @@ def test_maintenance_takes_back_the_jobs_of_a_worker_that_is_gone(jobs: Jobs) ->
 def test_maintenance_outlives_every_error(
     jobs: Jobs, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk: Desk[Job] = Desk(jobs.model, lease=0.03, per_lane=1, longest_run=1)
+    leases: Leases[Job] = Leases(jobs.model, lease=0.03, per_lane=1, longest_run=1)
     beats: list[int] = []
 
     def heartbeat() -> None:
@@ -291,8 +291,8 @@ def test_maintenance_outlives_every_error(
         if len(beats) == 1:
             raise error
 
-    monkeypatch.setattr(desk, "heartbeat", heartbeat)
-    maintenance = Maintenance(desk, max_attempts=5)
+    monkeypatch.setattr(leases, "heartbeat", heartbeat)
+    maintenance = LeaseRenewer(leases, max_attempts=5)
     maintenance.start()
     wait_until(lambda: len(beats) > 1)
     maintenance.stop()

@@ -27,9 +27,9 @@ def main(hold: str) -> None:
     import hookline
     from hookline import conf
     from hookline.incoming.models import Event
-    from hookline.incoming.worker import make_worker as make_incoming
-    from hookline.outgoing import shift
-    from hookline.outgoing.worker import make_worker as make_outgoing
+    from hookline.incoming.process.worker import make_worker as make_incoming
+    from hookline.outgoing.deliver import loop
+    from hookline.outgoing.deliver.worker import make_worker as make_outgoing
 
     def hold_on(what: str) -> None:
         print("held", what, flush=True)
@@ -42,7 +42,7 @@ def main(hold: str) -> None:
             hold_on(event.public_id)
 
     if hold == "record":
-        vars(shift)["record"] = lambda results: hold_on(results[0].delivery.message.public_id)
+        vars(loop)["record"] = lambda results: hold_on(results[0].delivery.message.public_id)
 
     print("ready", flush=True)  # before a worker can say that it holds
     make_incoming(conf.get(), threads=2).start()

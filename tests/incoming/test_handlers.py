@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hookline.exceptions import ConfigurationError
-from hookline.incoming import handlers
+from hookline.incoming.process import handlers
 from tests.edges.conftest import Register
 
 

@@ -18,11 +18,11 @@ from hookline import Discard, Retry, conf, signals
 from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.exceptions import LeaseLost
-from hookline.incoming import process
 from hookline.incoming.models import Event, Source
-from hookline.incoming.worker import make_worker
-from hookline.outgoing.dispatch import dispatch
+from hookline.incoming.process import run as process
+from hookline.incoming.process.worker import make_worker
 from hookline.outgoing.models import Message
+from hookline.outgoing.publish.dispatch import dispatch
 from tests.edges.conftest import Register
 from tests.engine.rows import ago, make_event, make_source
 from tests.waiting import wait_until
@@ -404,7 +404,7 @@ def test_a_hundred_events_run_in_four_threads_each_once(source: Source, handler:
 
 
 def test_the_worker_reads_the_sources_of_a_batch_with_one_query(source: Source, django_assert_num_queries: Any) -> None:
-    from hookline.incoming.worker import fetch_sources
+    from hookline.incoming.process.worker import fetch_sources
 
     for _ in range(5):
         make_event(source)

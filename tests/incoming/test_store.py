@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from hookline.engine.row import new_id
+from hookline.db.row import new_id
 from hookline.incoming import sources
 from hookline.incoming.models import Event, Source
-from hookline.incoming.store import store
+from hookline.incoming.receive.store import store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,9 +15,9 @@ from django.test.utils import override_settings
 from hookline import Discard, conf, dispatch, signals
 from hookline.engine.claim import claim
 from hookline.engine.job import State
-from hookline.incoming import process
 from hookline.incoming.models import Event
-from hookline.incoming.worker import make_worker
+from hookline.incoming.process import run as process
+from hookline.incoming.process.worker import make_worker
 from hookline.outgoing.models import Message
 from tests.edges.conftest import Register
 from tests.engine.rows import make_event, make_source

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.test.utils import override_settings
 
 from hookline import conf, signals
-from hookline.outgoing.worker import make_worker
+from hookline.outgoing.deliver.worker import make_worker
 from tests.outgoing.consumer import Consumer, running_consumer
 
 Sending = Callable[..., AbstractContextManager[Any]]

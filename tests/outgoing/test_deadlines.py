@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookline.outgoing.sender import new_event_loop
+from hookline.outgoing.deliver.sender import new_event_loop
 from hookline.transport.deadlines import Deadlines
 
 

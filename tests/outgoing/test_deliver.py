@@ -20,10 +20,12 @@ from hookline.core.breaker import State as BreakerState
 from hookline.core.secrets import SecretRing
 from hookline.engine.claim import claim, settle
 from hookline.engine.job import Settlement, State
-from hookline.outgoing import claimed, health, sender
-from hookline.outgoing.deliver import Result
+from hookline.outgoing.deliver import breakers as health
+from hookline.outgoing.deliver import load as claimed
+from hookline.outgoing.deliver import sender
+from hookline.outgoing.deliver.attempt import Result
+from hookline.outgoing.deliver.record import record
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
-from hookline.outgoing.record import record
 from hookline.transport.transport import Response
 from tests.engine.rows import ago, make_delivery, make_endpoint, rolled_back
 from tests.outgoing.conftest import Sending
@@ -150,7 +152,7 @@ def test_410_suspends_the_endpoint_once_and_what_waits_for_it_keeps_waiting_unti
     with sending(DELIVERY_CONCURRENCY=3) as running:
         wait_until(lambda: states()["dead"] >= 3)
         # What a sender had claimed by then is still sent, three at a time: no more than twice what may be under way.
-        wait_until(lambda: len(running._desk) == 0)
+        wait_until(lambda: len(running._leases) == 0)
         endpoint.refresh_from_db()
         assert endpoint.disabled
         assert "410" in endpoint.disabled_reason
@@ -244,7 +246,7 @@ def test_a_held_endpoint_spends_no_attempts_and_asks_nothing_of_the_workers(
 
 def failed(delivery: Delivery, status: int = 500) -> Result:
     from hookline.core.outcome import classify
-    from hookline.outgoing.deliver import decide
+    from hookline.outgoing.deliver.attempt import decide
 
     response = Response(status=status)
     outcome = classify(status, "", None, time.time())
@@ -375,7 +377,7 @@ def test_an_endpoint_that_goes_while_a_request_is_under_way_disturbs_no_other(
             going.disable("by a person")
             going.save()
         go_on.set()
-        wait_until(lambda: len(running._desk) == 0)
+        wait_until(lambda: len(running._leases) == 0)
         wait_until(lambda: Delivery.objects.get(endpoint=staying).state == State.SUCCEEDED)
         dispatch("invoice.paid", {})
         wait_until(lambda: Delivery.objects.filter(endpoint=staying, state=State.SUCCEEDED).count() == 2)
@@ -410,8 +412,8 @@ def test_a_row_that_goes_between_the_claim_and_the_sending_stops_nobody(
         staying = make_endpoint(consumer.url("/staying"))
         message = dispatch("invoice.paid", {})
         wait_until(lambda: Delivery.objects.get(endpoint=staying).state == State.SUCCEEDED)
-        wait_until(lambda: len(running._desk) == 0)
-        assert running._desk._lanes == {}
+        wait_until(lambda: len(running._leases) == 0)
+        assert running._leases._lanes == {}
     assert message.public_id in {arrival.id for arrival in consumer.arrivals}
 
 
@@ -431,7 +433,7 @@ def test_a_breaker_of_an_endpoint_that_was_deleted_leaves_nothing_on_the_desk(
     monkeypatch.setattr(health, "admit", delete_first)
     with sending() as running:
         wait_until(lambda: not Endpoint.objects.exists())
-        wait_until(lambda: len(running._desk) == 0)
+        wait_until(lambda: len(running._leases) == 0)
 
 
 def test_a_sender_outlives_an_error_that_nobody_thought_of(

@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from hookline import dispatch, dispatch_many
 from hookline.exceptions import ConfigurationError, InvalidEventType, MessageTooLarge, NotSerializable
-from hookline.outgoing.dispatch import MAX_SOUGHT
 from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.publish.dispatch import MAX_SOUGHT
 from hookline.tenants.models import Tenant
 from tests.engine.rows import make_endpoint, rolled_back
 

@@ -10,8 +10,8 @@ from standardwebhooks import Webhook
 
 from hookline.core.secrets import SecretRing
 from hookline.exceptions import ConfigurationError
+from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Endpoint
-from hookline.outgoing.signers import Signers
 from tests.engine.rows import SECRET, make_endpoint
 
 pytestmark = pytest.mark.django_db

@@ -18,10 +18,11 @@ from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
 from hookline.admin.text import show_body, show_json
 from hookline.exceptions import ConfigurationError, HooklineError
-from hookline.incoming import rejections, sources
+from hookline.incoming import sources
 from hookline.incoming.models import Event, Rejection, Source
-from hookline.incoming.receive import CREDENTIAL_HEADERS
-from hookline.incoming.reverify import reverify
+from hookline.incoming.receive import rejections
+from hookline.incoming.receive.flow import CREDENTIAL_HEADERS
+from hookline.incoming.receive.reverify import reverify
 
 #: A page has room for so many.
 SHOWN_PROBLEMS = 10

@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
-from hookline.engine import wakeup
-from hookline.engine.job import Job, State, revive
+from hookline.engine import notifier
+from hookline.engine.job import Job, State, requeue
 
 J = TypeVar("J", bound=Job)
 
@@ -50,7 +50,7 @@ class JobAdmin(HistoryAdmin[J], Generic[J]):
         # "Select all" selects what the list counts, and that is no more than MOST.
         selected = list(queryset.values_list("pk", flat=True)[:MOST])
         jobs: QuerySet[J] = self.model._default_manager.filter(pk__in=selected, state__in=states)
-        revived = revive(jobs, f"made due again in the admin by {request.user.get_username()}")
-        wakeup.after_commit(self.model)
+        revived = requeue(jobs, f"made due again in the admin by {request.user.get_username()}")
+        notifier.notify_after_commit(self.model)
         level = messages.SUCCESS if revived else messages.WARNING
         self.message_user(request, f"{revived} of the {len(selected)} selected are due again.", level)

@@ -24,8 +24,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hookline.core import ids
-from hookline.engine import clock
-from hookline.engine.row import Row
+from hookline.db import clock
+from hookline.db.row import Row
 
 R = TypeVar("R", bound=Row)
 

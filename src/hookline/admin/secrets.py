@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from hookline.admin.rows import RowAdmin
-from hookline.engine.clock import moment
+from hookline.db.clock import moment
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Source
 from hookline.outgoing.models import Endpoint

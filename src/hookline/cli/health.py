@@ -9,8 +9,9 @@ from django.core import checks as django_checks
 from django.db import DatabaseError, connections, router
 
 from hookline import conf
-from hookline.cli import backlog, schema, times
-from hookline.engine.row import Row
+from hookline.cli import backlog, times
+from hookline.db import schema
+from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError, HooklineError
 from hookline.models import Endpoint, Event, Source
 

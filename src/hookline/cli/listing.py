@@ -35,7 +35,7 @@ def retry(model: type[Job], public_ids: Sequence[str]) -> list[str]:
     from django.db import router, transaction
 
     from hookline.cli.rows import find
-    from hookline.engine.job import State, revive
+    from hookline.engine.job import State, requeue
     from hookline.exceptions import HooklineError
 
     rows = model._default_manager.all()
@@ -44,5 +44,5 @@ def retry(model: type[Job], public_ids: Sequence[str]) -> list[str]:
         for job in jobs:
             if job.state in (State.PENDING, State.RUNNING):
                 raise HooklineError(f"{job.public_id} is {job.state} and needs no retry; nothing was changed")
-        revive(rows.filter(pk__in=[job.pk for job in jobs]), "retried on the command line")
+        requeue(rows.filter(pk__in=[job.pk for job in jobs]), "retried on the command line")
     return [job.public_id for job in jobs]

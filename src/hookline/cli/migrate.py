@@ -12,7 +12,7 @@ from hookline.cli.output import print_json
 @json_option
 def migrate(as_json: bool) -> None:
     """Bring Hookline's tables in the database up to date. Safe to run at the same time on several machines."""
-    from hookline.cli import schema
+    from hookline.db import schema
 
     applied = schema.apply()
     if as_json:

@@ -42,7 +42,7 @@ def list_rejections(status: int | None, since: datetime | None, limit: int, as_j
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one rejection with the headers and the beginning of the body. They may hold the sender's credentials."""
-    from hookline.incoming.rejections import load
+    from hookline.incoming.receive.rejections import load
 
     rejection = _find(id)
     request = load(rejection)
@@ -60,7 +60,7 @@ def reverify(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the ar
     Exits with 1 when it is refused again.
     """
     from hookline.exceptions import VerificationError
-    from hookline.incoming.reverify import reverify as verify_again
+    from hookline.incoming.receive.reverify import reverify as verify_again
     from hookline.models import Event
 
     rejection = _find(id)

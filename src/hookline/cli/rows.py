@@ -12,7 +12,7 @@ from hookline.exceptions import HooklineError
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-    from hookline.engine.row import Row
+    from hookline.db.row import Row
 
 R = TypeVar("R", bound="Row")
 

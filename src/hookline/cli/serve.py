@@ -11,7 +11,7 @@ import click
 from hookline.cli.command import PlainCommand, load_django
 
 if TYPE_CHECKING:
-    from hookline.cli.stopping import Stopping
+    from hookline.runtime.stopping import Stopping
 
 
 @click.command(cls=PlainCommand)
@@ -38,7 +38,7 @@ def serve(*, host: str, port: int, processes: int, worker: bool, demo: bool, mig
         run_demo(host, port)
         return
     load_django()
-    from hookline.cli import http_server
+    from hookline.runtime import http_server
 
     with http_server.listen(host, port) as listener:
         prepare(migrate)
@@ -49,7 +49,8 @@ def prepare(migrate: bool | None) -> None:
     """Bring the database up to date, or refuse to start. Raises ConfigurationError."""
     from django.conf import settings as django_settings
 
-    from hookline.cli import health, schema
+    from hookline.cli import health
+    from hookline.db import schema
 
     if migrate is None:
         migrate = django_settings.SETTINGS_MODULE == "hookline.server.settings"
@@ -61,7 +62,7 @@ def prepare(migrate: bool | None) -> None:
 
 def run(listener: socket.socket, processes: int, worker: bool) -> None:
     """Serve on the socket until told to stop."""
-    from hookline.cli import http_server, supervisor
+    from hookline.runtime import http_server, supervisor
 
     def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
         serve_one(listener, worker, stopping, on_ready)
@@ -75,8 +76,8 @@ def run(listener: socket.socket, processes: int, worker: bool) -> None:
 def serve_one(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Callable[[], None]) -> None:
     """One process: HTTP in this thread, workers in others. Accepting stops first, then the workers."""
     from hookline import conf
-    from hookline.cli import http_server
-    from hookline.cli.fleet import Fleet
+    from hookline.runtime import http_server
+    from hookline.runtime.fleet import Fleet
 
     settings = conf.get()
     application = http_server.application()

@@ -10,7 +10,7 @@ import click
 from hookline.cli.command import Command
 
 if TYPE_CHECKING:
-    from hookline.cli.stopping import Stopping
+    from hookline.runtime.stopping import Stopping
 
 
 @click.command(cls=Command)
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 def worker(concurrency: int | None, processes: int, only: str | None) -> None:
     """Process events and send deliveries until SIGTERM or Ctrl-C, then finish what has begun and give back the rest."""
     from hookline import conf
-    from hookline.cli import health, schema, supervisor
-    from hookline.cli.fleet import Fleet
+    from hookline.cli import health
+    from hookline.db import schema
+    from hookline.runtime import supervisor
+    from hookline.runtime.fleet import Fleet
 
     def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
         fleet = Fleet(conf.get(), only, concurrency)

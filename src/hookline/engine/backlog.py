@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db import router
 
 from hookline.core import ids
-from hookline.engine import clock
+from hookline.db import clock
 from hookline.engine.claim import first_due
 from hookline.engine.job import Job, State
 

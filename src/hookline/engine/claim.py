@@ -16,10 +16,10 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.core.text import storable
-from hookline.engine.binary import arrays, fetch_ids, unnest
-from hookline.engine.insert import Insertion
+from hookline.db.binary import arrays, fetch_ids, unnest
+from hookline.db.insert import Insertion
+from hookline.db.rows import columns, read
 from hookline.engine.job import Job, Lane, Settlement, State
-from hookline.engine.rows import columns, read
 from hookline.exceptions import ConfigurationError
 
 J = TypeVar("J", bound=Job)

@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models.functions import Now
 
-from hookline.engine.row import Row
+from hookline.db.row import Row
 
 J = TypeVar("J", bound="Job")
 
@@ -69,7 +69,7 @@ class Job(Row):
         """Tell those who want to know that these jobs, whose workers are gone, have no tries left."""
 
 
-def revive(jobs: models.QuerySet[J], note: str) -> int:
+def requeue(jobs: models.QuerySet[J], note: str) -> int:
     """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone."""
     finished = jobs.filter(state__in=[State.SUCCEEDED, State.DEAD, State.CANCELLED])
     return finished.update(state=State.PENDING, due_at=Now(), attempts=0, finished_at=None, note=note)

@@ -20,10 +20,10 @@ from django.db import close_old_connections, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.core import ids
-from hookline.engine import clock
+from hookline.db import clock
+from hookline.db.row import Row
 from hookline.engine.claim import FIRST, dialect_of
 from hookline.engine.job import Job
-from hookline.engine.row import Row
 
 logger = logging.getLogger("hookline.engine")
 

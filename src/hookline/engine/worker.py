@@ -12,12 +12,12 @@ from typing import Generic, TypeVar
 
 from django.db import connections
 
-from hookline.engine import wakeup
-from hookline.engine.connections import look_after
-from hookline.engine.desk import Desk
+from hookline.db.connections import look_after
+from hookline.engine import notifier
 from hookline.engine.job import Job, Settlement
-from hookline.engine.maintenance import Maintenance
-from hookline.engine.pace import Pace
+from hookline.engine.lease_renewer import LeaseRenewer
+from hookline.engine.leases import Leases
+from hookline.engine.prefetch import Prefetch
 from hookline.exceptions import LeaseLost
 
 J = TypeVar("J", bound=Job)
@@ -37,7 +37,7 @@ class ThreadWorker(Generic[J]):
 
     def __init__(
         self,
-        desk: Desk[J],
+        leases: Leases[J],
         run: Callable[[list[J]], object],
         *,
         threads: int,
@@ -46,18 +46,18 @@ class ThreadWorker(Generic[J]):
         batch: int = 1,
         prepare: Callable[[list[J]], object] = list,
     ) -> None:
-        self._desk = desk
+        self._leases = leases
         self._run = run
         self._prepare = prepare
         self._poll = poll
         self._queue: queue.SimpleQueue[J | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._maintenance = Maintenance(desk, max_attempts)
-        name = desk.model.__name__.lower()
+        self._renewer = LeaseRenewer(leases, max_attempts)
+        name = leases.model.__name__.lower()
         self._batch = batch
         # At least twice what can run, so that a thread finds work waiting when it is done.
-        self._pace = Pace(threads * batch * 2)
+        self._prefetch = Prefetch(threads * batch * 2)
         self._claiming = threading.Thread(target=self._claim_all, name=f"hookline-claim-{name}", daemon=True)
         self._runners = [
             threading.Thread(target=self._run_all, name=f"hookline-{name}-{number}", daemon=True)
@@ -65,15 +65,15 @@ class ThreadWorker(Generic[J]):
         ]
 
     def start(self) -> None:
-        wakeup.of(self._desk.model).listen(self._wake.set)
-        for thread in (self._maintenance, self._claiming, *self._runners):
+        notifier.of(self._leases.model).subscribe(self._wake.set)
+        for thread in (self._renewer, self._claiming, *self._runners):
             thread.start()
 
     def stop(self, timeout: float) -> None:
         """Claim nothing more, give back what has not begun, and wait for the rest for up to `timeout` seconds."""
         end = time.monotonic() + timeout
         self._stopping.set()
-        wakeup.of(self._desk.model).ignore(self._wake.set)
+        notifier.of(self._leases.model).unsubscribe(self._wake.set)
         self._wake.set()
         self._claiming.join(timeout)
         unbegun: list[J] = []
@@ -85,24 +85,24 @@ class ThreadWorker(Generic[J]):
             self._queue.put(None)
         for runner in self._runners:
             runner.join(max(0.0, end - time.monotonic()))
-        self._maintenance.stop()
+        self._renewer.stop()
 
     def _claim_all(self) -> None:
         while not self._stopping.is_set():
-            wanted = self._pace.wanted(len(self._desk), time.monotonic())
+            wanted = self._prefetch.wanted(len(self._leases), time.monotonic())
             pause = self._poll
             if wanted:
                 look_after(every=0)
                 jobs: list[J] = []
                 try:
-                    jobs = self._desk.take(wanted)
+                    jobs = self._leases.claim(wanted)
                     self._prepare(jobs)
                 except Exception:
                     # Whatever it is, a worker that claims nothing any more without a word would be worse.
-                    logger.exception("cannot claim %s jobs; trying again", self._desk.model.__name__)
+                    logger.exception("cannot claim %s jobs; trying again", self._leases.model.__name__)
                     self._give_back(jobs, "the database failed before it began")
                     jobs, pause = [], _DATABASE_PAUSE
-                self._pace.claimed(len(self._desk), time.monotonic())
+                self._prefetch.claimed(len(self._leases), time.monotonic())
                 for job in jobs:
                     self._queue.put(job)
                 if jobs:
@@ -112,7 +112,7 @@ class ThreadWorker(Generic[J]):
         connections.close_all()
 
     def _give_back(self, jobs: list[J], note: str) -> None:
-        self._desk.give_back([(job, Settlement.give_back(0, note)) for job in jobs])
+        self._leases.release([(job, Settlement.give_back(0, note)) for job in jobs])
 
     def _run_all(self) -> None:
         while jobs := self._next_jobs():
@@ -126,8 +126,8 @@ class ThreadWorker(Generic[J]):
                 logger.exception("could not settle %s; what is left runs again when its lease ends", names)
             finally:
                 for job in jobs:
-                    self._desk.done(job)
-                if not self._pace.enough(len(self._desk)):
+                    self._leases.forget(job)
+                if not self._prefetch.enough(len(self._leases)):
                     self._wake.set()
         connections.close_all()
 

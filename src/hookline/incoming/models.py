@@ -13,10 +13,10 @@ from django.db.models.functions import Now
 from hookline import conf, providers, signals
 from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
+from hookline.db.encrypted_field import EncryptedField
+from hookline.db.row import Row
 from hookline.engine.job import Job, Lane, job_indexes
-from hookline.engine.row import Row
 from hookline.exceptions import TooLarge
-from hookline.fields import EncryptedField
 from hookline.providers.base import SourceConfig
 from hookline.tenants.models import Tenant
 

@@ -5,8 +5,8 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import hookline.engine.row
-import hookline.fields
+import hookline.db.encrypted_field
+import hookline.db.row
 import hookline.incoming.models
 
 
@@ -21,9 +21,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=hookline.engine.row.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=hookline.db.row.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "created_at",
@@ -61,9 +59,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=hookline.engine.row.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=hookline.db.row.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "created_at",
@@ -89,7 +85,10 @@ class Migration(migrations.Migration):
                     models.BooleanField(default=False, help_text="Make no new deliveries, and hold those that wait."),
                 ),
                 ("disabled_reason", models.CharField(blank=True, default="", editable=False, max_length=200)),
-                ("encrypted_secrets", hookline.fields.EncryptedField(blank=True, default="", editable=False)),
+                (
+                    "encrypted_secrets",
+                    hookline.db.encrypted_field.EncryptedField(blank=True, default="", editable=False),
+                ),
                 ("breaker_state", models.JSONField(blank=True, default=dict, editable=False)),
             ],
             options={
@@ -101,9 +100,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=hookline.engine.row.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=hookline.db.row.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "created_at",
@@ -126,9 +123,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=hookline.engine.row.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=hookline.db.row.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "created_at",
@@ -149,7 +144,10 @@ class Migration(migrations.Migration):
                 ),
                 ("disabled", models.BooleanField(default=False, help_text="Answer 404 to every request.")),
                 ("awaiting_handshake", models.BooleanField(default=True, editable=False)),
-                ("encrypted_secrets", hookline.fields.EncryptedField(blank=True, default="", editable=False)),
+                (
+                    "encrypted_secrets",
+                    hookline.db.encrypted_field.EncryptedField(blank=True, default="", editable=False),
+                ),
                 (
                     "changed_at",
                     models.DateTimeField(
@@ -166,9 +164,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=hookline.engine.row.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=hookline.db.row.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "created_at",
@@ -204,9 +200,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=hookline.engine.row.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=hookline.db.row.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "created_at",
@@ -251,9 +245,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=hookline.engine.row.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=hookline.db.row.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "created_at",
@@ -267,7 +259,10 @@ class Migration(migrations.Migration):
                 ("path", models.CharField(max_length=300)),
                 ("remote_addr", models.CharField(blank=True, default="", max_length=64)),
                 ("body_size", models.PositiveIntegerField(default=0)),
-                ("encrypted_request", hookline.fields.EncryptedField(blank=True, default="", editable=False)),
+                (
+                    "encrypted_request",
+                    hookline.db.encrypted_field.EncryptedField(blank=True, default="", editable=False),
+                ),
                 (
                     "source",
                     models.ForeignKey(
@@ -287,9 +282,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=hookline.engine.row.new_id, editable=False, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=hookline.db.row.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 (
                     "created_at",

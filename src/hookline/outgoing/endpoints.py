@@ -12,10 +12,10 @@ from hookline import conf
 from hookline.core.event_types import check_pattern
 from hookline.core.secrets import SecretRing
 from hookline.core.standard_webhooks import decode_secret, new_secret
-from hookline.engine import wakeup
+from hookline.engine import notifier
 from hookline.exceptions import ConfigurationError
+from hookline.outgoing.deliver.worker import address_policy
 from hookline.outgoing.models import Delivery, Endpoint
-from hookline.outgoing.worker import address_policy
 from hookline.tenants.models import Tenant, resolve
 
 MAX_URL = 2000
@@ -69,7 +69,7 @@ def enable(endpoint: Endpoint) -> None:
     with _locked(endpoint) as locked:
         locked.enable()
         _save_state(locked)
-        wakeup.after_commit(Delivery)
+        notifier.notify_after_commit(Delivery)
 
 
 def check_url(url: str) -> None:

@@ -13,10 +13,10 @@ from django.db import models
 from hookline import signals
 from hookline.core.breaker import Breaker, State
 from hookline.core.secrets import SecretRing
-from hookline.engine.clock import moment
+from hookline.db.clock import moment
+from hookline.db.encrypted_field import EncryptedField
+from hookline.db.row import Row
 from hookline.engine.job import Job, Lane, job_indexes
-from hookline.engine.row import Row
-from hookline.fields import EncryptedField
 from hookline.tenants.models import Tenant
 
 #: `held_until` of an endpoint that waits for a person.

@@ -10,6 +10,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hookline.server.settings")
 
 django_application = get_asgi_application()
 
-from hookline.incoming.asgi import IngestEdge  # noqa: E402  # imports models, so only after Django is set up
+from hookline.incoming.receive.asgi import IngestEdge  # noqa: E402  # imports models, so only after Django is set up
 
 application = IngestEdge(django_application)

@@ -9,7 +9,7 @@ import os
 
 from celery import Celery
 
-from hookline.celery import beat_schedule
+from hookline.runtime.broker import beat_schedule
 
 BROKER_URL = os.environ.get("CELERY_BROKER_URL") or "amqp://guest:guest@127.0.0.1:5672//"
 

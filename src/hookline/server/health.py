@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 
-from hookline.cli import schema
+from hookline.db import schema
 
 
 def healthz(request: HttpRequest) -> JsonResponse:

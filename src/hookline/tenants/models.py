@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.validators import RegexValidator
 from django.db import models
 
-from hookline.engine.row import Row
+from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError
 
 #: The tenant of installations that have only one.

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 from django.apps import apps
 
-from hookline.cli import http_server
 from hookline.cli.command import load_django
-from hookline.cli.stopping import Stopping
 from hookline.exceptions import ConfigurationError
+from hookline.runtime import http_server
+from hookline.runtime.stopping import Stopping
 
 STANDALONE = "hookline.server.settings"
 HANDLERS = "hookline.cli.demo.handlers"
@@ -34,10 +34,10 @@ def run_demo(host: str, port: int) -> None:
         _tell_only_errors()  # the keys that are made now go with the database
         load_django()
 
-        from hookline.cli import schema
         from hookline.cli.demo.stage import Stage
         from hookline.cli.demo.tour import Tour
         from hookline.cli.serve import serve_one
+        from hookline.db import schema
 
         schema.apply()
         stage = Stage.build(url)

@@ -12,7 +12,7 @@ from hookline.cli.demo.consumer import Consumer
 from hookline.cli.demo.story import Story
 from hookline.engine.claim import FIRST
 from hookline.engine.job import Job, State
-from hookline.incoming.handlers import HandlerFunction, matching
+from hookline.incoming.process.handlers import HandlerFunction, matching
 from hookline.models import Attempt, Delivery, Event, Message, Rejection
 
 J = TypeVar("J", bound=Job)

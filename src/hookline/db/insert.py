@@ -1,0 +1,137 @@
+"""Inserting many rows in one statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import DatabaseDefault
+
+from hookline.db.arrays import alike
+from hookline.db.binary import arrays, execute, fetch_ids, unnest
+from hookline.db.row import Row
+
+#: SQLite takes at most 32,766 parameters in a statement; no table of ours has as many as 30 columns.
+_ROWS_OF_SQLITE = 1000
+
+
+class Insertion:
+    """Rows to insert, given as the values of some columns; the others get their defaults from the database."""
+
+    def __init__(self, model: type[Row], columns: Mapping[str, Sequence[Any]]) -> None:
+        """`columns`: by the name of the field, one value for each row."""
+        self._connection = connections[router.db_for_write(model)]
+        fields = [_field(model, name) for name in columns]
+        self._head = f"INSERT INTO {model._meta.db_table} ({', '.join(field.column for field in fields)})"
+        self._types = [_base_type(field, self._connection) for field in fields]
+        self._values = [
+            _prepared(field, values, self._connection) for field, values in zip(fields, columns.values(), strict=True)
+        ]
+
+    @property
+    def sql(self) -> str:
+        """One statement, for PostgreSQL."""
+        return f"{self._head} SELECT * FROM {unnest(self._types)}"
+
+    @property
+    def params(self) -> list[Any]:
+        """Those of `sql`. Raises DataError."""
+        return arrays(self._types, self._values)
+
+    def run(self) -> None:
+        """Insert them; on SQLite more than 1,000 take several statements. Joins the caller's transaction."""
+        if not self._values[0]:
+            return
+        if self._connection.vendor == "postgresql":
+            execute(self._connection, self.sql, self.params)
+        else:
+            self._run_in_parts("")
+
+    def run_where_new(self, unique: Sequence[str]) -> set[UUID]:
+        """The same, leaving out those that violate the unique columns. Returns the ids of the others."""
+        tail = f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id"
+        if self._connection.vendor == "postgresql":
+            return fetch_ids(self._connection, f"{self.sql} {tail}", self.params)
+        return {UUID(hex=value) for (value,) in self._run_in_parts(tail)}
+
+    def _run_in_parts(self, tail: str) -> list[Any]:
+        """Insert as many as SQLite takes at a time. Returns what the statements return."""
+        rows = list(zip(*self._values, strict=True))
+        returned: list[Any] = []
+        with self._connection.cursor() as cursor:
+            for start in range(0, len(rows), _ROWS_OF_SQLITE):
+                part = rows[start : start + _ROWS_OF_SQLITE]
+                marks = ", ".join([f"({', '.join(['%s'] * len(self._values))})"] * len(part))
+                cursor.execute(f"{self._head} VALUES {marks} {tail}", [value for row in part for value in row])
+                returned += cursor.fetchall() if tail else []
+        return returned
+
+
+def insert_new(rows: Sequence[Row], unique: Sequence[str]) -> set[UUID]:
+    """Insert rows of one model, leaving out those that violate the unique columns: the constraint decides what is new.
+
+    Returns the ids of those that were inserted. Two transactions that insert the same row at once wait for each
+    other, and exactly one of them inserts it. Columns whose value is left to the database must be the same ones in
+    all rows. Run it in a transaction: on SQLite more than 1,000 rows take several statements.
+    """
+    # In one order everywhere: two transactions that insert the same rows in different orders would deadlock.
+    rows = sorted(rows, key=lambda row: [_in_order(getattr(row, name)) for name in unique])
+    columns = {}
+    for field in rows[0]._meta.concrete_fields:
+        values = list(map(attrgetter(field.attname), rows))
+        if not _is_left_to_database(field, values):
+            columns[field.name] = values
+    return Insertion(type(rows[0]), columns).run_where_new(unique)
+
+
+def _in_order(value: Any) -> Any:
+    """The value of one column in a form that sorts, and quickly."""
+    return value.int if type(value) is UUID else str(value)
+
+
+def _is_left_to_database(field: Any, values: Sequence[Any]) -> bool:
+    """Whether the database makes the value of this column, by what the first row has; or would make NULL, as in all."""
+    return isinstance(values[0], DatabaseDefault) or (
+        values[0] is None and not field.has_db_default() and alike(values)
+    )
+
+
+#: What PostgreSQL takes as it is.
+_PLAIN = (
+    models.UUIDField,
+    models.ForeignKey,
+    models.CharField,
+    models.TextField,
+    models.IntegerField,
+    models.BinaryField,
+)
+
+
+def _prepared(field: Any, values: Sequence[Any], connection: BaseDatabaseWrapper) -> Sequence[Any]:
+    """The values of a column as the database takes them."""
+    if connection.vendor == "postgresql":
+        if isinstance(field, _PLAIN) and not hasattr(field, "from_db_value"):  # not one that encrypts
+            return values
+        if isinstance(field, models.JSONField):
+            if alike(values):
+                return [_json(values[0], field)] * len(values)
+            return [_json(value, field) for value in values]
+    return [field.get_db_prep_save(value, connection) for value in values]
+
+
+def _json(value: Any, field: Any) -> str | None:
+    return None if value is None else json.dumps(value, cls=field.encoder)
+
+
+def _field(model: type[Row], name: str) -> Any:
+    return next(field for field in model._meta.concrete_fields if name in (field.name, field.attname))
+
+
+def _base_type(field: models.Field[Any, Any], connection: BaseDatabaseWrapper) -> str:
+    """The column's type without its length: `varchar(256)[]` would cut a value short instead of refusing it."""
+    return str(field.rel_db_type(connection) if field.is_relation else field.db_type(connection)).partition("(")[0]

@@ -1,0 +1,114 @@
+"""The noun Leases: the jobs that one worker has claimed and not yet settled."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from django.db import Error
+
+from hookline.engine import claim as engine
+from hookline.engine.job import Job, Settlement
+
+J = TypeVar("J", bound=Job)
+
+logger = logging.getLogger("hookline.engine")
+
+
+class Leases(Generic[J]):
+    """Claims jobs in turn between lanes, and keeps their leases while they run. Safe to use from several threads."""
+
+    def __init__(self, model: type[J], *, lease: float, per_lane: int, longest_run: float) -> None:
+        self.model = model
+        self.lease = lease
+        self.per_lane = per_lane
+        #: A job that runs longer loses its lease: its worker may hang.
+        self.longest_run = longest_run
+        self._lock = threading.Lock()
+        #: By the numbers of their ids, because Python computes the hash of a UUID in Python.
+        self._jobs: dict[int, tuple[J, float]] = {}
+        self._lanes: Counter[int] = Counter()
+        self._after = engine.FIRST
+        #: By how many seconds this machine's clock is ahead of the database's.
+        self._ahead = 0.0
+        self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def claim(self, limit: int) -> list[J]:
+        """Claim up to `limit` due jobs. Raises DatabaseError."""
+        # A lane may fill half of its places at once, so that those that are half full can still be asked.
+        half = max(1, self.per_lane // 2)
+        with self._lock:
+            busy = [UUID(int=lane) for lane, count in self._lanes.items() if count > self.per_lane - half]
+        jobs = self._claim(limit, busy, half)
+        if not jobs and self._after != engine.FIRST:
+            self._after = engine.FIRST
+            jobs = self._claim(limit, busy, half)
+        lanes = Counter([self._lane_of(job).int for job in jobs])
+        # A claim leaves lanes unvisited when there are more than it looks at (half of those may have given nothing,
+        # because another worker was just taking theirs), or when there are fewer places than lanes.
+        unvisited = len(lanes) * 2 >= engine.LANES or len(jobs) == limit == len(lanes)
+        self._after = UUID(int=max(lanes)) if unvisited else engine.FIRST
+        if jobs and (until := jobs[0].lease_until):
+            self._ahead = time.time() - (until.timestamp() - self.lease)
+        since = time.monotonic()
+        with self._lock:
+            for job in jobs:
+                self._remove(job)  # one that was settled and is due again before anybody said that it is done
+            self._lanes += lanes
+            self._jobs.update([(job.id.int, (job, since)) for job in jobs])
+        return jobs
+
+    def now(self) -> float:
+        """Unix time by the database's clock, as the last claim told it: this machine's own may be wrong."""
+        return time.time() - self._ahead
+
+    def forget(self, job: J) -> None:
+        """Forget a job that is settled or lost; not one that was claimed again meanwhile."""
+        with self._lock:
+            kept = self._jobs.get(job.id.int)
+            if kept is not None and kept[0].claim == job.claim:
+                self._remove(job)
+
+    def heartbeat(self) -> None:
+        """Extend the leases of all jobs that have not run for too long. Raises DatabaseError."""
+        now = time.monotonic()
+        with self._lock:
+            jobs = [job for job, since in self._jobs.values() if now - since < self.longest_run]
+        kept = engine.extend(jobs, self.lease)
+        with self._lock:
+            others = {job.id: job.claim for job in jobs if job.id not in kept and job.id.int in self._jobs}
+        if not others:
+            return
+        # Most were settled a moment ago and are `done` in the next one: those have the claim that they had.
+        claims = self.model._default_manager.filter(pk__in=others).values_list("pk", "claim")
+        for job_id, claim in claims:
+            if claim != others[job_id]:
+                logger.warning("the lease of %s was lost while it ran", self.model(id=job_id).public_id)
+
+    def release(self, jobs: Sequence[tuple[J, Settlement]]) -> None:
+        """Return jobs that were claimed but not begun."""
+        try:
+            engine.settle(jobs)
+        except Error:  # InterfaceError, too, which is no DatabaseError
+            logger.exception("cannot give back %d jobs; their leases will run out", len(jobs))
+        for job, _ in jobs:
+            self.forget(job)
+
+    def _remove(self, job: J) -> None:
+        if self._jobs.pop(job.id.int, None) is not None:
+            lane = self._lane_of(job).int
+            self._lanes[lane] -= 1
+            if not self._lanes[lane]:
+                del self._lanes[lane]
+
+    def _claim(self, limit: int, busy: list[UUID], per_lane: int) -> list[J]:
+        return engine.claim(self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane)

@@ -1,0 +1,1 @@
+"""An event, from its claim to the commit of its handlers."""

@@ -1,0 +1,146 @@
+"""Processing an event: its handlers and "this event is processed" commit together, or neither does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import traceback
+from collections.abc import Sequence
+from functools import partial
+
+from django.db import DatabaseError, router, transaction
+
+from hookline import conf, signals
+from hookline.core.retry import RetrySchedule
+from hookline.engine.claim import settle
+from hookline.engine.job import Settlement, State
+from hookline.exceptions import Discard, LeaseLost, Retry
+from hookline.incoming.models import Event
+from hookline.incoming.process import handlers
+
+logger = logging.getLogger("hookline.incoming")
+
+
+def run(event: Event) -> Settlement:
+    """Run the handlers of a claimed event and settle it. Returns what became of it.
+
+    Raises LeaseLost if the event belongs to another worker by now; then nothing that was done here remains.
+    """
+    database = router.db_for_write(Event)
+    committed: list[bool] = []
+    try:
+        with transaction.atomic(using=database, durable=True):
+            # Before the handlers, so that it is called before what they leave to do after the commit.
+            transaction.on_commit(partial(committed.append, True), using=database)
+            settlement = Settlement.succeed(call_handlers(event))
+            settle_or_raise(event, settlement)
+        return settlement
+    except LeaseLost:
+        raise
+    except (Exception, SystemExit, asyncio.CancelledError) as error:  # a handler is foreign code and may raise anything
+        if committed:
+            logger.exception("%s is processed, but something to be done after its commit failed", event.public_id)
+            return settlement
+        settlement = decide(event, error)
+        settle_or_raise(event, settlement)
+    if settlement.state == State.DEAD:
+        signals.event_dead.send_robust(Event, event=event)
+    return settlement
+
+
+def run_all(events: Sequence[Event]) -> None:
+    """Run several claimed events, in one transaction if there are several: one COMMIT then pays for all of them.
+
+    Each has a savepoint, so that a failing one rolls back alone. Where the transaction as a whole cannot be had,
+    because an event was lost to another worker or the database refused it, each event gets one of its own.
+    """
+    if len(events) > 1:
+        try:
+            run_together(events)
+        except (LeaseLost, DatabaseError):
+            logger.warning("could not process %d events together; processing each alone", len(events), exc_info=True)
+        else:
+            return
+    for event in events:
+        try:
+            run(event)
+        except LeaseLost as error:
+            logger.warning("%s", error)
+
+
+def run_together(events: Sequence[Event]) -> None:
+    """Run and settle events in one transaction. Raises LeaseLost or DatabaseError, and then nothing happened."""
+    database = router.db_for_write(Event)
+    results: list[tuple[Event, Settlement]] = []
+    committed: list[bool] = []
+    try:
+        with transaction.atomic(using=database, durable=True):
+            transaction.on_commit(partial(committed.append, True), using=database)
+            results = [(event, _run_in_savepoint(event, database)) for event in events]
+            if len(settle(results)) < len(results):
+                raise LeaseLost("one of several events was claimed by another worker while this one was running them")
+    except (Exception, SystemExit, asyncio.CancelledError):
+        if not committed:
+            raise
+        logger.exception("%d events are processed, but something to be done after the commit failed", len(events))
+    for event, settlement in results:
+        if settlement.state == State.DEAD:
+            signals.event_dead.send_robust(Event, event=event)
+
+
+def _run_in_savepoint(event: Event, database: str) -> Settlement:
+    try:
+        with transaction.atomic(using=database):
+            note = call_handlers(event)
+            if transaction.get_rollback(using=database):
+                # Without an exception Django rolls back to the savepoint in silence.
+                raise transaction.TransactionManagementError("a handler caught a database error, but not its rollback")
+            return Settlement.succeed(note)
+    except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  # a handler may raise anything
+        return decide(event, error)
+
+
+def call_handlers(event: Event) -> str:
+    """Call every handler that wants the event. Returns a note for the operator."""
+    functions = handlers.matching(event.source.provider, event.type)
+    for function in functions:
+        function(event)
+    return "" if functions else "no handler wanted this event"
+
+
+def settle_or_raise(event: Event, settlement: Settlement) -> None:
+    """Make the settlement true. Raises LeaseLost, so that a surrounding transaction rolls back."""
+    if not settle([(event, settlement)]):
+        raise LeaseLost(f"{event.public_id} was claimed by another worker while this one was running it")
+
+
+def decide(event: Event, error: BaseException) -> Settlement:
+    """What becomes of an event whose handlers were rolled back by `error`."""
+    if isinstance(error, Discard):
+        return Settlement.cancel(error.reason)
+    asked = error.after if isinstance(error, Retry) else None
+    delay = schedule().next_delay(event.attempts, random.random(), at_least=asked or 0.0)  # noqa: S311  # jitter is no secret
+    note = describe(error)
+    if delay is None:
+        logger.error("%s is dead after %d tries: %s", event.public_id, event.attempts, note, exc_info=error)
+        return Settlement.die(note)
+    due_in = asked if asked is not None else delay
+    logger.warning("%s failed and is tried again in %.0f s: %s", event.public_id, due_in, note, exc_info=error)
+    return Settlement.retry(due_in, note)
+
+
+def schedule() -> RetrySchedule:
+    settings = conf.get()
+    return RetrySchedule(settings.EVENT_RETRY_DELAYS, settings.RETRY_JITTER)
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line for the operator: what, and where in the handler."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" (at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  # foreign code again
+        text = "(its text cannot be had)"
+    return f"{type(error).__name__}: {text[:1900]}{place}"[:2000]

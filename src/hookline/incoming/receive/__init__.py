@@ -1,0 +1,1 @@
+"""A webhook in, until it is stored and acknowledged."""

@@ -1,0 +1,47 @@
+"""Looking at a Rejection again with the source as it is now: most are the operator's own mistake, since repaired."""
+
+from __future__ import annotations
+
+from hookline import providers
+from hookline.exceptions import ConfigurationError, UnknownSource
+from hookline.incoming.models import Rejection, Source
+from hookline.incoming.receive import rejections
+from hookline.incoming.receive.documents import documents, receive_with
+from hookline.incoming.receive.flow import find_source, new_events
+from hookline.incoming.receive.store import Stored, store
+
+#: Refused before the body was read, so that there is nothing to verify.
+_WITHOUT_BODY = frozenset({"too_large", "unreadable_body"})
+
+
+def reverify(rejection: Rejection, now: float) -> list[Stored]:
+    """Verify the request with the secrets that are active now, as of the time at which it came, and store its events.
+
+    Returns what became of each event; none for a handshake. Raises VerificationError when it is refused again,
+    ConfigurationError when the request was not kept whole or belongs to no source, CannotStore.
+    """
+    check_complete(rejection)
+    source = source_of(rejection)
+    request = rejections.load(rejection)
+    came_at = rejection.created_at.timestamp()
+    received = receive_with(documents.fetch, providers.get(source.provider), request, source.config(now), came_at)
+    return store(new_events(request, source, received))
+
+
+def check_complete(rejection: Rejection) -> None:
+    """Raises ConfigurationError when the body was not kept whole."""
+    if rejection.reason in _WITHOUT_BODY or not rejection.complete:
+        raise ConfigurationError(
+            f"{rejection.public_id} cannot be verified again: its body was not kept whole "
+            "(HOOKLINE['REJECTION_BODY_BYTES'] says how much is). Have the sender deliver it again"
+        )
+
+
+def source_of(rejection: Rejection) -> Source:
+    """The source of the request; looked up again by its URL, as it may have been disabled at the time."""
+    if rejection.source is not None:
+        return rejection.source
+    try:
+        return find_source(rejection.path.removeprefix("/in/"))
+    except UnknownSource:
+        raise ConfigurationError(f"no enabled source has the URL {rejection.path} of {rejection.public_id}") from None

@@ -1,0 +1,1 @@
+"""A delivery, from its claim to the record of its attempt."""

@@ -1,0 +1,116 @@
+"""The health of endpoints: their circuit breakers, and suspending those that are gone.
+
+A breaker at rest is neither locked nor written. `held_until` puts an open breaker's verdict where the claim sees it,
+so a dead endpoint's backlog is put off by changing one row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import router, transaction
+
+from hookline import signals
+from hookline.core import breaker as breakers
+from hookline.core.breaker import BreakerSettings
+from hookline.core.outcome import Verdict
+from hookline.db import clock
+from hookline.engine.job import Settlement
+from hookline.outgoing.models import Delivery, Endpoint
+
+if TYPE_CHECKING:
+    from hookline.outgoing.deliver.attempt import Result
+
+logger = logging.getLogger("hookline.outgoing")
+
+SETTINGS = BreakerSettings()
+
+
+def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[Delivery, Settlement]]]:
+    """Split claimed deliveries into those to send now and those to give back because a breaker says so.
+
+    Those whose endpoint was deleted meanwhile are in neither.
+    """
+    doubtful = [delivery for delivery in deliveries if delivery.endpoint.breaker.state is not breakers.State.CLOSED]
+    if not doubtful:
+        return list(deliveries), []
+    admitted = [delivery for delivery in deliveries if delivery.endpoint.breaker.state is breakers.State.CLOSED]
+    put_off: list[tuple[Delivery, Settlement]] = []
+    with transaction.atomic(using=router.db_for_write(Endpoint)):
+        endpoints, now = _locked({delivery.endpoint_id for delivery in doubtful}), clock.now(Endpoint)
+        for delivery in doubtful:
+            if delivery.endpoint_id not in endpoints:
+                continue
+            endpoint = endpoints[delivery.endpoint_id]
+            decision = breakers.admits(endpoint.breaker, now, SETTINGS)
+            endpoint.breaker = decision.breaker
+            if decision.admit:
+                admitted.append(delivery)
+            else:
+                wait = max(0.0, (decision.retry_at or now) - now)
+                put_off.append((delivery, Settlement.give_back(wait, "the endpoint's breaker is open")))
+        _save(endpoints.values())
+    return admitted, put_off
+
+
+def are_routine(results: Sequence[Result]) -> bool:
+    """Whether there is nothing to learn for certain: all are successes of endpoints at rest."""
+    return all(_is_routine(result) for result in results)
+
+
+def learn(results: Sequence[Result]) -> set[UUID]:
+    """Let breakers learn from results, and suspend endpoints that are gone. Joins the caller's transaction.
+
+    Returns the endpoints that are held from now on.
+    """
+    telling = [result for result in results if result.outcome.verdict is not Verdict.REFUSED]
+    noteworthy = {result.delivery.endpoint_id for result in telling if not _is_routine(result)}
+    if not noteworthy:
+        return set()
+    found: dict[UUID, list[Result]] = defaultdict(list)
+    for result in telling:
+        found[result.delivery.endpoint_id].append(result)
+    endpoints, now = _locked(noteworthy), clock.now(Endpoint)
+    for endpoint in endpoints.values():
+        before = endpoint.breaker.state
+        for result in found[endpoint.pk]:
+            if result.outcome.verdict is Verdict.GONE:
+                if not endpoint.disabled:  # of several under way, the first to say so
+                    suspend(endpoint, "the endpoint answered 410 Gone")
+            else:
+                endpoint.breaker = breakers.record(endpoint.breaker, result.outcome.succeeded, now, SETTINGS)
+        if endpoint.breaker.state is not before:
+            logger.warning("the breaker of %s (%s) is now %s", endpoint.public_id, endpoint.url, endpoint.breaker.state)
+    _save(endpoints.values())
+    return {endpoint.pk for endpoint in endpoints.values() if endpoint.held_until is not None}
+
+
+def suspend(endpoint: Endpoint, reason: str) -> None:
+    """Send nothing more to an endpoint until a person enables it. The caller saves it."""
+    endpoint.disable(reason)
+    logger.error("%s (%s) is suspended: %s", endpoint.public_id, endpoint.url, reason)
+    transaction.on_commit(
+        partial(signals.endpoint_suspended.send_robust, Endpoint, endpoint=endpoint, reason=reason),
+        using=router.db_for_write(Endpoint),
+    )
+
+
+def _is_routine(result: Result) -> bool:
+    """A success of an endpoint whose breaker, when it was claimed, had nothing to forget."""
+    return result.outcome.succeeded and result.delivery.endpoint.breaker is breakers.AT_REST
+
+
+def _locked(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:
+    # In the order of their ids, so that two workers cannot wait for each other. Not their keys, which every transaction
+    # that dispatched to an endpoint must share while it commits.
+    return {e.pk: e for e in Endpoint.objects.select_for_update(no_key=True).filter(pk__in=list(ids)).order_by("pk")}
+
+
+def _save(endpoints: Iterable[Endpoint]) -> None:
+    for endpoint in endpoints:
+        endpoint.save(update_fields=["breaker_state", "disabled", "disabled_reason"])

@@ -1,0 +1,85 @@
+"""Writing results: Attempt, Delivery and the endpoint's health in one transaction, for many results at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import router, transaction
+
+from hookline import signals
+from hookline.core.text import storable
+from hookline.db.insert import Insertion
+from hookline.db.row import new_ids
+from hookline.engine.claim import settle
+from hookline.engine.job import State
+from hookline.outgoing.deliver import breakers as health
+from hookline.outgoing.deliver.attempt import Result
+from hookline.outgoing.models import Attempt, Delivery
+
+logger = logging.getLogger("hookline.outgoing")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one result came to."""
+
+    #: Whether its delivery was still ours. The Attempt is kept either way: the request was made.
+    ours: bool
+    #: Whether nothing more should be sent to its endpoint, which is gone or whose breaker opened.
+    held: bool
+
+
+def record(results: Sequence[Result]) -> list[Recorded]:
+    """Commit results: Attempt, Delivery and the endpoint's health."""
+    if not results:
+        return []
+    ids = new_ids(len(results))
+    rows = [attempt_of(*pair) for pair in zip(ids, results, strict=True)]
+    attempts = Insertion(Attempt, dict(zip(ATTEMPT_COLUMNS, zip(*rows, strict=True), strict=True)))
+    settled = [(result.delivery, result.settlement) for result in results]
+    if health.are_routine(results):
+        ours, held = settle(settled, beside=attempts), set()
+    else:
+        with transaction.atomic(using=router.db_for_write(Delivery)):
+            ours = settle(settled, beside=attempts)
+            # A worker that lost its lease may have slept through its deadlines, and knows nothing of the endpoint.
+            held = health.learn([result for result in results if result.delivery.id in ours])
+    for result in results:
+        if result.settlement.state == State.DEAD and result.delivery.id in ours:
+            logger.error(
+                "%s is dead after %d tries: %s", result.delivery, result.delivery.attempts, result.settlement.note
+            )
+            signals.delivery_dead.send_robust(Delivery, delivery=result.delivery)
+    return [Recorded(result.delivery.id in ours, result.delivery.endpoint_id in held) for result in results]
+
+
+#: How much of the answer's headers is kept: an endpoint chooses them, and one row is kept for each attempt.
+MAX_HEADERS, MAX_HEADER = 50, 500
+
+ATTEMPT_COLUMNS = (
+    "id", "delivery", "number", "status", "error", "detail", "duration_ms", "response_headers", "response_body",
+)  # fmt: skip
+
+
+def attempt_of(pk: UUID, result: Result) -> tuple[Any, ...]:
+    """The row of an Attempt: the values of ATTEMPT_COLUMNS."""
+    response = result.response
+    return (
+        pk,
+        result.delivery.pk,
+        result.delivery.attempts,
+        response.status,
+        response.error,
+        storable(response.detail)[:1000],
+        response.duration_ms,
+        {
+            name: storable(", ".join(values))[:MAX_HEADER]
+            for name, values in islice(response.headers.items(), MAX_HEADERS)
+        },
+        storable(response.body.decode("utf-8", "backslashreplace")),
+    )

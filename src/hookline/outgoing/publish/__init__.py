@@ -1,0 +1,1 @@
+"""A message, until its deliveries are written."""

@@ -1,0 +1,1 @@
+"""What keeps processes running: fleet, supervisor, HTTP server, broker."""

@@ -1,0 +1,66 @@
+"""One task's share of sending: claim deliveries and send them, many at a time, on an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+from django.db import connections
+
+from hookline import conf
+from hookline.engine.leases import Leases
+from hookline.outgoing.deliver.loop import DeliveryLoop
+from hookline.outgoing.deliver.worker import make_transport
+from hookline.outgoing.models import Delivery
+from hookline.runtime.broker.keeper import Keeper
+
+#: How long one task goes on claiming, in seconds. Then it waits for the requests under way, and its place is free.
+SHARE = 2.0
+
+
+def send_due(settings: conf.Settings, on_more: Callable[[], None]) -> None:
+    """Send what is due until nothing is, or for about SHARE seconds. Raises DatabaseError.
+
+    `on_more` is called when there is, or may be, work for another task.
+    """
+    leases = Leases(
+        Delivery,
+        lease=settings.LEASE,
+        per_lane=settings.DELIVERY_CONCURRENCY_PER_ENDPOINT,
+        longest_run=settings.DELIVERY_TIMEOUT + settings.LEASE,
+    )
+    with ThreadPoolExecutor(1, "hookline-deliveries") as database:
+        try:
+            with Keeper(leases, deque(), on_more):  # without a reserve, everything that is claimed begins at once
+                asyncio.run(_work(leases, settings, database, on_more))
+        finally:
+            database.submit(connections.close_all)
+
+
+async def _work(
+    leases: Leases[Delivery], settings: conf.Settings, database: Executor, on_more: Callable[[], None]
+) -> None:
+    """All that needs the database happens in one thread, `database`."""
+    async with make_transport(settings) as transport:
+        loop = DeliveryLoop(leases, settings, transport, database, database)
+        try:
+            await _claim_and_send(loop, settings, on_more)
+        finally:
+            await loop.finish()
+
+
+async def _claim_and_send(loop: DeliveryLoop, settings: conf.Settings, on_more: Callable[[], None]) -> None:
+    end = time.monotonic() + SHARE
+    while (left := end - time.monotonic()) > 0:
+        claimed = await loop.claim()
+        if claimed and claimed.count * 2 > settings.DELIVERY_CONCURRENCY:
+            on_more()
+        if not (claimed and claimed.count):
+            if loop.idle:
+                return
+            # A claim that gave nothing may have met an endpoint that has all the requests it may have.
+            await loop.pause(left)
+    on_more()

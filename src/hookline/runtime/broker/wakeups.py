@@ -1,0 +1,52 @@
+"""Waking Celery's workers when jobs were committed: each kind of job has its task."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from functools import cache, partial
+
+from celery.app import app_or_default
+
+from hookline.engine import notifier
+from hookline.engine.job import Job
+from hookline.incoming.models import Event
+from hookline.outgoing.models import Delivery
+from hookline.runtime.broker import PROCESS_EVENTS, SEND_DELIVERIES
+from hookline.runtime.broker.messenger import Messenger
+
+TASKS: dict[type[Job], str] = {Event: PROCESS_EVENTS, Delivery: SEND_DELIVERIES}
+
+#: How long a process that ends waits for its last messages to be sent.
+_LAST_WORDS = 1.0
+
+
+def connect() -> None:
+    """From now on, whatever is committed in this process wakes Celery's workers.
+
+    Called while Django starts, in the thread that imported the project: Celery's current app is the project's there,
+    and need not be in other threads.
+    """
+    messenger()
+    for model in TASKS:
+        notifier.of(model).relay(partial(wake, model))
+
+
+def wake(model: type[Job]) -> None:
+    """Have a worker look for jobs of this kind. Raises nothing, and does not wait for the broker."""
+    if not messenger().app.conf.task_always_eager:  # then there are no workers: somebody's tests
+        messenger().send(TASKS[model])
+
+
+@cache
+def messenger() -> Messenger:
+    """The Messenger of this process."""
+    made = Messenger(app_or_default())
+    os.register_at_fork(after_in_child=made.after_fork)
+    atexit.register(made.close, _LAST_WORDS)
+    return made
+
+
+def has_app() -> bool:
+    """Whether the project has made a Celery app. Otherwise messages go where Celery's defaults say."""
+    return bool(messenger().app.main != "default")

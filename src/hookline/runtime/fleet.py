@@ -1,0 +1,73 @@
+"""The noun Fleet: the workers of one process, for events and for deliveries."""
+
+from __future__ import annotations
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Protocol
+
+from django.db import connections, router
+
+from hookline import conf
+from hookline.engine.postgres_notify import Listener
+from hookline.engine.prune import Pruner, Pruning
+from hookline.incoming import retention as incoming
+from hookline.incoming.models import Event
+from hookline.incoming.process.worker import make_worker as make_incoming
+from hookline.outgoing import retention as outgoing
+from hookline.outgoing.deliver.worker import make_worker as make_outgoing
+from hookline.outgoing.models import Delivery
+
+
+class _Worker(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self, timeout: float) -> None: ...
+
+
+class Fleet:
+    """Runs what is due until `stop`."""
+
+    def __init__(self, settings: conf.Settings, only: str | None = None, concurrency: int | None = None) -> None:
+        """`only`: "incoming" or "outgoing". `concurrency`: handlers at once; with only outgoing, requests at once."""
+        if concurrency is not None:
+            if only == "outgoing":
+                settings = replace(settings, DELIVERY_CONCURRENCY=concurrency)
+            else:
+                settings = replace(settings, HANDLER_THREADS=concurrency)
+        self._stop_timeout = settings.STOP_TIMEOUT
+        self._workers: list[_Worker] = []
+        pruners: list[Pruner] = []
+        if only != "outgoing":
+            self._workers.append(make_incoming(settings))
+            pruners += incoming.pruners(settings)
+        if only != "incoming":
+            self._workers.append(make_outgoing(settings))
+            pruners += outgoing.pruners(settings)
+        self._pruning = Pruning(pruners)
+        self._listener: Listener | None = None
+        if connections[router.db_for_write(Event)].vendor == "postgresql":
+            self._listener = Listener((Event, Delivery))
+
+    def start(self) -> None:
+        # The garbage collector took a tenth of a sender's time. What is loaded by now stays until the end, so it need
+        # not be walked through again and again; and a job makes a hundred objects that go by themselves when it is
+        # done, so there is little to collect after the usual 700.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(10_000, 20, 50)
+        for worker in self._workers:
+            worker.start()
+        self._pruning.start()
+        if self._listener is not None:
+            self._listener.start()
+
+    def stop(self) -> None:
+        """Take nothing more, finish what has begun, give back the rest. All workers stop at the same time."""
+        if self._listener is not None:
+            self._listener.stop()
+        with ThreadPoolExecutor(len(self._workers)) as threads:
+            for stopped in [threads.submit(worker.stop, self._stop_timeout) for worker in self._workers]:
+                stopped.result()
+        self._pruning.stop()

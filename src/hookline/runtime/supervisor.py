@@ -1,0 +1,109 @@
+"""The noun Supervisor: keeps several copies of one process running."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
+
+from django.db import connections
+
+from hookline.exceptions import HooklineError
+from hookline.runtime.stopping import Stopping
+
+logger = logging.getLogger("hookline.cli")
+
+#: Pause before a process that ended is replaced, so that one that ends at once does not take the whole machine.
+_PAUSE = 1.0
+
+#: Gets a Stopping, and a function to call when the process has begun its work.
+Work = Callable[[Stopping, Callable[[], None]], None]
+
+
+def run(work: Work, processes: int, on_ready: Callable[[], None]) -> None:
+    """Do the work in this process, or in several, until told to stop. `on_ready` is called when all have begun.
+
+    Several are forked, so the calling process must have no threads. Raises HooklineError.
+    """
+    if processes == 1:
+        with Stopping() as stopping:
+            work(stopping, on_ready)
+    else:
+        connections.close_all()  # a connection must not be shared by forked processes
+        Supervisor(work, processes, on_ready).run()
+
+
+class Supervisor:
+    """Runs `work` in `count` forked processes. The calling process must have no threads and no connections.
+
+    A process that ends is replaced. SIGTERM and Ctrl-C are passed on as SIGTERM, and the processes are waited for.
+    They also stop by themselves when the supervisor is killed.
+    """
+
+    def __init__(self, work: Work, count: int, on_ready: Callable[[], None]) -> None:
+        self._work = work
+        self._count = count
+        self._on_ready = on_ready
+        self._fork = multiprocessing.get_context("fork")
+        self._life_read, self._life_write = os.pipe()
+        self._ready_read, self._ready_write = os.pipe()
+        self._children: list[ForkProcess] = []
+        self._ready = 0
+
+    def run(self) -> None:
+        """Return when told to stop. Raises HooklineError when a process cannot even start."""
+        with Stopping() as stopping:
+            self._children = [self._start() for _ in range(self._count)]
+            try:
+                while not stopping.requested:
+                    self._watch(stopping)
+            finally:
+                for child in self._children:
+                    child.terminate()
+                for child in self._children:
+                    child.join()
+
+    def _watch(self, stopping: Stopping) -> None:
+        events = wait([stopping.readable, self._ready_read, *(child.sentinel for child in self._children)])
+        if stopping.requested:
+            return
+        if self._ready_read in events:
+            self._count_ready(len(os.read(self._ready_read, 1024)))
+        for ended in [child for child in self._children if not child.is_alive()]:
+            if self._ready < self._count:
+                raise HooklineError("a process ended before it was ready; its messages are above")
+            logger.error("process %s ended with code %s and is replaced", ended.pid, ended.exitcode)
+            time.sleep(_PAUSE)
+            self._children[self._children.index(ended)] = self._start()
+
+    def _count_ready(self, more: int) -> None:
+        before, self._ready = self._ready, self._ready + more
+        if before < self._count <= self._ready:
+            self._on_ready()
+
+    def _start(self) -> ForkProcess:
+        child = self._fork.Process(target=self._run_child)
+        child.start()
+        logger.info("process %s started", child.pid)
+        return child
+
+    def _run_child(self) -> None:
+        os.close(self._life_write)
+        # A terminal sends Ctrl-C to every process; only the supervisor's word counts.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with Stopping((signal.SIGTERM,)) as stopping:
+            threading.Thread(target=self._stop_with_supervisor, name="hookline-orphan", daemon=True).start()
+            self._work(stopping, self._report_ready)
+
+    def _report_ready(self) -> None:
+        os.write(self._ready_write, b".")
+
+    def _stop_with_supervisor(self) -> None:
+        os.read(self._life_read, 1)  # returns when the only process that could write is gone
+        os.kill(os.getpid(), signal.SIGTERM)

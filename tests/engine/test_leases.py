@@ -1,0 +1,124 @@
+"""The leases keeps the leases of what its worker has claimed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime
+
+import pytest
+from django.db import Error, InterfaceError, OperationalError
+
+from hookline.engine import claim as engine
+from hookline.engine.claim import release_expired, settle
+from hookline.engine.job import Job, Settlement, State
+from hookline.engine.leases import Leases
+from tests.engine.rows import Jobs, ago
+
+
+def make_desk(jobs: Jobs, *, longest_run: float = 3600) -> Leases[Job]:
+    return Leases(jobs.model, lease=60, per_lane=100, longest_run=longest_run)
+
+
+def lease_of(job: Job) -> datetime:
+    job.refresh_from_db()
+    assert job.lease_until is not None
+    return job.lease_until
+
+
+def test_a_heartbeat_extends_the_leases_of_what_is_on_the_desk(jobs: Jobs) -> None:
+    leases = make_desk(jobs)
+    jobs.add(jobs.lane(), 2, 1)
+    kept, done = leases.claim(2)
+    jobs.model._default_manager.update(lease_until=ago(5))
+    leases.forget(done)
+    leases.heartbeat()
+    assert lease_of(kept) > ago(0)
+    assert lease_of(done) < ago(0)
+    assert release_expired(jobs.model, 5) == 1
+
+
+def test_a_heartbeat_lets_go_of_what_ran_for_too_long(jobs: Jobs) -> None:
+    leases = make_desk(jobs, longest_run=0)
+    jobs.add(jobs.lane(), 1)
+    (job,) = leases.claim(1)
+    jobs.model._default_manager.update(lease_until=ago(5))
+    leases.heartbeat()
+    assert lease_of(job) < ago(0)
+
+
+def test_a_lost_lease_is_logged_and_that_of_a_settled_job_is_not(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases = make_desk(jobs)
+    jobs.add(jobs.lane(), 2, 1)
+    lost, settled = leases.claim(2)
+    jobs.model._default_manager.filter(pk=lost.pk).update(claim=5)
+    real = engine.extend
+
+    def settle_first(found: list[Job], lease: float) -> object:
+        settle([(settled, Settlement.succeed())])
+        leases.forget(settled)
+        return real(found, lease)
+
+    monkeypatch.setattr(engine, "extend", settle_first)
+    with caplog.at_level(logging.WARNING, "hookline.engine"):
+        leases.heartbeat()
+    assert caplog.messages == [f"the lease of {lost.public_id} was lost while it ran"]
+
+
+def test_it_tells_the_time_of_the_database_where_this_machine_is_an_hour_ahead(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 3600)
+    leases = make_desk(jobs)
+    jobs.add(jobs.lane(), 1)
+    leases.claim(1)
+    assert abs(leases.now() - right()) < 2
+
+
+def test_what_is_given_back_is_due_at_once_and_leaves_the_desk(jobs: Jobs) -> None:
+    leases = make_desk(jobs)
+    jobs.add(jobs.lane(), 1)
+    (job,) = leases.claim(1)
+    leases.release([(job, Settlement.give_back(0, "not begun"))])
+    assert len(leases) == 0
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == (State.PENDING, 0)
+    assert len(leases.claim(1)) == 1
+
+
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_what_cannot_be_given_back_leaves_the_desk_for_its_lease_to_run_out(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: type[Error]
+) -> None:
+    leases = make_desk(jobs)
+    jobs.add(jobs.lane(), 1)
+    (job,) = leases.claim(1)
+
+    def fail(results: object) -> None:
+        raise kind("the server is away")
+
+    monkeypatch.setattr(engine, "settle", fail)
+    leases.release([(job, Settlement.give_back(0))])
+    assert len(leases) == 0
+    assert "cannot give back 1 jobs" in caplog.text
+    job.refresh_from_db()
+    assert job.state == State.RUNNING
+
+
+def test_a_job_that_is_claimed_again_before_its_first_try_is_done_stays_on_the_desk(jobs: Jobs) -> None:
+    leases = make_desk(jobs)
+    jobs.add(jobs.lane(), 1)
+    (first,) = leases.claim(1)
+    settle([(first, Settlement.retry(0, "again"))])
+    (second,) = leases.claim(1)
+    leases.forget(first)
+    assert len(leases) == 1
+    jobs.model._default_manager.update(lease_until=ago(5))
+    leases.heartbeat()
+    assert lease_of(second) > ago(0)
+    leases.forget(second)
+    assert len(leases) == 0
+    assert not leases._lanes  # else the lane would count as busy for ever
