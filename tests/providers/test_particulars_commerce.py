@@ -327,7 +327,7 @@ def test_an_event_of_xero_is_the_same_in_another_batch() -> None:
     document = json.loads(XERO.body)
     document["events"].reverse()
     document["entropy"] = "another"
-    request = replace(XERO.request, body=json.dumps(document).encode())
+    request = replace(XERO.request, body=json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
     again = XERO.provider.sign(request, XERO.config, 0)
     assert {event.dedup_key for event in XERO.receive(again).events} == {
         event.dedup_key for event in XERO.receive().events
@@ -345,22 +345,48 @@ def signed_events(name: str, document: Any) -> tuple[ParsedEvent, ...]:
 @pytest.mark.parametrize(
     ("name", "document", "problem"),
     [
-        ("gocardless", {"events": [{"id": "EV1", "resource_type": "a", "action": "b"}, {"id": "EV2"}]}, "item 2 of 2"),
         ("gocardless", {"events": [7]}, "item 1 of 1"),
         ("gocardless", {"events": {}}, "no list of events"),
         ("xero", {"events": [{"eventCategory": "INVOICE"}]}, "item 1 of 1"),
         ("xero", {"events": []}, "no list of events"),
-        ("quickbooks", [{"id": "1", "type": "qbo.a.v1"}, {"id": "2"}], "item 2 of 2: type is missing"),
         ("quickbooks", [{"type": "qbo.a.v1", "dataChangeEvent": {"entities": []}}], "item 1 of 1"),
         ("quickbooks", [], "no list of events, or an empty one"),
-        ("quickbooks", {"eventNotifications": [{"dataChangeEvent": {"entities": [7]}}]}, "notification 1 of 1"),
+        ("quickbooks", {"eventNotifications": [{"dataChangeEvent": {"entities": [7]}}]}, "item 1 of 1"),
         ("quickbooks", {"eventNotifications": [{"dataChangeEvent": {"entities": [{"name": "A"}]}}]}, "operation"),
         ("quickbooks", {"eventNotifications": {}}, "neither a list of CloudEvents"),
     ],
 )
-def test_a_bad_item_refuses_the_whole_batch_and_is_named(name: str, document: Any, problem: str) -> None:
+def test_a_batch_in_which_nothing_can_be_read_is_refused_and_the_first_item_named(
+    name: str, document: Any, problem: str
+) -> None:
     with pytest.raises(Unreadable, match=problem):
         signed_events(name, document)
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "kept"),
+    [
+        (
+            "gocardless",
+            {"events": [{"id": "EV1", "resource_type": "a", "action": "b"}, {"id": "EV2"}]},
+            b'{"id":"EV2"}',
+        ),
+        ("quickbooks", [{"id": "1", "type": "qbo.a.v1"}, {"id": "2"}], b'{"id":"2"}'),
+        (
+            "quickbooks",
+            {
+                "eventNotifications": [
+                    {"realmId": "1", "dataChangeEvent": {"entities": [{"name": "Bill", "operation": "Void"}, 7]}}
+                ]
+            },
+            b'{"realmId":"1","dataChangeEvent":{"entities":[7]}}',
+        ),
+    ],
+)
+def test_a_bad_item_is_kept_beside_the_good_ones_and_named(name: str, document: Any, kept: bytes) -> None:
+    good, bad = signed_events(name, document)
+    assert (good.problem, bad.type, bad.body) == ("", "unreadable", kept)
+    assert "item 2 of 2: " in bad.problem
 
 
 def test_a_notification_of_quickbooks_with_two_entities_is_two_events_that_keep_their_company() -> None:

@@ -85,22 +85,25 @@ def test_a_get_without_a_token_and_a_post_with_one_are_no_handshake() -> None:
      ("klaviyo", "data", {"external_id": "2"}), ("klaviyo", "data", None), ("pusher", "events", {"channel": "x"}),
      ("pusher", "events", [])],
 )  # fmt: skip
-def test_one_bad_item_refuses_the_batch_and_the_error_says_which(name: str, path: str, bad: object) -> None:
+def test_one_bad_item_is_kept_beside_the_good_ones_and_named(name: str, path: str, bad: object) -> None:
     vector = load(name)[1]
     document = json.loads(vector.body)
     document[path].append(bad)
     request = replace(vector.request, body=json.dumps(document).encode())
-    with pytest.raises(Unreadable, match="item 3 of 3"):
-        vector.receive(vector.provider.sign(request, vector.config, vector.now))
+    *good, kept = vector.receive(vector.provider.sign(request, vector.config, vector.now)).events
+    assert [event.problem for event in good] == ["", ""]
+    assert (kept.type, kept.body) == ("unreadable", json.dumps(bad).encode())
+    assert "item 3 of 3: " in kept.problem
 
 
 @pytest.mark.parametrize("bad", [{"ts": 1}, {"type": "blacklist"}, {"event": True}, "send"])
-def test_one_bad_item_refuses_a_mandrill_batch(bad: object) -> None:
+def test_one_bad_item_of_a_mandrill_batch_is_kept_beside_the_good_ones(bad: object) -> None:
     vector = load("mandrill")[1]
     body = urlencode({"mandrill_events": json.dumps([{"event": "send", "_id": "1"}, bad])}).encode()
     request = vector.provider.sign(replace(vector.request, body=body), vector.config, vector.now)
-    with pytest.raises(Unreadable, match="item 2 of 2"):
-        vector.receive(request)
+    good, kept = vector.receive(request).events
+    assert (good.type, kept.type, kept.body) == ("send", "unreadable", json.dumps(bad).encode())
+    assert "item 2 of 2: " in kept.problem
 
 
 @pytest.mark.parametrize(("name", "body"), [("line", {}), ("klaviyo", {"data": []}), ("pusher", {"events": {}})])

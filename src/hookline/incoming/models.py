@@ -88,6 +88,9 @@ class Event(Job):
     #: The exact bytes that were received.
     body = models.BinaryField(editable=False)
 
+    #: Not stored: why an item of a batch that was just received cannot be read.
+    problem: str = ""
+
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["source", "dedup_key"], name="hookline_event_unique")]

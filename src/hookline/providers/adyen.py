@@ -27,11 +27,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, encode, equal, mac
 from hookline.exceptions import CannotVerify, NotVerified, Unreadable
 from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, json_list
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json, field_of, header_name
 from hookline.providers.schemes.signatures import Plain
@@ -107,7 +108,9 @@ class Adyen(HmacProvider):
         items = items_of(request)
         if items is None:
             return super().events(request, config)
-        envelopes = [{**request.json(), _ITEMS: [item]} for item in items]
+        document = JsonSlice.whole(request.body)
+        slices = json_list(document, _ITEMS) or ()
+        envelopes = [document.with_members({_ITEMS: f"[{item.written}]"}).encode() for item in slices]
         return each_item(request, envelopes, lambda envelope: self.item_event(envelope, config))
 
     def item_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:

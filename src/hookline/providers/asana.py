@@ -22,7 +22,7 @@ from typing import Any
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified
 from hookline.providers.base import ParsedEvent, Received, Reply, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json, field_of
 from hookline.providers.schemes.signatures import Plain
@@ -60,8 +60,9 @@ class Asana(HmacProvider):
         return Received(reply=Reply(headers=(("x-hook-secret", secret),)))
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        items = field_of(request.json(), "events")
-        return () if items == [] else each_item(request, items, lambda item: self.parsed_event(item, config))
+        if field_of(request.json(), "events") == []:
+            return ()
+        return each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind, action = self.type_at.read(request), self.action_at.read(request)

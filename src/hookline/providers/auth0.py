@@ -16,9 +16,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest, parse_json
-from hookline.exceptions import Unreadable
 from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.parts import Header, Json
 from hookline.providers.schemes.signed import write_iso8601
 from hookline.providers.schemes.token import TokenProvider
@@ -48,7 +47,7 @@ class Auth0(TokenProvider):
 
     def payload(self, request: WebhookRequest) -> Any:
         """Of one event, its entry; of a whole request, the list of its entries."""
-        found = entries(request)
+        found = [parse_json(entry) for entry in entries(request)]
         return found[0] if len(found) == 1 else found
 
     def compose(
@@ -59,20 +58,14 @@ class Auth0(TokenProvider):
         return json_request({"log_id": log_id, "data": {**entry, "type": event_type, "log_id": log_id}})
 
 
-def entries(request: WebhookRequest) -> list[Any]:
-    """The log entries of a body in any of the three formats. Raises Unreadable, saying which line is no JSON."""
-    lines = [line for line in request.body.split(b"\n") if line.strip()]
-    if len(lines) > 1 and lines[0].rstrip().endswith(b"}"):
-        return [parse_line(line, f"line {number} of {len(lines)}") for number, line in enumerate(lines, 1)]
+def entries(request: WebhookRequest) -> list[bytes]:
+    """The exact bytes of each log entry of a body in any of the three formats. Raises Unreadable."""
+    lines = [line.rstrip() for line in request.body.split(b"\n") if line.strip()]
+    if len(lines) > 1 and lines[0].endswith(b"}"):
+        return lines
     document = request.json()
+    if isinstance(document, list):
+        return items_at(request.body)
     if isinstance(document, dict) and isinstance(document.get("logs"), list):
-        document = document["logs"]
-    return document if isinstance(document, list) else [document]
-
-
-def parse_line(line: bytes, name: str) -> Any:
-    """One line of JSON Lines. Raises Unreadable, naming it."""
-    try:
-        return parse_json(line)
-    except Unreadable as error:
-        raise Unreadable(error.reason, f"{name}: {error.detail}") from None
+        return items_at(request.body, "logs")
+    return [request.body]

@@ -22,7 +22,7 @@ from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, FormOrJson, Header, Json, field_of
 from hookline.providers.schemes.signatures import Plain
@@ -56,7 +56,7 @@ class BambooHR(HmacProvider):
         employees = None if request.is_form else field_of(request.json(), "employees")
         if employees is None:
             return (self.parsed_event(request, config),)
-        return each_item(request, employees, lambda item: self.parsed_event(item, config))
+        return each_item(request, items_at(request.body, "employees"), lambda item: self.parsed_event(item, config))
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         if event_type := self.type_at.read(request):

@@ -20,6 +20,8 @@ from hookline.providers.schemes.parts import Part
 
 #: An id or type longer than this is not one; PostgreSQL would also refuse to index it.
 MAX_NAME_LENGTH = 255
+#: The type of an event that is an item of a batch which cannot be read.
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,13 @@ class ParsedEvent:
     dedup_key: str
     provider_id: str
     body: bytes = field(repr=False)
+    #: Why this item of a batch cannot be read; empty for an event that can.
+    problem: str = ""
+
+    @classmethod
+    def unreadable(cls, body: bytes, problem: Unreadable) -> ParsedEvent:
+        """An item of a genuine batch in which no event can be found, so that it is not lost."""
+        return cls(UNREADABLE, hash_key(body), "", body, f"{problem.reason}: {problem.detail}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from urllib.parse import unquote
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified, Unreadable
 from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, clean_name, hash_key, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.parts import Header, Part, Query, field_of
 from hookline.providers.schemes.signatures import required_header
 from hookline.providers.schemes.signed import write_iso8601
@@ -90,11 +90,10 @@ class CloudEvents(TokenProvider):
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         if _mode(request) != "batch":
             return (self.parsed_event(request, config),)
-        items = request.json()
-        if items == []:
+        if request.json() == []:
             return ()
         single = request.with_headers({"content-type": "application/cloudevents+json"})
-        return each_item(single, items, lambda item: self.parsed_event(item, config))
+        return each_item(single, items_at(request.body), lambda item: self.parsed_event(item, config))
 
     def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
         event_id = clean_name(_attribute(request, "id"), "id")

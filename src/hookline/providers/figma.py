@@ -17,15 +17,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.exceptions import NotVerified, Unreadable
+from hookline.exceptions import NotVerified
 from hookline.providers.base import SourceConfig, json_request
-from hookline.providers.schemes.batches import item_request
+from hookline.providers.schemes.batches import exact_without
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signed import write_iso8601
 from hookline.providers.schemes.token import TokenProvider
 
 _FILE = {"file_key": "zH6GtNTwOkMmLvdVSRpZgh", "file_name": "Wireframes"}
-_CHANGING = {"passcode", "retries"}
+_CHANGING = frozenset({"passcode", "retries"})
 
 
 class WrongPasscode(NotVerified):
@@ -57,11 +57,7 @@ class Figma(TokenProvider):
             raise WrongPasscode(error.reason, error.detail) from None
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        document = request.json()
-        if not isinstance(document, dict):
-            raise Unreadable("wrong_body", "the body is not a JSON object")
-        kept = {name: value for name, value in document.items() if name not in _CHANGING}
-        return item_request(request, kept).body
+        return exact_without(request, _CHANGING)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

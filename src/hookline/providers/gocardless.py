@@ -16,9 +16,9 @@ from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
-from hookline.providers.schemes.parts import Json, field_of
+from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import Plain
 
 _RESOURCE_TYPE, _ACTION = Json("resource_type"), Json("action")
@@ -41,8 +41,7 @@ class GoCardless(HmacProvider):
     }
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        items = field_of(request.json(), "events")
-        return each_item(request, items, lambda item: self.parsed_event(item, config))
+        return each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind, action = _RESOURCE_TYPE.read(request), _ACTION.read(request)

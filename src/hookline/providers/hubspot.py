@@ -22,7 +22,6 @@ people to read: HubSpot says that it need not be unique. The deduplication key i
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -31,15 +30,17 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from hookline.core.request import WebhookRequest
-from hookline.exceptions import CannotVerify, NotVerified, Unreadable
+from hookline.exceptions import CannotVerify, NotVerified
 from hookline.providers.base import Option, ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, exact_without, items_at
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, METHOD, TIMESTAMP, URL, Header, Json
 from hookline.providers.schemes.signatures import Plain
 
 #: The escapes that HubSpot decodes in the URI, by its own table.
 _DECODED = re.compile(r"%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
+#: What HubSpot changes in an item when it tries again.
+_CHANGING = frozenset({"attemptNumber"})
 
 
 class HubSpot(HmacProvider):
@@ -92,14 +93,10 @@ class HubSpot(HmacProvider):
         return hashlib.sha256(self.key(secret) + signed).digest()
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, request.json(), lambda item: self.parsed_event(item, config))
+        return each_item(request, items_at(request.body), lambda item: self.parsed_event(item, config))
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        item = request.json()
-        if not isinstance(item, dict):
-            raise Unreadable("wrong_body", "it is not a JSON object")
-        kept = {name: value for name, value in item.items() if name != "attemptNumber"}
-        return json.dumps(kept, separators=(",", ":")).encode()
+        return exact_without(request, _CHANGING)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -17,9 +17,9 @@ from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
-from hookline.providers.schemes.parts import BODY, Header, Json, field_of
+from hookline.providers.schemes.parts import BODY, Header, Json
 from hookline.providers.schemes.signatures import Plain
 
 _TIMESTAMP = Header("klaviyo-timestamp")
@@ -48,7 +48,7 @@ class Klaviyo(HmacProvider):
         return super().verify(request, config, now)
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, field_of(request.json(), "data"), lambda item: self.parsed_event(item, config))
+        return each_item(request, items_at(request.body, "data"), lambda item: self.parsed_event(item, config))
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -16,7 +16,7 @@ from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.providers.base import ParsedEvent, Reply, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, Json, field_of
 from hookline.providers.schemes.signatures import Plain
@@ -45,7 +45,7 @@ class Line(HmacProvider):
         return Reply() if field_of(request.json(), "events") == [] else None
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, field_of(request.json(), "events"), lambda item: self.parsed_event(item, config))
+        return each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import encode
 from hookline.exceptions import Unreadable
 from hookline.providers.base import SourceConfig, json_request
-from hookline.providers.schemes.batches import item_request
+from hookline.providers.schemes.batches import exact_without
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Header, Json
 from hookline.providers.schemes.signatures import Plain
@@ -55,8 +57,7 @@ class Linear(HmacProvider):
         return f"{kind}.{action}" if kind and action else kind
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        kept = {name: value for name, value in json_object(request).items() if name != _TIMESTAMP}
-        return item_request(request, kept).body
+        return exact_without(request, frozenset({_TIMESTAMP}))
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
@@ -77,7 +78,9 @@ class Linear(HmacProvider):
     def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
         """Adds the signature, and stamps the body with `now` as Linear does whenever it sends."""
         # As a number: Linear's SDK takes no text for it.
-        stamped = item_request(request, {**json_object(request), _TIMESTAMP: int(now * 1000)})
+        json_object(request)  # checks that it is one
+        document = JsonSlice.whole(request.body).with_members({_TIMESTAMP: str(int(now * 1000))})
+        stamped = replace(request, body=document.encode())
         raw = self.make(self.signing_secret(config), stamped.body)
         return self.signature.write(stamped, encode(raw, self.encoding), "")
 

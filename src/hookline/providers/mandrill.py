@@ -27,7 +27,7 @@ from urllib.parse import urlencode
 from hookline.core.forms import URLENCODED
 from hookline.core.request import WebhookRequest, parse_json, read_headers
 from hookline.providers.base import ParsedEvent, Reply, SourceConfig, hash_key
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider, as_sent
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import Plain
@@ -74,10 +74,14 @@ class Mandrill(HmacProvider):
 
     def payload(self, request: WebhookRequest) -> Any:
         """The list in the form; of a stored event, whose body is its own item, that item."""
-        return parse_json(request.body) if request.body.startswith(b"{") else super().payload(request)
+        return parse_json(self.json_text(request))
+
+    def json_text(self, request: WebhookRequest) -> bytes:
+        """The JSON in the form, or a stored event's own. Raises Unreadable."""
+        return request.body if request.body.startswith(b"{") else request.json_text(self.json_field)
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, self.payload(request), lambda item: self.parsed_event(item, config))
+        return each_item(request, items_at(self.json_text(request)), lambda item: self.parsed_event(item, config))
 
     def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
         return replace(super().parsed_event(request, config), dedup_key=hash_key(request.body))

@@ -24,11 +24,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import equal
 from hookline.exceptions import NotVerified, Unreadable
 from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, clean_name, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, json_list
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json, field_of
 from hookline.providers.schemes.signatures import Plain
@@ -77,16 +78,24 @@ class Meta(HmacProvider):
         return Reply(clean_name(query.get("hub.challenge", ""), "challenge").encode())
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        updates = list(_single_updates(request.json()))
+        request.json()  # checks that it is one
+        updates = list(_single_updates(JsonSlice.whole(request.body)))
         return each_item(request, updates, lambda update: self.parsed_event(update, config))
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind = self.type_at.read(request)
         entry = request.json()["entry"][0]
-        if "changes" in entry:
-            field = field_of(entry["changes"][0], "field")
-            return f"{kind}.{field}" if kind and isinstance(field, str) and field else ""
-        return next((f"{kind}.{name}" for name in _LISTS if kind and name in entry), kind)
+        if not isinstance(entry, dict):
+            raise Unreadable("wrong_item", "an entry is not a JSON object")
+        name = next((name for name in _LISTS if name in entry), "")
+        if not kind or not name:
+            return kind
+        if not isinstance(entry[name], list):
+            raise Unreadable("wrong_item", f"`{name}` of an entry is not a list")
+        if name != "changes":
+            return f"{kind}.{name}"
+        field = field_of(entry[name][0], "field")
+        return f"{kind}.{field}" if isinstance(field, str) and field else ""
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
@@ -98,20 +107,17 @@ class Meta(HmacProvider):
         return json_request({"object": kind, "entry": [entry]})
 
 
-def _single_updates(document: Any) -> Iterator[dict[str, Any]]:
-    """A document for each update, in the shape of the request. Raises Unreadable."""
-    entries = field_of(document, "entry")
-    if not isinstance(entries, list) or not entries:
+def _single_updates(document: JsonSlice) -> Iterator[bytes]:
+    """A document for each update, in the shape of the request, with all else as it was sent. Raises Unreadable."""
+    entries = json_list(document, "entry")
+    if not entries:
         raise Unreadable("wrong_body", "there is no list `entry`, or an empty one")
     for entry in entries:
-        if not isinstance(entry, dict):
-            raise Unreadable("wrong_item", "an entry is not a JSON object")
-        common = {name: value for name, value in entry.items() if name not in _LISTS}
-        found = [name for name in _LISTS if name in entry]
-        if not found:
-            yield {**document, "entry": [entry]}
-        for name in found:
-            if not isinstance(entry[name], list):
-                raise Unreadable("wrong_item", f"`{name}` of an entry is not a list")
-            for update in entry[name]:
-                yield {**document, "entry": [{**common, name: [update]}]}
+        found = {name: value for name in _LISTS if (value := entry.at(name)) is not None}
+        singles = [
+            entry.with_members({**dict.fromkeys(_LISTS), name: update})
+            for name, value in found.items()
+            for update in ([f"[{item.written}]" for item in value.items] if value.is_list else [value.written])
+        ]
+        for single in singles if found else [entry.written]:
+            yield document.with_members({"entry": f"[{single}]"}).encode()

@@ -32,10 +32,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, Unreadable
 from hookline.providers.base import Option, ParsedEvent, Provider, Reply, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, json_list
 from hookline.providers.schemes.documents import Document
 from hookline.providers.schemes.graph_content import decrypt, rsa_key
 from hookline.providers.schemes.jwks import KeySet
@@ -143,7 +144,9 @@ class MicrosoftGraph(Provider):
 
     # ---- reading ----------------------------------------------------------------------------------
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, _items(request), lambda item: self.parsed_event(_opened(item, config), config))
+        _items(request)  # checks that it is a list of them
+        items = [_without_state(item) for item in json_list(JsonSlice.whole(request.body), "value") or ()]
+        return each_item(request, items, lambda item: self.parsed_event(_opened(item, config), config))
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         item = request.json()
@@ -200,13 +203,19 @@ def _items(request: WebhookRequest) -> list[dict[str, Any]]:
     return items
 
 
+def _without_state(item: JsonSlice) -> bytes:
+    """One item without its clientState, which is the secret, and all else as it was sent."""
+    return item.with_members({"clientState": None}).encode()
+
+
 def _opened(request: WebhookRequest, config: SourceConfig) -> WebhookRequest:
-    """One item without its clientState, and with its content decrypted."""
-    item = {name: value for name, value in request.json().items() if name != "clientState"}
-    if "encryptedContent" in item:
-        encrypted = item.pop("encryptedContent")
-        if not isinstance(encrypted, dict):
-            raise Unreadable("wrong_field", "encryptedContent is not a JSON object")
-        keys = (secret for secret in config.secrets if secret.lstrip().startswith(_PEM))
-        item["content"] = decrypt(encrypted, keys)
-    return replace(request, body=json.dumps(item, separators=(",", ":")).encode())
+    """One item with its content decrypted, where it is encrypted."""
+    encrypted = request.json().get("encryptedContent")
+    if "encryptedContent" not in request.json():
+        return request
+    if not isinstance(encrypted, dict):
+        raise Unreadable("wrong_field", "encryptedContent is not a JSON object")
+    keys = (secret for secret in config.secrets if secret.lstrip().startswith(_PEM))
+    content = json.dumps(decrypt(encrypted, keys), separators=(",", ":"))
+    opened = JsonSlice.whole(request.body).with_members({"encryptedContent": None, "content": content})
+    return replace(request, body=opened.encode())

@@ -21,8 +21,8 @@ from typing import Any
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import Unreadable
 from hookline.providers.base import ParsedEvent, Reply, SourceConfig, clean_name, json_request
-from hookline.providers.schemes.batches import each_item
-from hookline.providers.schemes.parts import Header, Json, field_of
+from hookline.providers.schemes.batches import each_item, items_at
+from hookline.providers.schemes.parts import Header, Json
 from hookline.providers.schemes.signed import write_iso8601
 from hookline.providers.schemes.token import TokenProvider
 
@@ -57,8 +57,7 @@ class Okta(TokenProvider):
         return Reply.json({"verification": clean_name(challenge, "challenge")})
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        items = field_of(request.json(), "data.events")
-        return each_item(request, items, lambda item: self.parsed_event(item, config))
+        return each_item(request, items_at(request.body, "data.events"), lambda item: self.parsed_event(item, config))
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -19,9 +19,9 @@ from hookline.core.request import WebhookRequest
 from hookline.core.signing import parse_timestamp
 from hookline.exceptions import NotVerified
 from hookline.providers.base import Option, ParsedEvent, SourceConfig, hash_key, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
-from hookline.providers.schemes.parts import BODY, Json, field_of
+from hookline.providers.schemes.parts import BODY, Json
 from hookline.providers.schemes.signatures import Plain
 from hookline.providers.schemes.signed import check_age, configured_tolerance, tolerance_option
 
@@ -59,8 +59,7 @@ class Pusher(HmacProvider):
         return check_age(now - sent_at / 1000, configured_tolerance(config, _TOLERANCE) or _TOLERANCE)
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        items = field_of(request.json(), "events")
-        events = each_item(request, items, lambda item: self.parsed_event(item, config))
+        events = each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
         time_ms = _TIME.read(request)
         return tuple(
             replace(event, dedup_key=hash_key(f"{time_ms}.{place}.".encode() + event.body))

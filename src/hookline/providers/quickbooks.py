@@ -20,10 +20,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import Unreadable
 from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at, json_list
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import field_of
 from hookline.providers.schemes.signatures import Plain
@@ -46,8 +47,8 @@ class QuickBooks(HmacProvider):
     }
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        document = request.json()
-        items = document if isinstance(document, list) else list(changes(document))
+        is_list = isinstance(request.json(), list)
+        items = items_at(request.body) if is_list else list(changes(JsonSlice.whole(request.body)))
         return each_item(request, items, lambda item: self.parsed_event(item, config))
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
@@ -80,17 +81,21 @@ class QuickBooks(HmacProvider):
         )
 
 
-def changes(document: Any) -> Iterator[dict[str, Any]]:
-    """The notifications of the older shape, cut so that each has one entity. Raises Unreadable."""
-    notifications = field_of(document, "eventNotifications")
-    if not isinstance(notifications, list):
+def changes(document: JsonSlice) -> Iterator[bytes]:
+    """The notifications of the older shape, cut so that each has one entity. Raises Unreadable.
+
+    A notification without entities is left whole, for `entity_of` to find nothing in it.
+    """
+    notifications = json_list(document, "eventNotifications")
+    if notifications is None:
         raise Unreadable("wrong_body", "the body is neither a list of CloudEvents nor has it eventNotifications")
-    for number, notification in enumerate(notifications, 1):
-        entities = field_of(notification, "dataChangeEvent.entities")
-        if not isinstance(entities, list) or not all(isinstance(entity, dict) for entity in entities):
-            raise Unreadable("wrong_item", f"notification {number} of {len(notifications)} has no list of entities")
-        for entity in entities:
-            yield {**notification, "dataChangeEvent": {"entities": [entity]}}
+    for notification in notifications:
+        entities = json_list(notification, "dataChangeEvent.entities")
+        if entities is None:
+            yield notification.raw
+        for entity in entities or ():
+            change = f'{{"entities":[{entity.written}]}}'
+            yield notification.with_members({"dataChangeEvent": change}).encode()
 
 
 def entity_of(item: Any) -> dict[str, Any] | None:

@@ -19,7 +19,6 @@ declaration is refused, so there are no entities to expand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -27,6 +26,7 @@ from hookline.core.request import WebhookRequest, read_headers
 from hookline.core.xml import parse_xml, spans
 from hookline.exceptions import CannotVerify, NotVerified, Unreadable
 from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig
+from hookline.providers.schemes.batches import parse_each
 from hookline.providers.schemes.parts import Query
 from hookline.providers.schemes.token import TokenProvider
 
@@ -88,16 +88,11 @@ class Salesforce(TokenProvider):
         if not notifications:
             raise Unreadable("missing_field", "there is no Notification in the message")
         sessions = spans(request.body, f"{_NS}SessionId")
-        events = []
-        for number, kept in enumerate(notifications, 1):
+        singles = []
+        for kept in notifications:
             others = [span for span in notifications if span != kept]
-            try:
-                one = replace(request, body=_without(request.body, sorted([*sessions, *others])))
-                events.append(self.parsed_event(one, config))
-            except Unreadable as error:
-                detail = f"notification {number} of {len(notifications)}: {error.detail}"
-                raise Unreadable(error.reason, detail) from None
-        return events
+            singles.append(_without(request.body, sorted([*sessions, *others])))
+        return parse_each(request, singles, lambda one: self.parsed_event(one, config))
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         return str(self.payload(request)["sObject"]["type"])

@@ -14,21 +14,17 @@ Event of its own. There is no signed time, so a captured request can be replayed
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified, Unreadable
 from hookline.providers.base import Option, ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import Plain
 from hookline.providers.schemes.signed import write_iso8601
-
-_DECODER = json.JSONDecoder()
 
 
 class Segment(HmacProvider):
@@ -69,8 +65,7 @@ class Segment(HmacProvider):
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         if not is_batch(request):
             return (self.parsed_event(request, config),)
-        first, *others = each_item(request, request.json(), lambda item: self.parsed_event(item, config))
-        return (replace(first, body=first_item(request)), *others)
+        return each_item(request, items_at(request.body), lambda item: self.parsed_event(item, config))
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
@@ -97,5 +92,4 @@ def is_batch(request: WebhookRequest) -> bool:
 
 def first_item(request: WebhookRequest) -> bytes:
     """The first item of a batch, byte for byte as it was sent: that is what Segment signs."""
-    text = request.body.decode().lstrip(" \t\r\n")[1:].lstrip(" \t\r\n")
-    return text[: _DECODER.raw_decode(text)[1]].encode()
+    return items_at(request.body)[0]

@@ -16,7 +16,7 @@ from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json
 from hookline.providers.schemes.public_key import PublicKeyProvider
 from hookline.providers.schemes.signatures import Plain
@@ -45,7 +45,7 @@ class SendGrid(PublicKeyProvider):
     }
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, request.json(), lambda item: self.parsed_event(item, config))
+        return each_item(request, items_at(request.body), lambda item: self.parsed_event(item, config))
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

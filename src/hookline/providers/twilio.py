@@ -40,7 +40,7 @@ from hookline.core.request import WebhookRequest, read_headers
 from hookline.core.signing import equal
 from hookline.exceptions import CannotVerify, NotVerified, Unreadable
 from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item
+from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Header, Json
 from hookline.providers.schemes.signatures import Plain
@@ -130,8 +130,8 @@ class Twilio(HmacProvider):
         return super().payload(request) if _is_json(request) else dict(_parameters(request))
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        if _is_json(request) and isinstance(items := request.json(), list):
-            return each_item(request, items, lambda item: self.parsed_event(item, config))
+        if _is_json(request) and isinstance(request.json(), list):
+            return each_item(request, items_at(request.body), lambda item: self.parsed_event(item, config))
         event = self.parsed_event(request, config)
         if request.method == "GET":  # the URL is not stored with the event, so its body becomes what the query said
             event = replace(event, body=json.dumps(request.query(), separators=(",", ":")).encode())

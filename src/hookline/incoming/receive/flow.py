@@ -113,14 +113,20 @@ def new_events(request: WebhookRequest, source: Source, received: Received) -> l
 
 
 def _new_event(source: Source, parsed: ParsedEvent, headers: dict[str, str]) -> Event:
-    if not parsed.provider_id and source.pk not in _warned:
+    if parsed.problem:
+        logger.error(
+            "an item of a batch for source %s cannot be read and is kept as a dead event: %s",
+            source.public_id,
+            parsed.problem,
+        )
+    elif not parsed.provider_id and source.pk not in _warned:
         _warned.add(source.pk)
         logger.warning(
             "%s events of source %s have no event id; duplicates are found by a hash of the signed bytes",
             source.provider,
             source.public_id,
         )
-    return Event(
+    event = Event(
         id=new_id(),
         source=source,
         type=parsed.type,
@@ -129,6 +135,8 @@ def _new_event(source: Source, parsed: ParsedEvent, headers: dict[str, str]) -> 
         headers=headers,
         body=parsed.body,
     )
+    event.problem = parsed.problem
+    return event
 
 
 def answer(received: Received, stored: Sequence[Stored]) -> Reply:

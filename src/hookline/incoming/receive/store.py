@@ -12,12 +12,13 @@ from django.db import DatabaseError, router, transaction
 from django.db.models.functions import Now
 
 from hookline import signals
+from hookline.core.text import storable
 from hookline.db.insert import insert_new
 from hookline.engine import notifier
 from hookline.engine.job import State, requeue
 from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event, Source
-from hookline.providers.base import Reply
+from hookline.providers.base import UNREADABLE, Reply
 
 logger = logging.getLogger("hookline.incoming")
 
@@ -39,7 +40,7 @@ def store(events: Sequence[Event]) -> list[Stored]:
     """Commit the events that are new. Raises CannotStore, and then nothing was stored.
 
     The unique constraint decides what is new. A duplicate of an event that died makes it due again; one of an
-    event in progress or done changes nothing.
+    event in progress or done changes nothing. An item of a batch that cannot be read is stored as dead.
     """
     if not events:
         return []
@@ -49,6 +50,7 @@ def store(events: Sequence[Event]) -> list[Stored]:
             firsts = {key_of(event): event for event in reversed(events)}
             new = insert_new(list(firsts.values()), unique=("source_id", "dedup_key"))
             old = [event for event in firsts.values() if event.id not in new] if len(new) < len(firsts) else []
+            dead = _end_unreadable(event for event in firsts.values() if event.id in new)
             known = _known(old)
             _end_handshakes(events)
             notifier.notify_after_commit(Event)
@@ -59,10 +61,20 @@ def store(events: Sequence[Event]) -> list[Stored]:
         for event in events:
             if event.id in new:
                 signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
+    Event.announce_dead(dead)
     if len(new) == len(events):
         return [Stored(event.id, duplicate=False) for event in events]
     ids = known | {key: event.id for key, event in firsts.items() if event.id in new}
     return [Stored(ids[key_of(event)], duplicate=event.id not in new) for event in events]
+
+
+def _end_unreadable(new: Iterable[Event]) -> list[UUID]:
+    """Items of batches that cannot be read are dead from the start, for a person to see. Returns their ids."""
+    problems = {event.id: event.problem for event in new if event.problem}
+    for event_id, problem in problems.items():
+        note = storable(f"cannot be read: {problem}")[:2000]
+        Event.objects.filter(pk=event_id).update(state=State.DEAD, finished_at=Now(), note=note)
+    return list(problems)
 
 
 def _end_handshakes(events: Iterable[Event]) -> None:
@@ -90,9 +102,9 @@ def _known(duplicates: Iterable[Event]) -> dict[Key, UUID]:
         # Where it was just inserted in vain: a replica, which a project's router may read from, may not have it yet.
         same = Event.objects.using(router.db_for_write(Event)).filter(source_id=source_id, dedup_key__in=dedup_keys)
         dead = []
-        for event_id, dedup_key, state in same.values_list("id", "dedup_key", "state"):
+        for event_id, dedup_key, state, kind in same.values_list("id", "dedup_key", "state", "type"):
             known[source_id.int, dedup_key] = event_id
-            if state == State.DEAD:
+            if state == State.DEAD and kind != UNREADABLE:  # which no redelivery makes readable
                 dead.append(event_id)
         if dead:
             requeue(Event.objects.filter(id__in=dead, state=State.DEAD), "the sender delivered it again")

@@ -2,40 +2,79 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
+from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified, Unreadable
 from hookline.providers.base import ParsedEvent
 
 
 def each_item(
-    request: WebhookRequest, items: Any, parse: Callable[[WebhookRequest], ParsedEvent]
+    request: WebhookRequest, bodies: Sequence[bytes], parse: Callable[[WebhookRequest], ParsedEvent]
 ) -> tuple[ParsedEvent, ...]:
-    """What `parse` makes of every item of a verified request, whose body is then the item's compact JSON.
+    """`parse_each` for items that are JSON objects."""
+    return parse_each(request, bodies, lambda item: parse(json_item(item)))
 
-    One bad item refuses them all, and the error says which. Raises Unreadable, or what `parse` raises.
+
+def parse_each(
+    request: WebhookRequest, bodies: Sequence[bytes], parse: Callable[[WebhookRequest], ParsedEvent]
+) -> tuple[ParsedEvent, ...]:
+    """What `parse` makes of every item of a verified request, given the bytes of each.
+
+    An item that cannot be read is kept as an event of the type `unreadable` beside those that can: the sender would
+    send the same batch for ever, and the good ones would never get in. Where none can be read, the request is refused
+    as one event that cannot be read would be. An item that is not verified refuses them all, since then the request
+    is not the sender's. The error says which item it was. Raises Unreadable, or what `parse` raises.
     """
-    if not isinstance(items, list) or not items:
+    if not bodies:
         raise Unreadable("wrong_body", "there is no list of events, or an empty one")
     events = []
-    for number, item in enumerate(items, 1):
+    problems = []
+    for number, body in enumerate(bodies, 1):
         try:
-            events.append(parse(item_request(request, item)))
+            events.append(parse(replace(request, body=body)))
         except (Unreadable, NotVerified) as error:
-            raise type(error)(error.reason, f"item {number} of {len(items)}: {error.detail}") from None
+            problem = type(error)(error.reason, f"item {number} of {len(bodies)}: {error.detail}")
+            if not isinstance(problem, Unreadable):
+                raise problem from None
+            events.append(ParsedEvent.unreadable(body, problem))
+            problems.append(problem)
+    if len(problems) == len(bodies):
+        raise problems[0]
     return tuple(events)
 
 
-def item_request(request: WebhookRequest, item: Any) -> WebhookRequest:
-    """The request with one item as its body. Raises Unreadable for an item that is no JSON object."""
-    if not isinstance(item, dict):
+def json_item(item: WebhookRequest) -> WebhookRequest:
+    """The same request. Raises Unreadable for an item that is no JSON object."""
+    if not isinstance(item.json(), dict):
         raise Unreadable("wrong_item", "it is not a JSON object")
-    try:
-        body = json.dumps(item, separators=(",", ":")).encode()
-    except RecursionError:
-        raise Unreadable("unreadable_json", "nested too deeply") from None
-    return replace(request, body=body)
+    return item
+
+
+def items_at(text: bytes, path: str = "") -> list[bytes]:
+    """The exact bytes of each item of the list at a dotted path, or of the text itself. Raises Unreadable.
+
+    The text must be JSON that was read before.
+    """
+    found = json_list(JsonSlice.whole(text), path)
+    if found is None:
+        raise Unreadable("wrong_body", "there is no list of events, or an empty one")
+    return [item.raw for item in found]
+
+
+def json_list(document: JsonSlice, path: str = "") -> Sequence[JsonSlice] | None:
+    """The items of the list at a dotted path, or of the document itself; None where there is no list."""
+    place = document.at(path) if path else document
+    return place.items if place is not None and place.is_list else None
+
+
+def exact_without(request: WebhookRequest, names: frozenset[str]) -> bytes:
+    """The request's JSON object without some members, and all others as they were sent. Raises Unreadable.
+
+    For hashing what is the same when the sender tries again.
+    """
+    if not isinstance(request.json(), dict):
+        raise Unreadable("wrong_body", "the body is not a JSON object")
+    return JsonSlice.whole(request.body).with_members(dict.fromkeys(names)).encode()
