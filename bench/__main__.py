@@ -22,6 +22,8 @@ from bench.stand import ROOT
 SHORT = (
     ("start", "--database", "postgresql"),
     ("start", "--database", "sqlite"),
+    ("journey", "--database", "postgresql"),
+    ("journey", "--database", "sqlite"),
     ("ingest", "--database", "postgresql"),
     ("ingest", "--database", "sqlite"),
     ("latency", "--database", "postgresql"),

@@ -49,9 +49,12 @@ class Consumer(asyncio.Protocol):
             total = end + int(head[at + 15 : head.index(b"\r\n", at)])
             if len(buffer) < total:
                 break
+            self.answer(buffer[:total])
             buffer = buffer[total:]
-            self._transport.write(ANSWER)
         self._buffer = buffer
+
+    def answer(self, request: bytes) -> None:
+        self._transport.write(ANSWER)
 
 
 async def _serve() -> None:
