@@ -171,7 +171,7 @@ def closed_loops(
         acknowledged = statistics.median(run.acknowledged_rate for run in measured)
         result.row(f"{name}{deployment}: acknowledged", acknowledged, "webhooks/s")
     spent = runs["", SERVE]
-    for name, seconds in (("load generator", [run.generator for run in spent]), ("sink", [run.sink for run in spent])):
+    for name, seconds in (("load generator", [one.generator for one in spent]), ("sink", [one.sink for one in spent])):
         result.row(f"processor time of the {name}", statistics.median(seconds) * 1e6, "µs/webhook")
     result.row("dispatch_many() and one worker that sends", statistics.median(many), "messages/s")
     rates = [run.rate for run in runs["", SERVE]]
