@@ -79,9 +79,9 @@ def page(provider: Provider) -> str:
     lines += ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts(provider)), ""]
     lines += ["## Set it up", "", "```", f"hookline source create --provider {provider.name} --secret ...", "```", ""]
     lines += [f"The secret is {provider.secret_help}. Give the URL that the command prints to {provider.title}.", ""]
-    if provider.known_options:
+    if options := [option for option in provider.known_options if not option.deprecated]:
         lines += ["| option | default | |", "|---|---|---|"]
-        for option in provider.known_options:
+        for option in options:
             meaning = option.help + (
                 f" One of {', '.join(f'`{c}`' for c in option.choices)}." if option.choices else ""
             )
@@ -108,7 +108,17 @@ def facts(provider: Provider) -> Iterator[tuple[str, str]]:
         yield "event type", where(provider.type_at)
     if provider.id_at is not None:
         yield "event id", where(provider.id_at) + ("" if provider.id_is_signed else ", **not signed**")
-    yield "duplicates are found by", duplicates(provider)
+    yield "deduplication key", key(provider)
+    if provider.retries:
+        yield "changes on a retry", cell(provider.retries)
+        yield "look-alikes", cell(provider.repeats_bodies) or "distinct events differ in what the key is made of"
+    yield from flow(provider)
+    yield "methods", ", ".join(sorted(provider.methods))
+    yield "expected values from", SURENESS[sureness(provider)]
+
+
+def flow(provider: Provider) -> Iterator[tuple[str, str]]:
+    """What happens besides an ordinary event."""
     shakes = [
         kind
         for kind, method in (("unsigned", "unsigned_handshake"), ("signed", "signed_handshake"))
@@ -122,8 +132,6 @@ def facts(provider: Provider) -> Iterator[tuple[str, str]]:
         yield "reply", f"`{provider.reply.status}` with `{cell(provider.reply.body.decode()) or 'an empty body'}`"
     if provider.max_body_bytes:
         yield "longest body", f"{provider.max_body_bytes // 2**20} MiB, or `MAX_BODY_BYTES` if that is larger"
-    yield "methods", ", ".join(sorted(provider.methods))
-    yield "expected values from", SURENESS[sureness(provider)]
 
 
 def scheme(provider: Provider) -> str:
@@ -170,6 +178,23 @@ def duplicates(provider: Provider) -> str:
     """Told by a vector, because a provider may decide from the request."""
     keys = {key.partition(":")[0] for entry in vectors(provider) for key in dedup_keys(provider, entry)}
     return " or ".join(sorted({"id": "event id", "sha256": "hash"}.get(key, key) for key in keys)) or "see its page"
+
+
+def key(provider: Provider) -> str:
+    """What the deduplication key is made of, and what an event with a known key is."""
+    kinds = duplicates(provider)
+    by_id = "the signed event id; the same id with other content is a new event with `conflict_of`"
+    if kinds == "event id":
+        return by_id
+    text = "a hash of the signed content"
+    text += f", with {where(provider.event_header)}" if provider.event_header else ""
+    text += ", with the signed time of sending" if type(provider).signed_time is not Provider.signed_time else ""
+    if provider.repeats_bodies:
+        known = "of a look-alike"
+        if provider.id_at is not None and not provider.id_is_signed:
+            known = f"under another delivery id ({where(provider.id_at)})"
+        text += f"; a known one {known} is a new event with `repeat_of`, or with `repeated_bodies=refuse` a duplicate"
+    return f"{by_id}. Without an id: {text}" if "event id" in kinds else text
 
 
 def dedup_keys(provider: Provider, entry: dict[str, object]) -> Iterator[str]:

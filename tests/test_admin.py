@@ -192,6 +192,16 @@ def test_a_body_is_shown_escaped_and_in_bounds(admin: Client, source: Source, bo
     assert len(page) < 100_000
 
 
+@pytest.mark.parametrize(("field", "shown"), [("repeat_of", "repeat of"), ("conflict_of", "conflict of")])
+def test_an_events_page_links_to_the_event_that_it_resembles(
+    admin: Client, source: Source, field: str, shown: str
+) -> None:
+    first = Event.objects.create(source=source, type="t", dedup_key="k", body=b"{}")
+    second = Event.objects.create(source=source, type="t", dedup_key="l", body=b"{}", **{field: first.pk})
+    page = admin.get(page_url(second)).content.decode()
+    assert f'{shown} <a href="{page_url(first)}">{first.public_id}</a>' in page
+
+
 @pytest.mark.parametrize("model", [Source, Endpoint, Rejection])
 def test_a_page_says_which_key_is_missing(
     admin: Client, rows: dict[type[Row], Row], model: type[Row], settings: Any

@@ -73,9 +73,10 @@ STATISTICS = """
 import django; django.setup()
 from django.db import connection
 from hookline.incoming import sources
+from hookline.db.insert import insert_new
 from hookline.models import Event
 source = sources.create("stripe", secrets=["whsec_made_up"])
-Event.objects.create(source=source, type="t", dedup_key=str(source.pk), body=b"{}")
+insert_new([Event(source=source, type="t", dedup_key=str(source.pk), body=b"{}")], unique=("source_id", "dedup_key"))
 with connection.cursor() as cursor:
     cursor.execute("ANALYZE hookline_event")
     cursor.execute("SELECT attname FROM pg_stats WHERE tablename = 'hookline_event' ORDER BY attname")
@@ -90,4 +91,6 @@ def test_no_statistics_of_states_are_kept_and_those_that_there_were_are_dropped(
     before = ast.literal_eval(django("-c", STATISTICS))
     assert "state" in before
     migrate(django)
-    assert set(ast.literal_eval(django("-c", STATISTICS))) == {*before} - {"state"}
+    after = ast.literal_eval(django("-c", STATISTICS))
+    assert "state" not in after
+    assert {*before} - {"state"} <= {*after}

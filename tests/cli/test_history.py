@@ -39,7 +39,7 @@ def test_events_are_listed_and_shown(cli: Cli, source: Source) -> None:
     [listed] = cli.json("events", "list", "--status", "pending", "--since", "24h")
     assert set(listed) == {
         "id", "source", "provider", "tenant", "type", "provider_id", "status", "attempts", "note", "created_at",
-        "due_at", "finished_at",
+        "due_at", "finished_at", "repeat_of", "conflict_of",
     }  # fmt: skip
     assert (listed["source"], listed["type"], listed["provider_id"]) == (source.public_id, "invoice.paid", "evt_1")
     shown = cli.json("events", "show", listed["id"])
@@ -50,6 +50,14 @@ def test_events_are_listed_and_shown(cli: Cli, source: Source) -> None:
     assert " UTC" in text
     assert cli.json("events", "list", "--status", "dead") == []
     assert listed["id"] in cli.text("events", "list")
+
+
+def test_an_event_says_whose_repeat_or_conflict_it_is(cli: Cli, source: Source) -> None:
+    first = Event.objects.create(source=source, type="t", dedup_key="k", body=b"{}")
+    for field in ("repeat_of", "conflict_of"):
+        second = Event.objects.create(source=source, type="t", dedup_key=field, body=b"{}", **{field: first.pk})
+        assert cli.json("events", "show", second.public_id)[field] == first.public_id
+        assert first.public_id in cli.text("events", "show", second.public_id)
 
 
 def test_a_list_begins_at_since_and_ends_at_limit(cli: Cli, source: Source) -> None:

@@ -17,6 +17,18 @@ An entry has:
   expected              {type, id, dedup_key} of the event, and reply {status, content_type, body, headers} if one is
                         required; a handshake has a reply only. Of a batch, these are of the first event, and `others`
                         lists the same of the rest. `body` is the event's own body where that is not the request's
+  retry                 how the sender delivers this very event again: what it changes. One per provider at least
+  distinct              another event of the sender, as like this one as it makes them. One per provider at least
+
+`retry` and `distinct` are changes of the request:
+  why, source           what changes, or that nothing does; and who says so
+  headers               header -> its new value, or null where it does not come. They are not signed again by that alone
+  replace               text of the body (or else of the URL) -> what stands there instead
+  body                  or the whole body
+  after                 seconds later; what is signed is signed again then, with the timestamp of then
+  becomes               duplicate, conflict, repeat, or event (of its own). A retry is a duplicate and a distinct event
+                        is an event unless it says otherwise
+  dedup_key             the key of what becomes an event of its own, not computed by Hookline
 """
 
 from __future__ import annotations
@@ -59,6 +71,8 @@ class Vector:
     awaiting_handshake: bool = False
     credential: str | None = None
     documents: dict[str, str] = field(default_factory=dict)
+    retry: dict[str, Any] | None = None
+    distinct: dict[str, Any] | None = None
 
     @property
     def provider(self) -> Provider:
@@ -106,6 +120,20 @@ class Vector:
             )
             sender = replace(ours, secrets=[kit.signing, kit.secret])
             return self.provider.sign(request, sender.config, self.now), ours
+
+    def changed(self, change: Mapping[str, Any]) -> tuple[WebhookRequest, Vector]:
+        """The request that `retry` or `distinct` describes, and a vector whose source accepts it."""
+        headers = {
+            name: value for name, value in {**self.headers, **change.get("headers", {})}.items() if value is not None
+        }
+        url, body = self.url, change.get("body", self.body)
+        for old, new in change.get("replace", {}).items():
+            assert old in body or old in url, f"{old!r} is neither in the body nor in the URL"
+            body, url = (body.replace(old, new), url) if old in body else (body, url.replace(old, new))
+        later = replace(self, url=url, headers=headers, body=body, now=self.now + change.get("after", 0))
+        if (url, body) == (self.url, self.body) and "after" not in change:
+            return later.request, later
+        return later.signed(later.request)
 
     @property
     def signed_headers(self) -> list[str]:

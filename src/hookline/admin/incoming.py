@@ -9,7 +9,9 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 
 from hookline import conf, providers
 from hookline.admin.forms import SourceForm
@@ -62,7 +64,9 @@ class EventAdmin(JobAdmin[Event]):
     list_display = ("public_id", "state", "type", "source", "provider_id", "attempts", "note", "due_at", "created_at")
     list_select_related = ("source",)
     not_listed = ("body", "headers", "source__encrypted_secrets")
-    fields = ("public_id", "source", "type", "provider_id", "dedup_key", *JOB_FIELDS, "sent_headers", "content")
+    fields = (
+        "public_id", "source", "type", "provider_id", "dedup_key", "resembles", *JOB_FIELDS, "sent_headers", "content",
+    )  # fmt: skip
     found_by = {"evt": "pk", "src": "source"}
     search_help_text = (
         "An id (evt_..., src_...) or the sender's own event id. One that the sender does not sign "
@@ -75,6 +79,15 @@ class EventAdmin(JobAdmin[Event]):
         signed = Event.objects.filter(source__in=Source.objects.values("pk"), dedup_key__in=[f"id:{term}", term])
         unsigned = Event.objects.filter(self.newest(), provider_id=term)
         return Q(pk__in=[pk for found in (signed, unsigned) for pk in found.values_list("pk", flat=True)[:MOST]])
+
+    @admin.display(description="repeat or conflict of")
+    def resembles(self, event: Event) -> str:
+        """A link to the earlier event; what it leads to may have been pruned."""
+        first, what = (event.repeat_of, "repeat") if event.repeat_of else (event.conflict_of, "conflict")
+        if first is None:
+            return "-"
+        url = reverse("admin:hookline_event_change", args=[first], current_app=self.admin_site.name)
+        return format_html('{} of <a href="{}">{}</a>', what, url, Event.public(first))
 
     @admin.display(description="headers")
     def sent_headers(self, event: Event) -> str:

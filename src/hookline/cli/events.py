@@ -73,6 +73,8 @@ def describe(event: Event) -> dict[str, Any]:
         "tenant": event.tenant.key,
         "type": event.type,
         "provider_id": event.provider_id,
+        "repeat_of": event.repeat_of and event.public(event.repeat_of),
+        "conflict_of": event.conflict_of and event.public(event.conflict_of),
         "status": event.state,
         "attempts": event.attempts,
         "note": event.note,

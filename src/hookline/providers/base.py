@@ -7,16 +7,13 @@ needs in order to verify is asked for with DocumentNeeded.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, Literal
 
-from hookline.core.request import WebhookRequest, read_headers
-from hookline.exceptions import CannotVerify, ConfigurationError, Unreadable, WrongMethod
+from hookline.exceptions import CannotVerify, Unreadable
 from hookline.providers.schemes.documents import Document, DocumentNeeded
-from hookline.providers.schemes.parts import Part
 
 #: An id or type longer than this is not one; PostgreSQL would also refuse to index it.
 MAX_NAME_LENGTH = 255
@@ -36,6 +33,8 @@ class Option:
     default: str = ""
     choices: tuple[str, ...] = ()
     check: Callable[[str], object] | None = None
+    #: Still understood for the sources that have it, and offered to nobody else.
+    deprecated: bool = False
 
     def problem_with(self, value: object) -> str:
         """What is wrong with this value, as the end of a sentence; empty when nothing is."""
@@ -51,13 +50,23 @@ class Option:
         return ""
 
 
-#: Offered by every provider whose event id stands outside the signature.
+#: Offered by every provider whose distinct events are told apart by something that is not signed.
+REPEATED_BODIES = Option(
+    "repeated_bodies",
+    "What a signed body is that came before, under another delivery id or name: `allow` makes it a new event with "
+    "`repeat_of`, so that no event is lost; `refuse` makes it a duplicate, so that whoever captured a request cannot "
+    "have it processed twice.",
+    default="allow",
+    choices=("allow", "refuse"),
+)
+
+#: What `repeated_bodies` replaced. Sources that have it keep their deduplication keys.
 TRUST_UNSIGNED_ID = Option(
     "trust_unsigned_id",
-    "true: deduplicate by the sender's event id although it is not signed. Only for senders that repeat identical "
-    "bodies on purpose: whoever captures a request can replay it under a new id.",
+    "true: the deduplication key is the sender's event id alone, although it is not signed.",
     default="false",
     choices=("true", "false"),
+    deprecated=True,
 )
 
 
@@ -99,218 +108,31 @@ class Reply:
         return cls(json.dumps(value, separators=(",", ":")).encode(), "application/json", status, headers)
 
 
+#: What an event is whose deduplication key is known: a duplicate; or that only where its content is the same, else a
+#: conflict; or that only where its delivery id is the same, else a repeat.
+IfKnown = Literal["duplicate", "conflict", "repeat"]
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedEvent:
     """One event found in a verified request.
 
-    `dedup_key` decides what is a duplicate, and is unique per source. `provider_id` is the sender's id for
-    people to read; it is empty where there is none. `body` is the exact bytes of this one event: the whole
-    request body, unless the request was a batch.
+    `dedup_key` decides what is new, together with `if_known`, and is unique per source. `provider_id` is the sender's
+    id of the event or of its delivery, for people to read; it is empty where there is none. `body` is the exact bytes
+    of this one event: the whole request body, unless the request was a batch.
     """
 
     type: str
     dedup_key: str
     provider_id: str
     body: bytes = field(repr=False)
+    if_known: IfKnown = "duplicate"
+    #: The key that an earlier version gave to this event, where it was another one: what was stored then is known.
+    previous_key: str = ""
     #: Why this item of a batch cannot be read; empty for an event that can.
     problem: str = ""
 
     @classmethod
     def unreadable(cls, body: bytes, problem: Unreadable) -> ParsedEvent:
         """An item of a genuine batch in which no event can be found, so that it is not lost."""
-        return cls(UNREADABLE, hash_key(body), "", body, f"{problem.reason}: {problem.detail}")
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What a genuine request means: events to store, and the reply if the provider prescribes one.
-
-    A handshake has a reply and no events.
-    """
-
-    events: tuple[ParsedEvent, ...] = ()
-    reply: Reply | None = None
-    #: How much of the time that the sender has was used up when the request came: 1.0 is all of it. None: no window.
-    tolerance_used: float | None = None
-
-
-class Provider:
-    """Base of all providers. `receive` is the flow; subclasses fill in its steps."""
-
-    # ---- what a subclass states -------------------------------------------------------------------
-    title: ClassVar[str]
-    #: The sender's own page about its signatures.
-    docs_url: ClassVar[str]
-    #: What a secret of a source is, where it is not simply the secret that the sender shows.
-    secret_help: ClassVar[str] = "the secret with which the sender signs, as the sender shows it"
-    #: What proves that the sender made a request, in a few words, where the scheme's base does not say it.
-    proof: ClassVar[str] = ""
-    #: Other names under which the provider is found, where the sender was renamed.
-    aliases: ClassVar[tuple[str, ...]] = ()
-    methods: ClassVar[frozenset[str]] = frozenset({"POST"})
-    #: The longest body that the sender documents, in bytes, where it may be longer than the default MAX_BODY_BYTES.
-    #: An edge reads up to the larger of the two.
-    max_body_bytes: ClassVar[int] = 0
-    options: ClassVar[tuple[Option, ...]] = ()
-    #: The exact reply to an event, where the sender requires one.
-    reply: ClassVar[Reply | None] = None
-    #: The exact reply to a request that is not verified, where the sender requires one.
-    refusal: ClassVar[Reply | None] = None
-    #: The form field that holds the JSON, where the sender may post a form.
-    json_field: ClassVar[str] = ""
-    #: Request headers that hold a credential in the clear; they are not stored with the event.
-    credential_headers: ClassVar[frozenset[str]] = frozenset()
-    #: Where the event type stands, and the event id that stays the same when the event is sent again.
-    type_at: ClassVar[Part]
-    id_at: ClassVar[Part | None] = None
-    #: Is the event id covered by the signature? Where it is not, an attacker could replay a captured body
-    #: under a new id, so the deduplication key is then a hash of the signed bytes.
-    id_is_signed: ClassVar[bool] = True
-    #: Event types for `hookline trigger` to offer, each with the payload that the sender would send.
-    samples: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    #: Whether the sender has event types besides the samples. Where not, `compose` refuses any other.
-    open_types: ClassVar[bool] = True
-
-    #: The registry key: the module's name. Set by `hookline.providers.get`.
-    name: ClassVar[str] = ""
-
-    # ---- the flow ---------------------------------------------------------------------------------
-    def receive(self, request: WebhookRequest, config: SourceConfig, now: float) -> Received:
-        """Verify a request and find its events. `now` is Unix time in seconds.
-
-        Raises VerificationError, and nothing else, whatever the request holds.
-        """
-        if request.method not in self.methods:
-            raise WrongMethod("wrong_method", f"{self.title} does not send {request.method[:20]} requests")
-        if not any(config.secrets):
-            raise CannotVerify("no_secret", "this source has no active secret; add one with `hookline source rotate`")
-        if reply := self.unsigned_handshake(request, config):
-            return Received(reply=reply)
-        used = self.verify(request, config, now)
-        if reply := self.signed_handshake(request, config):
-            return Received(reply=reply)
-        return Received(tuple(self.events(request, config)), self.reply_to(request), used)
-
-    # ---- steps for subclasses ---------------------------------------------------------------------
-    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
-        """Return if one of the secrets proves that the sender made this request at about `now`; else raise.
-
-        What is returned is `Received.tolerance_used`.
-        """
-        raise NotImplementedError
-
-    def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
-        """Answer a handshake that the sender does not sign, or return None for anything else."""
-        return None
-
-    def signed_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
-        """Answer a handshake that was verified like an event, or return None for anything else."""
-        return None
-
-    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        """The events of a verified request; one, unless the sender batches."""
-        return (self.parsed_event(request, config),)
-
-    def reply_to(self, request: WebhookRequest) -> Reply | None:
-        """The exact reply that the sender requires for these events, or None for the contract's own."""
-        return self.reply
-
-    def payload(self, request: WebhookRequest) -> Any:
-        """What `event.json` is: the JSON that the sender sent, wherever in the body it stands. Raises Unreadable."""
-        return request.json(self.json_field)
-
-    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
-        """The sender's name for what happened."""
-        return self.type_at.read(request)
-
-    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
-        """The sender's id of the event, the same when it is sent again; empty where there is none."""
-        return self.id_at.read(request) if self.id_at else ""
-
-    def signed_bytes(self, request: WebhookRequest) -> bytes:
-        """What two deliveries of one event have in common and the signature covers; normally the body."""
-        return request.body
-
-    def compose(
-        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
-    ) -> WebhookRequest:
-        """The unsigned request that the real sender would make for this event, without its URL.
-
-        `event_id` may be empty: then the provider makes one up from `now`. `data` is a JSON object that replaces the
-        sample's payload.
-        """
-        raise NotImplementedError
-
-    def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
-        """The same request with the signature that the real sender would add, made with the first secret.
-
-        Raises ConfigurationError when that secret cannot sign.
-        """
-        raise NotImplementedError
-
-    def hidden_headers(self, options: Mapping[str, str]) -> frozenset[str]:
-        """The request headers that are not stored with an event; `credential_headers`, and what the options add."""
-        return self.credential_headers
-
-    # ---- configuration, checked when a source is created or changed -------------------------------
-    def configured(self, options: Mapping[str, str]) -> Provider:
-        """This provider as a source's options shape it; itself, unless the options decide what is sent.
-
-        Only `compose` needs it: `receive` and `sign` get the options with the source's configuration.
-        """
-        return self
-
-    @property
-    def known_options(self) -> tuple[Option, ...]:
-        """Every option of this provider, those that its base adds included."""
-        return self.options if self.id_is_signed else (*self.options, TRUST_UNSIGNED_ID)
-
-    def check_options(self, options: Mapping[str, Any]) -> None:
-        """Raises ConfigurationError, naming the option, for an unknown name or a value that it cannot have."""
-        known = {option.name: option for option in self.known_options}
-        for name, value in options.items():
-            if name not in known:
-                names = ", ".join(sorted(known)) or "none"
-                raise ConfigurationError(f"{self.title} has no option {name!r}; it has: {names}")
-            if problem := known[name].problem_with(value):
-                raise ConfigurationError(f"the option {name!r} of {self.title} {problem}")
-
-    def check_secret(self, secret: str) -> None:
-        """Raises ConfigurationError, without quoting the secret, if it can verify nothing."""
-        if not secret:
-            raise ConfigurationError(f"a secret of {self.title} is empty")
-
-    # ---- shared by subclasses ---------------------------------------------------------------------
-    def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
-        """Name one verified event and choose its deduplication key."""
-        event_type = clean_name(self.event_type(request, config), "type")
-        provider_id = self.event_id(request, config)
-        if provider_id:
-            clean_name(provider_id, "id")
-        trusted = provider_id and (self.id_is_signed or config.options.get(TRUST_UNSIGNED_ID.name) == "true")
-        dedup_key = f"id:{provider_id}" if trusted else hash_key(self.signed_bytes(request))
-        return ParsedEvent(event_type, dedup_key, provider_id, request.body)
-
-
-def hash_key(signed: bytes) -> str:
-    """The deduplication key of an event without a trustworthy id: SHA-256 of the signed bytes, in full."""
-    return f"sha256:{hashlib.sha256(signed).hexdigest()}"
-
-
-def clean_name(value: str, what: str) -> str:
-    """An event id or type as printable text of bounded length. Raises Unreadable.
-
-    Control characters are refused here because a single NUL would make PostgreSQL refuse the row.
-    """
-    if not value:
-        raise Unreadable(f"missing_{what}", f"the event has no {what}")
-    if len(value) > MAX_NAME_LENGTH or not value.isprintable():
-        raise Unreadable(f"bad_{what}", f"the event's {what} is longer than {MAX_NAME_LENGTH} or not printable")
-    return value
-
-
-def json_request(body: Mapping[str, Any] | list[Any], headers: Mapping[str, str] | None = None) -> WebhookRequest:
-    """A POST of compact JSON, for `compose`."""
-    raw = json.dumps(body, separators=(",", ":")).encode()
-    pairs = [("content-type", "application/json"), *(headers or {}).items()]
-    return WebhookRequest("POST", "", read_headers(pairs), raw)
+        return cls(UNREADABLE, hash_key(body), "", body, problem=f"{problem.reason}: {problem.detail}")

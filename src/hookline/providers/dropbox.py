@@ -8,18 +8,17 @@ while the source waits for first contact, as plain text that a browser will not 
 The body lists the accounts in which something changed, and not what: a handler calls `/files/list_folder/continue`
 with its own cursor. So there is no type (every event is a `list_folder`), no id and no time, and the next change of
 an account comes with the same bytes. To lose none, **a redelivery or a replay is not recognised as a duplicate**:
-each request is an event of its own. That does no harm to a handler which only looks for what is new.
+each request is an event of its own, with `repeat_of`. That does no harm to a handler which only looks for what is new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import Unreadable
-from hookline.providers.base import Received, Reply, SourceConfig, clean_name, json_request
+from hookline.providers.base import Reply, SourceConfig, clean_name, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Fixed, field_of
 from hookline.providers.schemes.signatures import Plain
@@ -30,8 +29,11 @@ class Dropbox(HmacProvider):
     docs_url = "https://www.dropbox.com/developers/reference/webhooks"
     secret_help = "the secret of the app"
     methods = frozenset({"GET", "POST"})
-    #: The next event may have the same bytes, so requests are told apart by when they came.
-    repeats_bodies = True
+    repeats_bodies = (
+        "The body names the accounts in which something changed, without id or time, so the next change of an account "
+        "comes with the same bytes (Dropbox's page on webhooks)."
+    )
+    retries = "nothing: there is no id, so a retry cannot be told from the next change"
 
     signature = Plain("x-dropbox-signature")
 
@@ -43,11 +45,6 @@ class Dropbox(HmacProvider):
             "delta": {"users": [12345678]},
         }
     }
-
-    def receive(self, request: WebhookRequest, config: SourceConfig, now: float) -> Received:
-        received = super().receive(request, config, now)
-        events = (replace(event, dedup_key=f"{event.dedup_key}@{now:.3f}") for event in received.events)
-        return replace(received, events=tuple(events))
 
     def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
         if request.method != "GET" or not config.awaiting_handshake:

@@ -10,18 +10,17 @@ https://support.freshdesk.com/support/solutions/articles/132589-using-webhooks-i
 The body is what the rule's author chose, in JSON. The options `type` and `id` say where its event type and id are;
 Freshdesk has neither, so put them into an advanced JSON body: `"event": "ticket.updated"` and, to find duplicates,
 an `"id"` made of `{{ticket.id}}` and the time of the update. **Without an id nothing is found to be a duplicate**:
-the next update of a ticket may have the same bytes, so each request is an event of its own.
+the next update of a ticket may have the same bytes, so each request is an event of its own, with `repeat_of`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify, Unreadable
-from hookline.providers.base import Option, Received, SourceConfig, json_request
+from hookline.providers.base import Option, SourceConfig, json_request
 from hookline.providers.schemes.parts import Header, Json, Part, header_name, part_of
 from hookline.providers.schemes.token import TokenProvider
 
@@ -44,8 +43,11 @@ class Freshdesk(TokenProvider):
         Option("type", "Where the event type is: json:PATH, header:NAME or fixed:TEXT.", "json:event", check=part_of),
         Option("id", "Where the event id is: json:PATH or header:NAME.", "json:id", check=placed),
     )
-    #: The next event may have the same bytes, so those without an id are told apart by when they came.
-    repeats_bodies = True
+    repeats_bodies = (
+        "The body is what the rule's author wrote: without an id or a time in it, the next update of a ticket has the "
+        "same bytes."
+    )
+    retries = "nothing that Freshdesk documents; the body of the rule is sent as it was"
 
     token_at = Header("x-webhook-token")
 
@@ -57,14 +59,6 @@ class Freshdesk(TokenProvider):
         "ticket.updated": {"freshdesk_webhook": {**_TICKET, "ticket_status": "Pending"}},
         "ticket.resolved": {"freshdesk_webhook": {**_TICKET, "ticket_status": "Resolved"}},
     }
-
-    def receive(self, request: WebhookRequest, config: SourceConfig, now: float) -> Received:
-        received = super().receive(request, config, now)
-        events = (
-            event if event.provider_id else replace(event, dedup_key=f"{event.dedup_key}@{now:.3f}")
-            for event in received.events
-        )
-        return replace(received, events=tuple(events))
 
     def token_part(self, options: Mapping[str, str]) -> Part:
         try:

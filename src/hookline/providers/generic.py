@@ -2,8 +2,9 @@
 
 By default: hex HMAC-SHA256 of the raw body in `X-Signature`, the key being the secret as text, and the event type
 and id in the JSON body's `type` and `id`. With `timestamp_header`, the signed text is `{timestamp}.{body}` unless
-`signed` says otherwise. An id that stands in a header outside the signed text is kept for people to read, and the
-deduplication key is then a hash of the body.
+`signed` says otherwise. With an id that stands in a header outside the signed text, the deduplication key is a hash of
+the body, and a known body under another such id is a new event with `repeat_of`: whether your sender's distinct events
+can look alike is not known. `repeated_bodies=refuse` makes it a duplicate.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, ClassVar, Literal
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode
 from hookline.exceptions import CannotVerify, ConfigurationError
-from hookline.providers.base import TRUST_UNSIGNED_ID, Option, Received, SourceConfig, json_request
+from hookline.providers.base import REPEATED_BODIES, TRUST_UNSIGNED_ID, Option, Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider, seconds
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, URL, Header, Json, Part, header_name, part_of
 from hookline.providers.schemes.places import id_part
@@ -66,6 +67,7 @@ class Generic(HmacProvider):
         ),
         Option("type", "Where the event type is: json:PATH, header:NAME or fixed:TEXT.", "json:type", check=part_of),
         Option("id", "Where the event id is: json:PATH, header:NAME, or none.", "json:id", check=id_part),
+        REPEATED_BODIES,
         TRUST_UNSIGNED_ID,
     )
 
@@ -73,6 +75,7 @@ class Generic(HmacProvider):
     key_encoding: ClassVar[Literal["text", "hex", "base64"]] = "text"
     type_at = Json("type")
     id_at: ClassVar[Part | None] = Json("id")
+    repeats_bodies = "Whether distinct events of your sender can have identical bodies is not known."
 
     samples = {
         "order.created": {"order": 1001, "total": "42.00", "currency": "EUR"},
@@ -104,6 +107,9 @@ class Generic(HmacProvider):
         request = json_request({"data": self.samples.get(event_type, {}) if data is None else data})
         request = self.type_at.write(request, event_type)
         return self.id_at.write(request, event_id or f"evt_{now * 1000:.0f}") if self.id_at else request
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        return not self.id_is_signed
 
     @property
     def known_options(self) -> tuple[Option, ...]:

@@ -3,8 +3,11 @@
 https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
 
 The type is `X-GitHub-Event`, with the body's `action` behind it where there is one: `push`, `issues.opened`. It and
-the id `X-GitHub-Delivery` stand outside the signature, so an attacker who captured a request could send its body
-again under another id or event name. Hence the deduplication key is a hash of the body. There is no timestamp.
+the id `X-GitHub-Delivery` stand outside the signature, and there is no timestamp. The deduplication key is a hash of
+the event's name and the body; a known body under another `X-GitHub-Delivery` is a new event with `repeat_of`. So
+nothing is lost, but whoever captured a request can send its body again under another id or event name: where that is
+worse, set `repeated_bodies=refuse`.
+
 The older `X-Hub-Signature` (SHA-1) is ignored. The body is JSON, or a form with the JSON in its field `payload`.
 """
 
@@ -40,6 +43,15 @@ class GitHub(HmacProvider):
     action_at = Json("action", json_field)
     id_at = Header("x-github-delivery")
     id_is_signed = False
+    event_header = type_at
+    repeats_bodies = (
+        "`workflow_dispatch`, `repository_dispatch`, `membership`, `member.added`, `watch.started`, `star.deleted` and "
+        "others hold no time and no id of their own, so the same again has the same bytes (GitHub's payloads)."
+    )
+    retries = (
+        "nothing: GitHub never retries by itself, and a redelivery by hand has the same `X-GitHub-Delivery` and body "
+        "(GitHub's page on redelivering webhooks)"
+    )
 
     samples = {
         "ping": {"zen": "Design for failure.", "hook_id": 292430182},

@@ -27,6 +27,8 @@ class Stripe(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("id")
+    retries = "the timestamp and signature, and `pending_webhooks` in the body; the id stays (Stripe's API reference)"
+    retry_fields = ("pending_webhooks",)
 
     samples = {
         "invoice.paid": {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,19 +12,19 @@ from django.db.models.functions import Now
 
 from hookline import signals
 from hookline.core.text import storable
-from hookline.db.insert import insert_new
 from hookline.engine import notifier
-from hookline.engine.job import State, requeue
+from hookline.engine.job import State
 from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event, Source
-from hookline.providers.base import UNREADABLE, Reply
+from hookline.incoming.receive.duplicates import insert_new_events
+from hookline.providers.base import Reply
 
 logger = logging.getLogger("hookline.incoming")
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of one event: its id, and whether it was there before."""
+    """What became of one event: the id under which it is stored, and whether it was there before."""
 
     id: UUID
     duplicate: bool
@@ -40,32 +39,29 @@ def store(events: Sequence[Event]) -> list[Stored]:
     """Commit the events that are new. Raises CannotStore, and then nothing was stored.
 
     The unique constraint decides what is new. A duplicate of an event that died makes it due again; one of an
-    event in progress or done changes nothing. An item of a batch that cannot be read is stored as dead.
+    event in progress or done changes nothing. A repeat or conflict of a known event is new, and names it. An item of a
+    batch that cannot be read is stored as dead.
     """
     if not events:
         return []
     try:
         with transaction.atomic(using=router.db_for_write(Event), durable=True):
-            # A sender in a hurry may deliver the same event several times at once; only the first is worth a row.
-            firsts = {key_of(event): event for event in reversed(events)}
-            new = insert_new(list(firsts.values()), unique=("source_id", "dedup_key"))
-            old = [event for event in firsts.values() if event.id not in new] if len(new) < len(firsts) else []
-            dead = _end_unreadable(event for event in firsts.values() if event.id in new)
-            known = _known(old)
+            duplicates = insert_new_events(events)
+            new = [event for event in events if event.id.int not in duplicates] if duplicates else events
+            dead = _end_unreadable(new)
             _end_handshakes(events)
             notifier.notify_after_commit(Event)
     except DatabaseError as error:
         logger.exception("cannot store %d events", len(events))
         raise CannotStore("the database did not take the event") from error
+    for event in new:
+        if event.repeat_of or event.conflict_of:
+            _tell(event)
     if signals.event_received.has_listeners(Event):
-        for event in events:
-            if event.id in new:
-                signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
+        for event in new:
+            signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
     Event.announce_dead(dead)
-    if len(new) == len(events):
-        return [Stored(event.id, duplicate=False) for event in events]
-    ids = known | {key: event.id for key, event in firsts.items() if event.id in new}
-    return [Stored(ids[key_of(event)], duplicate=event.id not in new) for event in events]
+    return [Stored(duplicates.get(event.id.int, event.id), event.id.int in duplicates) for event in events]
 
 
 def _end_unreadable(new: Iterable[Event]) -> list[UUID]:
@@ -84,28 +80,17 @@ def _end_handshakes(events: Iterable[Event]) -> None:
         source.awaiting_handshake = False
 
 
-#: The source's id as a number, because Python computes the hash of a UUID in Python; and the event's dedup_key.
-Key = tuple[int, str]
-
-
-def key_of(event: Event) -> Key:
-    return event.source_id.int, event.dedup_key
-
-
-def _known(duplicates: Iterable[Event]) -> dict[Key, UUID]:
-    """The stored events that these are duplicates of. Those that are dead become due again."""
-    keys: dict[UUID, list[str]] = defaultdict(list)
-    for event in duplicates:
-        keys[event.source_id].append(event.dedup_key)
-    known: dict[Key, UUID] = {}
-    for source_id, dedup_keys in keys.items():
-        # Where it was just inserted in vain: a replica, which a project's router may read from, may not have it yet.
-        same = Event.objects.using(router.db_for_write(Event)).filter(source_id=source_id, dedup_key__in=dedup_keys)
-        dead = []
-        for event_id, dedup_key, state, kind in same.values_list("id", "dedup_key", "state", "type"):
-            known[source_id.int, dedup_key] = event_id
-            if state == State.DEAD and kind != UNREADABLE:  # which no redelivery makes readable
-                dead.append(event_id)
-        if dead:
-            requeue(Event.objects.filter(id__in=dead, state=State.DEAD), "the sender delivered it again")
-    return known
+def _tell(event: Event) -> None:
+    """Log that an event resembles an earlier one, and is none the less new."""
+    if event.repeat_of:
+        logger.info(
+            "%s is a repeat of %s: it has the same signed content, and another delivery id or none",
+            event.public_id,
+            Event.public(event.repeat_of),
+        )
+    elif event.conflict_of:
+        logger.warning(
+            "%s conflicts with %s: it has the same event id and other content. Both are processed",
+            event.public_id,
+            Event.public(event.conflict_of),
+        )

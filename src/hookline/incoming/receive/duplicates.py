@@ -1,0 +1,136 @@
+"""Inserting the events that are new, and finding out which stored events the others are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from uuid import UUID
+
+from django.db import router
+
+from hookline.db.insert import insert_new
+from hookline.engine.job import State, requeue
+from hookline.exceptions import CannotStore
+from hookline.incoming.models import Event
+from hookline.incoming.receive.relation import Relation, other_key, relation
+from hookline.providers.base import UNREADABLE
+
+#: Of events that were not stored, by the number of their own id: the id of the stored event that each of them is.
+#: Numbers, because Python computes the hash of a UUID in Python.
+Duplicates = dict[int, UUID]
+
+#: The number of the source's id, and the event's dedup_key.
+Key = tuple[int, str]
+
+
+def key_of(event: Event) -> Key:
+    return event.source_id.int, event.dedup_key
+
+
+def insert_new_events(events: Sequence[Event]) -> Duplicates:
+    """Insert what is new, and find out what the others are, in the caller's transaction. Nearly always one statement.
+
+    Raises CannotStore.
+    """
+    duplicates, seen = _known_under_other_keys(events)
+    left = [event for event in events if event.id.int not in duplicates] if duplicates else events
+    # A sender in a hurry may deliver the same event several times at once; only the first is worth a row.
+    firsts = {key_of(event): event for event in reversed(left)}
+    new = _insert(firsts)
+    if len(new) < len(left):
+        known = _stored([event for event in firsts.values() if event.id not in new])
+        others = [event for event in left if event.id not in new]
+        duplicates |= _set_apart(others, firsts | known)
+        apart = [event for event in others if event.id.int not in duplicates]
+        firsts_apart = {key_of(event): event for event in reversed(apart)}
+        new = _insert(firsts_apart)
+        known_apart = _stored([event for event in firsts_apart.values() if event.id not in new])
+        firsts_apart |= known_apart
+        duplicates |= {event.id.int: firsts_apart[key_of(event)].id for event in apart if event.id not in new}
+        seen = [*seen, *known.values(), *known_apart.values()]
+    _requeue_dead(seen, duplicates)
+    return duplicates
+
+
+def _insert(events: Mapping[Key, Event]) -> set[UUID]:
+    """Insert those whose keys are new. Returns their ids."""
+    return insert_new(list(events.values()), unique=("source_id", "dedup_key")) if events else set()
+
+
+def _set_apart(events: Iterable[Event], firsts: Mapping[Key, Event]) -> Duplicates:
+    """Which of these are duplicates of the first event with their key. The others get keys that tell them apart."""
+    duplicates = {}
+    for event in events:
+        first = firsts[key_of(event)]
+        what = relation(first, event)
+        if what is Relation.DUPLICATE:
+            duplicates[event.id.int] = first.id
+            continue
+        event.dedup_key = other_key(event, what)
+        if what is Relation.REPEAT:
+            event.repeat_of = first.id
+        else:
+            event.conflict_of = first.id
+    return duplicates
+
+
+def _known_under_other_keys(events: Iterable[Event]) -> tuple[Duplicates, list[Event]]:
+    """Which of these are known under another key than their own, and the stored events that they are.
+
+    That is looked up for those senders only whose events can have such a key: that of a repeat, which must be found
+    even when the first event was pruned, and the key that an earlier version gave.
+    """
+    candidates = [(event, keys) for event in events if (keys := _other_keys(event))]
+    if not candidates:
+        return {}, []
+    stored = _look_up({(event.source_id, key) for event, keys in candidates for key in keys})
+    found: Duplicates = {}
+    for event, keys in candidates:
+        for key in keys:
+            known = stored.get((event.source_id.int, key))
+            if known is not None and known.type == event.type and relation(known, event) is Relation.DUPLICATE:
+                found[event.id.int] = known.id
+    return found, list(stored.values())
+
+
+def _other_keys(event: Event) -> list[str]:
+    keys = [other_key(event, Relation.REPEAT)] if event.if_known == "repeat" and event.provider_id else []
+    return [*keys, event.previous_key] if event.previous_key else keys
+
+
+def _stored(events: Collection[Event]) -> dict[Key, Event]:
+    """The stored events with the keys of these. Raises CannotStore where one was deleted a moment ago."""
+    if not events:
+        return {}
+    content = any(event.if_known == "conflict" for event in events)
+    found = _look_up(
+        {(event.source_id, event.dedup_key) for event in events}, *(("body", "headers") if content else ())
+    )
+    if len(found) < len(events):
+        raise CannotStore("a known event was deleted while its duplicate was stored")
+    return found
+
+
+def _look_up(keys: Iterable[tuple[UUID, str]], *fields: str) -> dict[Key, Event]:
+    """The stored events with these sources and keys, with what tells whether another event is the same."""
+    by_source: dict[UUID, list[str]] = defaultdict(list)
+    for source_id, key in keys:
+        by_source[source_id].append(key)
+    # Where it was just inserted in vain: a replica, which a project's router may read from, may not have it yet.
+    events = Event.objects.using(router.db_for_write(Event)).only(
+        "source_id", "dedup_key", "state", "type", "provider_id", *fields
+    )
+    return {
+        key_of(event): event
+        for source_id, dedup_keys in by_source.items()
+        for event in events.filter(source_id=source_id, dedup_key__in=dedup_keys)
+    }
+
+
+def _requeue_dead(stored: Iterable[Event], duplicates: Duplicates) -> None:
+    """Make those of the stored events due again that are dead, and that the sender delivered again."""
+    again = set(duplicates.values())
+    # What could not be read is dead from the start, and no redelivery makes it readable.
+    candidates = [event for event in stored if event.state == State.DEAD and event.type != UNREADABLE]
+    if dead := [event.id for event in candidates if event.id in again]:
+        requeue(Event.objects.filter(id__in=dead, state=State.DEAD), "the sender delivered it again")

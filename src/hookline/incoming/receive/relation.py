@@ -1,0 +1,62 @@
+"""What an event is whose deduplication key is known: the same one again, or another one. Pure.
+
+Two harms are weighed. A genuine event that is taken for a duplicate is lost for good; a request that is sent again by
+the sender, or by somebody who captured it, has its effect twice. So what is not surely the same becomes an event of its
+own, which says whose repeat or conflict it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+from hookline import providers
+from hookline.core.request import WebhookRequest
+from hookline.incoming.models import Event
+
+
+class Relation(StrEnum):
+    """What an event is to the first one with its key."""
+
+    DUPLICATE = "duplicate"
+    #: The same signed content under another delivery id, of a sender whose distinct events can look alike.
+    REPEAT = "repeat"
+    #: The same signed id with other content.
+    CONFLICT = "conflict"
+
+
+def relation(first: Event, event: Event) -> Relation:
+    """What `event` is to the `first` with the same key. Both may be of one batch."""
+    if event.if_known == "repeat":
+        same = event.provider_id and event.provider_id == first.provider_id
+        return Relation.DUPLICATE if same else Relation.REPEAT
+    if event.if_known == "conflict" and not _have_same_content(first, event):
+        return Relation.CONFLICT
+    return Relation.DUPLICATE
+
+
+def other_key(event: Event, what: Relation) -> str:
+    """The key of an event that is a repeat or conflict of the first one with its own: the same when it comes again.
+
+    A repeat without a delivery id never comes again: each is another event.
+    """
+    if what is Relation.CONFLICT:
+        apart = b"\n".join((event.type.encode(), content(event, event.source.provider)))
+    else:
+        apart = (event.provider_id or event.public_id).encode()
+    digest = hashlib.sha256(b"\n".join((event.dedup_key.encode(), apart)))
+    return f"{what}:{digest.hexdigest()}"
+
+
+def _have_same_content(first: Event, event: Event) -> bool:
+    if first.type != event.type:
+        return False
+    if bytes(first.body) == bytes(event.body):
+        return True
+    return content(first, event.source.provider) == content(event, event.source.provider)
+
+
+def content(event: Event, provider: str) -> bytes:
+    """What all deliveries of the event have in common."""
+    headers = {name: (value,) for name, value in event.headers.items()}
+    return providers.get(provider).content(WebhookRequest("POST", "", headers, bytes(event.body)))
