@@ -20,7 +20,7 @@ from hookline.db.insert import insert_new
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.incoming.process.worker import make_worker
-from hookline.incoming.receive import rejections, store
+from hookline.incoming.receive import duplicates, rejections
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.dispatch import dispatch
 from tests.edges import senders
@@ -73,8 +73,8 @@ def post_at_once(edge: Edge, path: str, make: Callable[[int], Request], count: i
 SAME_EVENT: dict[str, tuple[dict[str, Any], Callable[[int], Request]]] = {
     # The id is signed: the key.
     "stripe": ({}, lambda _: stripe(stripe_event("evt_same"))),
-    # The id is not signed, so a hash of the body is the key, whatever the id says.
-    "github": ({}, lambda number: github(b'{"ref":"refs/heads/main"}', delivery=f"delivery-{number}")),
+    # The id is not signed, so a hash is the key, together with the id: known under the same one is the same event.
+    "github": ({}, lambda _: github(b'{"ref":"refs/heads/main"}', delivery="delivery-1")),
     # There is no id.
     "generic": ({"options": {"id": "none"}}, lambda _: generic(b'{"type":"order.paid","order":7}')),
 }
@@ -103,6 +103,23 @@ def test_of_fifty_posts_of_one_event_at_once_one_is_accepted_and_takes_effect_on
     assert edge.post(source.path, make(99)).json == {"status": "duplicate", "id": event.public_id}
     run_all_events()
     assert (Message.objects.count(), Event.objects.get().state) == (1, State.SUCCEEDED)
+
+
+def test_fifty_look_alikes_at_once_are_all_accepted_and_name_the_first_or_are_all_duplicates_where_that_is_wanted(
+    edge: Edge,
+) -> None:
+    def make(number: int) -> Request:
+        return github(b'{"ref":"refs/heads/main"}', delivery=f"delivery-{number}", event=f"event{number % 2}")
+
+    answers = post_at_once(edge, make_source("github", SECRET).path, make)
+    assert Counter(answer.json["status"] for answer in answers) == {"accepted": 50}
+    assert Event.objects.filter(repeat_of=None).count() == 2
+    assert set(Event.objects.exclude(repeat_of=None).values_list("repeat_of", flat=True)) == set(
+        Event.objects.filter(repeat_of=None).values_list("id", flat=True)
+    )
+    strict = make_source("github", SECRET, options={"repeated_bodies": "refuse"})
+    answers = post_at_once(edge, strict.path, make)
+    assert Counter(answer.json["status"] for answer in answers) == {"accepted": 1, "duplicate": 49}
 
 
 def test_fifty_different_events_at_once_are_all_accepted_and_each_takes_effect_once(
@@ -442,13 +459,13 @@ def test_an_event_that_cannot_be_committed_is_answered_with_503_and_taken_when_i
     def fail(*arguments: Any, **more: Any) -> None:
         raise OperationalError("the disk is full, says made-up-host")
 
-    monkeypatch.setattr(store, "insert_new", fail)
+    monkeypatch.setattr(duplicates, "insert_new", fail)
     answer = edge.post(source.path, stripe(GOOD))
     refused(answer, 503, "cannot_store")
     assert answer.headers["retry-after"] == "30"
     assert "the disk is full" in caplog.text
     assert Event.objects.count() == Rejection.objects.count() == 0
-    monkeypatch.setattr(store, "insert_new", insert_new)
+    monkeypatch.setattr(duplicates, "insert_new", insert_new)
     accepted(edge.post(source.path, stripe(GOOD)))
 
 
@@ -501,8 +518,10 @@ def test_an_event_without_an_id_is_warned_about_once_for_its_source(
     assert source.public_id in warnings[0]
 
 
-def test_a_captured_github_body_replayed_under_another_id_and_event_name_is_a_duplicate(edge: Edge) -> None:
-    source = make_source("github", SECRET)
+def test_a_captured_github_body_replayed_under_another_id_and_event_name_is_a_duplicate_where_repeats_are_refused(
+    edge: Edge,
+) -> None:
+    source = make_source("github", SECRET, options={"repeated_bodies": "refuse"})
     event_id = accepted(edge.post(source.path, github(b'{"a":1}', "delivery-1")))
     replay = github(b'{"a":1}', "delivery-2", event="installation")
     assert edge.post(source.path, replay).json == {"status": "duplicate", "id": event_id}

@@ -1,3 +1,153 @@
 """The nouns Source, Event and Rejection."""
 
 from __future__ import annotations
+
+import secrets as random
+from collections.abc import Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.db.models.functions import Now
+
+from hookline import conf, providers, signals
+from hookline.core.request import WebhookRequest
+from hookline.core.secrets import SecretRing
+from hookline.db.encrypted_field import EncryptedField
+from hookline.db.row import Row
+from hookline.engine.job import Job, Lane, job_indexes
+from hookline.exceptions import TooLarge
+from hookline.providers.base import IfKnown, SourceConfig
+from hookline.tenants.models import Tenant
+
+
+def new_token() -> str:
+    """An unguessable path segment: 192 random bits."""
+    return random.token_urlsafe(24)
+
+
+class Source(Lane):
+    """A configured place where webhooks arrive."""
+
+    prefix = "src"
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="sources")
+    provider = models.CharField(max_length=64, help_text="How the sender signs, such as stripe.")
+    name = models.CharField(max_length=256, blank=True, default="")
+    token = models.CharField(max_length=64, unique=True, default=new_token, editable=False)
+    options = models.JSONField(default=dict, blank=True, help_text="Settings that the provider understands.")
+    disabled = models.BooleanField(default=False, help_text="Answer 404 to every request.")
+    awaiting_handshake = models.BooleanField(default=True, editable=False)
+    encrypted_secrets = EncryptedField()
+    #: By the database's clock. Snapshots in other processes look for later ones.
+    changed_at = models.DateTimeField(db_default=Now(), db_index=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name or f"{self.provider} ({self.public_id})"
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        self.changed_at = Now()  # an expression until it is read back
+        if update_fields is not None:
+            update_fields = {*update_fields, "changed_at"}
+        super().save(*args, update_fields=update_fields, **kwargs)
+        del self.changed_at  # read from the database when it is next needed
+
+    @property
+    def path(self) -> str:
+        return f"/in/{self.token}"
+
+    @property
+    def secrets(self) -> SecretRing:
+        return SecretRing.load(self.encrypted_secrets)
+
+    @secrets.setter
+    def secrets(self, ring: SecretRing) -> None:
+        self.encrypted_secrets = ring.dump()
+
+    def config(self, now: float) -> SourceConfig:
+        """What the provider may know of this source at this time."""
+        return SourceConfig(self.secrets.active(now), self.options, self.awaiting_handshake)
+
+
+class Event(Job):
+    """One received, verified, deduplicated webhook."""
+
+    prefix = "evt"
+    lane = "source"
+
+    source = models.ForeignKey(Source, models.PROTECT, related_name="events", db_index=False)  # see job_indexes
+    type = models.CharField(max_length=256)
+    #: Unique per source: the provider's signed event id, or a hash of the signed content; a hash of that and of what
+    #: tells it apart for a repeat or conflict of another event.
+    dedup_key = models.CharField(max_length=300)
+    provider_id = models.CharField(max_length=256, blank=True, default="")
+    #: Header name -> value, without those that carry credentials.
+    headers = models.JSONField(default=dict)
+    #: The exact bytes that were received.
+    body = models.BinaryField(editable=False)
+    #: The id of the first event with the same signed content, where this one came under another delivery id. That
+    #: event may have been pruned.
+    repeat_of = models.UUIDField(null=True, editable=False)
+    #: The id of the first event with the same signed id, where this one has other content; likewise.
+    conflict_of = models.UUIDField(null=True, editable=False)
+
+    #: Of an event that is not stored yet: see ParsedEvent.
+    if_known: IfKnown = "duplicate"
+    previous_key: str = ""
+
+    #: Not stored: why an item of a batch that was just received cannot be read.
+    problem: str = ""
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["source", "dedup_key"], name="hookline_event_unique")]
+        indexes = job_indexes("hookline_event", "source")
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.source.tenant
+
+    @classmethod
+    def announce_dead(cls, ids: Collection[UUID]) -> None:
+        for event in cls.objects.filter(pk__in=ids).select_related("source__tenant"):
+            signals.event_dead.send_robust(cls, event=event)
+
+    @property
+    def json(self) -> Any:
+        """The JSON that the sender sent, wherever in the body it stands. Raises Unreadable; `body` has the bytes."""
+        headers = {name: (value,) for name, value in self.headers.items()}
+        return providers.get(self.source.provider).payload(WebhookRequest("POST", "", headers, bytes(self.body)))
+
+
+class Rejection(Row):
+    """A request that was refused, kept so that a person can see why."""
+
+    prefix = "rej"
+
+    #: None when the URL belongs to no source.
+    source = models.ForeignKey(Source, models.CASCADE, null=True, related_name="rejections", db_index=False)
+    provider = models.CharField(max_length=64, blank=True, default="")
+    reason = models.CharField(max_length=64)
+    detail = models.TextField(blank=True, default="")
+    status = models.PositiveSmallIntegerField()
+    method = models.CharField(max_length=20)
+    path = models.CharField(max_length=300)
+    remote_addr = models.CharField(max_length=64, blank=True, default="")
+    body_size = models.PositiveIntegerField(default=0)
+    #: Headers and the beginning of the body, encrypted: they may hold the sender's credentials.
+    encrypted_request = EncryptedField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["source", "created_at"], name="hookline_rejection_source"),
+            models.Index(fields=["status", "created_at"], name="hookline_rejection_status"),
+        ]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body was kept, so that the request can be verified again."""
+        return self.status != TooLarge.status and self.body_size <= conf.get().REJECTION_BODY_BYTES

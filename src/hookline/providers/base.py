@@ -7,13 +7,16 @@ needs in order to verify is asked for with DocumentNeeded.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from hookline.exceptions import CannotVerify, Unreadable
+from hookline.core.request import WebhookRequest, read_headers
+from hookline.exceptions import CannotVerify, ConfigurationError, Unreadable, WrongMethod
 from hookline.providers.schemes.documents import Document, DocumentNeeded
+from hookline.providers.schemes.parts import Part
 
 #: An id or type longer than this is not one; PostgreSQL would also refuse to index it.
 MAX_NAME_LENGTH = 255
@@ -136,3 +139,251 @@ class ParsedEvent:
     def unreadable(cls, body: bytes, problem: Unreadable) -> ParsedEvent:
         """An item of a genuine batch in which no event can be found, so that it is not lost."""
         return cls(UNREADABLE, hash_key(body), "", body, problem=f"{problem.reason}: {problem.detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a genuine request means: events to store, and the reply if the provider prescribes one.
+
+    A handshake has a reply and no events.
+    """
+
+    events: tuple[ParsedEvent, ...] = ()
+    reply: Reply | None = None
+    #: How much of the time that the sender has was used up when the request came: 1.0 is all of it. None: no window.
+    tolerance_used: float | None = None
+
+
+class Provider:
+    """Base of all providers. `receive` is the flow; subclasses fill in its steps."""
+
+    # ---- what a subclass states -------------------------------------------------------------------
+    title: ClassVar[str]
+    #: The sender's own page about its signatures.
+    docs_url: ClassVar[str]
+    #: What a secret of a source is, where it is not simply the secret that the sender shows.
+    secret_help: ClassVar[str] = "the secret with which the sender signs, as the sender shows it"
+    #: What proves that the sender made a request, in a few words, where the scheme's base does not say it.
+    proof: ClassVar[str] = ""
+    #: Other names under which the provider is found, where the sender was renamed.
+    aliases: ClassVar[tuple[str, ...]] = ()
+    methods: ClassVar[frozenset[str]] = frozenset({"POST"})
+    #: The longest body that the sender documents, in bytes, where it may be longer than the default MAX_BODY_BYTES.
+    #: An edge reads up to the larger of the two.
+    max_body_bytes: ClassVar[int] = 0
+    options: ClassVar[tuple[Option, ...]] = ()
+    #: The exact reply to an event, where the sender requires one.
+    reply: ClassVar[Reply | None] = None
+    #: The exact reply to a request that is not verified, where the sender requires one.
+    refusal: ClassVar[Reply | None] = None
+    #: The form field that holds the JSON, where the sender may post a form.
+    json_field: ClassVar[str] = ""
+    #: Request headers that hold a credential in the clear; they are not stored with the event.
+    credential_headers: ClassVar[frozenset[str]] = frozenset()
+    #: Where the event type stands, and the event id that stays the same when the event is sent again.
+    type_at: ClassVar[Part]
+    id_at: ClassVar[Part | None] = None
+    #: Is the event id covered by the signature? Where it is not, an attacker could replay a captured body
+    #: under a new id, so the deduplication key is then a hash of the signed bytes.
+    id_is_signed: ClassVar[bool] = True
+    #: The unsigned header that names the event, where several names may share a body: it is part of the hash.
+    event_header: ClassVar[Part | None] = None
+    #: The evidence that distinct events of this sender can have identical signed content. Such a sender's known body
+    #: under a new delivery id (`event_id`), or without any, is a new event with `repeat_of`. Empty: they cannot.
+    repeats_bodies: ClassVar[str] = ""
+    #: What the sender changes when it delivers an event again, and who says so.
+    retries: ClassVar[str] = ""
+    #: The JSON fields that change then, as dotted paths: they tell no two events apart.
+    retry_fields: ClassVar[tuple[str, ...]] = ()
+    #: Event types for `hookline trigger` to offer, each with the payload that the sender would send.
+    samples: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Whether the sender has event types besides the samples. Where not, `compose` refuses any other.
+    open_types: ClassVar[bool] = True
+
+    #: The registry key: the module's name. Set by `hookline.providers.get`.
+    name: ClassVar[str] = ""
+
+    # ---- the flow ---------------------------------------------------------------------------------
+    def receive(self, request: WebhookRequest, config: SourceConfig, now: float) -> Received:
+        """Verify a request and find its events. `now` is Unix time in seconds.
+
+        Raises VerificationError, and nothing else, whatever the request holds.
+        """
+        if request.method not in self.methods:
+            raise WrongMethod("wrong_method", f"{self.title} does not send {request.method[:20]} requests")
+        if not any(config.secrets):
+            raise CannotVerify("no_secret", "this source has no active secret; add one with `hookline source rotate`")
+        if reply := self.unsigned_handshake(request, config):
+            return Received(reply=reply)
+        used = self.verify(request, config, now)
+        if reply := self.signed_handshake(request, config):
+            return Received(reply=reply)
+        return Received(tuple(self.events(request, config)), self.reply_to(request), used)
+
+    # ---- steps for subclasses ---------------------------------------------------------------------
+    def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
+        """Return if one of the secrets proves that the sender made this request at about `now`; else raise.
+
+        What is returned is `Received.tolerance_used`.
+        """
+        raise NotImplementedError
+
+    def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
+        """Answer a handshake that the sender does not sign, or return None for anything else."""
+        return None
+
+    def signed_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
+        """Answer a handshake that was verified like an event, or return None for anything else."""
+        return None
+
+    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
+        """The events of a verified request; one, unless the sender batches."""
+        return (self.parsed_event(request, config),)
+
+    def reply_to(self, request: WebhookRequest) -> Reply | None:
+        """The exact reply that the sender requires for these events, or None for the contract's own."""
+        return self.reply
+
+    def payload(self, request: WebhookRequest) -> Any:
+        """What `event.json` is: the JSON that the sender sent, wherever in the body it stands. Raises Unreadable."""
+        return request.json(self.json_field)
+
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The sender's name for what happened."""
+        return self.type_at.read(request)
+
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The sender's id of the event, the same when it is sent again; empty where there is none."""
+        return self.id_at.read(request) if self.id_at else ""
+
+    def signed_bytes(self, request: WebhookRequest) -> bytes:
+        """What two deliveries of one event have in common and the signature covers; normally the body."""
+        return request.body
+
+    def signed_time(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The time of sending, where it is signed outside `signed_bytes` and stays the same on a retry; else empty."""
+        return ""
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        """Whether another event than this one may have the same signed content."""
+        return bool(self.repeats_bodies)
+
+    def content(self, request: WebhookRequest) -> bytes:
+        """What two deliveries of one event have in common, to tell whether two under one id are the same event.
+
+        The request has the headers and body that were stored. Fields in another order are the same.
+        """
+        try:
+            document = self.payload(request)
+            for path in self.retry_fields:
+                document = without_field(document, path.split("."))
+            return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        except (Unreadable, RecursionError):
+            return request.body
+
+    def compose(
+        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
+    ) -> WebhookRequest:
+        """The unsigned request that the real sender would make for this event, without its URL.
+
+        `event_id` may be empty: then the provider makes one up from `now`. `data` is a JSON object that replaces the
+        sample's payload.
+        """
+        raise NotImplementedError
+
+    def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
+        """The same request with the signature that the real sender would add, made with the first secret.
+
+        Raises ConfigurationError when that secret cannot sign.
+        """
+        raise NotImplementedError
+
+    def hidden_headers(self, options: Mapping[str, str]) -> frozenset[str]:
+        """The request headers that are not stored with an event; `credential_headers`, and what the options add."""
+        return self.credential_headers
+
+    # ---- configuration, checked when a source is created or changed -------------------------------
+    def configured(self, options: Mapping[str, str]) -> Provider:
+        """This provider as a source's options shape it; itself, unless the options decide what is sent.
+
+        Only `compose` needs it: `receive` and `sign` get the options with the source's configuration.
+        """
+        return self
+
+    @property
+    def known_options(self) -> tuple[Option, ...]:
+        """Every option of this provider, those that its base adds included."""
+        repeats = self.repeats_bodies or self.event_header or type(self).signed_time is not Provider.signed_time
+        added = [REPEATED_BODIES] if repeats else []
+        return (*self.options, *added, *([] if self.id_is_signed else [TRUST_UNSIGNED_ID]))
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Raises ConfigurationError, naming the option, for an unknown name or a value that it cannot have."""
+        known = {option.name: option for option in self.known_options}
+        for name, value in options.items():
+            if name not in known:
+                names = ", ".join(sorted(known)) or "none"
+                raise ConfigurationError(f"{self.title} has no option {name!r}; it has: {names}")
+            if problem := known[name].problem_with(value):
+                raise ConfigurationError(f"the option {name!r} of {self.title} {problem}")
+
+    def check_secret(self, secret: str) -> None:
+        """Raises ConfigurationError, without quoting the secret, if it can verify nothing."""
+        if not secret:
+            raise ConfigurationError(f"a secret of {self.title} is empty")
+
+    # ---- shared by subclasses ---------------------------------------------------------------------
+    def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
+        """Name one verified event and choose its deduplication key."""
+        event_type = clean_name(self.event_type(request, config), "type")
+        provider_id = self.event_id(request, config)
+        if provider_id:
+            clean_name(provider_id, "id")
+        if provider_id and (self.id_is_signed or config.options.get(TRUST_UNSIGNED_ID.name) == "true"):
+            return ParsedEvent(event_type, f"id:{provider_id}", provider_id, request.body, "conflict")
+        signed = self.signed_bytes(request)
+        if config.options.get(REPEATED_BODIES.name) == "refuse":
+            return ParsedEvent(event_type, hash_key(signed), provider_id, request.body)
+        before = [self.event_header.read(request)] if self.event_header else []
+        before += [time] if (time := self.signed_time(request, config)) else []
+        if not before:
+            key, previous_key = hash_key(signed), ""
+        else:
+            head = "".join(f"{text}\n" for text in before).encode("utf-8", "surrogatepass")
+            key, previous_key = hash_key(head + signed), hash_key(signed) if self.event_header else ""
+        if_known: IfKnown = "repeat" if self.repeats(request, config) else "duplicate"
+        return ParsedEvent(event_type, key, provider_id, request.body, if_known, previous_key)
+
+
+def hash_key(signed: bytes) -> str:
+    """The deduplication key of an event without a trustworthy id: SHA-256 of the signed bytes, in full."""
+    return f"sha256:{hashlib.sha256(signed).hexdigest()}"
+
+
+def without_field(document: Any, path: Sequence[str]) -> Any:
+    """A JSON value without the field at this path; itself where there is none."""
+    if not isinstance(document, dict) or path[0] not in document:
+        return document
+    name, *rest = path
+    if not rest:
+        return {key: value for key, value in document.items() if key != name}
+    return {**document, name: without_field(document[name], rest)}
+
+
+def clean_name(value: str, what: str) -> str:
+    """An event id or type as printable text of bounded length. Raises Unreadable.
+
+    Control characters are refused here because a single NUL would make PostgreSQL refuse the row.
+    """
+    if not value:
+        raise Unreadable(f"missing_{what}", f"the event has no {what}")
+    if len(value) > MAX_NAME_LENGTH or not value.isprintable():
+        raise Unreadable(f"bad_{what}", f"the event's {what} is longer than {MAX_NAME_LENGTH} or not printable")
+    return value
+
+
+def json_request(body: Mapping[str, Any] | list[Any], headers: Mapping[str, str] | None = None) -> WebhookRequest:
+    """A POST of compact JSON, for `compose`."""
+    raw = json.dumps(body, separators=(",", ":")).encode()
+    pairs = [("content-type", "application/json"), *(headers or {}).items()]
+    return WebhookRequest("POST", "", read_headers(pairs), raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import DatabaseError, DataError
@@ -14,13 +15,14 @@ from hookline.exceptions import (
     CannotStore,
     CannotVerify,
     ConfigurationError,
+    NotVerified,
     UnknownSource,
     VerificationError,
 )
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import Fetch, documents, receive_with
-from hookline.incoming.receive.store import store
+from hookline.incoming.receive.store import Stored, store
 from hookline.providers.base import ParsedEvent, Received, Reply
 
 logger = logging.getLogger("hookline.incoming")
@@ -133,4 +135,27 @@ def _new_event(source: Source, parsed: ParsedEvent, headers: dict[str, str]) -> 
         headers=headers,
         body=parsed.body,
     )
+    event.problem = parsed.problem
     event.if_known, event.previous_key = parsed.if_known, parsed.previous_key
+    return event
+
+
+def answer(received: Received, stored: Sequence[Stored]) -> Reply:
+    """The provider's own reply where it prescribes one; else the JSON of the contract."""
+    if received.reply is not None:
+        return received.reply
+    if len(stored) == 1:
+        return stored[0].reply
+    all_known = bool(stored) and all(item.duplicate for item in stored)
+    ids = [Event.public(item.id) for item in stored]
+    return Reply.json({"status": "duplicate" if all_known else "accepted", "ids": ids})
+
+
+def refusal(error: VerificationError | CannotStore, source: Source | None = None) -> Reply:
+    """The reply to a request that was not accepted: a code, and never why a signature failed."""
+    if isinstance(error, NotVerified) and source is not None:
+        prescribed = providers.get(source.provider).refusal
+        if prescribed is not None:
+            return prescribed
+    headers = (("retry-after", "30"),) if error.status in (429, 503) else ()
+    return Reply.json({"error": {"code": error.code}}, status=error.status, headers=headers)
