@@ -123,13 +123,13 @@ def at(depth: Depth) -> Iterator[None]:
 
 
 def fill(depth: Depth, lanes: int) -> None:
-    from hookline.incoming import sources
-    from hookline.outgoing import endpoints
+    from hookline.audit.actor import SYSTEM
+    from hookline.operations import endpoints, sources
 
     began = time.monotonic()
     with at(depth):
-        depth.sources = [sources.create("stripe", secrets=["whsec_made_up"]) for _ in range(lanes)]
-        depth.endpoints = [endpoints.create("https://consumer.example/hook") for _ in range(lanes)]
+        depth.sources = [sources.create(SYSTEM, "stripe", secrets=["whsec_made_up"]) for _ in range(lanes)]
+        depth.endpoints = [endpoints.create(SYSTEM, "https://consumer.example/hook") for _ in range(lanes)]
         tenant = depth.endpoints[0].tenant_id
         now = time.time()
         load(depth, "event", event_rows(depth, now))
@@ -336,11 +336,12 @@ def inserting_deliveries(depth: Depth) -> Callable[[], object]:
 
 
 def listing(model: type[Event | Delivery], status: str | None) -> Callable[[Depth], Callable[[], object]]:
-    from hookline.cli import deliveries, events
     from hookline.models import Event
+    from hookline.operations import deliveries, events
+    from hookline.operations.rows import Selection
 
     newest = events.newest if model is Event else deliveries.newest
-    return lambda _depth: lambda: newest(status, None, 50)
+    return lambda _depth: lambda: newest(Selection(status=status))
 
 
 def counting(model: type[Job]) -> Callable[[Depth], Callable[[], object]]:

@@ -104,10 +104,11 @@ def prepare(url: str) -> bytes:
     os.environ["HOOKLINE_ALLOWED_SUBNETS"] = "127.0.0.0/8"
     set_up()
     from hookline import dispatch
-    from hookline.outgoing import endpoints
+    from hookline.audit.actor import SYSTEM
+    from hookline.operations import endpoints
 
     for number in range(ENDPOINTS):
-        endpoints.create(f"{url}/{number}", secret=SECRET, event_types=[f"order.{number}"])
+        endpoints.create(SYSTEM, f"{url}/{number}", secret=SECRET, event_types=[f"order.{number}"])
     return bytes(dispatch("order.paid", DATA).body)
 
 
@@ -115,13 +116,14 @@ def make_endpoints(url: str, count: int) -> None:
     """Endpoints that all want the type `fan.out`, each with a URL of its own, of a tenant of their own."""
     from django.db import transaction
 
+    from hookline.audit.actor import SYSTEM
     from hookline.models import Tenant
-    from hookline.outgoing import endpoints
+    from hookline.operations import endpoints
 
     with transaction.atomic():
         tenant = Tenant.objects.create(key=MANY)
         for number in range(count):
-            endpoints.create(f"{url}/fan/{number}", secret=SECRET, event_types=["fan.out"], tenant=tenant)
+            endpoints.create(SYSTEM, f"{url}/fan/{number}", secret=SECRET, event_types=["fan.out"], tenant=tenant)
 
 
 def post_bare(url: str, body: bytes, count: int) -> float:

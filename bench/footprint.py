@@ -117,12 +117,13 @@ def event(source: Source) -> Event:
 def send_out(count: int, costs: Costs) -> None:
     """Dispatch, claim and record deliveries to one endpoint."""
     from hookline import dispatch_many
-    from hookline.outgoing import endpoints
+    from hookline.audit.actor import SYSTEM
+    from hookline.operations import endpoints
     from hookline.outgoing.deliver.record import record
     from hookline.outgoing.models import Endpoint
 
     if not Endpoint.objects.exists():
-        endpoints.create("https://hooks.example.com/webhooks")
+        endpoints.create(SYSTEM, "https://hooks.example.com/webhooks")
     for start in range(0, count, BATCH):
         items = [("invoice.paid", {"id": uuid.uuid4().hex, "pad": "x" * 850}) for _ in range(min(BATCH, count - start))]
         costing(costs, "dispatch_many", partial(dispatch_many, items))

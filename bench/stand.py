@@ -44,10 +44,11 @@ def set_up() -> Source:
     django.setup()
     from django.core.management import call_command
 
-    from hookline.incoming import sources
+    from hookline.audit.actor import SYSTEM
+    from hookline.operations import sources
 
     call_command("migrate", verbosity=0)
-    return sources.create("stripe", secrets=["whsec_made_up"])
+    return sources.create(SYSTEM, "stripe", secrets=["whsec_made_up"])
 
 
 def database_version() -> str:

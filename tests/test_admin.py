@@ -20,19 +20,21 @@ from django.urls import reverse
 from hookline import dispatch
 from hookline.admin.outgoing import EndpointAdmin
 from hookline.admin.rows import MOST
+from hookline.audit.actor import user
 from hookline.core.secrets import SecretRing
 from hookline.db.row import Row, new_id
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Rejection, Source
-from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
+from hookline.models import Attempt, AuditEntry, Delivery, Endpoint, Message, Tenant
+from hookline.operations import sources
 from hookline.tenants.models import resolve
 from hookline.testing import StubTransport, deliver_all, post_webhook, run_events, sign_webhook
 
 SOURCE_SECRET = "whsec_made_up_for_the_source"
 ENDPOINT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the Standard Webhooks specification
 
-MODELS: list[type[Row]] = [Tenant, Source, Event, Rejection, Endpoint, Message, Delivery, Attempt]
-HISTORY: list[type[Row]] = [Event, Rejection, Message, Delivery, Attempt]
+MODELS: list[type[Row]] = [Tenant, Source, Event, Rejection, Endpoint, Message, Delivery, Attempt, AuditEntry]
+HISTORY: list[type[Row]] = [Event, Rejection, Message, Delivery, Attempt, AuditEntry]
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +81,7 @@ def rows(source: Source, endpoint: Endpoint) -> dict[type[Row], Row]:
     )
     dispatch("order.paid", {"order": 1})
     deliver_all(StubTransport(500))
+    sources.update(user("ada"), source, name="our Stripe account in the EU")
     return {model: model._default_manager.get() for model in MODELS}
 
 
@@ -345,7 +348,7 @@ def dead(source: Source) -> Event:
 def test_a_dead_event_is_retried(admin: Client, dead: Event) -> None:
     assert act(admin, "retry", dead) == ["1 of the 1 selected are due again."]
     dead.refresh_from_db()
-    assert (dead.state, dead.attempts, dead.note) == ("pending", 0, "made due again in the admin by ada")
+    assert (dead.state, dead.attempts, dead.note) == ("pending", 0, "retried by ada")
     assert [event.pk for event in run_events()] == [dead.pk]
 
 
@@ -390,7 +393,7 @@ def test_who_may_change_events_can_retry_them(client: Client, dead: Event) -> No
     client.force_login(user)
     act(client, "retry", dead)
     dead.refresh_from_db()
-    assert dead.note == "made due again in the admin by otto"
+    assert dead.note == "retried by otto"
 
 
 # ---- verifying again ------------------------------------------------------------------------------
@@ -567,7 +570,7 @@ def test_a_disabled_endpoint_waits_and_an_enabled_one_goes_on(admin: Client, end
     submit(admin, page_url(endpoint), disabled="on", description="down for a while")
     endpoint.refresh_from_db()
     assert (endpoint.disabled, endpoint.description) == (True, "down for a while")
-    assert endpoint.disabled_reason == "disabled in the admin by ada"
+    assert endpoint.disabled_reason == "disabled by ada"
     assert deliver_all() == []
     submit(admin, page_url(endpoint), disabled="")
     assert [delivery.state for delivery in deliver_all()] == ["succeeded"]

@@ -72,10 +72,11 @@ def test_the_migrations_can_be_taken_back_and_applied_again(django: Django) -> N
 STATISTICS = """
 import django; django.setup()
 from django.db import connection
-from hookline.incoming import sources
+from hookline.audit.actor import SYSTEM
 from hookline.db.insert import insert_new
 from hookline.models import Event
-source = sources.create("stripe", secrets=["whsec_made_up"])
+from hookline.operations import sources
+source = sources.create(SYSTEM, "stripe", secrets=["whsec_made_up"])
 insert_new([Event(source=source, type="t", dedup_key=str(source.pk), body=b"{}")], unique=("source_id", "dedup_key"))
 with connection.cursor() as cursor:
     cursor.execute("ANALYZE hookline_event")

@@ -16,6 +16,8 @@ HooklineError
 │   ├── NotSerializable         also a TypeError
 │   └── MessageTooLarge         also a ValueError
 ├── AddressRefused              a URL or address that Hookline will not connect to
+├── NotFound                    nothing has this id
+├── Conflict                    it cannot be done to this object as it is now, such as retrying what still runs
 ├── LeaseLost                   a job now belongs to another worker; what this one did is rolled back
 └── HandlerOutcome              raised by a handler on purpose
     ├── Retry                   try this event again later
@@ -129,6 +131,14 @@ class MessageTooLarge(DispatchError, ValueError):
 
 class AddressRefused(HooklineError):
     """A URL or network address that Hookline will not connect to (see `hookline.core.addresses`)."""
+
+
+class NotFound(HooklineError):
+    """Nothing has this id, key or uid."""
+
+
+class Conflict(HooklineError):
+    """The object is not in a state in which this can be done to it. Nothing was changed."""
 
 
 class LeaseLost(HooklineError):

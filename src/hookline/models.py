@@ -1,9 +1,10 @@
-"""Where Django looks for the models; each lives with its own subject."""
+"""Where Django looks for the models, and where faces get them; each lives with its own subject."""
 
 from __future__ import annotations
 
+from hookline.audit.models import AuditEntry
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.tenants.models import Tenant
 
-__all__ = ["Attempt", "Delivery", "Endpoint", "Event", "Message", "Rejection", "Source", "Tenant"]
+__all__ = ["Attempt", "AuditEntry", "Delivery", "Endpoint", "Event", "Message", "Rejection", "Source", "Tenant"]

@@ -71,7 +71,10 @@ def test_a_list_begins_at_since_and_ends_at_limit(cli: Cli, source: Source) -> N
     assert cli.run("events", "list", "--since", "yesterday").exit_code == 2
 
 
-def test_a_dead_event_is_retried_and_a_pending_one_is_not(cli: Cli, source: Source) -> None:
+def test_a_dead_event_is_retried_and_a_pending_one_is_not(
+    cli: Cli, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "grace")
     for number in range(2):
         post_as_stripe(source.path, "whsec_right", BODY.replace("evt_1", f"evt_{number}"))
     dead, pending = Event.objects.order_by("id")
@@ -81,7 +84,7 @@ def test_a_dead_event_is_retried_and_a_pending_one_is_not(cli: Cli, source: Sour
     assert dead.state == State.DEAD
     assert cli.json("events", "retry", dead.public_id) == {"retried": [dead.public_id]}
     dead.refresh_from_db()
-    assert (dead.state, dead.attempts, dead.note) == (State.PENDING, 0, "retried on the command line")
+    assert (dead.state, dead.attempts, dead.note) == (State.PENDING, 0, "retried by grace on the command line")
 
 
 def test_a_rejection_is_listed_shown_and_accepted_once_the_secret_is_right(cli: Cli, source: Source) -> None:

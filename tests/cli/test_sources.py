@@ -96,7 +96,7 @@ def test_a_source_is_disabled_and_enabled(cli: Cli) -> None:
 def test_an_id_that_is_none_or_belongs_to_nothing_is_refused_in_one_line(cli: Cli) -> None:
     assert "is not an id of the form src_" in cli.fails("source", "disable", "evt_1")
     missing = Source().public_id
-    assert cli.fails("source", "disable", missing) == f"there is no source {missing}"
+    assert cli.fails("source", "disable", missing) == f"source {missing} not found"
 
 
 def test_a_tenant_is_created_once(cli: Cli) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hookline.incoming import sources
+from hookline.audit.actor import SYSTEM
 from hookline.incoming.models import Event, Rejection
 from hookline.incoming.receive import rejections
+from hookline.operations import sources
 from hookline.testing import sign_webhook
 from tests.edges.senders import Request
 from tests.edges.servers import Edge
@@ -14,7 +15,7 @@ KEY = "made-up webhooks key"
 
 def test_xeros_intent_to_receive_gets_an_empty_200_or_401_without_cookies(edge: Edge) -> None:
     """https://developer.xero.com/documentation/guides/webhooks/configuring-your-server/"""
-    source = sources.create("xero", secrets=[KEY])
+    source = sources.create(SYSTEM, "xero", secrets=[KEY])
     good, forged = sign_webhook(source, "INVOICE.UPDATE"), sign_webhook(source, "CONTACT.CREATE")
     headers = {name: values[0] for name, values in good.headers.items()}
 
@@ -29,7 +30,7 @@ def test_xeros_intent_to_receive_gets_an_empty_200_or_401_without_cookies(edge: 
 
 def test_notions_token_is_kept_for_a_person_to_read(edge: Edge) -> None:
     """https://developers.notion.com/reference/webhooks#step-2-verifying-the-subscription"""
-    source = sources.create("notion", secrets=[KEY])
+    source = sources.create(SYSTEM, "notion", secrets=[KEY])
     told = Request(b'{"verification_token":"secret_made_up"}', {"content-type": "application/json"})
 
     assert edge.post(source.path, told).status == 200

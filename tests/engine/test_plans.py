@@ -11,11 +11,12 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from hookline.cli import deliveries, events
 from hookline.engine.backlog import backlog_of
 from hookline.engine.claim import claim, extend, release_expired, settle
 from hookline.engine.job import Settlement
 from hookline.engine.prune import Pruner
+from hookline.operations import deliveries, events
+from hookline.operations.rows import Selection
 from tests.engine.rows import Jobs
 
 
@@ -52,10 +53,10 @@ def test_no_list_or_count_reads_a_whole_table(jobs: Jobs, table: str) -> None:
         lambda: release_expired(jobs.model, 5),
         lambda: backlog_of(jobs.model),
         Pruner(jobs.model, 60).step,
-        lambda: events.newest(None, None, 50),
-        lambda: deliveries.newest(None, None, 50),
-        lambda: events.newest("succeeded", None, 50),
-        lambda: deliveries.newest("succeeded", None, 50),
+        events.newest,
+        deliveries.newest,
+        lambda: events.newest(Selection(status="succeeded")),
+        lambda: deliveries.newest(Selection(status="succeeded")),
     ):
         assert [step for step in plan_of(run) if step.startswith(f"SCAN {table}") and " INDEX " not in step] == []
 

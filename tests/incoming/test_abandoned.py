@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 
 from hookline import signals
+from hookline.audit.actor import SYSTEM
 from hookline.engine.claim import claim, release_expired
 from hookline.engine.job import State
-from hookline.incoming import sources
 from hookline.incoming.models import Event
+from hookline.operations import sources
 from hookline.testing import post_webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_event_that_dies_with_its_worker_is_announced(client: Any) -> None:
-    post_webhook(client, sources.create("stripe", secrets=["whsec_made_up"]), "invoice.paid")
+    post_webhook(client, sources.create(SYSTEM, "stripe", secrets=["whsec_made_up"]), "invoice.paid")
     dead: list[tuple[str, str]] = []
 
     def listen(sender: Any, event: Event, **kwargs: Any) -> None:

@@ -11,12 +11,13 @@ import pytest
 from django.db import connections
 
 from hookline import providers
+from hookline.audit.actor import SYSTEM
 from hookline.core.request import WebhookRequest
 from hookline.engine.job import State
-from hookline.incoming import sources
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.flow import new_events, receive
 from hookline.incoming.receive.store import Stored, store
+from hookline.operations import sources
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,12 +29,12 @@ DISPATCH = {"inputs": None, "ref": "refs/heads/main", "workflow": ".github/workf
 
 @pytest.fixture
 def github() -> Source:
-    return sources.create("github", secrets=[SECRET])
+    return sources.create(SYSTEM, "github", secrets=[SECRET])
 
 
 @pytest.fixture
 def stripe() -> Source:
-    return sources.create("stripe", secrets=["whsec_made_up"])
+    return sources.create(SYSTEM, "stripe", secrets=["whsec_made_up"])
 
 
 def signed(source: Source, body: Any, **headers: str) -> WebhookRequest:
@@ -100,7 +101,7 @@ def test_a_known_body_under_another_event_name_is_an_event_of_its_own(github: So
 
 
 def test_a_source_that_refuses_repeated_bodies_takes_each_for_a_duplicate_whatever_came_with_it() -> None:
-    strict = sources.create("github", secrets=[SECRET], options={"repeated_bodies": "refuse"})
+    strict = sources.create(SYSTEM, "github", secrets=[SECRET], options={"repeated_bodies": "refuse"})
     first = delivered(strict, "72d3162e")
     assert duplicate(strict, "9f1c0d2a").pk == first.pk
     assert duplicate(strict, "9f1c0d2a", "repository_dispatch").pk == first.pk
@@ -108,7 +109,7 @@ def test_a_source_that_refuses_repeated_bodies_takes_each_for_a_duplicate_whatev
 
 
 def test_a_source_that_trusts_unsigned_ids_still_does() -> None:
-    trusting = sources.create("github", secrets=[SECRET], options={"trust_unsigned_id": "true"})
+    trusting = sources.create(SYSTEM, "github", secrets=[SECRET], options={"trust_unsigned_id": "true"})
     first = delivered(trusting, "72d3162e")
     assert first.dedup_key == "id:72d3162e"
     assert duplicate(trusting, "72d3162e").pk == first.pk

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
+from hookline.audit.actor import SYSTEM
 from hookline.db.row import new_id
-from hookline.incoming import sources
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.store import store
+from hookline.operations import sources
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def source() -> Source:
-    return sources.create("stripe", secrets=["whsec_x"])
+    return sources.create(SYSTEM, "stripe", secrets=["whsec_x"])
 
 
 def event(source: Source, key: str, **fields: Any) -> Event:
@@ -43,5 +44,5 @@ def test_what_was_stored_before_is_named_by_each_of_its_duplicates_beside_what_i
 
 
 def test_the_same_key_at_two_sources_is_two_events(source: Source) -> None:
-    mine, theirs = event(source, "a"), event(sources.create("stripe", secrets=["whsec_y"]), "a")
+    mine, theirs = event(source, "a"), event(sources.create(SYSTEM, "stripe", secrets=["whsec_y"]), "a")
     assert [item.duplicate for item in store([mine, theirs])] == [False, False]

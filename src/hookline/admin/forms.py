@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from hookline import conf, providers
-from hookline.core.event_types import check_pattern
 from hookline.exceptions import AddressRefused, ConfigurationError
-from hookline.incoming.models import Source
-from hookline.outgoing import endpoints
-from hookline.outgoing.models import Endpoint
+from hookline.models import Endpoint, Source
+from hookline.operations import endpoints
 
 if TYPE_CHECKING:  # generic in the stubs only
     _SourceForm = forms.ModelForm[Source]
@@ -89,27 +88,15 @@ class EndpointForm(_EndpointForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        # An empty text is no id; the database would take a second one for a duplicate.
-        data["uid"] = data.get("uid") or None
         if url := data.get("url"):
             check_into(self, "url", lambda: endpoints.check_url(url))
         if secret := data.get("new_secret"):
             check_into(self, "new_secret", lambda: endpoints.check_secret(secret))
-        data["metadata"] = metadata = data.get("metadata") or {}
-        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-            self.add_error("metadata", 'Write an object of texts, such as {"region": "eu"}.')
-        data["channels"] = self._texts("channels", data.get("channels"))
-        data["event_types"] = patterns = self._texts("event_types", data.get("event_types"))
-        check_into(self, "event_types", lambda: [check_pattern(pattern) for pattern in patterns])
+        empty: dict[str, Any] = {"event_types": [], "channels": [], "metadata": {}, "uid": None}
+        for name, nothing in empty.items():
+            data[name] = data.get(name) or nothing
+            check_into(self, name, partial(endpoints.checked, {name: data[name]}))
         return data
-
-    def _texts(self, field: str, value: Any) -> list[str]:
-        if not value:
-            return []
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return value
-        self.add_error(field, 'Write a list of texts, such as ["invoice.paid", "order.*"].')
-        return []
 
 
 def check_into(form: forms.BaseForm, field: str, check: Callable[[], object]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -13,18 +13,16 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 
-from hookline import conf, providers
+from hookline import conf
+from hookline.admin.actor import actor_of
 from hookline.admin.forms import SourceForm
 from hookline.admin.jobs import JOB_FIELDS, JobAdmin
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
 from hookline.admin.text import show_body, show_json
 from hookline.exceptions import ConfigurationError, HooklineError
-from hookline.incoming import sources
-from hookline.incoming.models import Event, Rejection, Source
-from hookline.incoming.receive import rejections
-from hookline.incoming.receive.flow import CREDENTIAL_HEADERS
-from hookline.incoming.receive.reverify import reverify
+from hookline.models import Event, Rejection, Source
+from hookline.operations import events, rejections, sources
 
 #: A page has room for so many.
 SHOWN_PROBLEMS = 10
@@ -48,7 +46,21 @@ class SourceAdmin(SecretsAdmin[Source]):
         "new_secret", "rotate", "overlap", "created_at", "related",
     )  # fmt: skip
     fixed_fields = ("tenant", "provider")  # the history is theirs
-    rotate = staticmethod(sources.rotate)
+    operations: ClassVar[ModuleType] = sources
+
+    def create(self, request: HttpRequest, data: dict[str, Any]) -> Source:
+        given = data["new_secret"]
+        source = sources.create(
+            actor_of(request),
+            data["provider"],
+            secrets=[given] if given else [],
+            tenant=data["tenant"],
+            name=data["name"],
+            options=data["options"],
+        )
+        if data["rotate"] and not given:
+            self.rotate(request, source, None, None)
+        return source
 
     @admin.display(description="URL")
     def url(self, source: Source) -> str:
@@ -61,6 +73,7 @@ class SourceAdmin(SecretsAdmin[Source]):
 
 @admin.register(Event)
 class EventAdmin(JobAdmin[Event]):
+    retry_keys = staticmethod(events.retry_keys)
     list_display = ("public_id", "state", "type", "source", "provider_id", "attempts", "note", "due_at", "created_at")
     list_select_related = ("source",)
     not_listed = ("body", "headers", "source__encrypted_secrets")
@@ -127,7 +140,7 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
         problems: list[str] = []
         for rejection in Rejection.objects.filter(pk__in=selected).select_related("source__tenant").order_by("pk"):
             try:
-                reverify(rejection, time.time())
+                rejections.reverify(rejection)
                 passed += 1
             except HooklineError as error:
                 problems.append(f"{rejection.public_id}: {error}")
@@ -140,18 +153,14 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
 
     @admin.display(description="headers")
     def sent_headers(self, rejection: Rejection) -> str:
-        hidden = CREDENTIAL_HEADERS
-        if rejection.provider in providers.names():
-            hidden |= providers.get(rejection.provider).credential_headers
         try:
-            sent = rejections.load(rejection).headers
+            return show_json(rejections.shown_headers(rejection))
         except ConfigurationError as error:  # the key is lost
             return str(error)
-        return show_json({name: ["(hidden)"] if name in hidden else values for name, values in sent.items()})
 
     @admin.display(description="body")
     def content(self, rejection: Rejection) -> str:
         try:
-            return show_body(rejections.load(rejection).body, rejection.body_size)
+            return show_body(rejections.request_of(rejection).body, rejection.body_size)
         except ConfigurationError as error:  # the key is lost
             return str(error)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from hookline.admin.actor import actor_of
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
-from hookline.engine import notifier
-from hookline.engine.job import Job, State, requeue
+from hookline.operations.jobs import FINISHED, UNSUCCESSFUL, Job, State
 
 J = TypeVar("J", bound=Job)
 
@@ -34,23 +35,23 @@ class StateFilter(admin.SimpleListFilter):
 class JobAdmin(HistoryAdmin[J], Generic[J]):
     list_filter = (StateFilter, TimeFilter)
     actions = ("retry", "run_again")
+    #: The operation that makes rows due again.
+    retry_keys: ClassVar[Callable[..., list[str]]]
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return self.may_act(request)
 
     @admin.action(description="Retry those that are dead or cancelled", permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
-        self._revive(request, queryset, State.DEAD, State.CANCELLED)
+        self._retry(request, queryset, UNSUCCESSFUL)
 
     @admin.action(description="Run again, also those that succeeded", permissions=["retry"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
-        self._revive(request, queryset, State.DEAD, State.CANCELLED, State.SUCCEEDED)
+        self._retry(request, queryset, FINISHED)
 
-    def _revive(self, request: HttpRequest, queryset: QuerySet[J], *states: State) -> None:
+    def _retry(self, request: HttpRequest, queryset: QuerySet[J], states: Collection[State]) -> None:
         # "Select all" selects what the list counts, and that is no more than MOST.
         selected = list(queryset.values_list("pk", flat=True)[:MOST])
-        jobs: QuerySet[J] = self.model._default_manager.filter(pk__in=selected, state__in=states)
-        revived = requeue(jobs, f"made due again in the admin by {request.user.get_username()}")
-        notifier.notify_after_commit(self.model)
-        level = messages.SUCCESS if revived else messages.WARNING
-        self.message_user(request, f"{revived} of the {len(selected)} selected are due again.", level)
+        retried = self.retry_keys(actor_of(request), selected, states=states)
+        level = messages.SUCCESS if retried else messages.WARNING
+        self.message_user(request, f"{len(retried)} of the {len(selected)} selected are due again.", level)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 
+from hookline.admin.actor import actor_of
 from hookline.admin.forms import EndpointForm
 from hookline.admin.jobs import JOB_FIELDS, JobAdmin
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
 from hookline.admin.text import show_body, show_json, show_text
-from hookline.outgoing import endpoints
-from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
-from hookline.tenants.models import Tenant
+from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
+from hookline.operations import deliveries, endpoints
 
 if TYPE_CHECKING:  # generic in the stubs only
     _Inline = admin.TabularInline[Attempt, Delivery]
@@ -44,19 +45,24 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
         "secrets_shown", "rotate", "new_secret", "overlap", "created_at", "related",
     )  # fmt: skip
     fixed_fields = ("tenant",)  # the history is its own
-    rotate = staticmethod(endpoints.rotate)
+    operations: ClassVar[ModuleType] = endpoints
 
-    def store_changes(self, request: HttpRequest, endpoint: Endpoint, changed: list[str]) -> None:
-        disable = endpoint.disabled
-        super().store_changes(request, endpoint, [name for name in changed if name != "disabled"])
-        if "disabled" in changed and disable:
-            endpoints.disable(endpoint, f"disabled in the admin by {request.user.get_username()}")
-        elif "disabled" in changed:
-            endpoints.enable(endpoint)
-
-    def store_secret(self, request: HttpRequest, endpoint: Endpoint, data: dict[str, Any], change: bool) -> None:
-        # Without a secret nothing can be sent.
-        super().store_secret(request, endpoint, {**data, "rotate": data["rotate"] or not change}, change)
+    def create(self, request: HttpRequest, data: dict[str, Any]) -> Endpoint:
+        given = data["new_secret"] or None
+        endpoint = endpoints.create(
+            actor_of(request),
+            data["url"],
+            event_types=data["event_types"],
+            tenant=data["tenant"],
+            secret=given,
+            description=data["description"],
+            uid=data["uid"],
+            channels=data["channels"],
+            metadata=data["metadata"],
+        )
+        if given is None:
+            self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
+        return endpoint
 
     @admin.display(description="breaker")
     def breaker_shown(self, endpoint: Endpoint) -> str:
@@ -113,6 +119,7 @@ class AttemptInline(_Inline):
 
 @admin.register(Delivery)
 class DeliveryAdmin(JobAdmin[Delivery]):
+    retry_keys = staticmethod(deliveries.retry_keys)
     list_display = ("public_id", "state", "message_type", "endpoint", "attempts", "note", "due_at", "created_at")
     list_select_related = ("message", "endpoint")
     not_listed = ("message__body", "endpoint__encrypted_secrets", "endpoint__metadata")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import datetime
+from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
+from hookline.admin.actor import actor_of
 from hookline.admin.rows import RowAdmin
-from hookline.db.clock import moment
+from hookline.audit.actor import Actor
 from hookline.exceptions import ConfigurationError
-from hookline.incoming.models import Source
-from hookline.outgoing.models import Endpoint
+from hookline.models import Endpoint, Source
+from hookline.operations import secrets
 
 S = TypeVar("S", Source, Endpoint)
 
@@ -28,8 +28,8 @@ class SecretsAdmin(RowAdmin[S], Generic[S]):
     change_fields: ClassVar[tuple[str, ...]]
     #: Fields that are chosen once.
     fixed_fields: ClassVar[tuple[str, ...]]
-    #: Adds a secret, or makes one up for None; returns it.
-    rotate: ClassVar[Callable[..., str]]
+    #: The module of operations of this noun: `update`, `rotate`, `disable`, `enable`.
+    operations: ClassVar[ModuleType]
 
     def get_fields(self, request: HttpRequest, obj: S | None = None) -> tuple[str, ...]:
         if obj is None:
@@ -42,35 +42,43 @@ class SecretsAdmin(RowAdmin[S], Generic[S]):
         return (*super().get_readonly_fields(request, obj), *(() if obj is None else self.fixed_fields))
 
     def save_model(self, request: HttpRequest, obj: S, form: Any, change: bool) -> None:
+        actor, data = actor_of(request), form.cleaned_data
         if change:
-            # Only what was changed: workers write other columns of the same row.
-            columns = {field.name for field in obj._meta.concrete_fields}
-            self.store_changes(request, obj, [name for name in form.changed_data if name in columns])
+            self.change(actor, obj, {name: data[name] for name in form.changed_data if name not in ONLY_WRITTEN})
+            if data["new_secret"] or data["rotate"]:
+                self.rotate(request, obj, data["new_secret"] or None, data["overlap"])
         else:
-            obj.save(force_insert=True)
-        self.store_secret(request, obj, form.cleaned_data, change)
+            created = self.create(request, data)
+            obj.__dict__.update(created.__dict__)
 
-    def store_changes(self, request: HttpRequest, obj: S, changed: list[str]) -> None:
+    def create(self, request: HttpRequest, data: dict[str, Any]) -> S:
+        """Store a new row with what the form has; a secret that was made up is shown, this once."""
+        raise NotImplementedError
+
+    def change(self, actor: Actor, obj: S, changed: dict[str, Any]) -> None:
+        """Store what was changed in the form, each part by the operation for it."""
+        disabled = changed.pop("disabled", None)
         if changed:
-            obj.save(update_fields=changed)
+            self.operations.update(actor, obj, **changed)
+        if disabled is not None:
+            (self.operations.disable if disabled else self.operations.enable)(actor, obj)
 
-    def store_secret(self, request: HttpRequest, obj: S, data: dict[str, Any], change: bool) -> None:
-        given = data["new_secret"] or None
-        if given is None and not data["rotate"]:
-            return
-        new = self.rotate(obj, given, now=time.time(), overlap=data["overlap"])
+    def rotate(self, request: HttpRequest, obj: S, given: str | None, overlap: float | None) -> None:
+        rotated = self.operations.rotate(actor_of(request), obj, given, overlap=overlap)
         if given is None:
-            other = "sender" if isinstance(obj, Source) else "subscriber"
-            text = f"The new secret is {new} - give it to the {other} now: it is not shown again."
-            self.message_user(request, text, messages.WARNING)
+            self.show_secret(request, obj, rotated.secret)
+
+    def show_secret(self, request: HttpRequest, obj: S, secret: str) -> None:
+        other = "sender" if isinstance(obj, Source) else "subscriber"
+        text = f"The new secret is {secret} - give it to the {other} now: it is not shown again."
+        self.message_user(request, text, messages.WARNING)
 
     @admin.display(description="secrets")
     def secrets_shown(self, obj: S) -> str:
         """How many there are and when they end; never what they are."""
-        now = time.time()
         try:
-            active = [secret for secret in obj.secrets.secrets if secret.is_active(now)]
+            ends: list[datetime | None] = secrets.ends(obj)
         except ConfigurationError as error:  # the key is lost
             return str(error)
-        ends: list[datetime] = [moment(secret.expires_at) for secret in active if secret.expires_at is not None]
-        return "; ".join([f"{len(active)} active", *(f"one until {end:%Y-%m-%d %H:%M} UTC" for end in ends)])
+        ending: list[str] = [f"one until {end:%Y-%m-%d %H:%M} UTC" for end in ends if end is not None]
+        return "; ".join([f"{len(ends)} active", *ending])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin
+from django.http import HttpRequest
+
+from hookline.admin.actor import actor_of
 from hookline.admin.rows import RowAdmin
-from hookline.tenants.models import Tenant
+from hookline.models import Tenant
+from hookline.operations import tenants
 
 
 @admin.register(Tenant)
@@ -16,3 +21,12 @@ class TenantAdmin(RowAdmin[Tenant]):
     found_by = {"ten": "pk"}
     found_by_text = ("key", "name")
     search_help_text = "An id (ten_...), a key or a name."
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        data = form.cleaned_data
+        if change:
+            if changed := {name: data[name] for name in form.changed_data}:
+                tenants.update(actor_of(request), obj, **changed)
+        else:
+            created = tenants.create(actor_of(request), data["key"], name=data["name"], email=data["email"])
+            obj.__dict__.update(created.__dict__)

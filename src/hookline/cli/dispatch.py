@@ -16,8 +16,9 @@ from hookline.cli.output import print_fields
 @json_option
 def dispatch(event_type: str, data: str, tenant: str | None, idempotency_key: str | None, as_json: bool) -> None:
     """Publish a message to every endpoint of the tenant that wants its TYPE. JSON is its data."""
-    from hookline import dispatch as publish
+    from hookline.cli.actor import actor
     from hookline.cli.payload import parse
+    from hookline.operations import messages
 
-    message = publish(event_type, parse(data), tenant=tenant, idempotency_key=idempotency_key)
-    print_fields({"id": message.public_id, "deliveries": message.deliveries.count()}, as_json)
+    message = messages.publish(actor(), event_type, parse(data), tenant=tenant, idempotency_key=idempotency_key)
+    print_fields(messages.published_as_json(message), as_json)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from hookline.cli.command import Command, json_option
@@ -17,15 +15,9 @@ def doctor(as_json: bool) -> None:
 
     Exits with 1 when something is wrong.
     """
-    from hookline.cli import health
+    from hookline.operations import doctor as operation
 
-    findings = health.examine()
-    rows = [
-        {**asdict(finding), "result": "warning" if finding.warning else "ok" if finding.ok else "failed"}
-        for finding in findings
-    ]
-    if as_json:
-        rows = [{name: row[name] for name in ("check", "result", "detail")} for row in rows]
-    print_rows(rows, ("result", "check", "detail"), as_json, "")
+    findings = operation.examine()
+    print_rows([finding.as_json() for finding in findings], ("result", "check", "detail"), as_json, "")
     if failed := sum(not finding.ok for finding in findings):
         raise click.ClickException(f"{failed} of {len(findings)} checks failed")

@@ -16,12 +16,7 @@ def prune(as_json: bool) -> None:
     Workers do this by themselves all the time. Work goes on meanwhile, and several may run at once.
     """
     from hookline import conf
-    from hookline.engine import prune as engine
-    from hookline.incoming import retention as incoming
-    from hookline.outgoing import retention as outgoing
+    from hookline.cli.actor import actor
+    from hookline.operations import prune as operation
 
-    settings = conf.get()
-    deleted = engine.prune([*incoming.pruners(settings), *outgoing.pruners(settings)]).deleted
-    print_fields(
-        {kind: deleted[kind] for kind in ("events", "rejections", "deliveries", "attempts", "messages")}, as_json
-    )
+    print_fields(operation.prune(actor(), conf.get()), as_json)

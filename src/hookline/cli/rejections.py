@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from hookline.cli import listing
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows
-
-if TYPE_CHECKING:
-    from hookline.models import Rejection
 
 
 @click.group(cls=Group)
@@ -27,12 +22,11 @@ def rejections() -> None:
 @json_option
 def list_rejections(status: int | None, since: datetime | None, limit: int, as_json: bool) -> None:
     """List rejections, newest first."""
-    from hookline.cli.rows import newest
-    from hookline.models import Rejection
+    from hookline.operations import rejections
+    from hookline.operations.rows import Selection
 
-    rows = Rejection.objects.select_related("source").defer("encrypted_request")
-    only = {} if status is None else {"status": status}
-    found = [describe(rejection) for rejection in newest(rows, since, limit, **only)]
+    selection = Selection(status=status, since=since, limit=limit)
+    found = [rejections.as_json(rejection) for rejection in rejections.newest(selection)]
     columns = ("id", "status", "reason", "provider", "source", "remote_addr", "created_at", "detail")
     print_rows(found, columns, as_json, "There are no such rejections.")
 
@@ -42,13 +36,13 @@ def list_rejections(status: int | None, since: datetime | None, limit: int, as_j
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one rejection with the headers and the beginning of the body. They may hold the sender's credentials."""
-    from hookline.incoming.receive.rejections import load
+    from hookline.operations import rejections
 
-    rejection = _find(id)
-    request = load(rejection)
+    rejection = rejections.find(id)
+    request = rejections.request_of(rejection)
     shown = body_fields(request.body) if as_json else {"body": preview(request.body)}
     headers = {name: ", ".join(values) for name, values in request.headers.items()}
-    print_fields({**describe(rejection), "url": request.url, "headers": headers, **shown}, as_json)
+    print_fields({**rejections.as_json(rejection), "url": request.url, "headers": headers, **shown}, as_json)
 
 
 @rejections.command()
@@ -60,43 +54,14 @@ def reverify(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the ar
     Exits with 1 when it is refused again.
     """
     from hookline.exceptions import VerificationError
-    from hookline.incoming.receive.reverify import reverify as verify_again
-    from hookline.models import Event
+    from hookline.operations import rejections
 
-    rejection = _find(id)
+    rejection = rejections.find(id)
     try:
-        stored = verify_again(rejection, time.time())
+        found = rejections.reverify(rejection)
     except VerificationError as error:
         raise click.ClickException(f"{rejection.public_id} is refused again: {error}") from error
-    found = [
-        {"id": Event(id=item.id).public_id, "status": "duplicate" if item.duplicate else "accepted"} for item in stored
-    ]
     if as_json:
         print_fields({"id": rejection.public_id, "events": found}, as_json)
     else:
         print_rows(found, ("id", "status"), as_json, "It is genuine, but holds no event: it was a handshake.")
-
-
-def describe(rejection: Rejection) -> dict[str, Any]:
-    """A rejection without the request."""
-    return {
-        "id": rejection.public_id,
-        "source": rejection.source.public_id if rejection.source else None,
-        "provider": rejection.provider,
-        "status": rejection.status,
-        "reason": rejection.reason,
-        "detail": rejection.detail,
-        "method": rejection.method,
-        "path": rejection.path,
-        "remote_addr": rejection.remote_addr,
-        "body_size": rejection.body_size,
-        "complete": rejection.complete,
-        "created_at": rejection.created_at,
-    }
-
-
-def _find(public_id: str) -> Rejection:
-    from hookline.cli.rows import find
-    from hookline.models import Rejection
-
-    return find(Rejection.objects.select_related("source__tenant"), public_id)

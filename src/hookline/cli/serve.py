@@ -49,44 +49,25 @@ def prepare(migrate: bool | None) -> None:
     """Bring the database up to date, or refuse to start. Raises ConfigurationError."""
     from django.conf import settings as django_settings
 
-    from hookline.cli import health
     from hookline.db import schema
+    from hookline.operations import doctor
 
     if migrate is None:
         migrate = django_settings.SETTINGS_MODULE == "hookline.server.settings"
     if migrate and (applied := schema.apply()):
         click.echo(f"Applied to the database: {', '.join(applied)}", err=True)
     schema.require()
-    health.require_keys()
+    doctor.require_keys()
 
 
 def run(listener: socket.socket, processes: int, worker: bool) -> None:
     """Serve on the socket until told to stop."""
-    from hookline.runtime import http_server, supervisor
+    from hookline.runtime import http_server, server, supervisor
 
     def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
-        serve_one(listener, worker, stopping, on_ready)
+        server.run(listener, worker, stopping, on_ready)
 
     def announce() -> None:
         click.echo(f"Hookline listens on {http_server.url_of(listener)}", err=True)
 
     supervisor.run(work, processes, announce)
-
-
-def serve_one(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Callable[[], None]) -> None:
-    """One process: HTTP in this thread, workers in others. Accepting stops first, then the workers."""
-    from hookline import conf
-    from hookline.runtime import http_server
-    from hookline.runtime.fleet import Fleet
-
-    settings = conf.get()
-    application = http_server.application()
-    # With Celery as the engine, its workers are the fleet.
-    fleet = Fleet(settings) if worker and settings.ENGINE == "worker" else None
-    if fleet is not None:
-        fleet.start()
-    try:
-        http_server.serve(application, listener, stopping, on_ready, settings.STOP_TIMEOUT)
-    finally:
-        if fleet is not None:
-            fleet.stop()

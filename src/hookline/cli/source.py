@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.times import Duration
-
-if TYPE_CHECKING:
-    from hookline.models import Source
 
 
 class OptionPair(click.ParamType[tuple[str, str]]):
@@ -51,9 +47,10 @@ def create(
     as_json: bool,
 ) -> None:
     """Create a source. Its URL is where the sender posts to."""
-    from hookline.incoming import sources
+    from hookline.cli.actor import actor
+    from hookline.operations import sources
 
-    created = sources.create(provider, secrets=secrets, tenant=tenant, name=name, options=dict(options))
+    created = sources.create(actor(), provider, secrets=secrets, tenant=tenant, name=name, options=dict(options))
     if not secrets:
         click.echo(
             "Warning: without a secret this source refuses every request; add one with "
@@ -61,16 +58,16 @@ def create(
             err=True,
         )
     fields = ("id", "path", "provider", "tenant")
-    print_fields({name: value for name, value in describe(created).items() if name in fields}, as_json)
+    print_fields({name: value for name, value in sources.as_json(created).items() if name in fields}, as_json)
 
 
 @source.command("list")
 @json_option
 def list_sources(as_json: bool) -> None:
     """List all sources, newest first. Secrets are counted, not shown."""
-    from hookline.models import Source
+    from hookline.operations import sources
 
-    rows = [describe(found) for found in Source.objects.select_related("tenant").order_by("-id")]
+    rows = [sources.as_json(found) for found in sources.newest()]
     columns = ("id", "provider", "tenant", "name", "path", "secrets", "disabled", "created_at")
     print_rows(rows, columns, as_json, "There are no sources yet; create one with `hookline source create`.")
 
@@ -82,14 +79,13 @@ def list_sources(as_json: bool) -> None:
 @json_option
 def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Give a source a new secret; the former ones stay valid for a while."""
-    from hookline import conf
-    from hookline.incoming import sources
+    from hookline.cli.actor import actor
+    from hookline.operations import sources
 
-    found = _find(id)
-    seconds = conf.get().ROTATION_OVERLAP if overlap is None else overlap
-    new = sources.rotate(found, secret, now=time.time(), overlap=seconds)
-    fields: dict[str, Any] = {"id": found.public_id, "overlap_seconds": seconds}
-    print_fields(fields if secret is not None else {**fields, "secret": new}, as_json)
+    found = sources.find(id)
+    rotated = sources.rotate(actor(), found, secret, overlap=overlap)
+    fields: dict[str, Any] = {"id": found.public_id, "overlap_seconds": rotated.overlap}
+    print_fields(fields if secret is not None else {**fields, "secret": rotated.secret}, as_json)
 
 
 @source.command()
@@ -97,7 +93,12 @@ def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) ->
 @json_option
 def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Answer 404 to every request of a source."""
-    _set_disabled(id, True, as_json)
+    from hookline.cli.actor import actor
+    from hookline.operations import sources
+
+    found = sources.find(id)
+    sources.disable(actor(), found)
+    print_fields({"id": found.public_id, "disabled": found.disabled}, as_json)
 
 
 @source.command()
@@ -105,34 +106,9 @@ def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 @json_option
 def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Accept the requests of a source again."""
-    _set_disabled(id, False, as_json)
+    from hookline.cli.actor import actor
+    from hookline.operations import sources
 
-
-def describe(found: Source) -> dict[str, Any]:
-    """A source without its secrets."""
-    return {
-        "id": found.public_id,
-        "path": found.path,
-        "provider": found.provider,
-        "tenant": found.tenant.key,
-        "name": found.name,
-        "options": found.options,
-        "secrets": len(found.secrets.active(time.time())),
-        "disabled": found.disabled,
-        "created_at": found.created_at,
-    }
-
-
-def _set_disabled(public_id: str, disabled: bool, as_json: bool) -> None:
-    from hookline.incoming import sources
-
-    found = _find(public_id)
-    sources.set_disabled(found, disabled)
+    found = sources.find(id)
+    sources.enable(actor(), found)
     print_fields({"id": found.public_id, "disabled": found.disabled}, as_json)
-
-
-def _find(public_id: str) -> Source:
-    from hookline.cli.rows import find
-    from hookline.models import Source
-
-    return find(Source.objects.select_related("tenant"), public_id)

@@ -20,10 +20,7 @@ def tenant() -> None:
 @json_option
 def create(key: str, name: str, email: str, as_json: bool) -> None:
     """Create a tenant. KEY is your own name for it: letters, digits, dots, underscores and hyphens."""
-    from hookline.models import Tenant
+    from hookline.cli.actor import actor
+    from hookline.operations import tenants
 
-    created = Tenant(key=key, name=name, email=email)
-    created.full_clean()
-    created.save(force_insert=True)
-    fields = {"id": created.public_id, "key": created.key, "name": created.name, "email": created.email}
-    print_fields(fields, as_json)
+    print_fields(tenants.as_json(tenants.create(actor(), key, name=name, email=email)), as_json)

@@ -104,11 +104,10 @@ def _target(found: Provider, source_id: str | None, url: str | None, secret: str
 
 def _target_of_source(found: Provider, source_id: str, server: str | None) -> Target:
     from hookline import conf
-    from hookline.cli.rows import find
     from hookline.exceptions import ConfigurationError
-    from hookline.models import Source
+    from hookline.operations import sources
 
-    source = find(Source.objects.all(), source_id)
+    source = sources.find(source_id)
     if source.provider != found.name:
         raise ConfigurationError(f"{source_id} is a source of {source.provider}, not of {found.name}")
     config = source.config(time.time())

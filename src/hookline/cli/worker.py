@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def worker(concurrency: int | None, processes: int, only: str | None) -> None:
     """Process events and send deliveries until SIGTERM or Ctrl-C, then finish what has begun and give back the rest."""
     from hookline import conf
-    from hookline.cli import health
     from hookline.db import schema
+    from hookline.operations import doctor
     from hookline.runtime import supervisor
     from hookline.runtime.fleet import Fleet
 
@@ -38,5 +38,5 @@ def worker(concurrency: int | None, processes: int, only: str | None) -> None:
         fleet.stop()
 
     schema.require()
-    health.require_keys()
+    doctor.require_keys()
     supervisor.run(work, processes, lambda: click.echo("Hookline works", err=True))

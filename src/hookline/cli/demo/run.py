@@ -36,8 +36,8 @@ def run_demo(host: str, port: int) -> None:
 
         from hookline.cli.demo.stage import Stage
         from hookline.cli.demo.tour import Tour
-        from hookline.cli.serve import serve_one
         from hookline.db import schema
+        from hookline.runtime import server
 
         schema.apply()
         stage = Stage.build(url)
@@ -50,7 +50,7 @@ def run_demo(host: str, port: int) -> None:
 
         try:
             with Stopping() as stopping:
-                serve_one(listener, True, stopping, begin)
+                server.run(listener, True, stopping, begin)
         finally:
             if tour.is_alive():
                 tour.stop()

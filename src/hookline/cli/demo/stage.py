@@ -8,12 +8,12 @@ import time
 from dataclasses import dataclass, replace
 
 from hookline import providers
+from hookline.audit.actor import SYSTEM
 from hookline.cli.demo.consumer import Consumer
 from hookline.core.request import WebhookRequest
 from hookline.core.standard_webhooks import new_secret
-from hookline.incoming import sources
 from hookline.models import Endpoint, Source, Tenant
-from hookline.outgoing import endpoints
+from hookline.operations import endpoints, sources, tenants
 
 EVENT_TYPE = "invoice.paid"
 
@@ -31,11 +31,13 @@ class Stage:
 
     @classmethod
     def build(cls, server: str) -> Stage:
-        tenant = Tenant.objects.create(key="acme", name="Acme")
-        source = sources.create("stripe", secrets=[f"whsec_{secrets.token_urlsafe(24)}"], tenant=tenant, name="Demo")
+        tenant = tenants.create(SYSTEM, "acme", name="Acme")
+        source = sources.create(
+            SYSTEM, "stripe", secrets=[f"whsec_{secrets.token_urlsafe(24)}"], tenant=tenant, name="Demo"
+        )
         secret = new_secret(os.urandom(32))
         consumer = Consumer(secret)
-        endpoint = endpoints.create(consumer.url, event_types=["invoice.*"], tenant=tenant, secret=secret)
+        endpoint = endpoints.create(SYSTEM, consumer.url, event_types=["invoice.*"], tenant=tenant, secret=secret)
         consumer.start()
         return cls(server, tenant, source, endpoint, consumer)
 

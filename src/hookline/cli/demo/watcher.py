@@ -10,10 +10,9 @@ from django.db.models import QuerySet
 from hookline import providers
 from hookline.cli.demo.consumer import Consumer
 from hookline.cli.demo.story import Story
-from hookline.engine.claim import FIRST
-from hookline.engine.job import Job, State
-from hookline.incoming.process.handlers import HandlerFunction, matching
 from hookline.models import Attempt, Delivery, Event, Message, Rejection
+from hookline.operations import handlers
+from hookline.operations.jobs import Job, State
 
 J = TypeVar("J", bound=Job)
 
@@ -24,7 +23,7 @@ class Watcher:
     def __init__(self, story: Story, consumer: Consumer) -> None:
         self._story = story
         self._consumer = consumer
-        self._last = dict.fromkeys((Event, Message, Delivery, Rejection), FIRST)
+        self._last = dict.fromkeys((Event, Message, Delivery, Rejection), UUID(int=0))
         #: Jobs that were told of but are not finished, with the tries that were told of.
         self._open: dict[UUID, int] = {}
         #: Messages that the consumer has verified, but whose delivery is not recorded yet.
@@ -71,7 +70,7 @@ class Watcher:
 
     def _tell_processed(self, event: Event) -> None:
         if event.state == State.SUCCEEDED:
-            names = [name_of(function) for function in matching(event.source.provider, event.type)]
+            names = handlers.names_for(event.source.provider, event.type)
             by = f"by {', '.join(names)}, in one transaction with its state" if names else "but no handler wanted it"
             self._story.step("processed", f"{event.public_id} {by}")
         else:
@@ -91,8 +90,3 @@ class Watcher:
             self._verified.remove(message_id)
             self.confirmed += 1
             self._story.step("confirmed", f"the consumer verified {message_id} with the standardwebhooks package")
-
-
-def name_of(function: HandlerFunction) -> str:
-    """`module.function`."""
-    return f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"

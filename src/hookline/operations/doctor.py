@@ -9,11 +9,13 @@ from django.core import checks as django_checks
 from django.db import DatabaseError, connections, router
 
 from hookline import conf
-from hookline.cli import backlog, times
+from hookline.core import durations
 from hookline.db import schema
 from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError, HooklineError
-from hookline.models import Endpoint, Event, Source
+from hookline.incoming.models import Event, Source
+from hookline.operations.stats import backlogs
+from hookline.outgoing.models import Endpoint
 
 #: A job that is due waits longer than this only when no worker runs, or too few.
 LONGEST_LAG = 60.0
@@ -27,6 +29,13 @@ class Finding:
     ok: bool
     detail: str
     warning: bool = False
+
+    @property
+    def result(self) -> str:
+        return "warning" if self.warning else "ok" if self.ok else "failed"
+
+    def as_json(self) -> dict[str, str]:
+        return {"check": self.check, "result": self.result, "detail": self.detail}
 
 
 def examine() -> list[Finding]:
@@ -95,11 +104,11 @@ def _keys() -> str:
 
 
 def _lag() -> Iterator[Finding]:
-    for kind, found in backlog.backlogs().items():
+    for kind, found in backlogs().items():
         ok = found.lag is None or found.lag < LONGEST_LAG
         detail = f"{found.count('pending')} pending"
         if found.lag is not None:
-            detail += f", the longest overdue for {times.ago(found.lag)}"
+            detail += f", the longest overdue for {durations.text(found.lag)}"
         if not ok:
             detail += "; start a worker (`hookline worker`), or more of them"
         yield Finding(f"{kind} lag", ok, detail)

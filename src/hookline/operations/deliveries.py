@@ -1,0 +1,77 @@
+"""Deliveries: what was sent and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from hookline.audit.actor import Actor
+from hookline.operations import jobs, rows
+from hookline.operations.jobs import FINISHED, State
+from hookline.operations.rows import ALL, Selection
+from hookline.outgoing.models import Attempt, Delivery
+
+
+def find(public_id: str) -> Delivery:
+    """Raises NotFound or ValueError."""
+    return rows.find(Delivery.objects.select_related("message", "endpoint__tenant"), public_id)
+
+
+def newest(selection: Selection = ALL) -> list[Delivery]:
+    """The newest deliveries of a selection, without the bodies of their messages."""
+    deliveries = Delivery.objects.select_related("message", "endpoint__tenant").defer("message__body")
+    only = {} if selection.status is None else {"state": selection.status}
+    return rows.newest(deliveries, selection, only)
+
+
+def attempts(delivery: Delivery) -> list[Attempt]:
+    """Every try that was made, the first one first."""
+    return list(delivery.attempts_made.order_by("id"))
+
+
+def retry(actor: Actor, public_ids: Sequence[str]) -> list[str]:
+    """Send finished deliveries again, with all their tries and under the same message id: all of them or none.
+
+    Raises NotFound, ValueError, or Conflict for one that is not finished.
+    """
+    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], all_or_none=True)
+
+
+def retry_keys(
+    actor: Actor, keys: Sequence[UUID], *, states: Collection[State] = FINISHED, all_or_none: bool = False
+) -> list[str]:
+    """The same by primary key, and for those in one of the `states`. Returns the public ids of those."""
+    return jobs.retry(actor, Delivery, keys, states=states, all_or_none=all_or_none)
+
+
+def as_json(delivery: Delivery) -> dict[str, Any]:
+    """A delivery without its body."""
+    return {
+        "id": delivery.public_id,
+        "message": delivery.message.public_id,
+        "endpoint": delivery.endpoint.public_id,
+        "url": delivery.endpoint.url,
+        "tenant": delivery.endpoint.tenant.key,
+        "type": delivery.message.type,
+        "status": delivery.state,
+        "attempts": delivery.attempts,
+        "note": delivery.note,
+        "created_at": delivery.created_at,
+        "due_at": delivery.due_at,
+        "finished_at": delivery.finished_at,
+    }
+
+
+def attempt_as_json(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "id": attempt.public_id,
+        "number": attempt.number,
+        "status": attempt.status,
+        "error": attempt.error,
+        "detail": attempt.detail,
+        "duration_ms": attempt.duration_ms,
+        "response_headers": attempt.response_headers,
+        "response_body": attempt.response_body,
+        "created_at": attempt.created_at,
+    }

@@ -1,0 +1,249 @@
+"""Endpoints: the URLs that messages are delivered to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from django.db import router, transaction
+
+from hookline import conf
+from hookline.audit.actor import Actor
+from hookline.audit.record import record
+from hookline.core.event_types import check_pattern
+from hookline.core.secrets import SecretRing
+from hookline.core.standard_webhooks import decode_secret, new_secret
+from hookline.engine import notifier
+from hookline.exceptions import ConfigurationError
+from hookline.operations import rows, secrets
+from hookline.operations.changes import changing
+from hookline.operations.secrets import Rotated
+from hookline.outgoing.deliver.worker import address_policy
+from hookline.outgoing.models import Delivery, Endpoint
+from hookline.tenants.models import Tenant, resolve
+
+MAX_URL = 2000
+MAX_UID = 256
+MAX_CHANNELS = 10
+#: As long as the column.
+MAX_REASON = 200
+
+
+def find(public_id: str) -> Endpoint:
+    """Raises NotFound or ValueError."""
+    return rows.find(Endpoint.objects.select_related("tenant"), public_id)
+
+
+def newest() -> list[Endpoint]:
+    """All endpoints, newest first."""
+    return list(Endpoint.objects.select_related("tenant").order_by("-id"))
+
+
+def create(
+    actor: Actor,
+    url: str,
+    *,
+    event_types: Sequence[str] = (),
+    tenant: Tenant | str | None = None,
+    secret: str | None = None,
+    description: str = "",
+    uid: str | None = None,
+    channels: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
+) -> Endpoint:
+    """Store a new endpoint; without a secret one is made up. No event types means all, and no channels, too.
+
+    Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
+    """
+    fields = checked(
+        {
+            "url": url,
+            "event_types": event_types,
+            "description": description,
+            "uid": uid,
+            "channels": channels,
+            "metadata": metadata or {},
+        }
+    )
+    ring = SecretRing.of(check_secret(secret) if secret is not None else new_secret(os.urandom(32)))
+    with transaction.atomic(using=router.db_for_write(Endpoint)):
+        endpoint = Endpoint(tenant=resolve(tenant), **fields)
+        _check_uid_is_free(endpoint)
+        endpoint.secrets = ring
+        endpoint.save(force_insert=True)
+        record(actor, "endpoint.create", endpoint.public_id, tenant_id=endpoint.tenant_id, after=audited(endpoint))
+    return endpoint
+
+
+def update(actor: Actor, endpoint: Endpoint, **fields: Any) -> None:
+    """Change what is given of `url`, `event_types`, `description`, `uid`, `channels` and `metadata`.
+
+    Raises as `create` does, and NotFound.
+    """
+    changed = checked(fields)
+    with changing(actor, "endpoint.update", endpoint, audited) as locked:
+        for field, value in changed.items():
+            setattr(locked, field, value)
+        if "uid" in changed:
+            _check_uid_is_free(locked)
+        locked.save(update_fields=list(changed))
+
+
+def rotate(actor: Actor, endpoint: Endpoint, secret: str | None = None, *, overlap: float | None = None) -> Rotated:
+    """Put a new secret first; without one it is made up.
+
+    Messages are signed with the previous ones, too, for `overlap` more seconds, or as long as the settings say.
+    Raises ConfigurationError or NotFound.
+    """
+    new = check_secret(secret) if secret is not None else new_secret(os.urandom(32))
+    seconds = secrets.overlap_or_default(overlap)
+    with changing(actor, "endpoint.rotate", endpoint, audited, {"overlap_seconds": seconds}) as locked:
+        locked.secrets = locked.secrets.rotate(new, time.time(), seconds)
+        locked.save(update_fields=["encrypted_secrets"])
+    return Rotated(new, seconds)
+
+
+def disable(actor: Actor, endpoint: Endpoint, reason: str = "") -> None:
+    """Send nothing more until `enable`; deliveries that wait keep waiting. Raises NotFound."""
+    with changing(actor, "endpoint.disable", endpoint, audited) as locked:
+        locked.disable((reason or f"disabled by {actor}")[:MAX_REASON])
+        _save_state(locked)
+
+
+def enable(actor: Actor, endpoint: Endpoint) -> None:
+    """Send again, what waited first. Raises NotFound."""
+    with changing(actor, "endpoint.enable", endpoint, audited) as locked:
+        locked.enable()
+        _save_state(locked)
+        notifier.notify_after_commit(Delivery)
+
+
+def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an endpoint as they are stored. Raises ConfigurationError, AddressRefused, TypeError."""
+    if unknown := set(fields) - set(_CHECKS):
+        raise TypeError(f"an endpoint has no {', '.join(sorted(unknown))} to set")
+    return {name: _CHECKS[name](value) for name, value in fields.items()}
+
+
+def check_url(url: str) -> str:
+    """Raises AddressRefused or ConfigurationError for a URL that Hookline would not connect to."""
+    if len(url) > MAX_URL:
+        raise ConfigurationError(f"the URL has {len(url)} characters; at most {MAX_URL} are allowed")
+    address_policy(conf.get()).check_url(url)
+    return url
+
+
+def check_event_types(patterns: Sequence[str]) -> list[str]:
+    """Raises ConfigurationError for what is no list of patterns."""
+    return [check_pattern(pattern) for pattern in _texts("event_types", patterns)]
+
+
+def check_channels(channels: Sequence[str]) -> list[str]:
+    """Raises ConfigurationError for more channels than an endpoint can have, or what is no list of them."""
+    found = _texts("channels", channels)
+    if len(found) > MAX_CHANNELS:
+        raise ConfigurationError(f"an endpoint has at most {MAX_CHANNELS} channels, got {len(found)}")
+    return found
+
+
+def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Raises ConfigurationError for what is no mapping of texts."""
+    if isinstance(metadata, Mapping) and all(isinstance(part, str) for pair in metadata.items() for part in pair):
+        return dict(metadata)
+    raise ConfigurationError('metadata must be an object of texts, such as {"region": "eu"}')
+
+
+def check_uid(uid: str | None) -> str | None:
+    """No uid for an empty one. Raises ConfigurationError."""
+    if not uid:
+        return None
+    if not (isinstance(uid, str) and len(uid) <= MAX_UID and uid.isprintable()):
+        raise ConfigurationError(f"uid must be 1-{MAX_UID} printable characters, got {uid!r:.80}")
+    return uid
+
+
+def check_secret(secret: str) -> str:
+    """Return a secret that messages can be signed with. Raises ConfigurationError, which does not quote it."""
+    try:
+        decode_secret(secret)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"the secret of an endpoint cannot be used: {error}. Leave it out to have one made"
+        ) from None
+    return secret
+
+
+def audited(endpoint: Endpoint) -> dict[str, Any]:
+    """What an audit entry tells. What stands in the query of a URL may be a token."""
+    return {
+        "tenant": endpoint.tenant.key,
+        "uid": endpoint.uid,
+        "url": without_query(endpoint.url),
+        "description": endpoint.description,
+        "event_types": endpoint.event_types,
+        "channels": endpoint.channels,
+        "metadata": endpoint.metadata,
+        "secrets": secrets.count(endpoint),
+        "breaker": endpoint.breaker.state.value,
+        "disabled": endpoint.disabled,
+        "disabled_reason": endpoint.disabled_reason,
+    }
+
+
+def without_query(url: str) -> str:
+    """The URL with `...` in place of its query."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(query="..." if parts.query else "", fragment=""))
+
+
+def as_json(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint without its secrets."""
+    return {
+        "id": endpoint.public_id,
+        "url": endpoint.url,
+        "tenant": endpoint.tenant.key,
+        "events": endpoint.event_types,
+        "description": endpoint.description,
+        "secrets": secrets.count(endpoint),
+        "breaker": endpoint.breaker.state.value,
+        "disabled": endpoint.disabled,
+        "disabled_reason": endpoint.disabled_reason,
+        "created_at": endpoint.created_at,
+    }
+
+
+def _check_description(description: str) -> str:
+    if len(description) > 1000:
+        raise ConfigurationError(f"the description has {len(description)} characters; at most 1000 are allowed")
+    return description
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "url": check_url,
+    "event_types": check_event_types,
+    "description": _check_description,
+    "uid": check_uid,
+    "channels": check_channels,
+    "metadata": check_metadata,
+}
+
+
+def _texts(name: str, values: Sequence[str]) -> list[str]:
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise ConfigurationError(f'{name} must be a list of texts, such as ["invoice.paid", "order.*"]')
+    return list(values)
+
+
+def _check_uid_is_free(endpoint: Endpoint) -> None:
+    if endpoint.uid is None:
+        return
+    others = Endpoint.objects.filter(tenant=endpoint.tenant, uid=endpoint.uid).exclude(pk=endpoint.pk)
+    if (other := others.first()) is not None:
+        raise ConfigurationError(f"uid {endpoint.uid!r} is already that of endpoint {other.public_id}")
+
+
+def _save_state(endpoint: Endpoint) -> None:
+    endpoint.save(update_fields=["breaker_state", "held_until", "disabled", "disabled_reason"])

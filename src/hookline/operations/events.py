@@ -1,0 +1,65 @@
+"""Events: what was received and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from hookline.audit.actor import Actor
+from hookline.incoming.models import Event
+from hookline.operations import jobs, rows
+from hookline.operations.jobs import FINISHED, State
+from hookline.operations.rows import ALL, Selection
+
+
+def find(public_id: str) -> Event:
+    """Raises NotFound or ValueError."""
+    return rows.find(Event.objects.select_related("source__tenant"), public_id)
+
+
+def newest(selection: Selection = ALL) -> list[Event]:
+    """The newest events of a selection, without their headers and bodies."""
+    events = Event.objects.select_related("source__tenant").defer("body", "headers")
+    only = {} if selection.status is None else {"state": selection.status}
+    return rows.newest(events, selection, only)
+
+
+def retry(actor: Actor, public_ids: Sequence[str]) -> list[str]:
+    """Process finished events again, with all their tries: all of them or none.
+
+    Raises NotFound, ValueError, or Conflict for one that is not finished.
+    """
+    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], all_or_none=True)
+
+
+def retry_keys(
+    actor: Actor, keys: Sequence[UUID], *, states: Collection[State] = FINISHED, all_or_none: bool = False
+) -> list[str]:
+    """The same by primary key, and for those in one of the `states`. Returns the public ids of those."""
+    return jobs.retry(actor, Event, keys, states=states, all_or_none=all_or_none)
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """An event without its headers and body."""
+    return {
+        "id": event.public_id,
+        "source": event.source.public_id,
+        "provider": event.source.provider,
+        "tenant": event.tenant.key,
+        "type": event.type,
+        "provider_id": event.provider_id,
+        "repeat_of": event.repeat_of and event.public(event.repeat_of),
+        "conflict_of": event.conflict_of and event.public(event.conflict_of),
+        "status": event.state,
+        "attempts": event.attempts,
+        "note": event.note,
+        "created_at": event.created_at,
+        "due_at": event.due_at,
+        "finished_at": event.finished_at,
+    }
+
+
+def content_as_json(event: Event) -> dict[str, Any]:
+    """What `as_json` leaves out, but for the body."""
+    return {"dedup_key": event.dedup_key, "headers": event.headers}

@@ -1,0 +1,16 @@
+"""Handlers: which of the user's functions wants which events."""
+
+from __future__ import annotations
+
+from hookline.incoming.process import handlers
+from hookline.incoming.process.handlers import HandlerFunction
+
+
+def names_for(provider: str, event_type: str) -> list[str]:
+    """The names of the handlers that want such an event, in the order in which they run."""
+    return [name_of(function) for function in handlers.matching(provider, event_type)]
+
+
+def name_of(function: HandlerFunction) -> str:
+    """`module.function`."""
+    return f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"

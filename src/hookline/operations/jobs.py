@@ -1,0 +1,66 @@
+"""What events and deliveries have in common: their states, and making them due again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import router, transaction
+
+from hookline.audit.actor import Actor
+from hookline.audit.record import record
+from hookline.engine import notifier
+from hookline.engine.job import Job, State, requeue
+from hookline.exceptions import Conflict
+
+__all__ = ["FINISHED", "UNSUCCESSFUL", "Job", "State", "retry"]
+
+J = TypeVar("J", bound=Job)
+
+#: What can be done again.
+FINISHED = (State.SUCCEEDED, State.DEAD, State.CANCELLED)
+#: What somebody may still want done.
+UNSUCCESSFUL = (State.DEAD, State.CANCELLED)
+#: An audit entry about many rows names so many.
+NAMED = 100
+
+
+def retry(
+    actor: Actor, model: type[J], keys: Sequence[UUID], *, states: Collection[State] = FINISHED, all_or_none: bool
+) -> list[str]:
+    """Make the jobs with these keys due again, with all their tries; those in other `states` are left alone.
+
+    Returns the public ids of those that are due again, in the order of `keys`. With `all_or_none`, one that is in
+    another state raises Conflict and nothing is changed.
+    """
+    with transaction.atomic(using=router.db_for_write(model)):
+        locked = model._default_manager.select_for_update().filter(pk__in=keys).values_list("pk", "state")
+        found = dict(locked.order_by("pk"))
+        for key in keys if all_or_none else ():
+            if found.get(key) not in states:
+                raise Conflict(f"{model.public(key)} is {found.get(key)} and needs no retry; nothing was changed")
+        chosen = [key for key in dict.fromkeys(keys) if found.get(key) in states]
+        if chosen:
+            requeue(model._default_manager.filter(pk__in=chosen), f"retried by {actor}")
+            _record(actor, model, {key: found[key] for key in chosen})
+            notifier.notify_after_commit(model)
+    return [model.public(key) for key in chosen]
+
+
+def _record(actor: Actor, model: type[Job], before: dict[UUID, str]) -> None:
+    """One entry, however many jobs there are."""
+    action = f"{model._meta.model_name}.retry"
+    tenant_id = _only(model._default_manager.filter(pk__in=before).values_list(f"{model.lane}__tenant", flat=True))
+    names = [model.public(key) for key in before]
+    if len(names) == 1:
+        (state,) = before.values()
+        record(actor, action, names[0], tenant_id=tenant_id, before={"state": state}, after={"state": State.PENDING})
+        return
+    record(actor, action, tenant_id=tenant_id, details={"count": len(names), "ids": names[:NAMED]})
+
+
+def _only(values: Iterable[UUID]) -> UUID | None:
+    """The value, if they are all the same."""
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else None

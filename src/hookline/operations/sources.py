@@ -1,0 +1,125 @@
+"""Sources: the places where webhooks arrive."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import router, transaction
+
+from hookline import providers
+from hookline.audit.actor import Actor
+from hookline.audit.record import record
+from hookline.core.secrets import SecretRing
+from hookline.core.standard_webhooks import new_secret
+from hookline.incoming.models import Source
+from hookline.operations import rows, secrets
+from hookline.operations.changes import changing
+from hookline.operations.secrets import Rotated
+from hookline.tenants.models import Tenant, resolve
+
+
+def find(public_id: str) -> Source:
+    """Raises NotFound or ValueError."""
+    return rows.find(Source.objects.select_related("tenant"), public_id)
+
+
+def newest() -> list[Source]:
+    """All sources, newest first."""
+    return list(Source.objects.select_related("tenant").order_by("-id"))
+
+
+def create(
+    actor: Actor,
+    provider: str,
+    *,
+    secrets: Sequence[str] = (),
+    tenant: Tenant | str | None = None,
+    name: str = "",
+    options: Mapping[str, Any] | None = None,
+    disabled: bool = False,
+) -> Source:
+    """Store a new source. `provider` may be an alias; the registry key is stored.
+
+    Without a secret it refuses every request until `rotate` gives it one. Raises ConfigurationError.
+    """
+    found = providers.get(provider)
+    options = dict(options or {})
+    found.check_options(options)
+    for secret in secrets:
+        found.check_secret(secret)
+    with transaction.atomic(using=router.db_for_write(Source)):
+        source = Source(tenant=resolve(tenant), provider=found.name, name=name, options=options, disabled=disabled)
+        source.secrets = SecretRing.of(*secrets)
+        source.save(force_insert=True)
+        record(actor, "source.create", source.public_id, tenant_id=source.tenant_id, after=audited(source))
+    return source
+
+
+def update(actor: Actor, source: Source, *, name: str | None = None, options: Mapping[str, Any] | None = None) -> None:
+    """Change what is given; `options` replaces all of them. Raises ConfigurationError or NotFound."""
+    changed: dict[str, Any] = {} if name is None else {"name": name}
+    if options is not None:
+        providers.get(source.provider).check_options(options)
+        changed["options"] = dict(options)
+    with changing(actor, "source.update", source, audited) as locked:
+        for field, value in changed.items():
+            setattr(locked, field, value)
+        locked.save(update_fields=list(changed))
+
+
+def rotate(actor: Actor, source: Source, secret: str | None = None, *, overlap: float | None = None) -> Rotated:
+    """Put a new secret first; those before it stay active for `overlap` more seconds, or as long as the settings say.
+
+    Without a secret one is made up: right for senders that let you choose it. Raises ConfigurationError or NotFound.
+    """
+    new = secret if secret is not None else new_secret(os.urandom(32))
+    providers.get(source.provider).check_secret(new)
+    seconds = secrets.overlap_or_default(overlap)
+    with changing(actor, "source.rotate", source, audited, {"overlap_seconds": seconds}) as locked:
+        locked.secrets = locked.secrets.rotate(new, time.time(), seconds)
+        locked.save(update_fields=["encrypted_secrets"])
+    return Rotated(new, seconds)
+
+
+def disable(actor: Actor, source: Source) -> None:
+    """Answer 404 to every request. Raises NotFound."""
+    with changing(actor, "source.disable", source, audited) as locked:
+        locked.disabled = True
+        locked.save(update_fields=["disabled"])
+
+
+def enable(actor: Actor, source: Source) -> None:
+    """Accept requests again, and wait for the sender's first contact anew. Raises NotFound."""
+    with changing(actor, "source.enable", source, audited) as locked:
+        locked.disabled, locked.awaiting_handshake = False, True
+        locked.save(update_fields=["disabled", "awaiting_handshake"])
+
+
+def audited(source: Source) -> dict[str, Any]:
+    """What an audit entry tells: not the URL either, since whoever knows it can send there."""
+    return {
+        "provider": source.provider,
+        "tenant": source.tenant.key,
+        "name": source.name,
+        "options": source.options,
+        "secrets": secrets.count(source),
+        "disabled": source.disabled,
+    }
+
+
+def as_json(source: Source) -> dict[str, Any]:
+    """A source without its secrets."""
+    return {
+        "id": source.public_id,
+        "path": source.path,
+        "provider": source.provider,
+        "tenant": source.tenant.key,
+        "name": source.name,
+        "options": source.options,
+        "secrets": secrets.count(source),
+        "disabled": source.disabled,
+        "created_at": source.created_at,
+    }

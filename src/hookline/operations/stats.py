@@ -1,0 +1,72 @@
+"""How much there is, and what needs a person, at a cost that does not grow with the rows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from hookline.core import ids
+from hookline.core.breaker import State
+from hookline.engine.backlog import MOST, Backlog, backlog_of
+from hookline.incoming.models import Event, Rejection
+from hookline.outgoing.models import Delivery, Endpoint
+
+__all__ = ["Backlog", "Stats", "backlogs", "take"]
+
+#: Endpoints that are named when they need a person.
+NAMED = 1000
+_DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    #: Kind of job -> its backlog.
+    backlogs: dict[str, Backlog]
+    #: Reason -> how many of the newest 10,000 rejections of the last 24 hours had it.
+    rejections: dict[str, int]
+    #: The public ids of the endpoints that wait for a person, and of those whose breaker is not closed.
+    suspended: list[str]
+    broken: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **{kind: _as_json(backlog) for kind, backlog in self.backlogs.items()},
+            "rejections_24h": self.rejections,
+            "endpoints": {"suspended": self.suspended, "broken": self.broken},
+        }
+
+
+def take() -> Stats:
+    """Raises DatabaseError."""
+    return Stats(backlogs(), _rejections_by_reason(time.time()), *_troubled_endpoints())
+
+
+def backlogs() -> dict[str, Backlog]:
+    """The backlog of each kind of job."""
+    return {"events": backlog_of(Event), "deliveries": backlog_of(Delivery)}
+
+
+def _as_json(backlog: Backlog) -> dict[str, Any]:
+    return {
+        **backlog.states,
+        "more": list(backlog.more),
+        "oldest_pending_seconds": backlog.oldest_pending,
+        "lag_seconds": backlog.lag,
+        "arriving_per_second": round(backlog.arriving, 3),
+        "succeeding_per_second": round(backlog.succeeding, 3),
+    }
+
+
+def _rejections_by_reason(now: float) -> dict[str, int]:
+    recent = Rejection.objects.filter(id__gte=ids.first_at(now - _DAY)).order_by("-id")
+    return dict(sorted(Counter(recent.values_list("reason", flat=True)[:MOST]).items()))
+
+
+def _troubled_endpoints() -> tuple[list[str], list[str]]:
+    endpoints = Endpoint.objects.only("disabled", "breaker_state").order_by("id")
+    suspended = endpoints.filter(disabled=True)[:NAMED]
+    failing = endpoints.filter(disabled=False).exclude(breaker_state={})[:NAMED]
+    broken = [endpoint.public_id for endpoint in failing if endpoint.breaker.state is not State.CLOSED]
+    return [endpoint.public_id for endpoint in suspended], broken
