@@ -38,6 +38,9 @@ class AdobeSign(TokenProvider):
     token_at = Header("x-adobesign-clientid")
     type_at = Json("event")
     id_at = Json("webhookNotificationId")
+    retries = (
+        "not documented; `webhookNotificationId` names the notification and not the attempt (Adobe's page on webhooks)"
+    )
 
     samples = {
         "AGREEMENT_CREATED": {"agreement": {**_AGREEMENT, "status": "OUT_FOR_SIGNATURE"}},

@@ -28,6 +28,7 @@ class AfterShip(HmacProvider):
 
     type_at = Json("event")
     id_at = Json("event_id")
+    retries = "nothing: `event_id` and body stay (AfterShip's page on webhooks)"
 
     samples = {
         "tracking_update": {"id": "5b74f4958776db0e00b6f5ed", "tracking_number": "111111111111", "tag": "Delivered"},

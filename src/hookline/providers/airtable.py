@@ -34,6 +34,10 @@ class Airtable(HmacProvider):
 
     type_at = Fixed("ping")
     webhook_at = Json("webhook.id")
+    retries = (
+        "not documented: whether `timestamp` is that of the ping or of the attempt. A ping too many does no harm, "
+        "since the handler fetches what is new"
+    )
 
     samples = {"ping": {"base": {"id": "app00000000000000"}, "webhook": {"id": "ach00000000000000"}}}
 

@@ -31,6 +31,7 @@ class Alchemy(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("id")
+    retries = "nothing: `id` stays (Alchemy's page on webhooks)"
 
     samples = {
         "ADDRESS_ACTIVITY": {

@@ -40,6 +40,10 @@ class Asana(HmacProvider):
 
     type_at = Json("resource.resource_type")
     action_at = Json("action")
+    retries = (
+        "nothing: the items stay, and have the time at which they happened in milliseconds (Asana's page on "
+        "webhooks). Asana may group them otherwise; each is recognised for itself"
+    )
 
     samples = {
         "task.added": {"parent": {"gid": "12345", "resource_type": "project"}},

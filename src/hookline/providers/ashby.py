@@ -29,6 +29,10 @@ class Ashby(HmacProvider):
 
     signature = Plain("ashby-signature", prefix="sha256=")
     type_at = Json("action")
+    retries = (
+        "not documented: Ashby signs the body, and is taken to send it again as it was. `webhookActionId` tells two "
+        "changes apart"
+    )
 
     samples = {
         "applicationSubmit": {"application": _APPLICATION},

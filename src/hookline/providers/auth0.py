@@ -34,6 +34,10 @@ class Auth0(TokenProvider):
 
     type_at = Json("data.type")
     id_at = Json("log_id")
+    retries = (
+        "nothing: an entry keeps its `log_id`; Auth0 may group entries otherwise, and each is recognised for itself "
+        "(Auth0's page on log streams)"
+    )
 
     samples = {
         "s": {"description": "Success Login", **_USER},

@@ -80,6 +80,10 @@ class AwsSns(Provider):
 
     type_at = Fixed("Notification")
     id_at = Json("MessageId")
+    retries = (
+        "the signature and the URL of its certificate at most: neither counts; `MessageId` stays (Amazon's page on "
+        "the JSON format)"
+    )
 
     samples = {"Notification": {"order": 1001, "status": "paid"}}
 

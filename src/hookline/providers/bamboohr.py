@@ -41,6 +41,10 @@ class BambooHR(HmacProvider):
 
     type_at = FormOrJson("type", "type")
     action_at = Json("action")
+    retries = (
+        "not documented: if the signed timestamp changes, an event without a time of its own is processed again, "
+        "since the same change made twice would otherwise be lost"
+    )
 
     samples = {
         "employee.created": _DATA,

@@ -65,6 +65,7 @@ class Box(HmacProvider):
 
     type_at = Json("trigger")
     id_at = Json("id")
+    retries = "the delivery id and timestamp, which do not count; `id` stays (Box's page on webhooks)"
 
     samples = {
         "FILE.UPLOADED": {"id": "973725075456", "type": "file", "name": "Contract.pdf"},

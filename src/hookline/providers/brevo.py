@@ -32,6 +32,7 @@ class Brevo(TokenProvider):
 
     type_at = Json("event")
     id_at = Json("message-id")
+    retries = "not documented: Brevo is taken to send it again as it was. `ts_event` tells two events of one mail apart"
 
     samples = {
         "delivered": {"email": "ada@example.com", "subject": "My first Transactional", "tags": ["transac"]},

@@ -34,6 +34,10 @@ class Buildkite(HmacProvider):
     signed = (TIMESTAMP, ".", BODY)
 
     type_at = Json("event")
+    retries = (
+        "the timestamp, which does not count; the body is that of the event, with its times (Buildkite's page on "
+        "webhooks)"
+    )
 
     samples = {
         "ping": {"service": {"id": "c9f8372d-c0cd-43dc-9274-768a875cf6ca", "provider": "webhook"}},

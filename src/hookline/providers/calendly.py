@@ -32,6 +32,9 @@ class Calendly(HmacProvider):
     signed = (TIMESTAMP, ".", BODY)
     tolerance = 180
     type_at = Json("event")
+    retries = (
+        "the timestamp, which does not count; the body has `created_at` in microseconds (Calendly's page on webhooks)"
+    )
 
     samples = {
         "invitee.created": {**_INVITEE, "event": _EVENT, "status": "active", "rescheduled": False},

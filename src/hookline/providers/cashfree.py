@@ -34,6 +34,7 @@ class Cashfree(HmacProvider):
     timestamp_unit = "ms"
 
     type_at = Json("type")
+    retries = "the timestamp, which does not count; payment id and `event_time` stay (Cashfree's page on reliability)"
 
     samples = {
         "PAYMENT_SUCCESS_WEBHOOK": {"order": {"order_id": "order_02"}, "payment": {"payment_status": "SUCCESS"}},

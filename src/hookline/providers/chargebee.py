@@ -26,6 +26,11 @@ class Chargebee(BasicProvider):
 
     type_at = Json("event_type")
     id_at = Json("id")
+    retries = (
+        "`webhooks` and `webhook_status` in the body, which tell how the deliveries fare; `id` stays (Chargebee's "
+        "API, object event)"
+    )
+    retry_fields = ("webhooks", "webhook_status")
 
     samples = {
         "subscription_created": {"subscription": {"id": "AzZlvGSvEYcJs1", "status": "active", "currency_code": "EUR"}},

@@ -32,6 +32,7 @@ class CheckoutCom(HmacProvider):
     type_at = Json("type")
     id_at = Json("id")
     credential_headers = frozenset({"authorization"})
+    retries = "nothing: `id` stays (Checkout.com's page on webhooks)"
 
     samples = {
         "payment_approved": {"id": "pay_mbabizu24mvu3mela5njyhpit4", "amount": 6540, "currency": "USD"},

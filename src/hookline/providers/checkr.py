@@ -32,6 +32,7 @@ class Checkr(HmacProvider):
     signature = Plain("x-checkr-signature")
     type_at = Json("type")
     id_at = Json("id")
+    retries = "not documented; `id` names the event and not the attempt (Checkr's page on webhooks)"
 
     samples = {
         "report.completed": {"id": "4722c07dd9a10c3985ae432a", "object": "report", "status": "clear"},

@@ -33,6 +33,7 @@ class CircleCI(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("id")
+    retries = "nothing: `id` stays (CircleCI's page on webhooks)"
 
     samples = {
         "workflow-completed": {"workflow": {**_WORKFLOW, "status": "success"}, "project": _PROJECT},

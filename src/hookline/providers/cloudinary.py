@@ -40,6 +40,10 @@ class Cloudinary(KeyedDigestProvider):
     tolerance = 7200
 
     type_at = Json("notification_type")
+    retries = (
+        "the timestamp, which does not count; the body has `timestamp` and `request_id` (Cloudinary's page on "
+        "notifications)"
+    )
 
     samples = {
         "upload": {"asset_id": "8f0d4c2b1a", "public_id": "sample", "version": 1368881626, "format": "jpg"},

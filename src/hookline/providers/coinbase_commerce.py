@@ -30,6 +30,10 @@ class CoinbaseCommerce(HmacProvider):
 
     type_at = Json("event.type")
     id_at = Json("event.id")
+    retries = (
+        "`attempt_number`, `scheduled_for` and the delivery's own `id`; `event.id` stays (Coinbase's page on webhooks)"
+    )
+    retry_fields = ("id", "attempt_number", "scheduled_for")
 
     samples = {
         "charge:created": _CHARGE,

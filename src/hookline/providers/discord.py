@@ -50,6 +50,10 @@ class Discord(PublicKeyProvider):
     signature = Plain("x-signature-ed25519")
     timestamp_at = Header("x-signature-timestamp")
     signed = (TIMESTAMP, BODY)
+    retries = (
+        "the timestamp at most, which does not count; interactions are not retried, and webhook events have "
+        "`event.timestamp` (Discord's page on webhook events)"
+    )
 
     samples = {
         "application_command": {"data": {"id": "771825006014889984", "name": "deploy", "type": 1}},

@@ -30,6 +30,7 @@ class Dub(HmacProvider):
 
     type_at = Json("event")
     id_at = Json("id")
+    retries = "nothing: `id` stays (Dub's source)"
 
     samples = {
         "link.created": {

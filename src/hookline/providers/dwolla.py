@@ -31,6 +31,7 @@ class Dwolla(HmacProvider):
 
     type_at = Json("topic")
     id_at = Json("id")
+    retries = "nothing: `id` stays (Dwolla's page on webhooks)"
 
     samples = {
         "transfer_completed": {"resourceId": "09a166d8-6d8c-e811-8110-9458e3bcc7ba"},

@@ -30,6 +30,11 @@ class EasyPost(HmacProvider):
 
     type_at = Json("description")
     id_at = Json("id")
+    retries = (
+        "`status`, `pending_urls`, `completed_urls` and `updated_at` in the body, which tell how the deliveries fare;"
+        " `id` stays (EasyPost's API, object event)"
+    )
+    retry_fields = ("status", "pending_urls", "completed_urls", "updated_at")
 
     samples = {
         "tracker.updated": {"id": "trk_0e1a0d6b3d5f4b2c8a7e", "object": "Tracker", "status": "delivered"},

@@ -29,6 +29,7 @@ class ElevenLabs(HmacProvider):
     tolerance = 1800
 
     type_at = Json("type")
+    retries = "the timestamp, which does not count; the body has `event_timestamp` (ElevenLabs' page on webhooks)"
 
     samples = {
         "post_call_transcription": {"agent_id": "xyz", "conversation_id": "abc", "status": "done", "transcript": []},

@@ -42,6 +42,10 @@ class Figma(TokenProvider):
     token_at = Json("passcode")
 
     type_at = Json("event_type")
+    retries = (
+        "`retries` in the body, which counts the tries and is left out of the hash; `timestamp` is that of the event "
+        "(Figma's page on webhooks)"
+    )
 
     samples = {
         "PING": {},

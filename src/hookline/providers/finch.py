@@ -36,6 +36,7 @@ class Finch(HmacProvider):
 
     type_at = Json("event_type")
     id_at = _EVENT_ID
+    retries = "the timestamp; `Finch-Event-Id` stays (Finch's page on webhooks)"
 
     samples = {
         "payment.created": {"pay_date": "2024-01-05", "payment_id": "5ab8d2d8-1c34-4b3f-8b7f-3c2f1d3b4a5e"},

@@ -29,6 +29,10 @@ class Flutterwave(TokenProvider):
     token_at = Header("verif-hash")
 
     type_at = Json("event")
+    retries = (
+        "nothing: Flutterwave sends the same body up to three times more (its page on webhooks). Its charge is named "
+        "by `data.id`"
+    )
 
     samples = {
         "charge.completed": {"id": 285959875, "tx_ref": "Links-616626414629", "amount": 100, "status": "successful"},

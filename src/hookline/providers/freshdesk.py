@@ -47,7 +47,7 @@ class Freshdesk(TokenProvider):
         "The body is what the rule's author wrote: without an id or a time in it, the next update of a ticket has the "
         "same bytes."
     )
-    retries = "nothing that Freshdesk documents; the body of the rule is sent as it was"
+    retries = "not documented: the body of the rule is taken to be sent as it was"
 
     token_at = Header("x-webhook-token")
 

@@ -49,6 +49,9 @@ class Standard(HmacProvider):
             check=part_of,
         ),
     )
+    retries: ClassVar[str] = (
+        "the timestamp and signature; `webhook-id` and body stay (the specification of Standard Webhooks)"
+    )
 
     samples = {
         "invoice.paid": {"id": "inv_5f1d2c", "amount": 4200, "currency": "EUR"},
