@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from hookline import dispatch
 from hookline.admin.outgoing import EndpointAdmin
@@ -24,7 +25,7 @@ from hookline.audit.actor import user
 from hookline.core.secrets import SecretRing
 from hookline.db.row import Row, new_id
 from hookline.engine.job import State
-from hookline.incoming.models import Event, Rejection, Source
+from hookline.incoming.models import Event, Rejection, RejectionCount, Source
 from hookline.models import Attempt, AuditEntry, Delivery, Endpoint, Message, Tenant
 from hookline.operations import sources
 from hookline.tenants.models import resolve
@@ -394,6 +395,14 @@ def test_who_may_change_events_can_retry_them(client: Client, dead: Event) -> No
     act(client, "retry", dead)
     dead.refresh_from_db()
     assert dead.note == "retried by otto"
+
+
+def test_the_list_of_rejections_says_how_many_more_were_only_counted(admin: Client, source: Source) -> None:
+    assert "only counted" not in admin.get(list_url(Rejection)).content.decode()
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    RejectionCount.objects.create(source=source, reason="signature_mismatch", hour=hour, key="1", only_counted=1234)
+    page = admin.get(list_url(Rejection)).content.decode()
+    assert f"only counted: 1234 for {source.public_id} with signature_mismatch" in page
 
 
 # ---- verifying again ------------------------------------------------------------------------------

@@ -29,8 +29,13 @@ class Settings:
 
     #: A longer request is refused with 413 before it is read, unless its sender documents longer ones (GitHub: 25 MB).
     MAX_BODY_BYTES: int = 5 * 1024 * 1024
-    #: How much of a refused request is kept for a person to look at.
+    #: How much of a refused request is kept for a person to look at: URL, headers and body together.
     REJECTION_BODY_BYTES: int = 16 * 1024
+    #: Rejections that are kept of one source, and a tenth of it for all unknown URLs together; an hour may bring an
+    #: eighth of that. What comes beyond is only counted, but for the first few of each reason: anybody can cause them.
+    MAX_REJECTIONS: int = 10_000
+    #: ... and how many bytes they may take.
+    MAX_REJECTION_BYTES: int = 64 * 1024 * 1024
     #: Waits before each retry of an event whose handler failed. After the last one the event is dead.
     EVENT_RETRY_DELAYS: tuple[float, ...] = (5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 12 * HOUR)
     #: Handlers that run at the same time in one worker process.

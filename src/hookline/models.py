@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from hookline.audit.models import AuditEntry
-from hookline.incoming.models import Event, Rejection, Source
+from hookline.incoming.models import Event, Rejection, RejectionCount, Source
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.tenants.models import Tenant
 
-__all__ = ["Attempt", "AuditEntry", "Delivery", "Endpoint", "Event", "Message", "Rejection", "Source", "Tenant"]
+__all__ = [
+    "Attempt",
+    "AuditEntry",
+    "Delivery",
+    "Endpoint",
+    "Event",
+    "Message",
+    "Rejection",
+    "RejectionCount",
+    "Source",
+    "Tenant",
+]

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from hookline.core.ids import uuid7
 from hookline.engine.job import State
-from hookline.models import Delivery, Endpoint, Event, Rejection, Source
+from hookline.models import Delivery, Endpoint, Event, Rejection, RejectionCount, Source
 from tests.cli.conftest import Cli
 
 pytestmark = pytest.mark.django_db
@@ -120,7 +120,7 @@ def test_a_request_is_verified_again_as_of_the_time_at_which_it_came(cli: Cli, s
 def test_a_request_that_was_not_kept_whole_is_not_verified_again(cli: Cli, source: Source) -> None:
     post_as_stripe(source.path, "whsec_other", BODY + " " * 20_000)
     rejection = Rejection.objects.get()
-    assert "its body was not kept whole" in cli.fails("rejections", "reverify", rejection.public_id)
+    assert "was not read or not kept whole" in cli.fails("rejections", "reverify", rejection.public_id)
 
 
 def test_a_request_to_a_source_that_was_disabled_passes_once_it_is_enabled(cli: Cli, source: Source) -> None:
@@ -143,7 +143,7 @@ def test_stats_count_states_rejections_and_troubled_endpoints(cli: Cli, source: 
     cli.json("dispatch", "invoice.paid", "{}")
     Delivery.objects.update(state=State.SUCCEEDED)
     stats = cli.json("stats")
-    assert set(stats) == {"events", "deliveries", "rejections_24h", "endpoints"}
+    assert set(stats) == {"events", "deliveries", "rejections_24h", "rejections_only_counted_24h", "endpoints"}
     assert [stats["events"][state] for state in ("pending", "running", "succeeded", "dead", "cancelled")] == [
         1,
         0,
@@ -163,6 +163,21 @@ def test_stats_count_states_rejections_and_troubled_endpoints(cli: Cli, source: 
     text = cli.text("stats")
     assert suspended in text
     assert "1 signature_mismatch" in text
+
+
+def test_what_was_refused_and_only_counted_is_said_wherever_one_looks(cli: Cli, source: Source) -> None:
+    [before] = [finding for finding in cli.json("doctor") if finding["check"] == "rejections"]
+    assert before["result"] == "ok"
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    RejectionCount.objects.create(source=source, reason="signature_mismatch", hour=hour, key="1", only_counted=1234)
+    RejectionCount.objects.create(source=None, reason="unknown_source", hour=hour, key="2", only_counted=99)
+    [finding] = [finding for finding in cli.json("doctor") if finding["check"] == "rejections"]
+    assert finding["result"] == "warning"
+    assert f"1234 for {source.public_id} with signature_mismatch, 99 for unknown URLs" in finding["detail"]
+    assert cli.json("stats")["rejections_only_counted_24h"] == {"signature_mismatch": 1234, "unknown_source": 99}
+    listed = cli.run("rejections", "list", "--json")
+    assert json.loads(listed.stdout) == []
+    assert f"1234 more for {source.public_id} were refused with signature_mismatch" in listed.stderr
 
 
 def test_prune_deletes_what_is_older_than_the_retention_and_says_how_much(cli: Cli, source: Source) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -128,6 +129,11 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
     # Events are stored in transactions of their own.
     @method_decorator(transaction.non_atomic_requests)
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        counted = rejections.only_counted(time.time() - 86400)
+        if counted and request.method == "GET":
+            shown = [f"{number} for {source or 'unknown URLs'} with {reason}" for source, reason, number in counted]
+            text = f"Refused in the last 24 hours and only counted: {', '.join(shown[:SHOWN_PROBLEMS])}."
+            self.message_user(request, text, messages.WARNING)
         return super().changelist_view(request, extra_context)
 
     def has_verify_permission(self, request: HttpRequest) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import click
@@ -9,6 +10,9 @@ import click
 from hookline.cli import listing
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows
+
+#: Lines about what was only counted.
+MOST_COUNTS = 10
 
 
 @click.group(cls=Group)
@@ -21,7 +25,7 @@ def rejections() -> None:
 @listing.range_options
 @json_option
 def list_rejections(status: int | None, since: datetime | None, limit: int, as_json: bool) -> None:
-    """List rejections, newest first."""
+    """List rejections, newest first. How many more were only counted goes to standard error."""
     from hookline.operations import rejections
     from hookline.operations.rows import Selection
 
@@ -29,6 +33,10 @@ def list_rejections(status: int | None, since: datetime | None, limit: int, as_j
     found = [rejections.as_json(rejection) for rejection in rejections.newest(selection)]
     columns = ("id", "status", "reason", "provider", "source", "remote_addr", "created_at", "detail")
     print_rows(found, columns, as_json, "There are no such rejections.")
+    counted = rejections.only_counted(since.timestamp() if since else time.time() - 86400)
+    for source, reason, number in counted[:MOST_COUNTS]:
+        whose = source or "unknown URLs"
+        click.echo(f"{number} more for {whose} were refused with {reason} and only counted.", err=True)
 
 
 @rejections.command()

@@ -31,6 +31,9 @@ def stats(as_json: bool) -> None:
     fields["rejections in 24 h"] = (
         ", ".join(f"{count} {reason}" for reason, count in found.rejections.items()) or "none"
     )
+    if found.only_counted:
+        counts = ", ".join(f"{count} {reason}" for reason, count in found.only_counted.items())
+        fields["refused and only counted"] = f"{counts} (more than MAX_REJECTIONS or MAX_REJECTION_BYTES lets be kept)"
     fields["suspended endpoints"] = found.suspended or "none"
     fields["open breakers"] = found.broken or "none"
     print_fields(fields, as_json)

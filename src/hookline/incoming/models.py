@@ -137,7 +137,9 @@ class Rejection(Row):
     path = models.CharField(max_length=300)
     remote_addr = models.CharField(max_length=64, blank=True, default="")
     body_size = models.PositiveIntegerField(default=0)
-    #: Headers and the beginning of the body, encrypted: they may hold the sender's credentials.
+    #: Whether all of the request is in `encrypted_request`. None in rows of earlier versions.
+    kept_whole = models.BooleanField(null=True, editable=False)
+    #: URL, headers and the beginning of the body, encrypted: they may hold the sender's credentials.
     encrypted_request = EncryptedField()
 
     class Meta:
@@ -149,5 +151,30 @@ class Rejection(Row):
 
     @property
     def complete(self) -> bool:
-        """Whether the whole body was kept, so that the request can be verified again."""
-        return self.status != TooLarge.status and self.body_size <= conf.get().REJECTION_BODY_BYTES
+        """Whether the whole request was kept, so that it can be verified again."""
+        if self.kept_whole is not None:
+            return self.kept_whole
+        without_body = self.status == TooLarge.status or self.reason == "unreadable_body"
+        return not without_body and self.body_size <= conf.get().REJECTION_BODY_BYTES
+
+
+class RejectionCount(Row):
+    """How many requests of one source were refused for one reason within one hour, and how many of them are kept."""
+
+    prefix = "rejc"
+
+    #: None for URLs that belong to no source. Without a constraint: a source may be deleted before this is written.
+    source = models.ForeignKey(Source, models.CASCADE, null=True, related_name="+", db_index=False, db_constraint=False)
+    reason = models.CharField(max_length=64)
+    #: When the hour began.
+    hour = models.DateTimeField()
+    #: Source, reason and hour in one, since NULLs are all different to a unique constraint.
+    key = models.CharField(max_length=160, unique=True)
+    #: Stored as Rejections, and the bytes that those take.
+    stored = models.PositiveBigIntegerField(default=0)
+    stored_bytes = models.PositiveBigIntegerField(default=0)
+    #: Beyond the limits: nothing else is known of these.
+    only_counted = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["hour", "source"], name="hookline_rejectioncount_hour")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from hookline.db import schema
 from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError, HooklineError
 from hookline.incoming.models import Event, Source
+from hookline.incoming.receive.rejections import only_counted
 from hookline.operations.stats import backlogs
 from hookline.outgoing.models import Endpoint
 
@@ -47,7 +49,7 @@ def examine() -> list[Finding]:
     if database.ok:
         found.append(_try("migrations", _migrations))
     if found[-1].check == "migrations" and found[-1].ok:
-        found += [_try("keys", _keys), *_lag()]
+        found += [_try("keys", _keys), *_lag(), *_rejections()]
     return found
 
 
@@ -112,3 +114,19 @@ def _lag() -> Iterator[Finding]:
         if not ok:
             detail += "; start a worker (`hookline worker`), or more of them"
         yield Finding(f"{kind} lag", ok, detail)
+
+
+def _rejections() -> Iterator[Finding]:
+    """Warns when more was refused than may be kept: a stranger who floods, or a sender whose secret is wrong."""
+    found = only_counted(time.time() - 86400)
+    if not found:
+        yield Finding("rejections", True, "everything that was refused in the last 24 hours was kept")
+        return
+    most = ", ".join(f"{number} for {source or 'unknown URLs'} with {reason}" for source, reason, number in found[:3])
+    yield Finding(
+        "rejections",
+        True,
+        f"{sum(number for _, _, number in found)} refused requests of the last 24 hours were only counted, "
+        f"most of them {most}; look at those that were kept with `hookline rejections list`",
+        warning=True,
+    )

@@ -27,6 +27,14 @@ def newest(selection: Selection = ALL) -> list[Rejection]:
     return rows.newest(found, selection, only)
 
 
+def only_counted(since: float) -> list[tuple[str | None, str, int]]:
+    """How many more were refused from about this time on and only counted, since there is a limit to what is kept.
+
+    The id of the source, None for unknown URLs, the reason and the number; the most frequent first.
+    """
+    return rejections.only_counted(since)
+
+
 def request_of(rejection: Rejection) -> WebhookRequest:
     """The request that was refused, with the beginning of its body. It may hold the sender's credentials.
 

@@ -11,6 +11,7 @@ from hookline.core import ids
 from hookline.core.breaker import State
 from hookline.engine.backlog import MOST, Backlog, backlog_of
 from hookline.incoming.models import Event, Rejection
+from hookline.incoming.receive.rejections import only_counted
 from hookline.outgoing.models import Delivery, Endpoint
 
 __all__ = ["Backlog", "Stats", "backlogs", "take"]
@@ -26,6 +27,8 @@ class Stats:
     backlogs: dict[str, Backlog]
     #: Reason -> how many of the newest 10,000 rejections of the last 24 hours had it.
     rejections: dict[str, int]
+    #: Reason -> how many more were refused in that time and only counted.
+    only_counted: dict[str, int]
     #: The public ids of the endpoints that wait for a person, and of those whose breaker is not closed.
     suspended: list[str]
     broken: list[str]
@@ -34,13 +37,15 @@ class Stats:
         return {
             **{kind: _as_json(backlog) for kind, backlog in self.backlogs.items()},
             "rejections_24h": self.rejections,
+            "rejections_only_counted_24h": self.only_counted,
             "endpoints": {"suspended": self.suspended, "broken": self.broken},
         }
 
 
 def take() -> Stats:
     """Raises DatabaseError."""
-    return Stats(backlogs(), _rejections_by_reason(time.time()), *_troubled_endpoints())
+    now = time.time()
+    return Stats(backlogs(), _rejections_by_reason(now), _only_counted_by_reason(now), *_troubled_endpoints())
 
 
 def backlogs() -> dict[str, Backlog]:
@@ -62,6 +67,13 @@ def _as_json(backlog: Backlog) -> dict[str, Any]:
 def _rejections_by_reason(now: float) -> dict[str, int]:
     recent = Rejection.objects.filter(id__gte=ids.first_at(now - _DAY)).order_by("-id")
     return dict(sorted(Counter(recent.values_list("reason", flat=True)[:MOST]).items()))
+
+
+def _only_counted_by_reason(now: float) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for _, reason, number in only_counted(now - _DAY):
+        found[reason] += number
+    return dict(sorted(found.items()))
 
 
 def _troubled_endpoints() -> tuple[list[str], list[str]]:

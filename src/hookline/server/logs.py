@@ -7,6 +7,11 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from hookline.core.text import printable
+
+#: Characters of a line. The longest that Hookline writes itself have less than 2,000.
+LONGEST = 10_000
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object per line: time, level, logger, message, and the traceback as `error` where there is one."""
@@ -16,7 +21,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage()[:LONGEST],
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
@@ -28,6 +33,10 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S%z")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is the base class's
+        """One line, whatever strangers put into what is logged; only a traceback has more."""
+        return printable(super().formatMessage(record), LONGEST)
 
 
 def config(log_format: str) -> dict[str, Any]:

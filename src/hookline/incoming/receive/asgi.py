@@ -50,6 +50,8 @@ LOOK = 0.05
 LARGE_BODY = 64 * 1024
 #: Requests that wait for a certificate or key at once; those beyond are answered 503 and come again.
 MAX_WAITING = 200
+#: Bytes of refused requests that wait to be stored; those beyond are only counted.
+MAX_REFUSED = 8 * 1024 * 1024
 
 
 class IngestEdge:
@@ -67,7 +69,11 @@ class IngestEdge:
         self._waiting = 0
         self._events: GroupCommit[Sequence[Event], list[Stored]] = GroupCommit(store_groups, self._writer)
         self._rejections: GroupCommit[rejections.Refused, None] = GroupCommit(
-            partial(with_connection, rejections.record_all), self._reader, batch=100, max_items=1000
+            partial(with_connection, rejections.record_all),
+            self._reader,
+            batch=100,
+            max_items=1000,
+            max_bytes=8 * 1024 * 1024,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,15 +88,16 @@ class IngestEdge:
         await respond(send, reply)
 
     async def _ingest(self, scope: Scope, receive: Receive, token: str) -> Reply:
-        request, source = read_request(scope, b""), None
+        request, source, body_read = read_request(scope, b""), None, False
         try:
             source = await self._find_source(token)
             request = read_request(scope, await read_body(scope, receive, longest_body(source)))
+            body_read = True
             events, received = await self._verify(request, source)
             stored = await self._events.submit(events, len(request.body)) if events else []
             return answer(received, stored)
         except VerificationError as error:
-            await self._reject(rejections.Refused(request, source, token, error))
+            await self._reject(rejections.Refused(request, source, token, error, body_read=body_read))
             return refusal(error, source)
         except CannotStore as error:
             return refusal(error)
@@ -135,11 +142,12 @@ class IngestEdge:
             self._waiting -= 1
 
     async def _reject(self, refused: rejections.Refused) -> None:
+        if rejections.recorder.only_counts(refused):
+            return
         try:
-            await self._rejections.submit(refused)
+            await self._rejections.submit(refused, refused.size)
         except QueueFull:
-            # Somebody floods us with bad requests; their details are not worth our memory.
-            logger.warning("refused a webhook (%s); too many to keep", refused.error.reason)
+            rejections.recorder.count(refused)
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._reader, with_connection, work, *arguments)

@@ -58,7 +58,7 @@ def refuse(request: WebhookRequest, token: str, error: VerificationError) -> Rep
         source = find_source(token)
     except (VerificationError, CannotStore):
         source = None
-    rejections.record(request, source, token, error)
+    rejections.record(request, source, token, error, body_read=False)
     return refusal(error, source)
 
 

@@ -10,9 +10,6 @@ from hookline.incoming.receive.documents import documents, receive_with
 from hookline.incoming.receive.flow import find_source, new_events
 from hookline.incoming.receive.store import Stored, store
 
-#: Refused before the body was read, so that there is nothing to verify.
-_WITHOUT_BODY = frozenset({"too_large", "unreadable_body"})
-
 
 def reverify(rejection: Rejection, now: float) -> list[Stored]:
     """Verify the request with the secrets that are active now, as of the time at which it came, and store its events.
@@ -29,11 +26,11 @@ def reverify(rejection: Rejection, now: float) -> list[Stored]:
 
 
 def check_complete(rejection: Rejection) -> None:
-    """Raises ConfigurationError when the body was not kept whole."""
-    if rejection.reason in _WITHOUT_BODY or not rejection.complete:
+    """Raises ConfigurationError when the request was not kept whole."""
+    if not rejection.complete:
         raise ConfigurationError(
-            f"{rejection.public_id} cannot be verified again: its body was not kept whole "
-            "(HOOKLINE['REJECTION_BODY_BYTES'] says how much is). Have the sender deliver it again"
+            f"{rejection.public_id} cannot be verified again: the request was not read or not kept whole "
+            "(HOOKLINE['REJECTION_BODY_BYTES'] says how much is kept). Have the sender deliver it again"
         )
 
 
