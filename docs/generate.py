@@ -127,7 +127,7 @@ def flow(provider: Provider) -> Iterator[tuple[str, str]]:
     if shakes:
         yield "handshake", f"answered ({' and '.join(shakes)})"
     if type(provider).events is not Provider.events:
-        yield "batches", "one request may carry several events; each is an Event of its own"
+        yield "batches", f"one request may carry up to {provider.max_events:,} events; each is an Event of its own"
     if provider.reply is not None:
         yield "reply", f"`{provider.reply.status}` with `{cell(provider.reply.body.decode()) or 'an empty body'}`"
     if provider.max_body_bytes:

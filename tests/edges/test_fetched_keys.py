@@ -75,7 +75,7 @@ def test_a_large_body_waits_for_its_certificate_too(edge: Edge, source: Source, 
 def test_a_certificate_that_cannot_be_fetched_is_a_503_and_the_operator_learns_why(
     edge: Edge, source: Source, kit: Kit, loads: list[str]
 ) -> None:
-    elsewhere = ("SimpleNotificationService-0123456789abcdef", "SimpleNotificationService-gone")
+    elsewhere = ("SimpleNotificationService-0123456789abcdef", "SimpleNotificationService-fedcba9876543210")
     answer = edge.post(source.path, notification(kit, change=elsewhere))
     assert answer.status == 503
     assert answer.json == {"error": {"code": "cannot_verify"}}
@@ -91,6 +91,9 @@ def test_a_certificate_that_cannot_be_fetched_is_a_503_and_the_operator_learns_w
      "http://sns.us-west-2.amazonaws.com/a.pem", "https://sns.us-west-2.amazonaws.com:8443/a.pem",
      "https://sns.us-west-2.amazonaws.com/a.pem?x=.pem", "https://user@sns.us-west-2.amazonaws.com/a.pem",
      "https://sns.us-west-2.amazonaws.com/a.txt", "https://s3.us-west-2.amazonaws.com/a.pem",
+     "https://sns.s3.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",
+     "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",
+     "https://sns.us-west-2.amazonaws.com/my-bucket/SimpleNotificationService-0123456789abcdef.pem",
      "https://169.254.169.254/a.pem", "https://attacker.example#.sns.us-west-2.amazonaws.com/a.pem", "a.pem"],
 )  # fmt: skip
 def test_a_certificate_anywhere_else_is_refused_without_any_connection(

@@ -21,9 +21,9 @@ from hookline.providers.schemes.documents import Document, DocumentNeeded
 from hookline.transport.transport import Response
 from tests.waiting import wait_until
 
-CERTIFICATE = Document("https://sns.eu-west-1.amazonaws.com/a.pem", ("sns.*.amazonaws.com",), max_age=3600)
+CERTIFICATE = Document("https://sns.eu-west-1.amazonaws.com/a.pem", ("sns.eu-west-1.amazonaws.com",), max_age=3600)
 #: The same, wanted fresher.
-FRESH = Document("https://sns.eu-west-1.amazonaws.com/a.pem", ("sns.*.amazonaws.com",), max_age=60)
+FRESH = Document("https://sns.eu-west-1.amazonaws.com/a.pem", ("sns.eu-west-1.amazonaws.com",), max_age=60)
 
 
 class Network:
@@ -239,7 +239,7 @@ def test_a_document_comes_over_the_guarded_transport() -> None:
 
 
 @allowed
-@pytest.mark.parametrize("hosts", [("sns.*.amazonaws.com",), (), ("example.com", "localhost")])
+@pytest.mark.parametrize("hosts", [("sns.eu-west-1.amazonaws.com",), (), ("example.com", "localhost")])
 def test_a_host_that_the_provider_does_not_name_is_not_even_connected_to(hosts: tuple[str, ...]) -> None:
     with web_server(say(b"certificate")) as (url, seen):
         with pytest.raises(CannotVerify, match="is not one of the hosts"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
@@ -89,10 +89,20 @@ class JsonSlice:
             f"{json.dumps(name)}:{text}" for name, text in changes.items() if name not in names and text is not None
         ]
         for name, start, value in self.members:
-            change = changes.get(name, value.written)
-            if change is not None:
+            if name not in changes:
+                kept.append(self.text[start : value.end])
+            elif (change := changes[name]) is not None:
                 kept.append(self.text[start : value.start] + change)
         return "{" + ",".join([*kept, *added]) + "}"
+
+    def around(self, name: str, leaving_out: Collection[str] = ()) -> tuple[str, str]:
+        """What stands before and behind a member's value, in this object without some other members.
+
+        For putting many values into that place, each at the cost of its own length and that of what is around it.
+        """
+        mark = "\0"  # JSON has none (RFC 8259 section 7)
+        before, _, after = self.with_members({**dict.fromkeys(leaving_out), name: mark}).rpartition(mark)
+        return before.replace(mark, "null"), after
 
     def _members(self) -> Iterator[tuple[str, int, JsonSlice]]:
         text, place = self.text, _after_blanks(self.text, self.start + 1)

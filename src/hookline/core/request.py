@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,14 +17,25 @@ from hookline.exceptions import Unreadable
 Headers = Mapping[str, tuple[str, ...]]
 
 MAX_QUERY_FIELDS = 200
+#: How no form begins that any sender sends: browsers and libraries escape brackets in the name of a field.
+_LOOKS_LIKE_JSON = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[{\[]")
+#: Lists and objects inside one another. No sender needs a quarter of it, and whoever writes or walks through what was
+#: read, a handler too, may do so by recursion.
+MAX_JSON_DEPTH = 128
 
 
 def read_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """Collect header pairs as they came over the wire; repeated names keep every value."""
     headers: dict[str, tuple[str, ...]] = {}
+    repeated: dict[str, list[str]] = {}
     for name, value in pairs:
         lower = name.lower()
-        headers[lower] = (*headers.get(lower, ()), value)
+        if lower in headers:
+            repeated.setdefault(lower, [*headers[lower]]).append(value)
+        else:
+            headers[lower] = (value,)
+    for name, values in repeated.items():
+        headers[name] = tuple(values)
     return headers
 
 
@@ -58,8 +70,13 @@ class WebhookRequest:
 
     @property
     def is_form(self) -> bool:
-        """Whether the content type says that the body is urlencoded or multipart."""
-        return is_form(self.header("content-type") or "")
+        """Whether the body is urlencoded or multipart: the content type says so, and it is not JSON all the same.
+
+        Hardly any sender signs the content type. Where the body is signed, it must not be read as JSON or as a form by
+        a caller's choice: `{"text": "&payload=..."}` is a form with a field `payload`, too. A content type can only
+        have a request refused.
+        """
+        return is_form(self.header("content-type") or "") and not _LOOKS_LIKE_JSON.match(self.body)
 
     def form(self) -> Mapping[str, str]:
         """The fields of a form body; the last value of a repeated field. Raises Unreadable. Parsed once."""
@@ -110,14 +127,34 @@ def parse_json(text: bytes) -> Any:
     """Strict JSON (RFC 8259). Raises Unreadable.
 
     Refused besides bad syntax: anything but UTF-8 (`json.loads` would also guess UTF-16 and UTF-32 and let lone
-    surrogates through), NaN and Infinity, nesting deeper than Python's stack, and integers of thousands of digits.
+    surrogates through), NaN and Infinity, nesting deeper than MAX_JSON_DEPTH, and integers of thousands of digits.
     """
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        # What cannot be nested too deeply, as nearly everything, is not looked through.
+        too_deep = text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and is_deeper(document)
     except RecursionError:
-        raise Unreadable("unreadable_json", "nested too deeply") from None
+        too_deep = True
     except ValueError as error:  # includes UnicodeDecodeError and JSONDecodeError
         raise Unreadable("unreadable_json", str(error)[:200]) from None
+    if too_deep:
+        raise Unreadable("unreadable_json", f"nested deeper than {MAX_JSON_DEPTH} lists and objects")
+    return document
+
+
+def is_deeper(document: Any, most: int = MAX_JSON_DEPTH) -> bool:
+    """Whether more than so many lists and objects stand inside one another. Goes by level, so it needs no recursion."""
+    level = [document]
+    for _ in range(most):
+        level = [
+            child
+            for item in level
+            if type(item) in (list, dict)
+            for child in (item.values() if type(item) is dict else item)
+        ]
+        if not level:
+            return False
+    return any(type(item) in (list, dict) for item in level)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -54,12 +54,6 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def host_matches(host: str, pattern: str) -> bool:
-    """Whether a host is the one meant. `*` stands for exactly one label, as in `sns.*.amazonaws.com`."""
-    labels, wanted = host.split("."), pattern.split(".")
-    return len(labels) == len(wanted) and all(want in ("*", label) for label, want in zip(labels, wanted, strict=True))
-
-
 def parse_url(text: str) -> Url:
     """Read an http or https URL. Raises AddressRefused, whatever the text."""
     if len(text) > MAX_LENGTH:

@@ -1,4 +1,4 @@
-"""Reading XML from strangers: no DTD, no entities, nothing fetched, bounded depth."""
+"""Reading XML from strangers: no DTD, no entities, nothing fetched, bounded in depth and number."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from xml.parsers import expat
 from hookline.exceptions import Unreadable
 
 MAX_DEPTH = 64
+#: An element takes a hundred times the memory of the four bytes that it can be written with.
+MAX_ELEMENTS = 100_000
+#: The URI of a namespace is spelt out again in the name of each element and attribute in it.
+MAX_NAMESPACE = 500
 
 
 def parse_xml(text: bytes) -> Element:
@@ -20,13 +24,15 @@ def parse_xml(text: bytes) -> Element:
     builder = TreeBuilder()
     parser = expat.ParserCreate("utf-8", "}")
     parser.buffer_text = True
-    depth = 0
+    depth = elements = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
+        nonlocal depth, elements
+        depth, elements = depth + 1, elements + 1
         if depth > MAX_DEPTH:
             raise Unreadable("unreadable_xml", f"nested deeper than {MAX_DEPTH} elements")
+        if elements > MAX_ELEMENTS:
+            raise Unreadable("unreadable_xml", f"more than {MAX_ELEMENTS} elements")
         builder.start(_name(name), {_name(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
@@ -83,6 +89,7 @@ def spans(text: bytes, tag: str) -> list[tuple[int, int]]:
 
 def _parse(parser: expat.XMLParserType, text: bytes) -> None:
     parser.StartDoctypeDeclHandler = _refuse_doctype
+    parser.StartNamespaceDeclHandler = _check_namespace
     try:
         if "\0" in text.decode("utf-8"):  # expat reads UTF-16 where it looks like that, whatever it was told
             raise ValueError("there is a NUL in it")
@@ -93,6 +100,11 @@ def _parse(parser: expat.XMLParserType, text: bytes) -> None:
 
 def _name(name: str) -> str:
     return "{" + name if "}" in name else name
+
+
+def _check_namespace(_: str | None, uri: str | None) -> None:
+    if uri is not None and len(uri) > MAX_NAMESPACE:
+        raise Unreadable("unreadable_xml", f"the URI of a namespace is longer than {MAX_NAMESPACE} characters")
 
 
 def _refuse_doctype(*_: object) -> NoReturn:

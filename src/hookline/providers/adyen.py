@@ -30,7 +30,7 @@ from typing import Any
 from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, encode, equal, mac
-from hookline.exceptions import CannotVerify, NotVerified, Unreadable
+from hookline.exceptions import CannotVerify, NotVerified, TooLarge, Unreadable
 from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, json_request
 from hookline.providers.schemes.batches import each_item, json_list
 from hookline.providers.schemes.hmac import HmacProvider
@@ -77,6 +77,8 @@ class Adyen(HmacProvider):
         items = items_of(request)
         if items is None:
             return super().verify(with_usual_header(request, config), config, now)
+        if len(items) > self.max_events:
+            raise TooLarge("too_many_events", f"the request has more than {self.max_events} items")
         for number, item in enumerate(items, 1):
             try:
                 self.verify_item(item, config)
@@ -110,8 +112,9 @@ class Adyen(HmacProvider):
             return super().events(request, config)
         document = JsonSlice.whole(request.body)
         slices = json_list(document, _ITEMS) or ()
-        envelopes = [document.with_members({_ITEMS: f"[{item.written}]"}).encode() for item in slices]
-        return each_item(request, envelopes, lambda envelope: self.item_event(envelope, config))
+        before, behind = document.around(_ITEMS)
+        envelopes = (f"{before}[{item.written}]{behind}".encode() for item in slices)
+        return each_item(request, envelopes, lambda one: self.item_event(one, config), most=self.max_events)
 
     def item_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
         """The event of a request with one item."""

@@ -66,7 +66,12 @@ class Asana(HmacProvider):
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         if field_of(request.json(), "events") == []:
             return ()
-        return each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request,
+            items_at(request.body, "events"),
+            lambda item: self.parsed_event(item, config),
+            most=self.max_events,
+        )
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind, action = self.type_at.read(request), self.action_at.read(request)

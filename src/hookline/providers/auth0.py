@@ -47,7 +47,7 @@ class Auth0(TokenProvider):
     }
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, entries(request), lambda item: self.parsed_event(item, config))
+        return each_item(request, entries(request), lambda item: self.parsed_event(item, config), most=self.max_events)
 
     def payload(self, request: WebhookRequest) -> Any:
         """Of one event, its entry; of a whole request, the list of its entries."""

@@ -7,8 +7,9 @@ refuses version 1, which a topic can be set not to use.
 https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html
 
 Every AWS customer's messages are signed alike, so the secret is the ARN of the topic, which is not secret: only its
-messages count. The certificate at `SigningCertURL` is fetched through the guarded transport from SNS's own hosts and
-nowhere else; if that fails, the answer is 503 and SNS tries again.
+messages count. The certificate at `SigningCertURL` is fetched through the guarded transport from SNS in the topic's
+own region and nowhere else; if that fails, the answer is 503 and SNS tries again. Since fields are signed one after the
+other with line feeds between them, a line feed anywhere but in the `Message` is refused.
 
 - A SubscriptionConfirmation for the topic is verified like a message and confirmed by calling SNS in the topic's own
   region with its token; the URL that it brings is not used. It is no event.
@@ -47,7 +48,7 @@ from hookline.providers.schemes.signed import (
 )
 from hookline.providers.schemes.x509 import certificate_document, check_chain, key_of, read_pem
 
-_HOSTS = ("sns.*.amazonaws.com", "sns.*.amazonaws.com.cn")
+_CERTIFICATE = re.compile(r"/SimpleNotificationService-[0-9a-f]{16,64}\.pem", re.ASCII)
 _ARN = re.compile(r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]{3,30}):[0-9]{12}:[A-Za-z0-9_.-]{1,256}", re.ASCII)
 _ALGORITHMS: dict[object, Algorithm] = {"1": "rsa-sha1", "2": "rsa-sha256"}
 
@@ -128,10 +129,8 @@ class AwsSns(Provider):
 
     def certificate_key(self, message: Mapping[str, Any], config: SourceConfig, now: float) -> PublicKey:
         """The key that SNS signed with. Raises VerificationError, DocumentNeeded among them."""
-        url = _text(message, "SigningCertURL")
-        if not url.endswith(".pem"):
-            raise NotVerified("wrong_certificate_url", "the SigningCertURL is not a .pem file")
-        chain = read_pem(config.document(certificate_document(url, _HOSTS)))
+        url, host = _text(message, "SigningCertURL"), host_of(_text(message, "TopicArn"))
+        chain = read_pem(config.document(certificate_document(url, (host,), _CERTIFICATE)))
         check_chain(chain[:1], now)
         try:
             return check_kind(key_of(chain[0]), "rsa-sha256")
@@ -192,7 +191,7 @@ class AwsSns(Provider):
             **self.message(request),
             "TopicArn": config.secrets[1],
             "SignatureVersion": "2",
-            "SigningCertURL": "https://sns.us-west-2.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",
+            "SigningCertURL": f"https://{host_of(config.secrets[1])}/SimpleNotificationService-0123456789abcdef.pem",
         }
         try:
             key = private_key(config.secrets[0], "rsa-sha256")
@@ -205,6 +204,9 @@ class AwsSns(Provider):
 def signed_texts(message: Mapping[str, Any]) -> list[bytes]:
     """The text that SNS may have signed; two of them for an empty Subject, which SNS's own validators treat unlike."""
     names = _SIGNED_FIELDS[message["Type"]]
+    # Only a line feed tells where a field ends. With another one in them, the border of two fields could be moved.
+    if any("\n" in _text(message, name) for name in names if name != "Message" and message.get(name) is not None):
+        raise NotVerified("ambiguous_field", "a field besides the Message has a line feed")
     present = [name for name in names if name != "Subject" or message.get(name) is not None]
     texts = [present] if message.get("Subject") != "" else [present, [name for name in present if name != "Subject"]]
     return [as_sent("".join(f"{name}\n{_text(message, name)}\n" for name in text), "utf-8") for text in texts]
@@ -212,12 +214,17 @@ def signed_texts(message: Mapping[str, Any]) -> list[bytes]:
 
 def confirmation(topic: str, token: str) -> Document:
     """The request that confirms a subscription: to SNS in the region of the topic, whatever the message says."""
+    host = host_of(topic)
+    query = urlencode({"Action": "ConfirmSubscription", "TopicArn": topic, "Token": token})
+    return Document(f"https://{host}/?{query}", (host,))
+
+
+def host_of(topic: str) -> str:
+    """SNS in the region of the topic: the only host that its certificates come from and confirmations go to."""
     found = _ARN.fullmatch(topic)
     if found is None:
         raise NotVerified("wrong_topic", "the TopicArn is not an ARN of SNS")
-    host = f"sns.{found[2]}.amazonaws.com{'.cn' if found[1] == 'aws-cn' else ''}"
-    query = urlencode({"Action": "ConfirmSubscription", "TopicArn": topic, "Token": token})
-    return Document(f"https://{host}/?{query}", (host,))
+    return f"sns.{found[2]}.amazonaws.com{'.cn' if found[1] == 'aws-cn' else ''}"
 
 
 def _text(message: Mapping[str, Any], name: str) -> str:

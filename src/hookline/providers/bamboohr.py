@@ -60,7 +60,12 @@ class BambooHR(HmacProvider):
         employees = None if request.is_form else field_of(request.json(), "employees")
         if employees is None:
             return (self.parsed_event(request, config),)
-        return each_item(request, items_at(request.body, "employees"), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request,
+            items_at(request.body, "employees"),
+            lambda item: self.parsed_event(item, config),
+            most=self.max_events,
+        )
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         if event_type := self.type_at.read(request):

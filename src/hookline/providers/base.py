@@ -171,6 +171,8 @@ class Provider:
     #: The longest body that the sender documents, in bytes, where it may be longer than the default MAX_BODY_BYTES.
     #: An edge reads up to the larger of the two.
     max_body_bytes: ClassVar[int] = 0
+    #: How many events one request may carry: what the sender documents, or else more than any is known to send.
+    max_events: ClassVar[int] = 1000
     options: ClassVar[tuple[Option, ...]] = ()
     #: The exact reply to an event, where the sender requires one.
     reply: ClassVar[Reply | None] = None

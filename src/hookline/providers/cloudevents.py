@@ -93,7 +93,9 @@ class CloudEvents(TokenProvider):
         if request.json() == []:
             return ()
         single = request.with_headers({"content-type": "application/cloudevents+json"})
-        return each_item(single, items_at(request.body), lambda item: self.parsed_event(item, config))
+        return each_item(
+            single, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
+        )
 
     def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
         event_id = clean_name(_attribute(request, "id"), "id")

@@ -31,6 +31,7 @@ from hookline.providers.schemes.signed import as_sent, write_iso8601
 _TIMESTAMP, _LIST, _SIGNATURE = "x-contentful-timestamp", "x-contentful-signed-headers", "x-contentful-signature"
 #: What JavaScript's `encodeURI` and Node's `querystring.escape` leave alone besides letters, digits and `_.-~`.
 _IN_PATH, _IN_QUERY = ";,/?:@&=+$!*'()#", "!*'()"
+MAX_HEADERS = 64
 _ENTRY = {"type": "Entry", "id": "5KsDBWseXY6QegucYAoacS", "revision": 3}
 
 
@@ -54,14 +55,20 @@ class Contentful(HmacProvider):
 
     def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
         names = signed_headers(request)
+        if len(names) > MAX_HEADERS or len(set(names)) < len(names):
+            raise NotVerified("malformed_signature", f"{_LIST} names a header twice, or more than {MAX_HEADERS}")
         if not {_TIMESTAMP, _LIST} <= set(names):
             raise NotVerified("unsigned_timestamp", f"{_LIST} does not name {_TIMESTAMP} and itself")
         headers = ";".join(f"{name}:{required_header(request, name).strip()}" for name in sorted(names))
         head = f"{request.method}\n{canonical_path(request.url)}\n{headers}\n"
         return as_sent(head, "utf-8") + request.body
 
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """Without the blanks around it, as it is signed."""
+        return self.type_at.read(request).strip()
+
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        topic = self.type_at.read(request) if self.type_at.name in signed_headers(request) else ""
+        topic = self.type_at.read(request).strip() if self.type_at.name in signed_headers(request) else ""
         return as_sent(f"{topic}\n", "latin-1") + request.body
 
     def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:

@@ -4,7 +4,8 @@ By default: hex HMAC-SHA256 of the raw body in `X-Signature`, the key being the 
 and id in the JSON body's `type` and `id`. With `timestamp_header`, the signed text is `{timestamp}.{body}` unless
 `signed` says otherwise. With an id that stands in a header outside the signed text, the deduplication key is a hash of
 the body, and a known body under another such id is a new event with `repeat_of`: whether your sender's distinct events
-can look alike is not known. `repeated_bodies=refuse` makes it a duplicate.
+can look alike is not known. `repeated_bodies=refuse` makes it a duplicate. An id that is signed counts as unsigned
+where no text stands between it and the next part: where it ends could not be told.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, ClassVar, Literal
 
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode
-from hookline.exceptions import CannotVerify, ConfigurationError
+from hookline.exceptions import CannotVerify, ConfigurationError, Unreadable
 from hookline.providers.base import REPEATED_BODIES, TRUST_UNSIGNED_ID, Option, Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider, seconds
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, URL, Header, Json, Part, header_name, part_of
@@ -44,6 +45,23 @@ def signed_parts(template: str) -> tuple[Part | str, ...]:
     if BODY not in parts:
         raise ValueError("it must have {body}, or anybody could change the event")
     return tuple(parts)
+
+
+def borders_of(part: Part | None, signed: tuple[Part | str, ...], *, reads_json: bool) -> frozenset[str] | None:
+    """The texts beside a part in what is signed; None where it is not signed, or where its borders could be moved.
+
+    They could where it stands right next to another part: whoever captured a request could then cut the signed text
+    into the two elsewhere, and so make any number of ids. A body that is read as JSON cannot be cut: what is left of an
+    object is none.
+    """
+    beside: set[Part | str] = set()
+    for place, signed_part in enumerate(signed):
+        if signed_part == part:
+            beside.update(signed[max(place - 1, 0) : place], signed[place + 1 : place + 2])
+    if reads_json:
+        beside.discard(BODY)
+    texts = frozenset(text for text in beside if isinstance(text, str))
+    return texts if part in signed and len(texts) == len(beside) else None
 
 
 class Generic(HmacProvider):
@@ -76,6 +94,8 @@ class Generic(HmacProvider):
     type_at = Json("type")
     id_at: ClassVar[Part | None] = Json("id")
     repeats_bodies = "Whether distinct events of your sender can have identical bodies is not known."
+    #: What stands beside the id in the signed text, and so may not be in it.
+    id_borders: ClassVar[frozenset[str]] = frozenset()
 
     samples = {
         "order.created": {"order": 1001, "total": "42.00", "currency": "EUR"},
@@ -89,6 +109,14 @@ class Generic(HmacProvider):
         except ConfigurationError as error:
             raise CannotVerify("bad_option", str(error)) from None
         return super(Generic, configured).receive(request, config, now)
+
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        event_id = super().event_id(request, config)
+        if any(border in event_id for border in self.id_borders) or event_id != event_id.strip():
+            raise Unreadable(
+                "bad_id", "the id has the text in it that stands beside it in what is signed, or blanks around it"
+            )
+        return event_id
 
     def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
         return super(Generic, self.configured(config.options)).sign(request, config, now)
@@ -144,6 +172,8 @@ def _attributes(options: Mapping[str, str]) -> dict[str, Any]:
     if not timestamp_header and (TIMESTAMP in signed or {"timestamp_unit", "tolerance"} & options.keys()):
         raise ConfigurationError("the options say how the timestamp is used but not where it is: add timestamp_header")
     id_at = id_part(options.get("id", "json:id"))
+    type_at = part_of(options.get("type", "json:type"))
+    borders = borders_of(id_at, signed, reads_json=isinstance(type_at, Json))
     return {
         "signature": Plain(options.get("header", "x-signature").lower(), options.get("prefix", "")),
         "digest": options.get("digest", "sha256"),
@@ -153,7 +183,8 @@ def _attributes(options: Mapping[str, str]) -> dict[str, Any]:
         "timestamp_unit": options.get("timestamp_unit", "s"),
         "tolerance": 300 if timestamp_header else None,
         "signed": signed,
-        "type_at": part_of(options.get("type", "json:type")),
+        "type_at": type_at,
         "id_at": id_at,
-        "id_is_signed": not isinstance(id_at, Header) or id_at in signed,
+        "id_is_signed": not isinstance(id_at, Header) or borders is not None,
+        "id_borders": borders or frozenset(),
     }

@@ -2,10 +2,10 @@
 
 Despite its name the header is not that of Standard Webhooks. https://developer.gocardless.com/api-reference/#webhooks
 
-A request is a batch: each of `events` becomes an event of its own, whose body is that one item. The type is its
-`resource_type` and `action` with a full stop between (`mandates.created`), the id is its `id` (`EV...`), the same when
-GoCardless tries again. All of it is signed. There is no timestamp in the signature: what stops a replay is the id.
-Events may come out of order, and an event is thin: the handler fetches what `links` names.
+A request is a batch of up to 250: each of `events` becomes an event of its own, whose body is that one item. The type
+is its `resource_type` and `action` with a full stop between (`mandates.created`), the id is its `id` (`EV...`), the
+same when GoCardless tries again. All of it is signed. There is no timestamp in the signature: what stops a replay is
+the id. Events may come out of order, and an event is thin: the handler fetches what `links` names.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class GoCardless(HmacProvider):
     docs_url = "https://developer.gocardless.com/api-reference/#webhooks"
     secret_help = "the secret of the webhook endpoint"
 
+    max_events = 250
     signature = Plain("webhook-signature")
 
     id_at = Json("id")
@@ -41,7 +42,12 @@ class GoCardless(HmacProvider):
     }
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request,
+            items_at(request.body, "events"),
+            lambda item: self.parsed_event(item, config),
+            most=self.max_events,
+        )
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind, action = _RESOURCE_TYPE.read(request), _ACTION.read(request)

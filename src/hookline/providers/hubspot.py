@@ -48,6 +48,7 @@ class HubSpot(HmacProvider):
     docs_url = "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests"
     options = (Option("signature_version", "The version of the signature.", default="v3", choices=("v3", "v2", "v1")),)
 
+    max_events = 100
     signature = Plain("x-hubspot-signature-v3")
     signed = (METHOD, URL, BODY, TIMESTAMP)
     encoding = "base64"
@@ -93,7 +94,9 @@ class HubSpot(HmacProvider):
         return hashlib.sha256(self.key(secret) + signed).digest()
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, items_at(request.body), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
+        )
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
         return exact_without(request, _CHANGING)

@@ -48,7 +48,9 @@ class Klaviyo(HmacProvider):
         return super().verify(request, config, now)
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, items_at(request.body, "data"), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request, items_at(request.body, "data"), lambda item: self.parsed_event(item, config), most=self.max_events
+        )
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

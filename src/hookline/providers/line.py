@@ -45,7 +45,12 @@ class Line(HmacProvider):
         return Reply() if field_of(request.json(), "events") == [] else None
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request,
+            items_at(request.body, "events"),
+            lambda item: self.parsed_event(item, config),
+            most=self.max_events,
+        )
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -42,6 +42,7 @@ class Mandrill(HmacProvider):
     aliases = ("mailchimp_transactional",)
     methods = frozenset({"HEAD", "POST"})
 
+    max_events = 1000  # https://mandrill.zendesk.com/hc/en-us/articles/360038740594-Webhook-Format
     signature = Plain("x-mandrill-signature")
     digest = "sha1"
     encoding = "base64"
@@ -81,7 +82,12 @@ class Mandrill(HmacProvider):
         return request.body if request.body.startswith(b"{") else request.json_text(self.json_field)
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, items_at(self.json_text(request)), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request,
+            items_at(self.json_text(request)),
+            lambda item: self.parsed_event(item, config),
+            most=self.max_events,
+        )
 
     def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
         return replace(super().parsed_event(request, config), dedup_key=hash_key(request.body))

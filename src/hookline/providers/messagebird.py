@@ -13,7 +13,7 @@ then counts as a duplicate.
 
 Events come as JSON, as a form, or as the query of a GET. The type is their `type`, `event` or `status`
 (`message.created`, `delivered`), or `inbound` for a message to you. There is no event id: the deduplication key is a
-hash of URL and body.
+hash of URL and body, the query in that canonical form.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class MessageBird(JwtProvider):
         if sent is None:
             raise NotVerified("malformed_signature", "the header messagebird-signature is not base64")
         timestamp = as_sent(required_header(request, "messagebird-request-timestamp"), "latin-1")
-        query = urlencode(sorted(request.query().items()))
+        query = canonical_query(request)
         body = hashlib.sha256(request.body).digest()
         signed = [b"\n".join((timestamp, as_sent(covered, "utf-8"), body)) for covered in (query, request.url)]
         problem = None
@@ -105,9 +105,9 @@ class MessageBird(JwtProvider):
 
     def payload(self, request: WebhookRequest) -> Any:
         """The JSON; the fields of a form; or the query of a request without a body."""
-        if request.is_form:
-            return dict(request.form())
-        return super().payload(request) if request.body or request.method == "POST" else request.query()
+        if not request.body:
+            return request.query()
+        return dict(request.form()) if request.is_form else super().payload(request)
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         payload = self.payload(request)
@@ -117,13 +117,21 @@ class MessageBird(JwtProvider):
         return found if isinstance(found, str) else "inbound" if "originator" in payload else ""
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        return b"\n".join((as_sent(request.url, "utf-8"), request.body))
+        """In the one spelling that the older signature covers: its query is sorted and encoded anew."""
+        address, _, _ = request.url.partition("?")
+        query = canonical_query(request)
+        return b"\n".join((as_sent(f"{address}?{query}" if query else address, "utf-8"), request.body))
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
     ) -> WebhookRequest:
         sample = self.samples.get(event_type, {}) if data is None else data
         return json_request({**sample, "type": event_type, "createdDatetime": write_iso8601(now)})
+
+
+def canonical_query(request: WebhookRequest) -> str:
+    """The query as the older signature has it. Raises Unreadable."""
+    return urlencode(sorted(request.query().items()))
 
 
 def _url_hash(request: WebhookRequest) -> str:

@@ -45,6 +45,7 @@ class Meta(HmacProvider):
     methods = frozenset({"POST", "GET"})
     options = (Option("verify_token", "The token that you typed into Meta's dashboard, for the check of the URL."),)
 
+    max_events = 1000
     signature = Plain("x-hub-signature-256", prefix="sha256=")
     type_at = Json("object")
 
@@ -79,8 +80,8 @@ class Meta(HmacProvider):
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         request.json()  # checks that it is one
-        updates = list(_single_updates(JsonSlice.whole(request.body)))
-        return each_item(request, updates, lambda update: self.parsed_event(update, config))
+        updates = _single_updates(JsonSlice.whole(request.body))
+        return each_item(request, updates, lambda update: self.parsed_event(update, config), most=self.max_events)
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind = self.type_at.read(request)
@@ -112,12 +113,18 @@ def _single_updates(document: JsonSlice) -> Iterator[bytes]:
     entries = json_list(document, "entry")
     if not entries:
         raise Unreadable("wrong_body", "there is no list `entry`, or an empty one")
+    before, behind = document.around("entry")
     for entry in entries:
-        found = {name: value for name in _LISTS if (value := entry.at(name)) is not None}
-        singles = [
-            entry.with_members({**dict.fromkeys(_LISTS), name: update})
-            for name, value in found.items()
-            for update in ([f"[{item.written}]" for item in value.items] if value.is_list else [value.written])
-        ]
-        for single in singles if found else [entry.written]:
-            yield document.with_members({"entry": f"[{single}]"}).encode()
+        for single in _singles_of(entry):
+            yield f"{before}[{single}]{behind}".encode()
+
+
+def _singles_of(entry: JsonSlice) -> Iterator[str]:
+    """An entry for each of its updates; itself, where it has no list of them."""
+    found = {name: value for name in _LISTS if (value := entry.at(name)) is not None}
+    for name, value in found.items():
+        before, behind = entry.around(name, leaving_out=set(_LISTS) - {name})
+        for update in (f"[{item.written}]" for item in value.items) if value.is_list else (value.written,):
+            yield f"{before}{update}{behind}"
+    if not found:
+        yield entry.written

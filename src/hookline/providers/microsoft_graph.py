@@ -146,7 +146,9 @@ class MicrosoftGraph(Provider):
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         _items(request)  # checks that it is a list of them
         items = [_without_state(item) for item in json_list(JsonSlice.whole(request.body), "value") or ()]
-        return each_item(request, items, lambda item: self.parsed_event(_opened(item, config), config))
+        return each_item(
+            request, items, lambda item: self.parsed_event(_opened(item, config), config), most=self.max_events
+        )
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         item = request.json()

@@ -57,7 +57,12 @@ class Okta(TokenProvider):
         return Reply.json({"verification": clean_name(challenge, "challenge")})
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, items_at(request.body, "data.events"), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request,
+            items_at(request.body, "data.events"),
+            lambda item: self.parsed_event(item, config),
+            most=self.max_events,
+        )
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -17,6 +17,7 @@ webhook simulator of PayPal's dashboard signs with the webhook id `WEBHOOK_ID`.
 
 from __future__ import annotations
 
+import re
 import uuid
 import zlib
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from hookline.providers.schemes.signed import SignedProvider, as_sent, write_iso
 from hookline.providers.schemes.x509 import certificate_document, check_chain, common_name, key_of, read_pem
 
 _HOSTS = ("api.paypal.com", "api-m.paypal.com", "api.sandbox.paypal.com", "api-m.sandbox.paypal.com")
+_CERTIFICATE = re.compile(r"/v1/notifications/certs/CERT-[0-9a-f]{8}(?:-[0-9a-f]{8}){1,7}", re.ASCII)
 
 
 class PayPal(SignedProvider):
@@ -75,7 +77,7 @@ class PayPal(SignedProvider):
     def certificate_key(self, request: WebhookRequest, config: SourceConfig, now: float) -> PublicKey:
         """The key that PayPal signed with. Raises VerificationError, DocumentNeeded among them."""
         url = required_header(request, "paypal-cert-url")
-        chain = read_pem(config.document(certificate_document(url, _HOSTS)))
+        chain = read_pem(config.document(certificate_document(url, _HOSTS, _CERTIFICATE)))
         check_chain(chain, now)
         if not common_name(chain[0]).endswith(".paypal.com"):
             raise NotVerified("untrusted_certificate", "the certificate is not of a name under paypal.com")

@@ -104,8 +104,11 @@ class Plivo(HmacProvider):
         return as_sent(f"{text}.{form}" if query and form else f"{text}{form}", "utf-8")
 
     def payload(self, request: WebhookRequest) -> dict[str, str]:
-        """The fields of the form, or of the query of a GET; of a repeated one the last value."""
-        return request.query() if request.method == "GET" else dict(request.form())
+        """The fields of the form or, without a body, of the query; of a repeated one the last value.
+
+        Both are signed and the method is not.
+        """
+        return dict(request.form()) if request.body else request.query()
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         fields = self.payload(request)

@@ -59,7 +59,12 @@ class Pusher(HmacProvider):
         return check_age(now - sent_at / 1000, configured_tolerance(config, _TOLERANCE) or _TOLERANCE)
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        events = each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
+        events = each_item(
+            request,
+            items_at(request.body, "events"),
+            lambda item: self.parsed_event(item, config),
+            most=self.max_events,
+        )
         time_ms = _TIME.read(request)
         return tuple(
             replace(event, dedup_key=hash_key(f"{time_ms}.{place}.".encode() + event.body))

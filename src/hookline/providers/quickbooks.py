@@ -48,8 +48,8 @@ class QuickBooks(HmacProvider):
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         is_list = isinstance(request.json(), list)
-        items = items_at(request.body) if is_list else list(changes(JsonSlice.whole(request.body)))
-        return each_item(request, items, lambda item: self.parsed_event(item, config))
+        items = items_at(request.body) if is_list else changes(JsonSlice.whole(request.body))
+        return each_item(request, items, lambda item: self.parsed_event(item, config), most=self.max_events)
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         entity = entity_of(request.json())
@@ -93,9 +93,11 @@ def changes(document: JsonSlice) -> Iterator[bytes]:
         entities = json_list(notification, "dataChangeEvent.entities")
         if entities is None:
             yield notification.raw
-        for entity in entities or ():
-            change = f'{{"entities":[{entity.written}]}}'
-            yield notification.with_members({"dataChangeEvent": change}).encode()
+        if not entities:
+            continue
+        before, behind = notification.around("dataChangeEvent")
+        for entity in entities:
+            yield f'{before}{{"entities":[{entity.written}]}}{behind}'.encode()
 
 
 def entity_of(item: Any) -> dict[str, Any] | None:

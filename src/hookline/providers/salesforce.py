@@ -18,7 +18,7 @@ declaration is refused, so there are no entities to expand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -50,6 +50,7 @@ class Salesforce(TokenProvider):
     docs_url = "https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_om_outboundmessaging.htm"
     secret_help = "the token that you put behind the endpoint URL as ?token=..."
     options = (Option("organization_id", "The id of the one Salesforce organisation that may send (00D...)."),)
+    max_events = 100
     reply = Reply(_ACK, "text/xml; charset=utf-8")
 
     token_at = Query("token")
@@ -83,16 +84,14 @@ class Salesforce(TokenProvider):
         return {**{name: _text(message, name) for name in names}, "Id": _text(notification, "Id"), "sObject": sobject}
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        _notifications(request)  # refuses what is no such message before it is cut up
-        notifications = spans(request.body, f"{_NS}Notification")
-        if not notifications:
+        message = _notifications(request)
+        places = spans(request.body, f"{_NS}Notification")
+        if not places:
             raise Unreadable("missing_field", "there is no Notification in the message")
-        sessions = spans(request.body, f"{_NS}SessionId")
-        singles = []
-        for kept in notifications:
-            others = [span for span in notifications if span != kept]
-            singles.append(_without(request.body, sorted([*sessions, *others])))
-        return parse_each(request, singles, lambda one: self.parsed_event(one, config))
+        if len(places) != len(message.findall(f"{_NS}Notification")):
+            raise Unreadable("wrong_body", "there is a Notification outside the list of notifications")
+        singles = single_notifications(request.body, places)
+        return parse_each(request, singles, lambda one: self.parsed_event(one, config), most=self.max_events)
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         return str(self.payload(request)["sObject"]["type"])
@@ -133,13 +132,30 @@ def _envelope(children: list[Element]) -> bytes:
     return bytes(tostring(envelope, encoding="utf-8", xml_declaration=True))
 
 
-def _without(text: bytes, cuts: list[tuple[int, int]]) -> bytes:
-    """The text without these spans, which are in order and may lie inside one another."""
-    pieces, position = [], 0
-    for start, end in cuts:
-        pieces.append(text[position:start])
-        position = max(position, end)
-    return b"".join([*pieces, text[position:]])
+def single_notifications(text: bytes, places: list[tuple[int, int]]) -> Iterator[bytes]:
+    """The message with each of its notifications alone, and without session ids. `places` is where those are."""
+    sessions = spans(text, f"{_NS}SessionId")
+    ends = [0, *(end for _, end in places)]
+    starts = [*(start for start, _ in places), len(text)]
+    between = list(_without(text, list(zip(ends, starts, strict=True)), sessions))
+    common, position = b"".join(between), 0
+    for before, notification in zip(between, _without(text, places, sessions), strict=False):
+        position += len(before)
+        yield common[:position] + notification + common[position:]
+
+
+def _without(text: bytes, pieces: list[tuple[int, int]], cuts: list[tuple[int, int]]) -> Iterator[bytes]:
+    """Each of these pieces of a text without what is cut. Both are in order, and every cut lies within one piece."""
+    waiting = iter(cuts)
+    cut = next(waiting, None)
+    for start, end in pieces:
+        kept, position = [], start
+        while cut is not None and cut[0] < end:
+            if cut[0] >= start:
+                kept.append(text[position : cut[0]])
+                position = cut[1]
+            cut = next(waiting, None)
+        yield b"".join([*kept, text[position:end]])
 
 
 def _element(tag: str, text: str) -> Element:

@@ -65,7 +65,9 @@ class Segment(HmacProvider):
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         if not is_batch(request):
             return (self.parsed_event(request, config),)
-        return each_item(request, items_at(request.body), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
+        )
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

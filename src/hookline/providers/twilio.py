@@ -7,8 +7,9 @@ shared key, as text.
   not the bytes of the form, and where a name ends and its value begins is not: the deduplication key is therefore a
   hash of the signed text, so that the same text in another form is a duplicate.
 - GET: the URL with its query, which is stored as the event's body, in JSON.
-- Anything else (JSON): the URL alone, in which `bodySHA256` is the lower-case hex SHA-256 of the raw body. Without it
-  such a body is refused, since nothing would cover it.
+- Anything else (JSON): the URL alone, in which `bodySHA256`, the last field of the query, is the lower-case hex SHA-256
+  of the raw body. Without it such a body is refused, since nothing would cover it.
+- Neither method nor content type are signed. So the URL and the body decide which of these a request is.
 
 The digest is SHA-1, as Twilio signs with the auth token; for a source whose secret is a shared key's, set the option
 `algorithm`. The header X-Twilio-Webhooks-Signature-Settings names it too, but a caller's word must not choose how a
@@ -29,6 +30,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -55,6 +57,7 @@ _STATUSES = {
 }
 _WITHOUT_STATUS = {"MessageSid": "message", "CallSid": "call"}
 _PORTS = {"https": 443, "http": 80}
+_BODY_DIGEST = re.compile(r"\?(?:[^#]*&)?bodySHA256=([0-9a-f]{64})\Z", re.ASCII)
 
 
 class Twilio(HmacProvider):
@@ -100,15 +103,17 @@ class Twilio(HmacProvider):
 
     def check_body(self, request: WebhookRequest) -> None:
         """Refuse a body that neither its fields nor the URL's bodySHA256 bring under the signature."""
-        digest = request.query().get("bodySHA256")
+        if request.body and request.method == "GET":
+            raise NotVerified("unsigned_body", "Twilio's GET requests have no body")
+        digest = body_digest(request.url)
         if digest is None:
-            if request.body and not (request.is_form and request.method == "POST"):
+            if request.body and not request.is_form:
                 raise NotVerified("unsigned_body", "the body is no form, and the URL has no bodySHA256 to cover it")
-        elif not equal(hashlib.sha256(request.body).hexdigest().encode(), as_sent(digest, "utf-8")):
+        elif not equal(hashlib.sha256(request.body).hexdigest().encode(), digest.encode()):
             raise NotVerified("body_mismatch", "the URL's bodySHA256 is not the SHA-256 of the body")
 
     def signed_text(self, request: WebhookRequest, timestamp: str) -> bytes:
-        fields = {} if "bodySHA256" in request.query() else _fields(request)
+        fields = {} if _is_json(request) else _fields(request)
         pieces = (name + value for name in sorted(fields) for value in sorted(fields[name]))
         return as_sent(request.url + "".join(pieces), "utf-8")
 
@@ -126,14 +131,17 @@ class Twilio(HmacProvider):
         return None if _is_json(request) else Reply(b"<Response></Response>", "text/xml")
 
     def payload(self, request: WebhookRequest) -> Any:
-        """The fields of a form or a query; else the JSON."""
-        return super().payload(request) if _is_json(request) else dict(_parameters(request))
+        """The fields of a form or a query; else the JSON. A stored event has no URL."""
+        is_json = _is_json(request) or (request.body and not request.is_form)
+        return super().payload(request) if is_json else dict(_parameters(request))
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
         if _is_json(request) and isinstance(request.json(), list):
-            return each_item(request, items_at(request.body), lambda item: self.parsed_event(item, config))
+            return each_item(
+                request, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
+            )
         event = self.parsed_event(request, config)
-        if request.method == "GET":  # the URL is not stored with the event, so its body becomes what the query said
+        if not request.body:  # the URL is not stored with the event, so its body becomes what the query said
             event = replace(event, body=json.dumps(request.query(), separators=(",", ":")).encode())
         return (event,)
 
@@ -192,13 +200,23 @@ def _with_algorithm(algorithm: str) -> Twilio:
     return configured()
 
 
+def body_digest(url: str) -> str | None:
+    """The `bodySHA256` of a URL; None where it has none.
+
+    Only the last field of the query counts, as Twilio writes it. Names and values of a form are signed right behind the
+    URL, so whoever captured one could move them into the query, and its text may have `&bodySHA256=` in it.
+    """
+    found = _BODY_DIGEST.search(url)
+    return found[1] if found and url.count("bodySHA256=") == 1 else None
+
+
 def _is_json(request: WebhookRequest) -> bool:
-    # The content type is not signed: what the URL's bodySHA256 covers is no form, whatever the header says.
-    return request.method != "GET" and (not request.is_form or "bodySHA256" in request.query())
+    # Neither method nor content type are signed: what the URL's bodySHA256 covers is JSON, whatever they say.
+    return body_digest(request.url) is not None
 
 
 def _parameters(request: WebhookRequest) -> Mapping[str, str]:
-    return request.query() if request.method == "GET" else request.form()
+    return request.form() if request.body else request.query()
 
 
 def _fields(request: WebhookRequest) -> dict[str, set[str]]:

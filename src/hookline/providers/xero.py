@@ -51,7 +51,12 @@ class Xero(HmacProvider):
         return Reply() if is_intent else None
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(request, items_at(request.body, "events"), lambda item: self.parsed_event(item, config))
+        return each_item(
+            request,
+            items_at(request.body, "events"),
+            lambda item: self.parsed_event(item, config),
+            most=self.max_events,
+        )
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         category, happened = _CATEGORY.read(request), _TYPE.read(request)

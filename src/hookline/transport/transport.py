@@ -24,7 +24,7 @@ from hookline.core.addresses import AddressPolicy
 from hookline.core.outcome import Failure
 from hookline.core.request import Headers
 from hookline.core.sent_headers import check_headers
-from hookline.core.url import Url, host_matches
+from hookline.core.url import Url
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.transport.connection import Connection
 from hookline.transport.deadlines import Deadlines
@@ -113,14 +113,13 @@ class Transport:
     ) -> Response:
         """GET a document such as a certificate, whole or not at all: a longer one is the failure `body_too_large`.
 
-        With a body it is POSTed: some key servers want to be asked so. `allowed_hosts` are names in which `*` stands
-        for one label, as `sns.*.amazonaws.com`; others are refused.
+        With a body it is POSTed: some key servers want to be asked so. Hosts other than `allowed_hosts` are refused.
         """
         try:
             host = self._check_url(url).host
         except AddressRefused as error:
             return Response(error=Failure.ADDRESS_REFUSED, detail=str(error))
-        if not any(host_matches(host, pattern) for pattern in allowed_hosts):
+        if host not in allowed_hosts:
             detail = f"{host} is not one of the hosts that this may be fetched from: {', '.join(sorted(allowed_hosts))}"
             return Response(error=Failure.ADDRESS_REFUSED, detail=detail)
         method = "GET" if body is None else "POST"

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
-from hookline.exceptions import NotVerified, Unreadable
+from hookline.exceptions import NotVerified, TooLarge, Unreadable
 from hookline.providers.base import ParsedEvent
+
+#: Bytes that each event of a batch may have besides its own part of the request: what stands around the items is
+#: repeated in every one of them. Senders put a few hundred there.
+MAX_COMMON = 4096
 
 
 def each_item(
-    request: WebhookRequest, bodies: Sequence[bytes], parse: Callable[[WebhookRequest], ParsedEvent]
+    request: WebhookRequest, bodies: Iterable[bytes], parse: Callable[[WebhookRequest], ParsedEvent], *, most: int
 ) -> tuple[ParsedEvent, ...]:
     """`parse_each` for items that are JSON objects."""
-    return parse_each(request, bodies, lambda item: parse(json_item(item)))
+    return parse_each(request, bodies, lambda item: parse(json_item(item)), most=most)
 
 
 def parse_each(
-    request: WebhookRequest, bodies: Sequence[bytes], parse: Callable[[WebhookRequest], ParsedEvent]
+    request: WebhookRequest, bodies: Iterable[bytes], parse: Callable[[WebhookRequest], ParsedEvent], *, most: int
 ) -> tuple[ParsedEvent, ...]:
-    """What `parse` makes of every item of a verified request, given the bytes of each.
+    """What `parse` makes of every item of a verified request, given the bytes of each. `most`: what one may carry.
 
     An item that cannot be read is kept as an event of the type `unreadable` beside those that can: the sender would
     send the same batch for ever, and the good ones would never get in. Where none can be read, the request is refused
     as one event that cannot be read would be. An item that is not verified refuses them all, since then the request
-    is not the sender's. The error says which item it was. Raises Unreadable, or what `parse` raises.
+    is not the sender's. The error says which item it was. Raises Unreadable, TooLarge, or what `parse` raises.
     """
+    bodies = bounded(len(request.body), bodies, most)
     if not bodies:
         raise Unreadable("wrong_body", "there is no list of events, or an empty one")
     events = []
@@ -44,6 +49,23 @@ def parse_each(
     if len(problems) == len(bodies):
         raise problems[0]
     return tuple(events)
+
+
+def bounded(request_length: int, bodies: Iterable[bytes], most: int) -> list[bytes]:
+    """The bodies of a batch. Raises TooLarge for more events, or more bytes, than a sender makes of such a request.
+
+    Half a request of items and half of what is common to them would otherwise become its square.
+    """
+    found: list[bytes] = []
+    left = request_length
+    for body in bodies:
+        if len(found) == most:
+            raise TooLarge("too_many_events", f"the request has more than {most} events")
+        left += MAX_COMMON - len(body)
+        if left < 0:
+            raise TooLarge("batch_too_large", f"the events of the request have more than {MAX_COMMON} bytes in common")
+        found.append(body)
+    return found
 
 
 def json_item(item: WebhookRequest) -> WebhookRequest:

@@ -18,9 +18,9 @@ HOUR = 3600
 class Document:
     """What to fetch, and what may be taken for it.
 
-    `url` may be chosen by whoever sent the request, so `allowed_hosts` is the provider's own list of where it may lead:
-    names in which `*` stands for one label, as `sns.*.amazonaws.com`. `max_age` is in seconds: an older copy does not
-    count. `headers` and the `body` of a POST may hold credentials.
+    `url` may be chosen by whoever sent the request, so `allowed_hosts` is the provider's own list of where it may lead,
+    in full: under `sns.*.amazonaws.com` anybody may have a bucket called `sns`. `max_age` is in seconds: an older copy
+    does not count. `headers` and the `body` of a POST may hold credentials.
     """
 
     url: str

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
-from hookline.core.request import WebhookRequest
+from hookline.core.request import WebhookRequest, is_deeper
 from hookline.core.signing import Digest, decode, encode, equal, mac
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
 from hookline.providers.base import Provider, SourceConfig
@@ -117,8 +117,8 @@ def read_object(raw: bytes, what: str) -> dict[str, Any]:
         found = json.loads(raw.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise NotVerified("malformed_token", f"{what} is not JSON, or repeats a key") from None
-    if not isinstance(found, dict):
-        raise NotVerified("malformed_token", f"{what} is not a JSON object")
+    if not isinstance(found, dict) or is_deeper(found):
+        raise NotVerified("malformed_token", f"{what} is not a JSON object, or nested too deeply")
     return found
 
 

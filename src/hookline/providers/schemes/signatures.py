@@ -96,7 +96,7 @@ class KeyValues:
     def read(self, request: WebhookRequest) -> tuple[list[str], str]:
         signatures: list[str] = []
         timestamp = None
-        for pair in required_header(request, self.header).split(self.separator, MAX_ITEMS):
+        for pair in required_header(request, self.header).split(self.separator.strip() or self.separator, MAX_ITEMS):
             key, _, value = pair.lstrip().partition("=")
             if key == self.signature:
                 signatures.append(value)

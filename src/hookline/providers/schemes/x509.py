@@ -7,6 +7,7 @@ from, or which roots its chain ends at, and what its subject or extensions must 
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
-from hookline.core.url import host_matches, parse_url
+from hookline.core.url import parse_url
 from hookline.exceptions import AddressRefused, CannotVerify, NotVerified
 from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.documents import Document
@@ -41,11 +42,12 @@ _UNREADABLE = (
 )
 
 
-def certificate_document(url: str, allowed_hosts: tuple[str, ...]) -> Document:
+def certificate_document(url: str, allowed_hosts: tuple[str, ...], path: re.Pattern[str]) -> Document:
     """The document for a certificate's URL, which the caller of the webhook chose.
 
-    Raises NotVerified unless it is plain https at one of the hosts: no port, no query, no user. So there is nothing
-    in it by which somebody could have anything else fetched, or the same thing under ever new names.
+    Raises NotVerified unless it is plain https at one of the hosts, with a path as the sender's certificates have: no
+    port, no query, no user. So there is nothing in it by which somebody could have anything else fetched, or the same
+    thing under ever new names.
     """
     try:
         parsed = parse_url(url)
@@ -53,8 +55,10 @@ def certificate_document(url: str, allowed_hosts: tuple[str, ...]) -> Document:
         raise NotVerified("wrong_certificate_url", str(error)) from None
     if parsed.scheme != "https" or parsed.port != 443 or "?" in parsed.target:
         raise NotVerified("wrong_certificate_url", "the certificate's URL is not plain https")
-    if not any(host_matches(parsed.host, pattern) for pattern in allowed_hosts):
+    if parsed.host not in allowed_hosts:
         raise NotVerified("wrong_certificate_url", f"{parsed.host} is not a host of the sender's certificates")
+    if not path.fullmatch(parsed.target):
+        raise NotVerified("wrong_certificate_url", "the path is not one of the sender's certificates")
     return Document(f"https://{parsed.host}{parsed.target}", allowed_hosts)
 
 
