@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from hookline import providers
+from hookline.core.request import without_fields
 from hookline.exceptions import (
     CannotVerify,
     ConfigurationError,
@@ -183,7 +184,7 @@ def test_a_longer_body_is_refused(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", [v for v in EVENTS if not (v.any_body and v.covered == [])], ids=name_of)
 def test_another_body_is_refused(vector: Vector) -> None:
-    for body in (b"", b"\xff\xfe", b"null", b"[]", b"{", b"\x00"):
+    for body in {b"", b"\xff\xfe", b"null", b"[]", b"{", b"\x00"} - {vector.request.body}:
         with contextlib.suppress(VerificationError):
             received = vector.receive(replace(vector.request, body=body))
             # Where the body is not signed, one may be genuine; but none of these is an event.
@@ -293,6 +294,7 @@ def test_a_credential_is_not_kept_with_the_event(vector: Vector) -> None:
     hidden = vector.provider.hidden_headers(vector.options)
     assert not any(genuine in value for name, value in vector.headers.items() if name not in hidden)
     assert not any(genuine.encode() in event.body for event in vector.receive().events)
+    assert genuine not in without_fields(vector.url, vector.provider.credential_query)
 
 
 # ---- timestamps ---------------------------------------------------------------------------------------

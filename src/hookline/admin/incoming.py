@@ -77,9 +77,10 @@ class EventAdmin(JobAdmin[Event]):
     retry_keys = staticmethod(events.retry_keys)
     list_display = ("public_id", "state", "type", "source", "provider_id", "attempts", "note", "due_at", "created_at")
     list_select_related = ("source",)
-    not_listed = ("body", "headers", "source__encrypted_secrets")
+    not_listed = ("body", "headers", "url", "source__encrypted_secrets")
     fields = (
-        "public_id", "source", "type", "provider_id", "dedup_key", "resembles", *JOB_FIELDS, "sent_headers", "content",
+        "public_id", "source", "type", "provider_id", "dedup_key", "resembles", *JOB_FIELDS, "method", "url",
+        "sent_headers", "content",
     )  # fmt: skip
     found_by = {"evt": "pk", "src": "source"}
     search_help_text = (

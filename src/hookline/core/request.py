@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from hookline.core.forms import is_form, parse_form
 from hookline.exceptions import Unreadable
@@ -121,6 +121,23 @@ class WebhookRequest:
     @cached_property
     def _documents(self) -> dict[str, Any]:
         return {}
+
+
+#: Stands where a credential was in what is stored.
+HIDDEN = "***"
+
+
+def without_fields(url: str, names: frozenset[str]) -> str:
+    """The URL with the values of these fields of its query hidden, and every other character as it was."""
+    address, mark, query = url.partition("?")
+    if not names or not mark:
+        return url
+    pairs = query.split("&")
+    for place, pair in enumerate(pairs):
+        name = pair.partition("=")[0]
+        if unquote_plus(name) in names:
+            pairs[place] = f"{name}={HIDDEN}"
+    return f"{address}?{'&'.join(pairs)}"
 
 
 def parse_json(text: bytes) -> Any:

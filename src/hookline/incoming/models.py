@@ -93,6 +93,10 @@ class Event(Job):
     repeat_of = models.UUIDField(null=True, editable=False)
     #: The id of the first event with the same signed id, where this one has other content; likewise.
     conflict_of = models.UUIDField(null=True, editable=False)
+    #: The HTTP method where it was not POST.
+    method = models.CharField(max_length=20, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
+    #: The URL as the sender signs it, where it had a query; without the credentials in that.
+    url = models.TextField(null=True, editable=False)  # noqa: DJ001 # as above
 
     #: Of an event that is not stored yet: see ParsedEvent.
     if_known: IfKnown = "duplicate"
@@ -117,9 +121,21 @@ class Event(Job):
 
     @property
     def json(self) -> Any:
-        """The JSON that the sender sent, wherever in the body it stands. Raises Unreadable; `body` has the bytes."""
+        """The JSON that the sender sent, wherever in the body it stands. Raises Unreadable; `body` has the bytes.
+
+        The fields of the query for a sender that sends its events as one.
+        """
+        return providers.get(self.source.provider).payload(self._request)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The fields of the query that the webhook came with; of a repeated one the last. Raises Unreadable."""
+        return self._request.query()
+
+    @property
+    def _request(self) -> WebhookRequest:
         headers = {name: (value,) for name, value in self.headers.items()}
-        return providers.get(self.source.provider).payload(WebhookRequest("POST", "", headers, bytes(self.body)))
+        return WebhookRequest(self.method or "POST", self.url or "", headers, bytes(self.body))
 
 
 class Rejection(Row):

@@ -20,7 +20,7 @@ def find(public_id: str) -> Event:
 
 def newest(selection: Selection = ALL) -> list[Event]:
     """The newest events of a selection, without their headers and bodies."""
-    events = Event.objects.select_related("source__tenant").defer("body", "headers")
+    events = Event.objects.select_related("source__tenant").defer("body", "headers", "url")
     only = {} if selection.status is None else {"state": selection.status}
     return rows.newest(events, selection, only)
 
@@ -62,4 +62,5 @@ def as_json(event: Event) -> dict[str, Any]:
 
 def content_as_json(event: Event) -> dict[str, Any]:
     """What `as_json` leaves out, but for the body."""
-    return {"dedup_key": event.dedup_key, "headers": event.headers}
+    request = {"method": event.method or "POST", "url": event.url, "headers": event.headers}
+    return {"dedup_key": event.dedup_key, **request}

@@ -182,6 +182,8 @@ class Provider:
     json_field: ClassVar[str] = ""
     #: Request headers that hold a credential in the clear; they are not stored with the event.
     credential_headers: ClassVar[frozenset[str]] = frozenset()
+    #: Fields of the query that hold a credential in the clear; they are not stored with the event.
+    credential_query: ClassVar[frozenset[str]] = frozenset()
     #: Where the event type stands, and the event id that stays the same when the event is sent again.
     type_at: ClassVar[Part]
     id_at: ClassVar[Part | None] = None

@@ -68,6 +68,7 @@ class CloudEvents(TokenProvider):
 
     token_at = BearerToken()
     credential_headers = frozenset({"authorization"})
+    credential_query = frozenset({_QUERY.name})
     prefix = "Bearer "
 
     samples = {

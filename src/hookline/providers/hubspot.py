@@ -14,9 +14,18 @@ counts: HubSpot sends older headers beside v3, and taking whichever is there wou
 The URI is the source's configured public URL with the query of this request, `https://` and all. HubSpot decodes some
 percent escapes in it before it signs, its SDKs do not: both spellings are tried.
 
-A request is a JSON array of up to 100 events, each stored on its own. The type is `subscriptionType`. `eventId` is for
-people to read: HubSpot says that it need not be unique. The deduplication key is a hash of the item without
-`attemptNumber`, which changes when HubSpot tries again (up to 10 times in 24 hours).
+What HubSpot sends to one URL:
+
+- Webhooks of an app: a JSON array of up to 100 events, each stored on its own. The type is `subscriptionType`.
+  `eventId` is for people to read: HubSpot says that it need not be unique. The deduplication key is a hash of the item
+  without `attemptNumber`, which changes when HubSpot tries again (up to 10 times in 24 hours).
+- Webhooks of a workflow: one JSON object, or a GET whose query says all, signed as v2. The type is `workflow`, or
+  `workflow_action` for an action of your own, which has a `callbackId`.
+- CRM cards: a GET with `associatedObjectType`, of the type `crm_card`. It is answered with a card without content,
+  since a handler runs later. `event.json` is the query.
+
+The deduplication key of an object is a hash of it and the query, that of a GET a hash of the URL. A GET is refused
+under v1, which would not cover it.
 """
 
 from __future__ import annotations
@@ -30,12 +39,13 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from hookline.core.request import WebhookRequest
-from hookline.exceptions import CannotVerify, NotVerified
-from hookline.providers.base import Option, ParsedEvent, SourceConfig, json_request
+from hookline.exceptions import CannotVerify, NotVerified, Unreadable
+from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, json_request
 from hookline.providers.schemes.batches import each_item, exact_without, items_at
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, METHOD, TIMESTAMP, URL, Header, Json
 from hookline.providers.schemes.signatures import Plain
+from hookline.providers.schemes.signed import as_sent
 
 #: The escapes that HubSpot decodes in the URI, by its own table.
 _DECODED = re.compile(r"%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
@@ -46,6 +56,7 @@ _CHANGING = frozenset({"attemptNumber"})
 class HubSpot(HmacProvider):
     title = "HubSpot"
     docs_url = "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests"
+    methods = frozenset({"POST", "GET"})
     options = (Option("signature_version", "The version of the signature.", default="v3", choices=("v3", "v2", "v1")),)
 
     max_events = 100
@@ -60,6 +71,7 @@ class HubSpot(HmacProvider):
 
     type_at = Json("subscriptionType")
     id_at = Json("eventId")
+    callback_id_at = Json("callbackId")
     id_is_signed = False
 
     samples = {
@@ -71,10 +83,14 @@ class HubSpot(HmacProvider):
 
     def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
         version = self._version(config)
+        if request.method == "GET" and request.body:
+            raise Unreadable("unexpected_body", "a GET of HubSpot has no body")
+        if request.method == "GET" and URL not in version.signed:
+            raise NotVerified("unsigned_url", "the signature v1 does not cover the URL, which is all that a GET says")
         try:
             return super(HubSpot, version).verify(request, config, now)
         except (NotVerified, CannotVerify):
-            decoded = _DECODED.sub(lambda escape: unquote(escape[0]), request.url)
+            decoded = _decoded(request.url)
             if decoded == request.url:
                 raise
             return super(HubSpot, version).verify(replace(request, url=decoded), config, now)
@@ -94,12 +110,42 @@ class HubSpot(HmacProvider):
         return hashlib.sha256(self.key(secret) + signed).digest()
 
     def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(
-            request, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
-        )
+        if request.method == "GET" or isinstance(request.json(), dict):
+            return (self.parsed_event(request, config),)
+        # Each item is told apart by what is in it: which URL all of them came to says nothing.
+        items = replace(request, url=request.url.partition("?")[0])
+        bodies = items_at(request.body)
+        return each_item(items, bodies, lambda item: self.parsed_event(item, config), most=self.max_events)
+
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        if request.method == "GET":
+            return "crm_card" if "associatedObjectType" in request.query() else "workflow"
+        if found := self.type_at.read(request):
+            return found
+        if any(name in request.json() for name in ("eventId", "subscriptionId")):
+            return ""  # an event of an app, which ought to have a type
+        return "workflow_action" if self.callback_id_at.read(request) else "workflow"
+
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        if request.method == "GET":
+            return ""
+        return self.id_at.read(request) or self.callback_id_at.read(request)
+
+    def payload(self, request: WebhookRequest) -> Any:
+        """The JSON, or the query of a GET."""
+        return request.query() if request.method == "GET" else super().payload(request)
+
+    def reply_to(self, request: WebhookRequest) -> Reply | None:
+        """A card without content. https://developers.hubspot.com/docs/reference/api/crm/extensions/crm-cards"""
+        return Reply.json({"results": []}) if request.method == "GET" else None
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        return exact_without(request, _CHANGING)
+        url = as_sent(_decoded(request.url), "utf-8")
+        if request.method == "GET":
+            return b"GET" + url
+        query = url.partition(b"?")[2]
+        body = exact_without(request, _CHANGING)
+        return b"\n".join((query, body)) if query else body
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
@@ -127,6 +173,11 @@ class HubSpot(HmacProvider):
         if version not in ("v3", "v2", "v1"):
             raise CannotVerify("bad_option", "the option 'signature_version' of this source is not v3, v2 or v1")
         return _of_version(version)
+
+
+def _decoded(url: str) -> str:
+    """The URL as HubSpot decodes it before it signs."""
+    return _DECODED.sub(lambda escape: unquote(escape[0]), url)
 
 
 @cache

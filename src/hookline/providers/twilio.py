@@ -6,7 +6,7 @@ shared key, as text.
 - Form: the URL, then each name and value, sorted by name, with nothing between them. The names and values are signed,
   not the bytes of the form, and where a name ends and its value begins is not: the deduplication key is therefore a
   hash of the signed text, so that the same text in another form is a duplicate.
-- GET: the URL with its query, which is stored as the event's body, in JSON.
+- GET: the URL with its query, which `event.json` then is.
 - Anything else (JSON): the URL alone, in which `bodySHA256`, the last field of the query, is the lower-case hex SHA-256
   of the raw body. Without it such a body is refused, since nothing would cover it.
 - Neither method nor content type are signed. So the URL and the body decide which of these a request is.
@@ -29,7 +29,6 @@ handler cannot answer a live call, because it runs later.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -140,10 +139,7 @@ class Twilio(HmacProvider):
             return each_item(
                 request, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
             )
-        event = self.parsed_event(request, config)
-        if not request.body:  # the URL is not stored with the event, so its body becomes what the query said
-            event = replace(event, body=json.dumps(request.query(), separators=(",", ":")).encode())
-        return (event,)
+        return (self.parsed_event(request, config),)
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         if _is_json(request):

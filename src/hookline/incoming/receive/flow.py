@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db import DatabaseError, DataError
 
 from hookline import conf, providers
-from hookline.core.request import WebhookRequest
+from hookline.core.request import WebhookRequest, without_fields
+from hookline.core.text import storable
 from hookline.db.row import new_id
 from hookline.exceptions import (
     CannotStore,
@@ -107,12 +108,17 @@ def new_events(request: WebhookRequest, source: Source, received: Received) -> l
     """Event rows for what was received, not yet stored."""
     if not received.events:
         return []
-    hidden = CREDENTIAL_HEADERS | providers.get(source.provider).hidden_headers(source.options)
+    provider = providers.get(source.provider)
+    hidden = CREDENTIAL_HEADERS | provider.hidden_headers(source.options)
     headers = {name: ", ".join(values) for name, values in request.headers.items() if name not in hidden}
-    return [_new_event(source, parsed, headers) for parsed in received.events]
+    method = None if request.method == "POST" else request.method
+    url = storable(without_fields(request.url, provider.credential_query)) if "?" in request.url else None
+    return [_new_event(source, parsed, headers, method, url) for parsed in received.events]
 
 
-def _new_event(source: Source, parsed: ParsedEvent, headers: dict[str, str]) -> Event:
+def _new_event(
+    source: Source, parsed: ParsedEvent, headers: dict[str, str], method: str | None, url: str | None
+) -> Event:
     if parsed.problem:
         logger.error(
             "an item of a batch for source %s cannot be read and is kept as a dead event: %s",
@@ -134,6 +140,8 @@ def _new_event(source: Source, parsed: ParsedEvent, headers: dict[str, str]) -> 
         provider_id=parsed.provider_id,
         headers=headers,
         body=parsed.body,
+        method=method,
+        url=url,
     )
     event.problem = parsed.problem
     event.if_known, event.previous_key = parsed.if_known, parsed.previous_key

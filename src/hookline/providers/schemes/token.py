@@ -12,15 +12,12 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote_plus
 
-from hookline.core.request import WebhookRequest
+from hookline.core.request import HIDDEN, WebhookRequest
 from hookline.core.signing import equal
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
 from hookline.providers.base import ParsedEvent, Provider, SourceConfig
-from hookline.providers.schemes.parts import Form, Header, Json, Part
+from hookline.providers.schemes.parts import Form, Header, Json, Part, Query
 from hookline.providers.schemes.signed import as_sent
-
-#: Stands in a stored body where the token was.
-HIDDEN = "***"
 
 
 class TokenProvider(Provider):
@@ -40,6 +37,8 @@ class TokenProvider(Provider):
         where = getattr(cls, "token_at", None)
         if isinstance(where, Header):
             cls.credential_headers = cls.credential_headers | {where.name}
+        if isinstance(where, Query):
+            cls.credential_query = cls.credential_query | {where.name}
 
     # ---- steps ------------------------------------------------------------------------------------
     def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> None:
