@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from hookline.exceptions import Discard as Discard
     from hookline.exceptions import Retry as Retry
     from hookline.incoming.process.handlers import handler as handler
+    from hookline.outgoing.publish.dispatch import adispatch as adispatch
     from hookline.outgoing.publish.dispatch import dispatch as dispatch
     from hookline.outgoing.publish.dispatch import dispatch_many as dispatch_many
 
-__all__ = ["Discard", "Retry", "dispatch", "dispatch_many", "handler"]
+__all__ = ["Discard", "Retry", "adispatch", "dispatch", "dispatch_many", "handler"]
 
 _HOMES = {
     "Discard": "hookline.exceptions",
     "Retry": "hookline.exceptions",
+    "adispatch": "hookline.outgoing.publish.dispatch",
     "dispatch": "hookline.outgoing.publish.dispatch",
     "dispatch_many": "hookline.outgoing.publish.dispatch",
     "handler": "hookline.incoming.process.handlers",

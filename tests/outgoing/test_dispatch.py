@@ -8,18 +8,18 @@ import threading
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hookline import dispatch, dispatch_many
+from hookline import adispatch, dispatch, dispatch_many
 from hookline.exceptions import ConfigurationError, InvalidEventType, MessageTooLarge, NotSerializable
 from hookline.outgoing.models import Delivery, Endpoint, Message
-from hookline.outgoing.publish.dispatch import MAX_SOUGHT
 from hookline.tenants.models import Tenant
 from tests.engine.rows import make_endpoint, rolled_back
 
@@ -109,9 +109,12 @@ def test_an_endpoint_with_channels_gets_only_messages_on_one_of_them(sent: list[
     assert Message.objects.get().channels == sent
 
 
-@pytest.mark.parametrize("channels", ["eu", ["a", "b", "c", "d", "e", "f"]])
+@pytest.mark.parametrize(
+    "channels",
+    ["eu", ["a", "b", "c", "d", "e", "f"], iter(["eu"]), None, [""], [5], ["a\x00"], ["\ud800"], ["x" * 129]],
+)
 def test_channels_that_are_none_or_too_many_are_refused(channels: Any) -> None:
-    with pytest.raises(ConfigurationError, match="at most 5 channels"):
+    with pytest.raises(ConfigurationError, match=r"at most 5 channels|a channel must be"):
         dispatch("invoice.paid", {}, channels=channels)
     assert counts() == (0, 0)
 
@@ -131,6 +134,68 @@ def test_an_unknown_tenant_is_an_error_and_the_default_one_is_made_when_first_ne
         dispatch("invoice.paid", {}, tenant="acme")
     assert Tenant.objects.count() == 0
     assert dispatch("invoice.paid", {}).tenant == dispatch("invoice.paid", {}).tenant == Tenant.objects.get()
+
+
+def test_an_unsaved_tenant_is_an_error_at_the_call_and_not_at_the_commit() -> None:
+    stranger = Tenant(key="stranger")
+    with transaction.atomic():
+        with pytest.raises(ConfigurationError, match="was it saved"):
+            dispatch("invoice.paid", {}, tenant=stranger)
+        with pytest.raises(ConfigurationError, match="was it saved"):
+            dispatch_many([("invoice.paid", {})], tenant=stranger)
+    assert counts() == (0, 0)
+
+
+def test_what_dispatch_refuses_leaves_the_callers_transaction_as_it_was() -> None:
+    make_endpoint()
+    with transaction.atomic():
+        Group.objects.create(name="before")
+        dispatch("invoice.paid", {}, idempotency_key="k")
+        for tenant, key, channels in (("unknown", None, []), (None, "", []), (None, None, ["\x00"])):
+            with pytest.raises(ConfigurationError):
+                dispatch("invoice.paid", {}, tenant=tenant, idempotency_key=key, channels=channels)
+        dispatch("invoice.paid", {}, idempotency_key="k")  # a copy, which no error tells
+        Group.objects.create(name="after")
+    assert (Group.objects.count(), *counts()) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("key", [None, "key"])
+@pytest.mark.parametrize("many", [False, True])
+def test_the_message_that_is_returned_holds_what_was_written(key: str | None, many: bool) -> None:
+    tenant = Tenant.objects.create(key="acme")
+    if many:
+        messages = dispatch_many([("invoice.paid", {"n": 1}), ("b", {})], tenant="acme", channels=["eu"])
+        message, key = messages[0], None
+    else:
+        message = dispatch("invoice.paid", {"n": 1}, tenant="acme", channels=["eu"], idempotency_key=key)
+    stored = Message.objects.get(pk=message.pk)
+    assert isinstance(message.created_at, datetime)
+    assert message.created_at == stored.created_at
+    assert (message._state.adding, message._state.db) == (False, "default")
+    assert (message.type, message.uid, message.channels) == ("invoice.paid", key, ["eu"])
+    assert (message.tenant, message.json["data"]) == (tenant, {"n": 1})
+    message.channels.append("us")
+    message.save()
+    assert Message.objects.get(pk=message.pk).channels == ["eu", "us"]
+
+
+def test_asynchronous_code_can_dispatch() -> None:
+    endpoint = make_endpoint()
+    message = async_to_sync(adispatch)("invoice.paid", {"id": 1}, idempotency_key="k")
+    assert receivers(message) == {endpoint}
+    assert async_to_sync(adispatch)("invoice.paid", {"id": 2}, idempotency_key="k") == message
+
+
+def test_deliveries_have_ids_of_the_moment_of_their_message() -> None:
+    """Their ids are in the order in which they were made, as those of all rows; RFC 9562 has the form."""
+    for _ in range(3):
+        make_endpoint()
+    messages = [dispatch("a", {}), *dispatch_many([("a", {}), ("b", {})])]
+    for message in messages:
+        for delivery in message.deliveries.all():
+            assert (delivery.id.version, delivery.id.variant) == (7, RFC_4122)
+            assert delivery.id.int >> 64 == message.id.int >> 64
+    assert Delivery.objects.count() == 9
 
 
 # ---- idempotency ------------------------------------------------------------------------------------
@@ -246,7 +311,7 @@ PATTERNS: tuple[list[str], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("others", [0, MAX_SOUGHT], ids=["sought", "all"])
+@pytest.mark.parametrize("others", [0, 20], ids=["few types", "many types"])
 def test_among_many_endpoints_exactly_those_that_want_a_type_get_it(others: int) -> None:
     endpoints = [(make_endpoint(event_types=patterns), patterns) for patterns in PATTERNS]
     types = ["invoice.paid", "invoice_paid", "invoice.pai", "invoice", "user.created", "INVOICE.PAID", "_", "x-y"]

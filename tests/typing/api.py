@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, assert_type
 from uuid import UUID
 
-from hookline import Discard, Retry, dispatch, dispatch_many, handler
+from hookline import Discard, Retry, adispatch, dispatch, dispatch_many, handler
 from hookline.incoming.models import Event, Source
 from hookline.outgoing.models import Message
 from hookline.tenants.models import Tenant
@@ -54,6 +54,10 @@ def dispatches(tenant: Tenant) -> None:
     dispatch("invoice.paid", {}, channels=("eu", "us"))
     assert_type(dispatch_many([("invoice.paid", {"id": 1}), ("invoice.sent", None)], tenant="acme"), list[Message])
     dispatch_many((("invoice.paid", number) for number in range(3)), channels=["eu"])
+
+
+async def dispatches_asynchronously(tenant: Tenant) -> None:
+    assert_type(await adispatch("invoice.paid", {"id": 1}, tenant=tenant, channels={"eu"}), Message)
 
 
 def is_refused_by_the_type_checker() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -45,25 +46,71 @@ def fetch(
         return rows
 
 
+def fetch_prepared(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The same for a statement that is run again and again: parsing and planning it takes longer than running it.
+
+    Only for one whose plan is right however much the tables grow. It is prepared from the third time on, and only on a
+    connection that leads to the very server process that answers: through a pooler the next statement may go to
+    another process, which knows nothing of it.
+    """
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        raw: Any = connection.connection
+        cursor = _cursor(raw)
+        if not _may_prepare(raw):
+            rows: list[tuple[Any, ...]] = cursor.execute(sql, params, prepare=False, binary=True).fetchall()
+            return rows
+        threshold = raw.prepare_threshold  # Django switches preparing off by None
+        raw.prepare_threshold = 0
+        try:
+            rows = cursor.execute(sql, params, prepare=True, binary=True).fetchall()
+        finally:
+            raw.prepare_threshold = threshold
+        return rows
+
+
+#: For each connection to PostgreSQL how many statements were candidates for preparing, or at last whether they may be.
+_MAY_PREPARE: WeakKeyDictionary[Any, int | bool] = WeakKeyDictionary()
+
+
+def _may_prepare(raw: Any) -> bool:
+    known = _MAY_PREPARE.get(raw, 0)
+    if known is True or known is False:
+        return known
+    if known < 2:
+        _MAY_PREPARE[raw] = known + 1
+        return False
+    # A pooler tells its clients process numbers of its own.
+    (answering,) = _cursor(raw).execute("SELECT pg_backend_pid()", prepare=False).fetchone()
+    _MAY_PREPARE[raw] = may = bool(answering == raw.info.backend_pid)
+    return may
+
+
 def fetch_ids(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> set[UUID]:
     """Run a statement that returns ids."""
     return {row[0] for row in fetch(connection, sql, params)}
 
 
 def _run(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> Any:
-    import psycopg
-
     # As Django's cursor does. With CONN_HEALTH_CHECKS the server may have closed the connection since it was used; and
     # what is written in a broken transaction would be rolled back.
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        cursor = psycopg.Cursor(connection.connection)
-        dumper, loader = _adapters()
-        cursor.adapters.register_dumper(Array, dumper)
-        cursor.adapters.register_loader("jsonb", loader)
-        return cursor.execute(sql, params, prepare=False, binary=True)
+        return _cursor(connection.connection).execute(sql, params, prepare=False, binary=True)
+
+
+def _cursor(raw: Any) -> Any:
+    import psycopg
+
+    cursor = psycopg.Cursor(raw)
+    dumper, loader = _adapters()
+    cursor.adapters.register_dumper(Array, dumper)
+    cursor.adapters.register_loader("jsonb", loader)
+    return cursor
 
 
 @cache

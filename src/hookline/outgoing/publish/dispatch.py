@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from django.db import router, transaction
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from asgiref.sync import sync_to_async
+from django.db import router
 from django.utils import timezone
 
-from hookline import conf
-from hookline.core.event_types import check_type, matches_any
-from hookline.core.serialisation import serialise
-from hookline.db.insert import Insertion, insert_new
-from hookline.db.row import new_ids
-from hookline.engine import notifier
-from hookline.exceptions import ConfigurationError, MessageTooLarge
-from hookline.outgoing.models import Delivery, Endpoint, Message
-from hookline.tenants.models import Tenant, resolve
-
-MAX_CHANNELS = 5
-#: With more types at once, every endpoint is read.
-MAX_SOUGHT = 20
-MAX_KEY = 256
+from hookline.db.row import new_id, new_ids
+from hookline.exceptions import ConfigurationError
+from hookline.outgoing.models import Message
+from hookline.outgoing.publish.draft import Draft, check_channels, check_key, compose
+from hookline.outgoing.publish.store import Stored, store, store_many
+from hookline.tenants.models import DEFAULT_KEY, Tenant, resolve
 
 
 def dispatch(
@@ -34,7 +25,7 @@ def dispatch(
     *,
     tenant: Tenant | str | None = None,
     idempotency_key: str | None = None,
-    channels: Sequence[str] = (),
+    channels: Collection[str] = (),
 ) -> Message:
     """Store a message and one delivery for each endpoint of the tenant that wants it.
 
@@ -45,119 +36,82 @@ def dispatch(
     Raises InvalidEventType, NotSerializable, MessageTooLarge, or ConfigurationError for an unknown tenant and for
     channels or a key that cannot be.
     """
-    check_channels(channels)
-    check_key(idempotency_key)
-    body = compose(event_type, data, timezone.now())
-    database = router.db_for_write(Message)
-    with transaction.atomic(using=database):
-        message = Message(
-            tenant=resolve(tenant), type=event_type, body=body, uid=idempotency_key, channels=list(channels)
-        )
-        if not insert_new([message], unique=("tenant_id", "uid")):
-            return Message.objects.using(database).get(tenant=message.tenant, uid=idempotency_key)
-        deliver_later([message])
-    return message
+    sent_on, uid = check_channels(channels), check_key(idempotency_key)
+    draft = Draft(new_id(), event_type, sent_on, compose(event_type, data, timezone.now()), uid)
+    while True:
+        stored = _store(draft, tenant)
+        if stored.created_at is not None:
+            return message_of(draft, stored.tenant_id, stored.created_at, tenant)
+        if (first := _first_with(stored.tenant_id, draft.uid)) is not None:
+            return first
+        # It was there a moment ago and is gone: pruned, or rolled back by whoever wrote it.
+
+
+async def adispatch(
+    event_type: str,
+    data: Any,
+    *,
+    tenant: Tenant | str | None = None,
+    idempotency_key: str | None = None,
+    channels: Collection[str] = (),
+) -> Message:
+    """`dispatch()` for asynchronous code. It commits by itself.
+
+    Django has no transactions in asynchronous code. To publish together with other writes, put both into a function
+    with `transaction.atomic()` and call that by `sync_to_async`.
+    """
+    return await sync_to_async(dispatch)(
+        event_type, data, tenant=tenant, idempotency_key=idempotency_key, channels=channels
+    )
 
 
 def dispatch_many(
-    items: Iterable[tuple[str, Any]], *, tenant: Tenant | str | None = None, channels: Sequence[str] = ()
+    items: Iterable[tuple[str, Any]], *, tenant: Tenant | str | None = None, channels: Collection[str] = ()
 ) -> list[Message]:
     """`dispatch()` for many pairs of event type and data of one tenant, at the cost of a few statements.
 
     All of them are stored, or none: a bad one raises as `dispatch()` does, before anything is written.
     """
-    check_channels(channels)
-    now = timezone.now()
-    types, bodies = [], []
-    for event_type, data in items:
-        types.append(event_type)
-        bodies.append(compose(event_type, data, now))
-    count = len(bodies)
+    sent_on, now = check_channels(channels), timezone.now()
+    bodies = [(event_type, compose(event_type, data, now)) for event_type, data in items]
+    drafts = [
+        Draft(pk, event_type, list(sent_on), body)  # each its own list
+        for pk, (event_type, body) in zip(new_ids(len(bodies)), bodies, strict=True)
+    ]
+    owner = resolve(tenant)
+    written = store_many([(draft, owner.pk) for draft in drafts])
+    if len(written) < len(drafts):
+        raise _no_tenant(owner)
+    return [message_of(draft, owner.pk, written[draft.id], owner) for draft in drafts]
+
+
+def message_of(draft: Draft, tenant_id: UUID, created_at: datetime, tenant: Tenant | str | None) -> Message:
+    """The message that was written, all of whose fields are values."""
     database = router.db_for_write(Message)
-    with transaction.atomic(using=database):
-        owner = resolve(tenant)
-        columns: dict[str, list[Any]] = {
-            "id": new_ids(count),
-            "tenant_id": [owner.pk] * count,
-            "type": types,
-            "channels": [list(channels)] * count,
-            "body": bodies,
-        }
-        Insertion(Message, columns).run()
-        messages = [Message.from_db(database, columns, row) for row in zip(*columns.values(), strict=True)]
-        for message in messages:
-            message.channels = list(channels)  # each its own
-        deliver_later(messages)
-    return messages
+    values = (draft.id, created_at, tenant_id, draft.uid, draft.type, draft.channels, draft.body)
+    message = Message.from_db(database, _FIELDS, values)
+    if isinstance(tenant, Tenant):
+        _TENANT.set_cached_value(message, tenant)
+    return message
 
 
-def deliver_later(messages: Sequence[Message]) -> None:
-    """Insert the deliveries of messages of one tenant, which alike have the same channels, in the caller's transaction.
-
-    Each endpoint that wants the message gets one.
-    """
-    if not messages:
-        return
-    types = {message.type for message in messages}
-    endpoints = list(subscribers(messages[0].tenant_id, types).values_list("pk", "event_types", "channels"))
-    wanted = {
-        event_type: [
-            pk
-            for pk, patterns, channels in endpoints
-            if matches_any(patterns, event_type) and shares_channel(channels, messages[0].channels)
-        ]
-        for event_type in types
-    }
-    pairs = [(message.pk, endpoint) for message in messages for endpoint in wanted[message.type]]
-    columns = {
-        "id": new_ids(len(pairs)),
-        "message_id": [message for message, _ in pairs],
-        "endpoint_id": [endpoint for _, endpoint in pairs],
-    }
-    Insertion(Delivery, columns).run()
-    notifier.notify_after_commit(Delivery)
+_FIELDS = ("id", "created_at", "tenant_id", "uid", "type", "channels", "body")
+_TENANT: Any = Message._meta.get_field("tenant")
 
 
-def subscribers(tenant_id: UUID, types: Collection[str]) -> QuerySet[Endpoint]:
-    """The enabled endpoints of a tenant, without those that want none of these types for certain.
-
-    A tenant may have ten thousand endpoints, and reading a row takes ten times as long as passing over it. Types and
-    patterns need no escapes in JSON, so its text shows whether a type is listed, and whether there is a pattern.
-    """
-    endpoints = Endpoint.objects.using(router.db_for_write(Endpoint)).filter(tenant_id=tenant_id, disabled=False)
-    if len(types) > MAX_SOUGHT:
-        return endpoints
-    listed = [Q(wants__contains=f'"{event_type}"') for event_type in types]
-    wish = Q(Q(wants="[]"), Q(wants__contains="*"), *listed, _connector=Q.OR)
-    return endpoints.alias(wants=Cast("event_types", TextField())).filter(wish)
+def _store(draft: Draft, tenant: Tenant | str | None) -> Stored:
+    """Raises ConfigurationError for a tenant that does not exist; the default one is made when first needed."""
+    stored = store(draft, DEFAULT_KEY if tenant is None else tenant)
+    if stored is None and not isinstance(tenant, Tenant):
+        stored = store(draft, resolve(tenant))
+    if stored is None:
+        raise _no_tenant(cast("Tenant", tenant))
+    return stored
 
 
-def compose(event_type: str, data: Any, now: datetime) -> bytes:
-    """The bytes of a message. Raises InvalidEventType, NotSerializable or MessageTooLarge."""
-    check_type(event_type)
-    head = b'{"type":"%b","timestamp":"%b","data":' % (event_type.encode(), now.isoformat().encode())
-    body = b"".join((head, serialise(data), b"}"))
-    most = conf.get().MAX_MESSAGE_BYTES
-    if len(body) > most:
-        raise MessageTooLarge(
-            f"the message {event_type!r} has {len(body)} bytes; at most {most} are allowed "
-            "(HOOKLINE['MAX_MESSAGE_BYTES']). Send an id from which the subscriber can fetch the rest"
-        )
-    return body
+def _first_with(tenant_id: UUID, key: str | None) -> Message | None:
+    return Message.objects.using(router.db_for_write(Message)).filter(tenant_id=tenant_id, uid=key).first()
 
 
-def shares_channel(wanted: Iterable[str], sent: Iterable[str]) -> bool:
-    """Whether an endpoint that wants these channels gets a message on those. No wish means all."""
-    wanted = set(wanted)
-    return not wanted or not wanted.isdisjoint(sent)
-
-
-def check_key(key: str | None) -> None:
-    # Above all not an empty one, which is what a missing header gives: every later message would be taken for a copy.
-    if key is not None and not (isinstance(key, str) and 1 <= len(key) <= MAX_KEY and key.isprintable()):
-        raise ConfigurationError(f"an idempotency key has 1 to {MAX_KEY} printable characters; {key!r:.80} has not")
-
-
-def check_channels(channels: Sequence[str]) -> None:
-    if isinstance(channels, str) or len(channels) > MAX_CHANNELS:
-        raise ConfigurationError(f"a message has a list of at most {MAX_CHANNELS} channels, not {channels!r}")
+def _no_tenant(tenant: Tenant) -> ConfigurationError:
+    return ConfigurationError(f"tenant {tenant.public_id} ({tenant.key}) is not in the database; was it saved?")

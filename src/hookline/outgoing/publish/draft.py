@@ -1,0 +1,61 @@
+"""The noun Draft: a message that was checked and serialised, and is not written yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from hookline import conf
+from hookline.core.event_types import check_type
+from hookline.core.serialisation import serialise
+from hookline.exceptions import ConfigurationError, MessageTooLarge
+
+MAX_CHANNELS = 5
+MAX_CHANNEL = 128
+MAX_KEY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    id: UUID
+    type: str
+    channels: list[str]
+    #: The exact bytes that every attempt sends.
+    body: bytes
+    #: The idempotency key.
+    uid: str | None = None
+
+
+def compose(event_type: str, data: Any, now: datetime) -> bytes:
+    """The bytes of a message. Raises InvalidEventType, NotSerializable or MessageTooLarge."""
+    check_type(event_type)
+    head = b'{"type":"%b","timestamp":"%b","data":' % (event_type.encode(), now.isoformat().encode())
+    most = conf.get().MAX_MESSAGE_BYTES
+    body = b"".join((head, serialise(data), b"}"))
+    if len(body) > most:
+        raise MessageTooLarge(
+            f"the message {event_type!r} has {len(body)} bytes; at most {most} are allowed "
+            "(HOOKLINE['MAX_MESSAGE_BYTES']). Send an id from which the subscriber can fetch the rest"
+        )
+    return body
+
+
+def check_key(key: str | None) -> str | None:
+    """Return an idempotency key that can be one. Raises ConfigurationError."""
+    # Above all not an empty one, which is what a missing header gives: every later message would be taken for a copy.
+    if key is not None and not (isinstance(key, str) and 1 <= len(key) <= MAX_KEY and key.isprintable()):
+        raise ConfigurationError(f"an idempotency key must be 1 to {MAX_KEY} printable characters, got {key!r:.80}")
+    return key
+
+
+def check_channels(channels: Collection[str]) -> list[str]:
+    """Return a message's channels as a list of its own. Raises ConfigurationError."""
+    if isinstance(channels, str | bytes) or not isinstance(channels, Collection) or len(channels) > MAX_CHANNELS:
+        raise ConfigurationError(f"a message has a list of at most {MAX_CHANNELS} channels, not {channels!r:.200}")
+    for channel in channels:
+        if not (isinstance(channel, str) and 1 <= len(channel) <= MAX_CHANNEL and channel.isprintable()):
+            raise ConfigurationError(f"a channel must be 1 to {MAX_CHANNEL} printable characters, got {channel!r:.80}")
+    return list(channels)

@@ -1,0 +1,70 @@
+"""Which endpoints get a message. The database decides, so that none is read, and none that was just created is missed.
+
+An endpoint gets a message of its tenant when it is enabled, one of its event-type patterns selects the type (none at
+all select every type), and it shares a channel with the message (none at all means every message).
+
+This is the place of what else decides, and of nothing that can be decided later (see `deliver/admission.py`):
+
+* a rule over columns, such as a list of excluded types, is one more condition in `wants`;
+* a rule that only Python can decide, such as a filter on the payload, leaves its endpoints out of `wants`
+  (`AND e.filter IS NULL`) and has the statement return them beside what it wrote: they cost a second round trip only
+  where there are any;
+* what a message must fulfil, such as a schema for its type, is checked by `draft` before anything is written;
+* `uid`, the idempotency key, is decided by a constraint in `store.py`, never by an exception: an error would end the
+  caller's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The SQL of one database. `{type}` and `{channels}` stand for those of the message, `e` is the endpoint."""
+
+    #: Whether the endpoint wants the message. `matches` of `core/event_types.py` says the same in Python.
+    wants: str
+    #: A new id, a UUIDv7 of the same moment as `{message}`, the id of the message.
+    new_id: str
+
+
+# In a pattern `*` stands for any text, and nothing else has a meaning of its own. Both databases match with bounded
+# backtracking, so that a pattern such as `a*a*a*b` costs nobody hours. What is no list wants nothing.
+DIALECTS = {
+    "postgresql": Dialect(
+        wants="""
+            NOT e.disabled
+            AND (e.channels = '[]' OR e.channels ?| ARRAY(SELECT jsonb_array_elements_text({channels})))
+            AND (
+                e.event_types = '[]' OR e.event_types ? {type}
+                OR e.event_types::text LIKE '%%*%%' AND EXISTS (
+                    SELECT FROM jsonb_array_elements_text(
+                        CASE jsonb_typeof(e.event_types) WHEN 'array' THEN e.event_types ELSE '[]' END
+                    ) AS wish (pattern)
+                    WHERE {type} LIKE replace(
+                        replace(replace(replace(pattern, '\\', '\\\\'), '%%', '\\%%'), '_', '\\_'), '*', '%%'
+                    )
+                )
+            )""",
+        new_id="(left({message}::text, 19) || substr(gen_random_uuid()::text, 20))::uuid",
+    ),
+    "sqlite": Dialect(
+        wants="""
+            NOT e.disabled
+            AND (
+                e.channels = '[]' OR EXISTS (
+                    SELECT 1 FROM json_each(e.channels) wish JOIN json_each({channels}) sent ON sent.value = wish.value
+                )
+            )
+            AND (
+                e.event_types = '[]' OR EXISTS (
+                    SELECT 1 FROM json_each(e.event_types)
+                    WHERE {type} GLOB replace(replace(value, '[', '[[]'), '?', '[?]')
+                )
+            )""",
+        # The variant of RFC 9562 is two bits, and the digits of a random number are as good as random.
+        new_id="""
+            substr({message}, 1, 16) || printf('%%04x', 32768 + abs(random() %% 16384)) || lower(hex(randomblob(6)))""",
+    ),
+}

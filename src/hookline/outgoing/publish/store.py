@@ -1,0 +1,245 @@
+"""Writing messages and their deliveries: one statement on PostgreSQL, two on SQLite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hookline.db.arrays import packed
+from hookline.db.binary import fetch_prepared
+from hookline.engine import notifier
+from hookline.engine.claim import dialect_of
+from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.publish.draft import Draft
+from hookline.outgoing.publish.routing import DIALECTS
+from hookline.tenants.models import Tenant
+
+_TABLES = {
+    "tenants": Tenant._meta.db_table,
+    "messages": Message._meta.db_table,
+    "deliveries": Delivery._meta.db_table,
+    "endpoints": Endpoint._meta.db_table,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a draft."""
+
+    tenant_id: UUID
+    #: None where the tenant has a message with this idempotency key already: then nothing was written.
+    created_at: datetime | None
+
+
+# ---- one message ------------------------------------------------------------------------------------
+
+# Nothing in it can raise an error that its parameters cause: on PostgreSQL one would end the caller's transaction. An
+# unknown tenant gives no row, and a known idempotency key one without a time.
+_ONE_POSTGRESQL = """
+WITH owner AS MATERIALIZED (SELECT id FROM {tenants} WHERE {tenant}),
+message AS (
+    INSERT INTO {messages} (id, tenant_id, type, channels, body, uid)
+    SELECT %b::uuid, id, %b::varchar, %b::jsonb, %b::bytea, %b::varchar FROM owner
+    ON CONFLICT (tenant_id, uid) DO NOTHING
+    RETURNING id, tenant_id, type, channels, created_at
+), delivery AS (
+    INSERT INTO {deliveries} (id, message_id, endpoint_id)
+    SELECT {new_id}, message.id, e.id FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+    WHERE {wants}
+    RETURNING 1
+)
+SELECT owner.id, message.created_at, (SELECT count(*) FROM delivery) FROM owner LEFT JOIN message ON true
+"""
+
+_MESSAGE_SQLITE = """
+INSERT INTO {messages} (id, tenant_id, type, channels, body, uid)
+SELECT %s, id, %s, %s, %s, %s FROM {tenants} WHERE {tenant}
+ON CONFLICT (tenant_id, uid) DO NOTHING
+RETURNING tenant_id, created_at
+"""
+_DELIVERIES_SQLITE = """
+INSERT INTO {deliveries} (id, message_id, endpoint_id)
+SELECT {new_id}, message.id, e.id FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+WHERE message.id = %s AND {wants}
+"""
+
+
+def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
+    """Write a message of this tenant, and a delivery for each endpoint that wants it, in the caller's transaction.
+
+    A tenant is found by its id, or by its key where that is given; None where there is none such.
+    """
+    connection = _connection()
+    by_key = isinstance(tenant, str)
+    owner = tenant if isinstance(tenant, str) else tenant.pk
+    if connection.vendor == "postgresql":
+        sql = _statement(_ONE_POSTGRESQL, "postgresql", by_key)
+        params = (owner, draft.id, draft.type, _jsonb(draft.channels), draft.body, draft.uid)
+        rows = fetch_prepared(connection, sql, params)
+        stored = Stored(*rows[0][:2]) if rows else None
+        deliveries = rows[0][2] if rows else 0
+    else:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            stored, deliveries = _store_on_sqlite(cursor, draft, owner, by_key)
+    if deliveries:
+        notifier.notify_after_commit(Delivery)
+    return stored
+
+
+def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tuple[Stored | None, int]:
+    owner = owner if by_key else owner.hex
+    channels = json.dumps(draft.channels)
+    sql = _statement(_MESSAGE_SQLITE, "sqlite", by_key)
+    cursor.execute(sql, (draft.id.hex, draft.type, channels, draft.body, draft.uid, owner))
+    if written := cursor.fetchall():
+        ((tenant_id, created_at),) = written
+        cursor.execute(_statement(_DELIVERIES_SQLITE, "sqlite", by_key), (draft.id.hex,))
+        return Stored(UUID(hex=tenant_id), _moment(created_at)), cursor.rowcount
+    cursor.execute(_statement("SELECT id FROM {tenants} WHERE {tenant}", "sqlite", by_key), (owner,))
+    found = cursor.fetchone()
+    return (Stored(UUID(hex=found[0]), None) if found else None), 0
+
+
+# ---- many messages ----------------------------------------------------------------------------------
+
+_MANY_POSTGRESQL = """
+WITH message AS (
+    INSERT INTO {messages} (id, tenant_id, type, channels, body)
+    SELECT given.id, tenant.id, given.type, given.channels, given.body
+    FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[])
+        AS given (id, tenant_id, type, channels, body)
+    JOIN {tenants} tenant ON tenant.id = given.tenant_id
+    RETURNING id, tenant_id, type, channels, created_at
+), topic AS MATERIALIZED (
+    SELECT DISTINCT tenant_id, type, channels FROM message
+), wanted AS MATERIALIZED (
+    SELECT message.tenant_id, message.type, message.channels, e.id
+    FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+    WHERE {wants}
+), delivery AS (
+    INSERT INTO {deliveries} (id, message_id, endpoint_id)
+    SELECT {new_id}, message.id, wanted.id FROM message JOIN wanted USING (tenant_id, type, channels)
+    RETURNING 1
+)
+SELECT id, created_at, (SELECT count(*) FROM delivery) FROM message
+"""
+
+_MESSAGES_SQLITE = """
+INSERT INTO {messages} (id, tenant_id, type, channels, body)
+SELECT given.column1, tenant.id, given.column3, given.column4, given.column5
+FROM (VALUES {rows}) AS given JOIN {tenants} tenant ON tenant.id = given.column2
+RETURNING id, created_at
+"""
+_DELIVERIES_OF_MANY_SQLITE = """
+WITH message AS MATERIALIZED (
+    SELECT id, tenant_id, type, channels FROM {messages} WHERE id IN (SELECT value FROM json_each(%s))
+), topic AS MATERIALIZED (
+    SELECT DISTINCT tenant_id, type, channels FROM message
+), wanted AS MATERIALIZED (
+    SELECT message.tenant_id, message.type, message.channels, e.id
+    FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+    WHERE {wants}
+)
+INSERT INTO {deliveries} (id, message_id, endpoint_id)
+SELECT {new_id}, message.id, wanted.id FROM message JOIN wanted USING (tenant_id, type, channels)
+"""
+
+#: Rows in one statement of SQLite, which takes at most 32,766 parameters.
+_ROWS_OF_SQLITE = 1000
+
+
+def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
+    """Write many messages, each of the tenant with this id, and their deliveries, in the caller's transaction.
+
+    Returns when each was written, by its id; those whose tenant does not exist are left out. For drafts without an
+    idempotency key.
+    """
+    connection = _connection()
+    if not drafts:
+        return {}
+    if connection.vendor == "postgresql":
+        written, deliveries = _store_many_on_postgresql(connection, drafts)
+    else:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            written, deliveries = _store_many_on_sqlite(cursor, drafts)
+    if deliveries:
+        notifier.notify_after_commit(Delivery)
+    return written
+
+
+def _store_many_on_postgresql(
+    connection: BaseDatabaseWrapper, drafts: Sequence[tuple[Draft, UUID]]
+) -> tuple[dict[UUID, datetime], int]:
+    params = [
+        packed("uuid", [draft.id for draft, _ in drafts]),
+        packed("uuid", [tenant_id for _, tenant_id in drafts]),
+        packed("text", [draft.type for draft, _ in drafts]),
+        packed("jsonb", [json.dumps(draft.channels) for draft, _ in drafts]),
+        packed("bytea", [draft.body for draft, _ in drafts]),
+    ]
+    rows = fetch_prepared(connection, _statement(_MANY_POSTGRESQL, "postgresql"), params)
+    return {message_id: created_at for message_id, created_at, _ in rows}, rows[0][2] if rows else 0
+
+
+def _store_many_on_sqlite(cursor: Any, drafts: Sequence[tuple[Draft, UUID]]) -> tuple[dict[UUID, datetime], int]:
+    written: dict[UUID, datetime] = {}
+    deliveries = 0
+    for start in range(0, len(drafts), _ROWS_OF_SQLITE):
+        part = drafts[start : start + _ROWS_OF_SQLITE]
+        rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(part))
+        sql = _statement(_MESSAGES_SQLITE, "sqlite").replace("{rows}", rows)
+        values = [
+            value
+            for draft, tenant_id in part
+            for value in (draft.id.hex, tenant_id.hex, draft.type, json.dumps(draft.channels), draft.body)
+        ]
+        cursor.execute(sql, values)
+        times = {UUID(hex=message_id): _moment(created_at) for message_id, created_at in cursor.fetchall()}
+        cursor.execute(_statement(_DELIVERIES_OF_MANY_SQLITE, "sqlite"), (json.dumps([one.hex for one in times]),))
+        deliveries += cursor.rowcount
+        written |= times
+    return written, deliveries
+
+
+# ---- what they share --------------------------------------------------------------------------------
+
+
+@cache
+def _statement(template: str, vendor: str, by_key: bool = False) -> str:
+    """A statement, built once."""
+    dialect = DIALECTS[vendor]
+    mark = "%b" if vendor == "postgresql" else "%s"
+    type_of = {"postgresql": "::varchar" if by_key else "::uuid", "sqlite": ""}[vendor]
+    return template.format(
+        **_TABLES,
+        tenant=f"{'key' if by_key else 'id'} = {mark}{type_of}",
+        wants=dialect.wants.format(type="message.type", channels="message.channels"),
+        new_id=dialect.new_id.format(message="message.id"),
+        rows="{rows}",
+    )
+
+
+def _connection() -> BaseDatabaseWrapper:
+    connection = connections[router.db_for_write(Message)]
+    dialect_of(connection)  # no other database
+    return connection
+
+
+def _jsonb(value: Any) -> Any:
+    from psycopg.types.json import Jsonb
+
+    return Jsonb(value)
+
+
+def _moment(value: datetime | str) -> datetime:
+    """A time as SQLite has it, which is in UTC."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment.replace(tzinfo=UTC)

@@ -1,0 +1,175 @@
+"""What dispatch() costs the database, and what must not be lost for it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test.utils import CaptureQueriesContext
+
+from hookline import dispatch, dispatch_many
+from hookline.db.binary import fetch_prepared
+from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.tenants.models import Tenant
+from tests.engine.rows import make_endpoint
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def round_trips(work: Callable[[], object], trace: Path) -> int:
+    """How many times the client waited for the server, by libpq's own record of what it sent."""
+    connection.ensure_connection()
+    pgconn: Any = connection.connection.pgconn
+    with trace.open("w") as file:
+        pgconn.trace(file.fileno())
+        try:
+            work()
+        finally:
+            pgconn.untrace()
+    # Each ends with Sync in the extended protocol, and is one Query in the simple one.
+    return len(re.findall(r"\tF\t\d+\t(?:Sync|Query)\b", trace.read_text()))
+
+
+@pytest.mark.parametrize("endpoints", [0, 1, 100])
+@pytest.mark.parametrize("tenant", [None, "acme"])
+def test_dispatch_is_one_round_trip(endpoints: int, tenant: str | None, tmp_path: Path) -> None:
+    owner = Tenant.objects.create(key=tenant or "default")
+    for _ in range(endpoints):
+        make_endpoint(tenant=owner)
+    for _ in range(5):  # until the statement is prepared
+        dispatch("invoice.paid", {}, tenant=tenant)
+    with transaction.atomic():
+        dispatch("invoice.paid", {}, tenant=tenant)  # begins the transaction
+        if connection.vendor == "postgresql":
+            assert round_trips(lambda: dispatch("invoice.paid", {}, tenant=tenant), tmp_path / "trace") == 1
+            many: list[tuple[str, Any]] = [("invoice.paid", {}), ("a", {}), ("b", {})]
+            assert round_trips(lambda: dispatch_many(many, tenant=owner), tmp_path / "trace") <= 2  # once to prepare it
+        else:
+            with CaptureQueriesContext(connection) as queries:
+                dispatch("invoice.paid", {}, tenant=tenant)
+            assert [query["sql"].split()[0] for query in queries] == ["SAVEPOINT", "INSERT", "INSERT", "RELEASE"]
+    assert Delivery.objects.filter(message__type="invoice.paid").count() >= 7 * endpoints
+
+
+def in_another_thread(work: Callable[[], object]) -> None:
+    def run() -> None:
+        work()
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(20)
+
+
+def test_an_endpoint_that_another_connection_committed_a_moment_ago_gets_the_message() -> None:
+    """However often the statement ran before: its plan may be kept, its answer may not."""
+    for number in range(1, 12):
+        in_another_thread(make_endpoint)
+        assert dispatch("invoice.paid", {}).deliveries.count() == number
+    in_another_thread(lambda: Endpoint.objects.update(event_types=["other"]))
+    assert dispatch("invoice.paid", {}).deliveries.count() == 0
+    in_another_thread(lambda: Endpoint.objects.update(event_types=[], channels=["eu"]))
+    assert dispatch("invoice.paid", {}).deliveries.count() == 0
+    assert dispatch("invoice.paid", {}, channels=["eu"]).deliveries.count() == 11
+
+
+def test_a_pattern_that_makes_others_backtrack_for_hours_does_not() -> None:
+    make_endpoint(event_types=["*a" * 127 + "*b", "a*" * 127 + "b"])
+    make_endpoint(event_types=["*a" * 127 + "*"])
+    message = dispatch("a" * 256, {})
+    assert message.deliveries.count() == 1
+
+
+@pytest.mark.parametrize(
+    "broken", ["null", "{}", "7", "[7, null]", '["[a-z]*"]', '["invoice?paid"]', '["%*"]', '["\\\\*"]']
+)
+def test_an_endpoint_whose_patterns_are_none_gets_nothing_and_disturbs_no_other(broken: str) -> None:
+    """What no face of Hookline writes, but a person with SQL might."""
+    good = make_endpoint()
+    make_endpoint("https://bad.example")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE hookline_endpoint SET event_types = %s WHERE url = %s", [broken, "https://bad.example"])
+    message = dispatch("invoice.paid", {})
+    assert [delivery.endpoint for delivery in message.deliveries.all()] == [good]
+
+
+# ---- prepared statements --------------------------------------------------------------------------------
+
+
+def prepared(database: BaseDatabaseWrapper) -> int:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+        return int(cursor.fetchone()[0])
+
+
+def test_a_statement_that_runs_often_is_prepared_once_and_again_after_a_rollback() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite keeps its statements itself")
+    connection.close()
+    for _ in range(5):
+        dispatch("invoice.paid", {})
+    assert prepared(connection) == 1
+    with transaction.atomic():
+        dispatch("invoice.paid", {})
+        transaction.set_rollback(True)
+    for _ in range(3):
+        dispatch("invoice.paid", {})
+    assert prepared(connection) == 1
+    assert Message.objects.count() == 8
+
+
+@contextmanager
+def pooler(server: str, directory: Path) -> Iterator[None]:
+    """Listens in `directory` and passes everything on, but names a process of its own, as poolers do."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(directory / ".s.PGSQL.5432"))
+    listening.listen()
+
+    def copy(source: socket.socket, target: socket.socket, change: Callable[[bytes], bytes]) -> None:
+        while data := source.recv(65536):
+            target.sendall(change(data))
+        target.close()
+
+    def serve() -> None:
+        client, _ = listening.accept()
+        behind = socket.socket(socket.AF_UNIX)
+        behind.connect(f"{server}/.s.PGSQL.5432")
+        threading.Thread(target=copy, args=(client, behind, bytes), daemon=True).start()
+        # BackendKeyData: a K, the length 12, the process, the key.
+        # https://www.postgresql.org/docs/current/protocol-message-formats.html
+        copy(behind, client, lambda data: re.sub(rb"K\0\0\0\x0c....", b"K\0\0\0\x0c\0\0\0\x07", data, flags=re.DOTALL))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield
+    listening.close()
+
+
+def test_nothing_is_prepared_through_a_pooler(tmp_path: Path) -> None:
+    """The next statement may meet another server process, which knows of no preparation."""
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL has poolers")
+    connection.ensure_connection()
+    server = connection.connection.info.host
+    if not server.startswith("/"):
+        pytest.skip("the server has no Unix socket here")
+    for through, expected in ((False, 1), (True, 0)):
+        database = connection.copy()
+        with pooler(server, tmp_path):
+            if through:
+                database.settings_dict["OPTIONS"] = {**database.settings_dict["OPTIONS"], "host": str(tmp_path)}
+            try:
+                for _ in range(6):
+                    assert fetch_prepared(database, "SELECT %b::int + 1", (6,)) == [(7,)]
+                assert prepared(database) == expected
+            finally:
+                database.close()
+                (tmp_path / ".s.PGSQL.5432").unlink()
