@@ -57,6 +57,22 @@ def test_one_item_is_written_at_once_and_gets_its_result() -> None:
     assert run(work).batches == [["a"], ["b"]]
 
 
+def test_a_write_has_no_more_bytes_than_it_may_unless_one_item_alone_has_more() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        table.gate.clear()
+        first = asyncio.create_task(commit.submit("a", 10))
+        await wait_for(table.writing)
+        others = [
+            asyncio.create_task(commit.submit(name, size))
+            for name, size in zip("bcdef", (60, 40, 1, 500, 1), strict=True)
+        ]
+        await asyncio.sleep(0)
+        table.gate.set()
+        await asyncio.gather(first, *others)
+
+    assert run(work, batch_bytes=100).batches == [["a"], ["b", "c"], ["d"], ["e"], ["f"]]
+
+
 def test_what_arrives_during_a_write_is_written_together_and_in_order() -> None:
     async def work(commit: GroupCommit[str, str], table: Table) -> None:
         table.gate.clear()

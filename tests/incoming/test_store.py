@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from hookline.audit.actor import SYSTEM
+from hookline.db.group_commit import GroupCommit
 from hookline.db.row import new_id
+from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event, Source
-from hookline.incoming.receive.store import store
+from hookline.incoming.receive import duplicates
+from hookline.incoming.receive import store as store_module
+from hookline.incoming.receive.store import Stored, portions, store, store_by_turns
 from hookline.operations import sources
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,3 +56,101 @@ def test_what_was_stored_before_is_named_by_each_of_its_duplicates_beside_what_i
 def test_the_same_key_at_two_sources_is_two_events(source: Source) -> None:
     mine, theirs = event(source, "a"), event(sources.create(SYSTEM, "stripe", secrets=["whsec_y"]), "a")
     assert [item.duplicate for item in store([mine, theirs])] == [False, False]
+
+
+# ---- large batches -----------------------------------------------------------------------------------
+
+
+def transactions(work: Callable[[], Any]) -> int:
+    """How many transactions it commits."""
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return sum(query["sql"].startswith("BEGIN") for query in captured.captured_queries)
+
+
+def test_a_batch_is_committed_in_portions_of_500_events(source: Source) -> None:
+    batch = [event(source, f"key-{number}") for number in range(1_201)]
+    assert transactions(lambda: store(batch)) == 3
+    assert Event.objects.count() == 1_201
+
+
+def test_and_of_a_megabyte_counting_headers_and_the_row_itself(source: Source) -> None:
+    headers = {"x-long": "v" * 4000}
+    batch = [event(source, f"key-{number}", headers=headers) for number in range(400)]
+    assert [len(portion) for portion, _ in portions(batch)] == [232, 168]
+    assert all(size <= 1024 * 1024 for _, size in portions(batch))
+    assert transactions(lambda: store(batch)) == 2
+
+
+def test_one_event_of_more_than_a_megabyte_is_a_portion_of_its_own(source: Source) -> None:
+    batch = [event(source, "a"), event(source, "b"), event(source, "c")]
+    batch[1].body = b"x" * 2_000_000
+    assert [len(portion) for portion, _ in portions(batch)] == [1, 1, 1]
+
+
+def test_of_a_batch_that_fails_half_way_the_rest_is_stored_when_it_comes_again(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def insert_some(events: Sequence[Event]) -> Any:
+        calls.append(len(events))
+        if len(calls) == 2:
+            raise OperationalError("the disk is full")
+        return duplicates.insert_new_events(events)
+
+    monkeypatch.setattr(store_module, "insert_new_events", insert_some)
+    with pytest.raises(CannotStore):
+        store([event(source, f"key-{number}") for number in range(1_201)])
+    assert Event.objects.count() == 500
+    again = store([event(source, f"key-{number}") for number in range(1_201)])
+    assert [item.duplicate for item in again] == [True] * 500 + [False] * 701
+    assert Event.objects.count() == 1_201
+
+
+def test_on_an_event_loop_what_comes_meanwhile_goes_between_two_portions(source: Source) -> None:
+    batch = [event(source, f"key-{number}") for number in range(1_500)]
+    turns: list[list[int]] = []
+    acknowledged: list[str] = []
+
+    async def main() -> None:
+        def write(groups: Sequence[Sequence[Event]]) -> list[list[Stored]]:
+            turns.append([len(group) for group in groups])
+            if len(turns) == 1:
+                loop.call_soon_threadsafe(lambda: others.append(asyncio.create_task(other())))
+                assert submitted.wait(20)
+            return [[Stored(one.id, duplicate=False) for one in group] for group in groups]
+
+        async def other() -> None:
+            waiting = asyncio.create_task(commit.submit([event(source, "other")], 500))
+            await asyncio.sleep(0)
+            submitted.set()
+            await waiting
+            acknowledged.append("other")
+
+        loop = asyncio.get_running_loop()
+        others: list[asyncio.Task[None]] = []
+        submitted = threading.Event()
+        with ThreadPoolExecutor(1) as writer:
+            commit = GroupCommit(write, writer)
+            stored = await store_by_turns(batch, commit.submit)
+            acknowledged.append("batch")
+            assert [item.id for item in stored] == [one.id for one in batch]
+            await asyncio.gather(*others)
+
+    asyncio.run(main())
+    assert sorted(map(len, turns)) == [1, 1, 1, 1]
+    assert turns[0] == [500]
+    assert turns[1] == [1]
+    assert acknowledged == ["other", "batch"]
+
+
+def test_items_that_cannot_be_read_are_ended_by_one_statement(source: Source) -> None:
+    batch = [event(source, f"key-{number}") for number in range(300)]
+    for number, one in enumerate(batch):
+        one.problem = f"unreadable_json: item {number}"
+    with CaptureQueriesContext(connection) as captured:
+        store(batch)
+    assert sum('UPDATE "hookline_event"' in query["sql"] for query in captured.captured_queries) == 1
+    assert Event.objects.filter(state="dead").count() == 300
+    assert Event.objects.get(dedup_key="key-299").note == "cannot be read: unreadable_json: item 299"

@@ -41,7 +41,8 @@ class GroupCommit(Generic[T, R]):
     """Collects items from tasks of one event loop and writes them in batches in one thread.
 
     `write` gets a batch and returns one result for each item, in order; it commits before it returns. If it raises
-    for a batch, the items are written one by one, so that a single bad one fails alone.
+    for a batch, the items are written one by one, so that a single bad one fails alone. A batch has at most `batch`
+    items, and `batch_bytes` unless one item alone has more; `max_items` and `max_bytes` may wait.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class GroupCommit(Generic[T, R]):
         writer: Executor,
         *,
         batch: int = 500,
+        batch_bytes: int = 4 * 1024 * 1024,
         max_items: int = 10_000,
         max_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self._write = write
         self._writer = writer
         self._batch = batch
+        self._batch_bytes = batch_bytes
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._waiting: deque[_Waiting[T, R]] = deque()
@@ -81,13 +84,21 @@ class GroupCommit(Generic[T, R]):
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+                batch = self._next_batch()
                 try:
                     await self._write_batch(batch)
                 finally:
                     self._bytes -= sum(entry.size for entry in batch)
         finally:
             self._flushing = None
+
+    def _next_batch(self) -> list[_Waiting[T, R]]:
+        batch = [self._waiting.popleft()]
+        size = batch[0].size
+        while self._waiting and len(batch) < self._batch and size + self._waiting[0].size <= self._batch_bytes:
+            batch.append(self._waiting.popleft())
+            size += batch[-1].size
+        return batch
 
     async def _write_batch(self, batch: Sequence[_Waiting[T, R]]) -> None:
         loop = asyncio.get_running_loop()

@@ -30,7 +30,7 @@ from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import MAX_FETCHES, Fetch, documents
 from hookline.incoming.receive.flow import answer, longest_body, new_events, refusal, verify
 from hookline.incoming.receive.source_cache import SourceCache
-from hookline.incoming.receive.store import Stored, store
+from hookline.incoming.receive.store import Stored, store_at_once, store_by_turns
 from hookline.providers.base import Received, Reply
 from hookline.providers.schemes.documents import DocumentNeeded
 
@@ -94,7 +94,7 @@ class IngestEdge:
             request = read_request(scope, await read_body(scope, receive, longest_body(source)))
             body_read = True
             events, received = await self._verify(request, source)
-            stored = await self._events.submit(events, len(request.body)) if events else []
+            stored = await store_by_turns(events, self._events.submit)
             return answer(received, stored)
         except VerificationError as error:
             await self._reject(rejections.Refused(request, source, token, error, body_read=body_read))
@@ -162,7 +162,7 @@ def verify_and_name(request: WebhookRequest, source: Source, fetch: Fetch) -> tu
 def store_groups(groups: Sequence[Sequence[Event]]) -> list[list[Stored]]:
     """Commit the events of several requests at once. Returns for each request what became of its events."""
     look_after(every=LOOK)
-    stored = iter(store([event for group in groups for event in group]))
+    stored = iter(store_at_once([event for group in groups for event in group]))
     return [[next(stored) for _ in group] for group in groups]
 
 

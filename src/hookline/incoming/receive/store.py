@@ -1,13 +1,19 @@
-"""Committing events, so that each is there once."""
+"""Committing events, so that each is there once.
+
+A request may bring tens of thousands of events. They are committed in portions, so that one of another source is never
+further away from its own COMMIT than one portion takes.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import DatabaseError, router, transaction
+from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
 from hookline import signals
@@ -20,6 +26,12 @@ from hookline.incoming.receive.duplicates import insert_new_events
 from hookline.providers.base import Reply
 
 logger = logging.getLogger("hookline.incoming")
+
+#: A portion has at most so many events, and so many bytes unless one event alone has more.
+PORTION_EVENTS = 500
+PORTION_BYTES = 1024 * 1024
+#: What a row takes besides body and headers.
+_ROW_BYTES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,45 @@ class Stored:
 
 
 def store(events: Sequence[Event]) -> list[Stored]:
-    """Commit the events that are new. Raises CannotStore, and then nothing was stored.
+    """Commit the events of one request, a portion at a time.
+
+    Raises CannotStore. The portions before are stored then, and duplicates when the sender tries again.
+    """
+    return [stored for portion, _ in portions(events) for stored in store_at_once(portion)]
+
+
+async def store_by_turns(
+    events: Sequence[Event], commit: Callable[[Sequence[Event], int], Awaitable[Sequence[Stored]]]
+) -> list[Stored]:
+    """The same on an event loop. `commit` gets a portion and its bytes, and returns when it is committed.
+
+    The next portion is handed over only then, so that whatever came meanwhile goes before it.
+    """
+    stored: list[Stored] = []
+    for portion, size in portions(events):
+        stored += await commit(portion, size)
+    return stored
+
+
+def portions(events: Sequence[Event]) -> Iterator[tuple[Sequence[Event], int]]:
+    """The events in portions, each with its bytes as rows."""
+    start = size = headers_size = 0
+    headers = None
+    for number, event in enumerate(events):
+        if event.headers is not headers:  # those of one request are the same object
+            headers = event.headers
+            headers_size = sum(len(name) + len(value) for name, value in headers.items())
+        more = _ROW_BYTES + headers_size + len(event.body)
+        if number > start and (number - start == PORTION_EVENTS or size + more > PORTION_BYTES):
+            yield events[start:number], size
+            start, size = number, 0
+        size += more
+    if start < len(events):
+        yield events[start:], size
+
+
+def store_at_once(events: Sequence[Event]) -> list[Stored]:
+    """Commit the events that are new in one transaction. Raises CannotStore, and then nothing was stored.
 
     The unique constraint decides what is new. A duplicate of an event that died makes it due again; one of an
     event in progress or done changes nothing. A repeat or conflict of a known event is new, and names it. An item of a
@@ -66,11 +116,16 @@ def store(events: Sequence[Event]) -> list[Stored]:
 
 def _end_unreadable(new: Iterable[Event]) -> list[UUID]:
     """Items of batches that cannot be read are dead from the start, for a person to see. Returns their ids."""
-    problems = {event.id: event.problem for event in new if event.problem}
-    for event_id, problem in problems.items():
-        note = storable(f"cannot be read: {problem}")[:2000]
-        Event.objects.filter(pk=event_id).update(state=State.DEAD, finished_at=Now(), note=note)
-    return list(problems)
+    problems: dict[str, list[UUID]] = defaultdict(list)
+    for event in new:
+        if event.problem:
+            problems[storable(f"cannot be read: {event.problem}")[:2000]].append(event.id)
+    if not problems:
+        return []
+    dead = [event_id for ids in problems.values() for event_id in ids]
+    notes = [When(pk__in=ids, then=Value(note)) for note, ids in problems.items()]
+    Event.objects.filter(pk__in=dead).update(state=State.DEAD, finished_at=Now(), note=Case(*notes))
+    return dead
 
 
 def _end_handshakes(events: Iterable[Event]) -> None:
