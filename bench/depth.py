@@ -338,7 +338,7 @@ def inserting_deliveries(depth: Depth) -> Callable[[], object]:
 def listing(model: type[Event | Delivery], status: str | None) -> Callable[[Depth], Callable[[], object]]:
     from hookline.models import Event
     from hookline.operations import deliveries, events
-    from hookline.operations.rows import Selection
+    from hookline.operations.selection import Selection
 
     newest = events.newest if model is Event else deliveries.newest
     return lambda _depth: lambda: newest(Selection(status=status))

@@ -89,8 +89,10 @@ def test_what_cannot_be_dispatched_is_refused(cli: Cli) -> None:
     assert "is not an event type" in cli.fails("dispatch", "invoice paid", "{}")
     assert "there is no tenant 'nobody'" in cli.fails("dispatch", "invoice.paid", "{}", "--tenant", "nobody")
     result = cli.run("dispatch", "invoice.paid", "{oops", "--json")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "that is not JSON" in result.stderr
+    assert (result.exit_code, result.stderr) == (2, "")
+    error = json.loads(result.stdout)["error"]
+    assert error["code"] == "usage"
+    assert error["message"].startswith("that is not JSON")
 
 
 def test_deliveries_are_listed_shown_with_their_attempts_and_retried(cli: Cli) -> None:

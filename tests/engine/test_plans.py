@@ -16,7 +16,7 @@ from hookline.engine.claim import claim, extend, release_expired, settle
 from hookline.engine.job import Settlement
 from hookline.engine.prune import Pruner
 from hookline.operations import deliveries, events
-from hookline.operations.rows import Selection
+from hookline.operations.selection import Selection
 from tests.engine.rows import Jobs
 
 

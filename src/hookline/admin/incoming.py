@@ -21,7 +21,7 @@ from hookline.admin.jobs import JOB_FIELDS, JobAdmin
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
 from hookline.admin.text import show_body, show_json
-from hookline.exceptions import ConfigurationError, HooklineError
+from hookline.exceptions import ConfigurationError
 from hookline.models import Event, Rejection, Source
 from hookline.operations import events, rejections, sources
 
@@ -143,14 +143,10 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
     @admin.action(description="Verify again, with the secrets of today", permissions=["verify"])
     def verify_again(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> None:
         selected = list(queryset.values_list("pk", flat=True)[:MOST])
-        passed = 0
-        problems: list[str] = []
-        for rejection in Rejection.objects.filter(pk__in=selected).select_related("source__tenant").order_by("pk"):
-            try:
-                rejections.reverify(rejection)
-                passed += 1
-            except HooklineError as error:
-                problems.append(f"{rejection.public_id}: {error}")
+        chosen = Rejection.objects.filter(pk__in=selected).select_related("source__tenant").order_by("pk")
+        results = rejections.reverify_all(actor_of(request), chosen)
+        problems = [f"{result.id}: {result.problem}" for result in results if result.problem]
+        passed = len(results) - len(problems)
         text = f"{passed} of the {len(selected)} selected are genuine; their events are stored."
         self.message_user(request, text, messages.SUCCESS if passed else messages.WARNING)
         for problem in problems[:SHOWN_PROBLEMS]:

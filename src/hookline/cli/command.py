@@ -1,14 +1,24 @@
-"""The noun Command: loads Django before it runs, and says what went wrong in one line."""
+"""The noun Command: loads Django before it runs, and says what went wrong in one line, or with --json as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import click
 
-from hookline.exceptions import HooklineError
+from hookline.exceptions import (
+    AddressRefused,
+    CannotStore,
+    ConfigurationError,
+    Conflict,
+    DispatchError,
+    HooklineError,
+    NotFound,
+    VerificationError,
+)
 
 
 class Command(click.Command):
@@ -34,8 +44,44 @@ class Group(click.Group):
     command_class = Command
 
 
+class Failure(click.ClickException):
+    """Something that a person can act on. `code` is for programs."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class DocumentPrinted(click.ClickException):
+    """What failed is in the document that was printed already; this says it to people."""
+
+
+class JsonError(click.ClickException):
+    """An error that is printed as the one JSON document of a command with --json."""
+
+    def __init__(self, error: click.ClickException) -> None:
+        super().__init__(error.format_message())
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click itself reads it from the instance
+        self.code = error.code if isinstance(error, Failure) else "usage" if error.exit_code == 2 else "failed"
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(json.dumps({"error": {"code": self.code, "message": self.message}}, indent=2), file=file)
+
+
 #: Packages that not every installation has -> the extra that brings them.
 _EXTRAS = {"uvicorn": "server", "dj_database_url": "server", "psycopg": "postgres", "celery": "celery"}
+
+#: What an error is called in JSON; the first that fits.
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (NotFound, "not_found"),
+    (Conflict, "conflict"),
+    (VerificationError, "refused"),
+    (CannotStore, "cannot_store"),
+    (AddressRefused, "address_refused"),
+    (DispatchError, "invalid"),
+    (ConfigurationError, "invalid"),
+    (ValueError, "invalid"),
+)
 
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
@@ -57,31 +103,35 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (HooklineError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        code = next((code for kind, code in _CODES if isinstance(error, kind)), "failed")
+        raise Failure(str(error), code) from error
     except click.ClickException:
         raise
     except Exception as error:
-        message = _explain(error)
-        if message is None:
+        failure = _explain(error)
+        if failure is None:
             raise
-        raise click.ClickException(message) from error
+        raise failure from error
 
 
-def _explain(error: Exception) -> str | None:
+def _explain(error: Exception) -> Failure | None:
     if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
-        return f"the package {error.name} is not installed: pip install 'hookline[{_EXTRAS[error.name]}]'"
+        extra = _EXTRAS[error.name]
+        return Failure(f"the package {error.name} is not installed: pip install 'hookline[{extra}]'", "not_installed")
     from django.core.exceptions import ImproperlyConfigured, ValidationError
     from django.db import DatabaseError, OperationalError, ProgrammingError
 
     if isinstance(error, ValidationError):
-        return " ".join(error.messages)
+        return Failure(" ".join(error.messages), "invalid")
     if isinstance(error, ImproperlyConfigured):
-        return str(error)
+        return Failure(str(error), "configuration")
     if not isinstance(error, DatabaseError):
         return None
     first_line = str(error).strip().partition("\n")[0]
     if isinstance(error, OperationalError | ProgrammingError):
         if "no such table" in first_line or "does not exist" in first_line or "no such column" in first_line:
-            return f"the database is not up to date ({first_line}); run `hookline migrate`"
-        return f"the database does not answer: {first_line}"
-    return f"the database refused: {first_line}"
+            return Failure(
+                f"the database is not up to date ({first_line}); run `hookline migrate`", "migrations_missing"
+            )
+        return Failure(f"the database does not answer: {first_line}", "database_unreachable")
+    return Failure(f"the database refused: {first_line}", "database_refused")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import click
 
 from hookline.cli import listing
@@ -17,16 +15,13 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
-@listing.state_option
-@listing.range_options
+@listing.filters("status", "type", "tenant", "endpoint")
 @json_option
-def list_deliveries(status: str | None, since: datetime | None, limit: int, as_json: bool) -> None:
+def list_deliveries(filters: listing.Filters, as_json: bool) -> None:
     """List deliveries, newest first."""
     from hookline.operations import deliveries
-    from hookline.operations.rows import Selection
 
-    selection = Selection(status=status, since=since, limit=limit)
-    found = [deliveries.as_json(delivery) for delivery in deliveries.newest(selection)]
+    found = [deliveries.as_json(delivery) for delivery in deliveries.newest(filters.selection())]
     columns = ("id", "type", "status", "attempts", "message", "url", "created_at", "note")
     print_rows(found, columns, as_json, "There are no such deliveries.")
 
@@ -51,11 +46,21 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 
 @deliveries.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="[ID...]")
+@listing.filters("status", "type", "tenant", "endpoint", limit=1000)
+@click.option("--now", is_flag=True, help="Also those that wait for their next try.")
 @json_option
-def retry(ids: tuple[str, ...], as_json: bool) -> None:
-    """Send finished deliveries again, with all their tries and under the same message id."""
+def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, as_json: bool) -> None:
+    """Send finished deliveries again, with all their tries and under the same message id.
+
+    Name them, all or none of which are retried, or choose them with options: dead ones, unless --status says others.
+    """
     from hookline.cli.actor import actor
     from hookline.operations import deliveries
 
-    print_fields({"retried": deliveries.retry(actor(), ids)}, as_json)
+    listing.ids_or_filters(ids, filters)
+    if ids:
+        retried = deliveries.retry(actor(), ids, now=now)
+    else:
+        retried = deliveries.retry_selection(actor(), filters.selection(), now=now)
+    print_fields({"retried": retried}, as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli.command import Command, json_option
+from hookline.cli.command import Command, DocumentPrinted, json_option
 from hookline.cli.output import print_rows
 
 
@@ -20,4 +20,4 @@ def doctor(as_json: bool) -> None:
     findings = operation.examine()
     print_rows([finding.as_json() for finding in findings], ("result", "check", "detail"), as_json, "")
     if failed := sum(not finding.ok for finding in findings):
-        raise click.ClickException(f"{failed} of {len(findings)} checks failed")
+        raise DocumentPrinted(f"{failed} of {len(findings)} checks failed")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import print_fields, print_rows
+from hookline.cli.pairs import Pair
 from hookline.cli.times import Duration
 
 
@@ -14,19 +17,47 @@ def endpoint() -> None:
     """Manage endpoints: the URLs that messages are delivered to."""
 
 
+def patterns(text: str) -> list[str]:
+    return [pattern for part in text.split(",") if (pattern := part.strip())]
+
+
 @endpoint.command()
 @click.option("--url", required=True, help="Where to POST messages to.")
 @click.option("--events", default="", help="Event types with commas between them, such as 'invoice.*,order.paid'; all.")
 @click.option("--tenant", metavar="KEY", help="The tenant that it belongs to.")
 @click.option("--secret", help="A secret of Standard Webhooks. Without it one is made up.")
+@click.option("--uid", help="Your own id for it, unique within the tenant.")
+@click.option("--description", default="", help="For people.")
+@click.option("--channel", "channels", multiple=True, help="Only messages of this channel. Repeat it for several.")
+@click.option("--metadata", multiple=True, type=Pair(), help="What you want to know of it. Repeat it for several.")
 @json_option
-def create(url: str, events: str, tenant: str | None, secret: str | None, as_json: bool) -> None:
+def create(
+    *,
+    url: str,
+    events: str,
+    tenant: str | None,
+    secret: str | None,
+    uid: str | None,
+    description: str,
+    channels: tuple[str, ...],
+    metadata: tuple[tuple[str, str], ...],
+    as_json: bool,
+) -> None:
     """Create an endpoint. The secret is shown this once: the subscriber verifies messages with it."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoints
 
-    patterns = [pattern for part in events.split(",") if (pattern := part.strip())]
-    created = endpoints.create(actor(), url, event_types=patterns, tenant=tenant, secret=secret)
+    created = endpoints.create(
+        actor(),
+        url,
+        event_types=patterns(events),
+        tenant=tenant,
+        secret=secret,
+        uid=uid,
+        description=description,
+        channels=channels,
+        metadata=dict(metadata),
+    )
     fields = {
         "id": created.public_id,
         "url": created.url,
@@ -37,14 +68,64 @@ def create(url: str, events: str, tenant: str | None, secret: str | None, as_jso
 
 
 @endpoint.command("list")
+@click.option("--tenant", metavar="KEY", help="Only those of this tenant.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.  [default: all]")
 @json_option
-def list_endpoints(as_json: bool) -> None:
+def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None:
     """List all endpoints, newest first. Secrets are counted, not shown."""
     from hookline.operations import endpoints
 
-    rows = [endpoints.as_json(found) for found in endpoints.newest()]
+    rows = [endpoints.as_json(found) for found in endpoints.newest(tenant=tenant, limit=limit)]
     columns = ("id", "tenant", "url", "events", "breaker", "disabled", "created_at")
     print_rows(rows, columns, as_json, "There are no endpoints yet; create one with `hookline endpoint create`.")
+
+
+@endpoint.command()
+@click.argument("id")
+@click.option("--tenant", metavar="KEY", help="Whose uid ID is, where several tenants have it.")
+@json_option
+def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
+    """Show one endpoint, by its id or uid. Its secrets are counted, not shown."""
+    from hookline.operations import endpoints
+
+    print_fields(endpoints.as_json(endpoints.find(id, tenant=tenant)), as_json)
+
+
+@endpoint.command()
+@click.argument("id")
+@click.option("--url", help="Where to POST messages to.")
+@click.option("--events", help="All event types that it wants, with commas between them; '' for all there are.")
+@click.option("--uid", help="Your own id for it; '' for none.")
+@click.option("--description", help="For people.")
+@click.option("--channels", help="All channels that it wants, with commas between them; '' for all there are.")
+@click.option("--metadata", multiple=True, type=Pair(), help="Set this; the rest stays. Repeat it for several.")
+@click.option("--unset", multiple=True, metavar="NAME", help="Metadata to remove.")
+@json_option
+def update(
+    *,
+    id: str,  # noqa: A002 # as above
+    url: str | None,
+    events: str | None,
+    uid: str | None,
+    description: str | None,
+    channels: str | None,
+    metadata: tuple[tuple[str, str], ...],
+    unset: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Change what is given of an endpoint; the rest stays."""
+    from hookline.cli.actor import actor
+    from hookline.operations import endpoints
+
+    found = endpoints.find(id)
+    changed: dict[str, Any] = {"url": url, "uid": uid, "description": description}
+    changed["event_types"] = None if events is None else patterns(events)
+    changed["channels"] = None if channels is None else patterns(channels)
+    if metadata or unset:
+        merged = {**found.metadata, **dict(metadata)}
+        changed["metadata"] = {key: value for key, value in merged.items() if key not in unset}
+    endpoints.update(actor(), found, **{field: value for field, value in changed.items() if value is not None})
+    print_fields(endpoints.as_json(found), as_json)
 
 
 @endpoint.command()
@@ -87,3 +168,16 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     found = endpoints.find(id)
     endpoints.enable(actor(), found)
     print_fields({"id": found.public_id, "disabled": found.disabled}, as_json)
+
+
+@endpoint.command()
+@click.argument("id")
+@json_option
+def delete(id: str, as_json: bool) -> None:  # noqa: A002 # as above
+    """Delete a disabled endpoint that has no history."""
+    from hookline.cli.actor import actor
+    from hookline.operations import endpoints
+
+    found = endpoints.find(id)
+    endpoints.delete(actor(), found)
+    print_fields({"id": found.public_id, "deleted": True}, as_json)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import click
 
 from hookline.cli import listing
@@ -17,15 +15,13 @@ def events() -> None:
 
 
 @events.command("list")
-@listing.state_option
-@listing.range_options
+@listing.filters("status", "type", "tenant", "source")
 @json_option
-def list_events(status: str | None, since: datetime | None, limit: int, as_json: bool) -> None:
+def list_events(filters: listing.Filters, as_json: bool) -> None:
     """List events, newest first."""
     from hookline.operations import events
-    from hookline.operations.rows import Selection
 
-    found = [events.as_json(event) for event in events.newest(Selection(status=status, since=since, limit=limit))]
+    found = [events.as_json(event) for event in events.newest(filters.selection())]
     columns = ("id", "provider", "type", "status", "attempts", "source", "created_at", "note")
     print_rows(found, columns, as_json, "There are no such events.")
 
@@ -44,11 +40,21 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 
 @events.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="[ID...]")
+@listing.filters("status", "type", "tenant", "source", limit=1000)
+@click.option("--now", is_flag=True, help="Also those that wait for their next try.")
 @json_option
-def retry(ids: tuple[str, ...], as_json: bool) -> None:
-    """Process finished events again, with all their tries."""
+def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, as_json: bool) -> None:
+    """Process finished events again, with all their tries.
+
+    Name them, all or none of which are retried, or choose them with options: dead ones, unless --status says others.
+    """
     from hookline.cli.actor import actor
     from hookline.operations import events
 
-    print_fields({"retried": events.retry(actor(), ids)}, as_json)
+    listing.ids_or_filters(ids, filters)
+    if ids:
+        retried = events.retry(actor(), ids, now=now)
+    else:
+        retried = events.retry_selection(actor(), filters.selection(), now=now)
+    print_fields({"retried": retried}, as_json)

@@ -1,27 +1,83 @@
-"""What the `list` commands have in common."""
+"""Options that choose rows, for the `list` commands and for what is done to many at once."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hookline.cli.times import Since
 
+if TYPE_CHECKING:
+    from hookline.operations.selection import Selection
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: As hookline.engine.job.State has them; written out, because that needs Django.
 STATES = ("pending", "running", "succeeded", "dead", "cancelled")
+#: The longest list.
+MOST = 10_000
+
+_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "status": click.option("--status", type=click.Choice(STATES), help="Only those in this state."),
+    "http_status": click.option(
+        "--status", type=click.IntRange(100, 599), help="Only those that were answered with this HTTP status."
+    ),
+    "since": click.option("--since", type=Since(), help="Only newer: 30m, 24h or 7d ago, or an ISO 8601 time."),
+    "until": click.option("--until", type=Since(), help="Only older, written the same way."),
+    "type": click.option("--type", metavar="TYPE", help="Only this event type; invoice.* for all that begin so."),
+    "tenant": click.option("--tenant", metavar="KEY", help="Only those of this tenant."),
+    "source": click.option("--source", metavar="ID", help="Only those of this source."),
+    "endpoint": click.option("--endpoint", metavar="ID", help="Only those of this endpoint; its id or uid."),
+    "reason": click.option("--reason", metavar="CODE", help="Only those with this reason, such as no_secret."),
+    "actor": click.option("--actor", metavar="NAME", help="Only what this user, key or system user did."),
+    "action": click.option("--action", metavar="NAME", help="Only this kind of change, such as source.rotate."),
+    "object": click.option("--object", metavar="ID", help="Only changes of the object with this id."),
+}
 
 
-def state_option(function: F) -> F:
-    return click.option("--status", type=click.Choice(STATES), help="Only those in this state.")(function)
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What was given of the options that choose rows."""
+
+    given: dict[str, Any]
+    limit: int
+
+    def __bool__(self) -> bool:
+        return bool(self.given)
+
+    def selection(self) -> Selection:
+        from hookline.operations.selection import Selection
+
+        return Selection(limit=self.limit, **self.given)
 
 
-def range_options(function: F) -> F:
-    """--since and --limit."""
-    function = click.option(
-        "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many."
-    )(function)
-    return click.option("--since", type=Since(), help="Only newer: 30m, 24h or 7d ago, or an ISO 8601 time.")(function)
+def filters(*names: str, limit: int = 50) -> Callable[[F], F]:
+    """The options --since, --until and --limit and those named; the command gets what was given as `filters`."""
+    shown = (*names, "since", "until")
+    keys = ["status" if name == "http_status" else name for name in shown]
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def command(*args: Any, limit: int, **kwargs: Any) -> Any:
+            values = {key: kwargs.pop(key) for key in keys}
+            given = {key: value for key, value in values.items() if value is not None}
+            return function(*args, filters=Filters(given, limit), **kwargs)
+
+        wrapped: Any = click.option(
+            "--limit", default=limit, show_default=True, type=click.IntRange(1, MOST), help="At most so many."
+        )(command)
+        for name in reversed(shown):
+            wrapped = _OPTIONS[name](wrapped)
+        return wrapped  # type: ignore[no-any-return]  # click's decorators return what they get
+
+    return decorate
+
+
+def ids_or_filters(ids: tuple[str, ...], filters: Filters) -> None:
+    """Raises a usage error unless a command got either ids or options that choose rows."""
+    if bool(ids) == bool(filters):
+        raise click.UsageError("name the ids, or choose rows with options such as --since, but not both")

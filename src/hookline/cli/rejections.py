@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from typing import Any
 
 import click
 
 from hookline.cli import listing
-from hookline.cli.command import Group, json_option
+from hookline.cli.command import DocumentPrinted, Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows
 
 #: Lines about what was only counted.
@@ -21,18 +21,16 @@ def rejections() -> None:
 
 
 @rejections.command("list")
-@click.option("--status", type=click.IntRange(100, 599), help="Only those that were answered with this HTTP status.")
-@listing.range_options
+@listing.filters("http_status", "reason", "tenant", "source")
 @json_option
-def list_rejections(status: int | None, since: datetime | None, limit: int, as_json: bool) -> None:
+def list_rejections(filters: listing.Filters, as_json: bool) -> None:
     """List rejections, newest first. How many more were only counted goes to standard error."""
     from hookline.operations import rejections
-    from hookline.operations.rows import Selection
 
-    selection = Selection(status=status, since=since, limit=limit)
-    found = [rejections.as_json(rejection) for rejection in rejections.newest(selection)]
+    found = [rejections.as_json(rejection) for rejection in rejections.newest(filters.selection())]
     columns = ("id", "status", "reason", "provider", "source", "remote_addr", "created_at", "detail")
     print_rows(found, columns, as_json, "There are no such rejections.")
+    since = filters.given.get("since")
     counted = rejections.only_counted(since.timestamp() if since else time.time() - 86400)
     for source, reason, number in counted[:MOST_COUNTS]:
         whose = source or "unknown URLs"
@@ -54,22 +52,51 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 
 @rejections.command()
-@click.argument("id")
+@click.argument("ids", nargs=-1, metavar="[ID...]")
+@listing.filters("http_status", "reason", "tenant", "source", limit=1000)
 @json_option
-def reverify(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Verify a refused request with the secrets of today and, if it passes now, store its events.
+def reverify(ids: tuple[str, ...], filters: listing.Filters, as_json: bool) -> None:
+    """Verify refused requests with the secrets of today and, if they pass now, store their events.
 
-    Exits with 1 when it is refused again.
+    Name them, or choose them with options. Exits with 1 when one is refused again.
     """
+    listing.ids_or_filters(ids, filters)
+    if len(ids) == 1:
+        _reverify_one(ids[0], as_json)
+    else:
+        _reverify_many(ids, filters, as_json)
+
+
+def _reverify_one(public_id: str, as_json: bool) -> None:
+    from hookline.cli.actor import actor
     from hookline.exceptions import VerificationError
     from hookline.operations import rejections
 
-    rejection = rejections.find(id)
+    rejection = rejections.find(public_id)
     try:
-        found = rejections.reverify(rejection)
+        found = rejections.reverify(actor(), rejection)
     except VerificationError as error:
         raise click.ClickException(f"{rejection.public_id} is refused again: {error}") from error
     if as_json:
         print_fields({"id": rejection.public_id, "events": found}, as_json)
     else:
         print_rows(found, ("id", "status"), as_json, "It is genuine, but holds no event: it was a handshake.")
+
+
+def _reverify_many(ids: tuple[str, ...], filters: listing.Filters, as_json: bool) -> None:
+    from hookline.cli.actor import actor
+    from hookline.operations import rejections
+
+    if ids:
+        results = rejections.reverify_all(actor(), [rejections.find(public_id) for public_id in ids])
+    else:
+        results = rejections.reverify_selection(actor(), filters.selection())
+    rows: list[dict[str, Any]] = [result.as_json() for result in results]
+    if not as_json:
+        rows = [
+            {"id": result.id, "events": [event["id"] for event in result.events], "note": result.problem}
+            for result in results
+        ]
+    print_rows(rows, ("id", "events", "note"), as_json, "There are no such rejections.")
+    if refused := sum(bool(result.problem) for result in results):
+        raise DocumentPrinted(f"{refused} of {len(results)} are refused again")

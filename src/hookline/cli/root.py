@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
+from hookline.cli.command import DocumentPrinted, JsonError
 from hookline.version import __version__
 
 #: Each is defined in the module of its name. In the order in which help lists them.
@@ -20,7 +22,11 @@ COMMANDS = (
     "trigger",
     "events",
     "rejections",
+    "messages",
     "deliveries",
+    "providers",
+    "handlers",
+    "audit",
     "stats",
     "doctor",
     "prune",
@@ -38,6 +44,16 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(f"hookline.cli.{cmd_name}"), cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. With --json, whatever goes wrong is told as JSON: a usage error, too."""
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if not as_json or isinstance(error, DocumentPrinted):
+                raise
+            raise JsonError(error) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,21 +8,8 @@ import click
 
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import print_fields, print_rows
+from hookline.cli.pairs import Pair
 from hookline.cli.times import Duration
-
-
-class OptionPair(click.ParamType[tuple[str, str]]):
-    """`name=value`."""
-
-    name = "k=v"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, equals, text = str(value).partition("=")
-        if not name or not equals:
-            self.fail(f"{value!r} must be written as name=value", param, ctx)
-        return name, text
 
 
 @click.group(cls=Group)
@@ -35,7 +22,7 @@ def source() -> None:
 @click.option("--secret", "secrets", multiple=True, help="The sender's signing secret. Repeat it for several.")
 @click.option("--tenant", metavar="KEY", help="The tenant that it belongs to.")
 @click.option("--name", default="", help="For people.")
-@click.option("--option", "options", multiple=True, type=OptionPair(), help="A setting that the provider understands.")
+@click.option("--option", "options", multiple=True, type=Pair(), help="A setting that the provider understands.")
 @json_option
 def create(
     *,
@@ -62,14 +49,52 @@ def create(
 
 
 @source.command("list")
+@click.option("--tenant", metavar="KEY", help="Only those of this tenant.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.  [default: all]")
 @json_option
-def list_sources(as_json: bool) -> None:
+def list_sources(tenant: str | None, limit: int | None, as_json: bool) -> None:
     """List all sources, newest first. Secrets are counted, not shown."""
     from hookline.operations import sources
 
-    rows = [sources.as_json(found) for found in sources.newest()]
+    rows = [sources.as_json(found) for found in sources.newest(tenant=tenant, limit=limit)]
     columns = ("id", "provider", "tenant", "name", "path", "secrets", "disabled", "created_at")
     print_rows(rows, columns, as_json, "There are no sources yet; create one with `hookline source create`.")
+
+
+@source.command()
+@click.argument("id")
+@json_option
+def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
+    """Show one source. Its secrets are counted, not shown."""
+    from hookline.operations import sources
+
+    print_fields(sources.as_json(sources.find(id)), as_json)
+
+
+@source.command()
+@click.argument("id")
+@click.option("--name", help="For people.")
+@click.option("--option", "options", multiple=True, type=Pair(), help="A setting that the provider understands.")
+@click.option("--unset", "unset", multiple=True, metavar="NAME", help="An option to take back to its default.")
+@json_option
+def update(
+    *,
+    id: str,  # noqa: A002 # as above
+    name: str | None,
+    options: tuple[tuple[str, str], ...],
+    unset: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Change what is given of a source; the rest stays."""
+    from hookline.cli.actor import actor
+    from hookline.operations import sources
+
+    found = sources.find(id)
+    changed = None
+    if options or unset:
+        changed = {key: value for key, value in {**found.options, **dict(options)}.items() if key not in unset}
+    sources.update(actor(), found, name=name, options=changed)
+    print_fields(sources.as_json(found), as_json)
 
 
 @source.command()
@@ -112,3 +137,16 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     found = sources.find(id)
     sources.enable(actor(), found)
     print_fields({"id": found.public_id, "disabled": found.disabled}, as_json)
+
+
+@source.command()
+@click.argument("id")
+@json_option
+def delete(id: str, as_json: bool) -> None:  # noqa: A002 # as above
+    """Delete a disabled source that has no history."""
+    from hookline.cli.actor import actor
+    from hookline.operations import sources
+
+    found = sources.find(id)
+    sources.delete(actor(), found)
+    print_fields({"id": found.public_id, "deleted": True}, as_json)

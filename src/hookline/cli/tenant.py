@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from hookline.cli.command import Group, json_option
-from hookline.cli.output import print_fields
+from hookline.cli.output import print_fields, print_rows
 
 
 @click.group(cls=Group)
 def tenant() -> None:
-    """Create tenants: the customers or organisations that sources and endpoints belong to."""
+    """Manage tenants: the customers or organisations that sources and endpoints belong to."""
 
 
 @tenant.command()
@@ -24,3 +24,53 @@ def create(key: str, name: str, email: str, as_json: bool) -> None:
     from hookline.operations import tenants
 
     print_fields(tenants.as_json(tenants.create(actor(), key, name=name, email=email)), as_json)
+
+
+@tenant.command("list")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.  [default: all]")
+@json_option
+def list_tenants(limit: int | None, as_json: bool) -> None:
+    """List all tenants, newest first."""
+    from hookline.operations import tenants
+
+    rows = [tenants.as_json(found) for found in tenants.newest(limit)]
+    print_rows(rows, ("id", "key", "name", "email"), as_json, "There are no tenants yet.")
+
+
+@tenant.command()
+@click.argument("key")
+@json_option
+def show(key: str, as_json: bool) -> None:
+    """Show one tenant, by its KEY or id."""
+    from hookline.operations import tenants
+
+    print_fields(tenants.as_json(tenants.find(key)), as_json)
+
+
+@tenant.command()
+@click.argument("key")
+@click.option("--key", "new_key", help="Another name of your own for it.")
+@click.option("--name", help="For people.")
+@click.option("--email", help="Who is told when an endpoint is suspended.")
+@json_option
+def update(key: str, new_key: str | None, name: str | None, email: str | None, as_json: bool) -> None:
+    """Change what is given of a tenant; the rest stays."""
+    from hookline.cli.actor import actor
+    from hookline.operations import tenants
+
+    found = tenants.find(key)
+    tenants.update(actor(), found, key=new_key, name=name, email=email)
+    print_fields(tenants.as_json(found), as_json)
+
+
+@tenant.command()
+@click.argument("key")
+@json_option
+def delete(key: str, as_json: bool) -> None:
+    """Delete a tenant that has no sources, endpoints and messages."""
+    from hookline.cli.actor import actor
+    from hookline.operations import tenants
+
+    found = tenants.find(key)
+    tenants.delete(actor(), found)
+    print_fields({"id": found.public_id, "deleted": True}, as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hookline.cli.command import PlainCommand, json_option, load_django
+from hookline.cli.command import DocumentPrinted, PlainCommand, json_option, load_django
 from hookline.cli.output import print_fields, printable
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def trigger(
     answer = body.decode("utf-8", "backslashreplace")
     print_fields({"event_id": event_id, "url": target.url, "status": status, "body": answer}, as_json)
     if not 200 <= status < 300:
-        raise click.ClickException(f"the server answered {status}")
+        raise DocumentPrinted(f"the server answered {status}")
 
 
 def signed(found: Provider, event_type: str, event_id: str, target: Target, data: Any = None) -> Any:

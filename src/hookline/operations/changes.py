@@ -11,30 +11,47 @@ from django.db import router, transaction
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.db.row import Row
-from hookline.exceptions import NotFound
+from hookline.operations.rows import not_found
 
 R = TypeVar("R", bound=Row)
+#: The fields of a row that an audit entry tells of.
+Audited = Callable[[R], Mapping[str, Any]]
 
 
 @contextmanager
 def changing(
-    actor: Actor,
-    action: str,
-    row: R,
-    audited: Callable[[R], Mapping[str, Any]],
-    details: Mapping[str, Any] | None = None,
+    actor: Actor, action: str, row: R, audited: Audited[R], details: Mapping[str, Any] | None = None
 ) -> Iterator[R]:
     """The row as it is now, locked. What the block changes is committed with an audit entry.
 
-    `audited` gives the fields to compare. The caller's own object gets the new values. Raises NotFound.
+    The caller's own object gets the new values. Raises NotFound.
     """
-    model = type(row)
-    with transaction.atomic(using=router.db_for_write(model)):
-        locked = model._default_manager.select_for_update().filter(pk=row.pk).first()
-        if locked is None:
-            raise NotFound(f"{model._meta.verbose_name} {row.public_id} not found")
+    with _locked(row) as locked:
         before = audited(locked)
         yield locked
         tenant_id = getattr(locked, "tenant_id", None)
         record(actor, action, row.public_id, tenant_id=tenant_id, before=before, after=audited(locked), details=details)
     row.refresh_from_db()
+
+
+@contextmanager
+def deleting(actor: Actor, action: str, row: R, audited: Audited[R]) -> Iterator[R]:
+    """The row as it is now, locked, for the block to say why it cannot be deleted; else it is, with an audit entry.
+
+    Raises NotFound.
+    """
+    with _locked(row) as locked:
+        yield locked
+        tenant_id = getattr(locked, "tenant_id", None)
+        record(actor, action, row.public_id, tenant_id=tenant_id, before=audited(locked))
+        locked.delete()
+
+
+@contextmanager
+def _locked(row: R) -> Iterator[R]:
+    model = type(row)
+    with transaction.atomic(using=router.db_for_write(model)):
+        locked = model._default_manager.select_for_update().filter(pk=row.pk).first()
+        if locked is None:
+            raise not_found(model, row.public_id)
+        yield locked

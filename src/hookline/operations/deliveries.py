@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from hookline.audit.actor import Actor
 from hookline.operations import jobs, rows
 from hookline.operations.jobs import FINISHED, State
-from hookline.operations.rows import ALL, Selection
+from hookline.operations.selection import ALL, Columns, Selection
+from hookline.operations.selection import newest as select
 from hookline.outgoing.models import Attempt, Delivery
+
+COLUMNS = Columns(
+    {"status": "state", "type": "message__type", "endpoint": "endpoint", "tenant": "endpoint__tenant"},
+    indexed=frozenset({"status", "endpoint"}),
+    lane="endpoint",
+)
 
 
 def find(public_id: str) -> Delivery:
@@ -21,8 +29,7 @@ def find(public_id: str) -> Delivery:
 def newest(selection: Selection = ALL) -> list[Delivery]:
     """The newest deliveries of a selection, without the bodies of their messages."""
     deliveries = Delivery.objects.select_related("message", "endpoint__tenant").defer("message__body")
-    only = {} if selection.status is None else {"state": selection.status}
-    return rows.newest(deliveries, selection, only)
+    return select(deliveries, selection, COLUMNS)
 
 
 def attempts(delivery: Delivery) -> list[Attempt]:
@@ -30,19 +37,31 @@ def attempts(delivery: Delivery) -> list[Attempt]:
     return list(delivery.attempts_made.order_by("id"))
 
 
-def retry(actor: Actor, public_ids: Sequence[str]) -> list[str]:
+def retry(actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list[str]:
     """Send finished deliveries again, with all their tries and under the same message id: all of them or none.
 
-    Raises NotFound, ValueError, or Conflict for one that is not finished.
+    With `now`, pending ones are due at once, too. Raises NotFound, ValueError, or Conflict for one in another state.
     """
-    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], all_or_none=True)
+    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], now=now, all_or_none=True)
+
+
+def retry_selection(actor: Actor, selection: Selection, *, now: bool = False) -> list[str]:
+    """The same for a selection, without those in other states; for dead ones where it names no status."""
+    chosen = selection if selection.status is not None else replace(selection, status=State.DEAD)
+    found = select(Delivery.objects.only("pk"), chosen, COLUMNS)
+    return retry_keys(actor, [row.pk for row in found], now=now)
 
 
 def retry_keys(
-    actor: Actor, keys: Sequence[UUID], *, states: Collection[State] = FINISHED, all_or_none: bool = False
+    actor: Actor,
+    keys: Sequence[UUID],
+    *,
+    states: Collection[State] = FINISHED,
+    now: bool = False,
+    all_or_none: bool = False,
 ) -> list[str]:
-    """The same by primary key, and for those in one of the `states`. Returns the public ids of those."""
-    return jobs.retry(actor, Delivery, keys, states=states, all_or_none=all_or_none)
+    """The same by primary key, for those in one of the `states`. Returns the public ids of what is due again."""
+    return jobs.retry(actor, Delivery, keys, states=states, now=now, all_or_none=all_or_none)
 
 
 def as_json(delivery: Delivery) -> dict[str, Any]:

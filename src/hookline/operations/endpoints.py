@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from django.db import router, transaction
 
@@ -17,9 +16,9 @@ from hookline.core.event_types import check_pattern
 from hookline.core.secrets import SecretRing
 from hookline.core.standard_webhooks import decode_secret, new_secret
 from hookline.engine import notifier
-from hookline.exceptions import ConfigurationError
-from hookline.operations import rows, secrets
-from hookline.operations.changes import changing
+from hookline.exceptions import ConfigurationError, Conflict
+from hookline.operations import rows, secrets, tenants
+from hookline.operations.changes import changing, deleting
 from hookline.operations.secrets import Rotated
 from hookline.outgoing.deliver.worker import address_policy
 from hookline.outgoing.models import Delivery, Endpoint
@@ -32,14 +31,16 @@ MAX_CHANNELS = 10
 MAX_REASON = 200
 
 
-def find(public_id: str) -> Endpoint:
-    """Raises NotFound or ValueError."""
-    return rows.find(Endpoint.objects.select_related("tenant"), public_id)
+def find(name: str, *, tenant: str | None = None) -> Endpoint:
+    """By public id, or by uid: within a tenant, if one is named. Raises NotFound or ConfigurationError."""
+    owner = None if tenant is None else tenants.find(tenant)
+    return rows.find_or_uid(Endpoint.objects.select_related("tenant"), name, owner)
 
 
-def newest() -> list[Endpoint]:
-    """All endpoints, newest first."""
-    return list(Endpoint.objects.select_related("tenant").order_by("-id"))
+def newest(*, tenant: str | None = None, limit: int | None = None) -> list[Endpoint]:
+    """All endpoints, or those of a tenant, or the newest of them; newest first. Raises NotFound."""
+    found = Endpoint.objects.select_related("tenant").order_by("-id")
+    return list((found if tenant is None else found.filter(tenant=tenants.find(tenant)))[:limit])
 
 
 def create(
@@ -121,6 +122,22 @@ def enable(actor: Actor, endpoint: Endpoint) -> None:
         notifier.notify_after_commit(Delivery)
 
 
+def delete(actor: Actor, endpoint: Endpoint) -> None:
+    """Delete a disabled endpoint to which nothing was sent, or whose history is gone. Raises Conflict or NotFound.
+
+    A transaction of the application that publishes at this moment may have chosen an enabled one already.
+    """
+    name = endpoint.public_id
+    with deleting(actor, "endpoint.delete", endpoint, audited) as locked:
+        if not locked.disabled:
+            raise Conflict(f"endpoint {name} is enabled; disable it first: `hookline endpoint disable {name}`")
+        if Delivery.objects.filter(endpoint=locked).exists():
+            raise Conflict(
+                f"endpoint {name} has deliveries, which would be lost. Leave it disabled; it can be deleted once its "
+                "history is pruned"
+            )
+
+
 def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The values of an endpoint as they are stored. Raises ConfigurationError, AddressRefused, TypeError."""
     if unknown := set(fields) - set(_CHECKS):
@@ -195,18 +212,21 @@ def audited(endpoint: Endpoint) -> dict[str, Any]:
 
 def without_query(url: str) -> str:
     """The URL with `...` in place of its query."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(query="..." if parts.query else "", fragment=""))
+    before, mark, _ = url.partition("?")
+    return f"{before}?..." if mark else before
 
 
 def as_json(endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint without its secrets."""
     return {
         "id": endpoint.public_id,
+        "uid": endpoint.uid,
         "url": endpoint.url,
         "tenant": endpoint.tenant.key,
         "events": endpoint.event_types,
+        "channels": endpoint.channels,
         "description": endpoint.description,
+        "metadata": endpoint.metadata,
         "secrets": secrets.count(endpoint),
         "breaker": endpoint.breaker.state.value,
         "disabled": endpoint.disabled,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,14 @@ from hookline.audit.actor import Actor
 from hookline.incoming.models import Event
 from hookline.operations import jobs, rows
 from hookline.operations.jobs import FINISHED, State
-from hookline.operations.rows import ALL, Selection
+from hookline.operations.selection import ALL, Columns, Selection
+from hookline.operations.selection import newest as select
+
+COLUMNS = Columns(
+    {"status": "state", "type": "type", "source": "source", "tenant": "source__tenant"},
+    indexed=frozenset({"status", "source"}),
+    lane="source",
+)
 
 
 def find(public_id: str) -> Event:
@@ -21,23 +29,34 @@ def find(public_id: str) -> Event:
 def newest(selection: Selection = ALL) -> list[Event]:
     """The newest events of a selection, without their headers and bodies."""
     events = Event.objects.select_related("source__tenant").defer("body", "headers", "url")
-    only = {} if selection.status is None else {"state": selection.status}
-    return rows.newest(events, selection, only)
+    return select(events, selection, COLUMNS)
 
 
-def retry(actor: Actor, public_ids: Sequence[str]) -> list[str]:
+def retry(actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list[str]:
     """Process finished events again, with all their tries: all of them or none.
 
-    Raises NotFound, ValueError, or Conflict for one that is not finished.
+    With `now`, pending ones are due at once, too. Raises NotFound, ValueError, or Conflict for one in another state.
     """
-    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], all_or_none=True)
+    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], now=now, all_or_none=True)
+
+
+def retry_selection(actor: Actor, selection: Selection, *, now: bool = False) -> list[str]:
+    """The same for a selection, without those in other states; for dead ones where it names no status."""
+    chosen = selection if selection.status is not None else replace(selection, status=State.DEAD)
+    found = select(Event.objects.only("pk"), chosen, COLUMNS)
+    return retry_keys(actor, [row.pk for row in found], now=now)
 
 
 def retry_keys(
-    actor: Actor, keys: Sequence[UUID], *, states: Collection[State] = FINISHED, all_or_none: bool = False
+    actor: Actor,
+    keys: Sequence[UUID],
+    *,
+    states: Collection[State] = FINISHED,
+    now: bool = False,
+    all_or_none: bool = False,
 ) -> list[str]:
-    """The same by primary key, and for those in one of the `states`. Returns the public ids of those."""
-    return jobs.retry(actor, Event, keys, states=states, all_or_none=all_or_none)
+    """The same by primary key, for those in one of the `states`. Returns the public ids of what is due again."""
+    return jobs.retry(actor, Event, keys, states=states, now=now, all_or_none=all_or_none)
 
 
 def as_json(event: Event) -> dict[str, Any]:

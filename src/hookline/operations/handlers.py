@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from hookline.incoming.process import handlers
-from hookline.incoming.process.handlers import HandlerFunction
+from hookline.incoming.process.handlers import Handler, HandlerFunction
+
+
+def registered() -> list[Handler]:
+    """All handlers, in the order of registration, in which those of an event run."""
+    return list(handlers.registered())
 
 
 def names_for(provider: str, event_type: str) -> list[str]:
@@ -14,3 +19,7 @@ def names_for(provider: str, event_type: str) -> list[str]:
 def name_of(function: HandlerFunction) -> str:
     """`module.function`."""
     return f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
+
+
+def as_json(handler: Handler) -> dict[str, str]:
+    return {"provider": handler.provider, "type": handler.pattern, "handler": name_of(handler.function)}

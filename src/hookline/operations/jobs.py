@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.db import router, transaction
+from django.db.models.functions import Now
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
@@ -27,37 +28,41 @@ NAMED = 100
 
 
 def retry(
-    actor: Actor, model: type[J], keys: Sequence[UUID], *, states: Collection[State] = FINISHED, all_or_none: bool
+    actor: Actor, model: type[J], keys: Sequence[UUID], *, states: Collection[State], now: bool, all_or_none: bool
 ) -> list[str]:
     """Make the jobs with these keys due again, with all their tries; those in other `states` are left alone.
 
-    Returns the public ids of those that are due again, in the order of `keys`. With `all_or_none`, one that is in
-    another state raises Conflict and nothing is changed.
+    With `now`, jobs that wait are due at once, with the tries that they have left. Returns the public ids of what is
+    due again, in the order of `keys`. With `all_or_none`, a job in another state raises Conflict: nothing is changed.
     """
+    jobs = model._default_manager
     with transaction.atomic(using=router.db_for_write(model)):
-        locked = model._default_manager.select_for_update().filter(pk__in=keys).values_list("pk", "state")
-        found = dict(locked.order_by("pk"))
+        locked = jobs.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk", "state")
+        found = {key: State(state) for key, state in locked}
+        wanted = {*states, State.PENDING} if now else set(states)
         for key in keys if all_or_none else ():
-            if found.get(key) not in states:
+            if found.get(key) not in wanted:
                 raise Conflict(f"{model.public(key)} is {found.get(key)} and needs no retry; nothing was changed")
-        chosen = [key for key in dict.fromkeys(keys) if found.get(key) in states]
-        if chosen:
-            requeue(model._default_manager.filter(pk__in=chosen), f"retried by {actor}")
-            _record(actor, model, {key: found[key] for key in chosen})
+        before = {key: found[key] for key in dict.fromkeys(keys) if found.get(key) in wanted}
+        if before:
+            requeue(jobs.filter(pk__in=[key for key in before if before[key] in FINISHED]), f"retried by {actor}")
+            waiting = [key for key in before if before[key] == State.PENDING]
+            jobs.filter(pk__in=waiting, state=State.PENDING).update(due_at=Now())
+            _record(actor, model, before)
             notifier.notify_after_commit(model)
-    return [model.public(key) for key in chosen]
+    return [model.public(key) for key in before]
 
 
-def _record(actor: Actor, model: type[Job], before: dict[UUID, str]) -> None:
+def _record(actor: Actor, model: type[Job], before: dict[UUID, State]) -> None:
     """One entry, however many jobs there are."""
     action = f"{model._meta.model_name}.retry"
     tenant_id = _only(model._default_manager.filter(pk__in=before).values_list(f"{model.lane}__tenant", flat=True))
     names = [model.public(key) for key in before]
     if len(names) == 1:
         (state,) = before.values()
-        record(actor, action, names[0], tenant_id=tenant_id, before={"state": state}, after={"state": State.PENDING})
-        return
-    record(actor, action, tenant_id=tenant_id, details={"count": len(names), "ids": names[:NAMED]})
+        record(actor, action, names[0], tenant_id=tenant_id, before={"state": state.value}, after={"state": "pending"})
+    else:
+        record(actor, action, tenant_id=tenant_id, details={"count": len(names), "ids": names[:NAMED]})
 
 
 def _only(values: Iterable[UUID]) -> UUID | None:

@@ -9,9 +9,31 @@ from django.db import router, transaction
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.outgoing.models import Message
+from hookline.operations import rows, tenants
+from hookline.operations.selection import ALL, MOST, Columns, Selection
+from hookline.operations.selection import newest as select
+from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.publish.dispatch import dispatch
 from hookline.tenants.models import Tenant
+
+COLUMNS = Columns({"type": "type", "tenant": "tenant"}, indexed=frozenset({"tenant"}))
+
+
+def find(name: str, *, tenant: str | None = None) -> Message:
+    """By public id, or by idempotency key: within a tenant, if one is named. Raises NotFound or ConfigurationError."""
+    owner = None if tenant is None else tenants.find(tenant)
+    return rows.find_or_uid(Message.objects.select_related("tenant"), name, owner)
+
+
+def newest(selection: Selection = ALL) -> list[Message]:
+    """The newest messages of a selection, without their bodies."""
+    return select(Message.objects.select_related("tenant").defer("body"), selection, COLUMNS)
+
+
+def deliveries_of(message: Message, limit: int = MOST) -> list[Delivery]:
+    """The deliveries of a message, the first one first."""
+    found = message.deliveries.select_related("message", "endpoint__tenant").defer("message__body")
+    return list(found.order_by("id")[:limit])
 
 
 def publish(
@@ -34,6 +56,18 @@ def publish(
             details={"type": message.type, "idempotency_key": idempotency_key},
         )
     return message
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """A message without its body."""
+    return {
+        "id": message.public_id,
+        "tenant": message.tenant.key,
+        "type": message.type,
+        "uid": message.uid,
+        "channels": message.channels,
+        "created_at": message.created_at,
+    }
 
 
 def published_as_json(message: Message) -> dict[str, Any]:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hookline import providers
+from hookline.audit.actor import Actor
+from hookline.audit.record import record
 from hookline.core.request import WebhookRequest
+from hookline.exceptions import HooklineError
 from hookline.incoming.models import Event, Rejection
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.flow import CREDENTIAL_HEADERS
 from hookline.incoming.receive.reverify import reverify as verify_again
+from hookline.incoming.receive.store import Stored
 from hookline.operations import rows
-from hookline.operations.rows import ALL, Selection
+from hookline.operations.selection import ALL, Columns, Selection
+from hookline.operations.selection import newest as select
+
+COLUMNS = Columns(
+    {"status": "status", "reason": "reason", "source": "source", "tenant": "source__tenant"},
+    indexed=frozenset({"status", "source"}),
+    lane="source",
+)
+
+#: An audit entry about many events names so many.
+NAMED = 100
 
 
 def find(public_id: str) -> Rejection:
@@ -23,8 +39,7 @@ def find(public_id: str) -> Rejection:
 def newest(selection: Selection = ALL) -> list[Rejection]:
     """The newest rejections of a selection, without the requests."""
     found = Rejection.objects.select_related("source").defer("encrypted_request")
-    only = {} if selection.status is None else {"status": selection.status}
-    return rows.newest(found, selection, only)
+    return select(found, selection, COLUMNS)
 
 
 def only_counted(since: float) -> list[tuple[str | None, str, int]]:
@@ -52,13 +67,51 @@ def shown_headers(rejection: Rejection) -> dict[str, Any]:
     return {name: ["(hidden)"] if name in hidden else values for name, values in headers.items()}
 
 
-def reverify(rejection: Rejection) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Reverified:
+    """What became of one rejection: its events as JSON, or why it has none."""
+
+    id: str
+    events: tuple[dict[str, str], ...] = ()
+    problem: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"id": self.id, "error": self.problem} if self.problem else {"id": self.id, "events": list(self.events)}
+
+
+def reverify(actor: Actor, rejection: Rejection) -> list[dict[str, str]]:
     """Verify a refused request with the secrets of today and, if it passes now, store its events.
 
     Returns the events as JSON; none for a handshake. Raises VerificationError when it is refused again,
     ConfigurationError when the request was not kept whole or belongs to no source, CannotStore.
     """
-    stored = verify_again(rejection, time.time())
+    tenant_id = rejection.source.tenant_id if rejection.source else None
+
+    def within(stored: Sequence[Stored]) -> None:
+        details = {"count": len(stored), "events": _stored_as_json(stored[:NAMED])}
+        record(actor, "rejection.reverify", rejection.public_id, tenant_id=tenant_id, details=details)
+
+    return _stored_as_json(verify_again(rejection, time.time(), within))
+
+
+def reverify_all(actor: Actor, found: Iterable[Rejection]) -> list[Reverified]:
+    """The same for many, each in a transaction of its own."""
+    results = []
+    for rejection in found:
+        try:
+            results.append(Reverified(rejection.public_id, tuple(reverify(actor, rejection))))
+        except HooklineError as error:
+            results.append(Reverified(rejection.public_id, problem=str(error)))
+    return results
+
+
+def reverify_selection(actor: Actor, selection: Selection) -> list[Reverified]:
+    """The same for a selection, oldest first, as the sender sent them."""
+    found = select(Rejection.objects.select_related("source__tenant"), selection, COLUMNS)
+    return reverify_all(actor, reversed(found))
+
+
+def _stored_as_json(stored: Iterable[Stored]) -> list[dict[str, str]]:
     return [{"id": Event.public(item.id), "status": "duplicate" if item.duplicate else "accepted"} for item in stored]
 
 

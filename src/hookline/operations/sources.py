@@ -14,9 +14,10 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.secrets import SecretRing
 from hookline.core.standard_webhooks import new_secret
-from hookline.incoming.models import Source
-from hookline.operations import rows, secrets
-from hookline.operations.changes import changing
+from hookline.exceptions import Conflict
+from hookline.incoming.models import Event, Rejection, Source
+from hookline.operations import rows, secrets, tenants
+from hookline.operations.changes import changing, deleting
 from hookline.operations.secrets import Rotated
 from hookline.tenants.models import Tenant, resolve
 
@@ -26,9 +27,10 @@ def find(public_id: str) -> Source:
     return rows.find(Source.objects.select_related("tenant"), public_id)
 
 
-def newest() -> list[Source]:
-    """All sources, newest first."""
-    return list(Source.objects.select_related("tenant").order_by("-id"))
+def newest(*, tenant: str | None = None, limit: int | None = None) -> list[Source]:
+    """All sources, or those of a tenant, or the newest of them; newest first. Raises NotFound."""
+    found = Source.objects.select_related("tenant").order_by("-id")
+    return list((found if tenant is None else found.filter(tenant=tenants.find(tenant)))[:limit])
 
 
 def create(
@@ -96,6 +98,24 @@ def enable(actor: Actor, source: Source) -> None:
     with changing(actor, "source.enable", source, audited) as locked:
         locked.disabled, locked.awaiting_handshake = False, True
         locked.save(update_fields=["disabled", "awaiting_handshake"])
+
+
+def delete(actor: Actor, source: Source) -> None:
+    """Delete a disabled source that received nothing, or whose history is gone. Raises Conflict or NotFound.
+
+    Edges keep enabled sources in memory, and would try to store events of one that is gone.
+    """
+    with deleting(actor, "source.delete", source, audited) as locked:
+        if not locked.disabled:
+            raise Conflict(
+                f"source {locked.public_id} is enabled; disable it first: `hookline source disable {locked.public_id}`"
+            )
+        for model in (Event, Rejection):
+            if model._default_manager.filter(source=locked).exists():
+                raise Conflict(
+                    f"source {locked.public_id} has {model._meta.verbose_name_plural}, which would be lost. Leave it "
+                    "disabled; it can be deleted once its history is pruned"
+                )
 
 
 def audited(source: Source) -> dict[str, Any]:

@@ -8,9 +8,15 @@ from django.db import router, transaction
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.operations.changes import changing
+from hookline.exceptions import Conflict
+from hookline.incoming.models import Source
+from hookline.operations.changes import changing, deleting
 from hookline.operations.rows import not_found
+from hookline.outgoing.models import Endpoint, Message
 from hookline.tenants.models import Tenant
+
+#: Rows of a kind that are counted before "more than" is said.
+COUNTED = 1000
 
 
 def find(key: str) -> Tenant:
@@ -24,6 +30,11 @@ def find(key: str) -> Tenant:
     if tenant is None:
         raise not_found(Tenant, key)
     return tenant
+
+
+def newest(limit: int | None = None) -> list[Tenant]:
+    """All tenants or the newest of them, newest first."""
+    return list(Tenant.objects.order_by("-id")[:limit])
 
 
 def create(actor: Actor, key: str, *, name: str = "", email: str = "") -> Tenant:
@@ -47,6 +58,27 @@ def update(
             setattr(locked, field, value)
         locked.full_clean()
         locked.save(update_fields=list(changed))
+
+
+def delete(actor: Actor, tenant: Tenant) -> None:
+    """Delete a tenant that has nothing. Raises Conflict, saying what it has, or NotFound."""
+    with deleting(actor, "tenant.delete", tenant, audited) as locked:
+        if has := _belongings(locked):
+            raise Conflict(
+                f"tenant {locked.key} has {has}. Delete its sources and endpoints first; messages are history, which "
+                "goes after RETENTION"
+            )
+
+
+def _belongings(tenant: Tenant) -> str:
+    """Such as `2 sources, 1 endpoint`; empty for none."""
+    parts = []
+    for model in (Source, Endpoint, Message):
+        count = model._default_manager.filter(tenant=tenant).order_by()[: COUNTED + 1].count()
+        names = model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural
+        if count:
+            parts.append(f"more than {COUNTED} {names}" if count > COUNTED else f"{count} {names}")
+    return ", ".join(parts)
 
 
 def audited(tenant: Tenant) -> dict[str, Any]:

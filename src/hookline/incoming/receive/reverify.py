@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from django.db import router, transaction
+
 from hookline import providers
 from hookline.exceptions import ConfigurationError, UnknownSource
 from hookline.incoming.models import Rejection, Source
@@ -11,18 +15,23 @@ from hookline.incoming.receive.flow import find_source, new_events
 from hookline.incoming.receive.store import Stored, store
 
 
-def reverify(rejection: Rejection, now: float) -> list[Stored]:
+def reverify(rejection: Rejection, now: float, within: Callable[[Sequence[Stored]], None]) -> list[Stored]:
     """Verify the request with the secrets that are active now, as of the time at which it came, and store its events.
 
-    Returns what became of each event; none for a handshake. Raises VerificationError when it is refused again,
-    ConfigurationError when the request was not kept whole or belongs to no source, CannotStore.
+    Returns what became of each event; none for a handshake. `within` is called in the transaction that stores them.
+    Raises VerificationError when it is refused again, ConfigurationError when the request was not kept whole or
+    belongs to no source, CannotStore.
     """
     check_complete(rejection)
     source = source_of(rejection)
     request = rejections.load(rejection)
     came_at = rejection.created_at.timestamp()
     received = receive_with(documents.fetch, providers.get(source.provider), request, source.config(now), came_at)
-    return store(new_events(request, source, received))
+    events = new_events(request, source, received)
+    if not events:
+        with transaction.atomic(using=router.db_for_write(Rejection)):
+            within([])
+    return store(events, within)
 
 
 def check_complete(rejection: Rejection) -> None:

@@ -47,12 +47,20 @@ class Stored:
         return Reply.json({"status": status, "id": Event.public(self.id)})
 
 
-def store(events: Sequence[Event]) -> list[Stored]:
-    """Commit the events of one request, a portion at a time.
+def _nothing(stored: Sequence[Stored]) -> None:
+    pass
+
+
+def store(events: Sequence[Event], within: Callable[[Sequence[Stored]], None] = _nothing) -> list[Stored]:
+    """Commit the events of one request, a portion at a time. `within` gets the result before the last COMMIT.
 
     Raises CannotStore. The portions before are stored then, and duplicates when the sender tries again.
     """
-    return [stored for portion, _ in portions(events) for stored in store_at_once(portion)]
+    parts = [portion for portion, _ in portions(events)]
+    if not parts:
+        return []
+    stored = [item for portion in parts[:-1] for item in store_at_once(portion)]
+    return stored + store_at_once(parts[-1], lambda last: within([*stored, *last]))
 
 
 async def store_by_turns(
@@ -85,12 +93,12 @@ def portions(events: Sequence[Event]) -> Iterator[tuple[Sequence[Event], int]]:
         yield events[start:], size
 
 
-def store_at_once(events: Sequence[Event]) -> list[Stored]:
+def store_at_once(events: Sequence[Event], within: Callable[[Sequence[Stored]], None] = _nothing) -> list[Stored]:
     """Commit the events that are new in one transaction. Raises CannotStore, and then nothing was stored.
 
     The unique constraint decides what is new. A duplicate of an event that died makes it due again; one of an
     event in progress or done changes nothing. A repeat or conflict of a known event is new, and names it. An item of a
-    batch that cannot be read is stored as dead.
+    batch that cannot be read is stored as dead. `within` is called with the result before it is committed.
     """
     if not events:
         return []
@@ -101,6 +109,8 @@ def store_at_once(events: Sequence[Event]) -> list[Stored]:
             dead = _end_unreadable(new)
             _end_handshakes(events)
             notifier.notify_after_commit(Event)
+            stored = [Stored(duplicates.get(event.id.int, event.id), event.id.int in duplicates) for event in events]
+            within(stored)
     except DatabaseError as error:
         logger.exception("cannot store %d events", len(events))
         raise CannotStore("the database did not take the event") from error
@@ -111,7 +121,7 @@ def store_at_once(events: Sequence[Event]) -> list[Stored]:
         for event in new:
             signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
     Event.announce_dead(dead)
-    return [Stored(duplicates.get(event.id.int, event.id), event.id.int in duplicates) for event in events]
+    return stored
 
 
 def _end_unreadable(new: Iterable[Event]) -> list[UUID]:

@@ -1,0 +1,19 @@
+"""`hookline handlers`: which of your functions gets which events."""
+
+from __future__ import annotations
+
+import click
+
+from hookline.cli.command import Command, json_option
+from hookline.cli.output import print_rows
+
+
+@click.command(cls=Command)
+@json_option
+def handlers(as_json: bool) -> None:
+    """List your handlers in the order in which those of an event run."""
+    from hookline.operations import handlers
+
+    rows = [handlers.as_json(found) for found in handlers.registered()]
+    empty = "There are no handlers yet: write them in the module `webhooks` of an app, or name theirs in HOOKLINE_APPS."
+    print_rows(rows, ("provider", "type", "handler"), as_json, empty)
