@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import router
+from django.db import connections, router
 from django.utils import timezone
 
+from hookline.db.deferred import current
 from hookline.db.row import new_id, new_ids
 from hookline.exceptions import ConfigurationError
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.draft import Draft, check_channels, check_key, compose
-from hookline.outgoing.publish.store import Stored, store, store_many
+from hookline.outgoing.publish.store import TABLES, Stored, store, store_many
 from hookline.tenants.models import DEFAULT_KEY, Tenant, resolve
 
 
@@ -37,10 +38,14 @@ def dispatch(
     channels or a key that cannot be.
     """
     sent_on, uid = check_channels(channels), check_key(idempotency_key)
-    draft = Draft(new_id(), event_type, sent_on, compose(event_type, data, timezone.now()), uid)
+    now = timezone.now()
+    draft = Draft(new_id(), event_type, sent_on, compose(event_type, data, now), uid)
+    if (kept := keep([draft], tenant, now)) is not None:
+        return kept[0]
     while True:
         stored = _store(draft, tenant)
         if stored.created_at is not None:
+            know(tenant, stored.tenant_id)
             return message_of(draft, stored.tenant_id, stored.created_at, tenant)
         if (first := _first_with(stored.tenant_id, draft.uid)) is not None:
             return first
@@ -78,11 +83,56 @@ def dispatch_many(
         Draft(pk, event_type, list(sent_on), body)  # each its own list
         for pk, (event_type, body) in zip(new_ids(len(bodies)), bodies, strict=True)
     ]
+    if (kept := keep(drafts, tenant, now)) is not None:
+        return kept
     owner = resolve(tenant)
     written = store_many([(draft, owner.pk) for draft in drafts])
     if len(written) < len(drafts):
         raise _no_tenant(owner)
     return [message_of(draft, owner.pk, written[draft.id], owner) for draft in drafts]
+
+
+# ---- in a handler -----------------------------------------------------------------------------------
+
+# What the handlers of a batch dispatch is written together at its end. The first message of each tenant is not: writing
+# it tells that there is such a tenant, and a lone event with one message would gain nothing.
+
+
+def keep(drafts: Sequence[Draft], tenant: Tenant | str | None, now: datetime) -> list[Message] | None:
+    """The messages, kept to be written with others; None where each has to be written now."""
+    deferred = current(connections[router.db_for_write(Message)])
+    if deferred is None:
+        return None
+    tenant_id = deferred.recall(_fact(tenant))
+    if tenant_id is None or any(draft.uid is not None for draft in drafts):
+        deferred.write()  # what was dispatched before is due before
+        return None
+    messages = [message_of(draft, tenant_id, now, tenant) for draft in drafts]
+    for draft, message in zip(drafts, messages, strict=True):
+        deferred.keep((draft, message), write_kept, TABLES, len(draft.body))
+    return messages
+
+
+def write_kept(kept: Sequence[tuple[Draft, Message]]) -> None:
+    """Raises ConfigurationError where a tenant is gone by now."""
+    written = store_many([(draft, message.tenant_id) for draft, message in kept])
+    for draft, message in kept:
+        if draft.id not in written:
+            raise ConfigurationError(f"tenant {Tenant.public(message.tenant_id)} was deleted meanwhile")
+        message.created_at = written[draft.id]
+
+
+def know(tenant: Tenant | str | None, tenant_id: UUID) -> None:
+    """Remember that there is this tenant, where that saves a question."""
+    if (deferred := current(connections[router.db_for_write(Message)])) is not None:
+        deferred.remember(_fact(tenant), tenant_id)
+
+
+def _fact(tenant: Tenant | str | None) -> tuple[str, UUID | str]:
+    return ("tenant", tenant.pk if isinstance(tenant, Tenant) else tenant or DEFAULT_KEY)
+
+
+# ---- what is returned -------------------------------------------------------------------------------
 
 
 def message_of(draft: Draft, tenant_id: UUID, created_at: datetime, tenant: Tenant | str | None) -> Message:

@@ -28,6 +28,8 @@ _TABLES = {
     "deliveries": Delivery._meta.db_table,
     "endpoints": Endpoint._meta.db_table,
 }
+#: Those that are written, and the one that decides what is.
+TABLES = (_TABLES["messages"], _TABLES["deliveries"], _TABLES["endpoints"])
 
 
 @dataclass(frozen=True, slots=True)

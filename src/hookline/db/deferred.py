@@ -1,0 +1,139 @@
+"""The noun Deferred: what is to be written in an open transaction, kept until its end and then written together.
+
+A handler that dispatches a message waits for the database, and a batch of handlers waits for it again and again.
+Whoever opens their transaction says `with deferring(alias)`, and whoever writes asks `current(connection)`, so that the
+two need not know each other. Nobody sees a difference: a rollback, also to a savepoint, takes away what was kept within
+it, and a query that names a table for which something is kept finds it written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+#: More is written at once, so that what is kept stays small.
+MAX_ITEMS, MAX_BYTES = 1000, 4 * 1024 * 1024
+
+Write = Callable[[Sequence[Any]], object]
+
+
+class _Mark:
+    """Stays among what is to be called after COMMIT until the savepoint in which it was put there is rolled back."""
+
+    def __call__(self) -> None:
+        """Nothing; Django's own bookkeeping is all that is wanted."""
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    item: Any
+    write: Write
+    kept: _Mark
+    written: _Mark | None = None
+
+
+class Deferred:
+    """What waits to be written by one transaction of one thread."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+        self._kept: list[_Kept] = []
+        self._facts: dict[Hashable, tuple[Any, _Mark]] = {}
+        self._tables: set[str] = set()
+        self._bytes = self._waiting = 0
+        self._writing = False
+
+    def keep(self, item: Any, write: Write, tables: Collection[str], size: int) -> None:
+        """Have `write([item, ...])` called at the end, or before a query names one of the tables."""
+        self.connection.validate_no_broken_transaction()
+        self._kept.append(_Kept(item, write, self._mark()))
+        self._tables.update(tables)
+        self._bytes += size
+        self._waiting += 1
+        if self._waiting >= MAX_ITEMS or self._bytes >= MAX_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is kept, except what was rolled back. Raises what writing raises."""
+        if not self._kept or self._writing or self.connection.needs_rollback:
+            return
+        # What is to be called after COMMIT, and within which savepoints that was said.
+        alive = {id(entry[1]): entry[0] for entry in self.connection.run_on_commit}
+        savepoints = set(self.connection.savepoint_ids)
+        due: dict[Write, list[_Kept]] = {}
+        remaining = []
+        for kept in self._kept:
+            if id(kept.kept) not in alive:
+                continue
+            # Written, unless that was within a savepoint that was rolled back since.
+            if kept.written is None or id(kept.written) not in alive:
+                due.setdefault(kept.write, []).append(kept)
+            if not savepoints <= alive[id(kept.kept)]:
+                remaining.append(kept)
+        self._kept, self._bytes, self._waiting = remaining, 0, 0
+        if not remaining:
+            self._tables.clear()
+        self._writing = True
+        try:
+            for write, those in due.items():
+                write([kept.item for kept in those])
+                mark = self._mark()
+                for kept in those:
+                    kept.written = mark
+        finally:
+            self._writing = False
+
+    def remember(self, fact: Hashable, value: Any) -> None:
+        """Remember what the database said, until it is rolled back."""
+        self._facts[fact] = value, self._mark()
+
+    def recall(self, fact: Hashable) -> Any:
+        """What was remembered; None where nothing was, or where it was rolled back since."""
+        value, mark = self._facts.get(fact, (None, None))
+        return value if any(entry[1] is mark for entry in self.connection.run_on_commit) else None
+
+    def before_query(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        """An execute_wrapper of Django's."""
+        if self._tables and any(table in sql for table in self._tables):
+            self.write()
+        return execute(sql, params, many, context)
+
+    def _mark(self) -> _Mark:
+        mark = _Mark()
+        transaction.on_commit(mark, using=self.connection.alias)
+        return mark
+
+
+_current: ContextVar[Deferred | None] = ContextVar("hookline_deferred", default=None)
+
+
+@contextmanager
+def deferring(alias: str) -> Iterator[Deferred]:
+    """Within, writes may be kept; at the end, or by `write()`, they are written. For a thread's open transaction.
+
+    Where the block ends with an error nothing is written: the transaction is rolled back.
+    """
+    connection = connections[alias]
+    deferred = Deferred(connection)
+    token = _current.set(deferred)
+    try:
+        with connection.execute_wrapper(deferred.before_query):
+            yield deferred
+            deferred.write()
+    finally:
+        _current.reset(token)
+
+
+def current(connection: BaseDatabaseWrapper) -> Deferred | None:
+    """What keeps the writes of this connection's transaction, if anything does."""
+    deferred = _current.get()
+    # A context may be copied into another thread, which has a connection of its own, and outlive the transaction.
+    if deferred is None or deferred.connection is not connection or not connection.in_atomic_block:
+        return None
+    return deferred
