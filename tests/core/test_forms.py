@@ -28,8 +28,24 @@ def test_urlencoded_fields_are_decoded_and_the_last_of_a_repeated_one_counts() -
 
 
 @pytest.mark.parametrize(
-    "body", [b"a", b"a=1&&b=2", b"a=%ff", b"\xff=1", b"&", b"a=1&" * 1001 + b"a=1"], ids=lambda b: repr(b[:9])
+    ("body", "fields"),
+    [
+        (b"a", {"a": ""}),
+        (b"a&b=2", {"a": "", "b": "2"}),
+        (b"a=1&&b=2&", {"a": "1", "b": "2"}),
+        (b"&", {}),
+        (b"=x&a=", {"": "x", "a": ""}),
+        (b"a=1;b=2", {"a": "1;b=2"}),
+        (b"a=1+%2B+2&a+b=3==", {"a": "1 + 2", "a b": "3=="}),
+        (b"a=100%&b=%zz", {"a": "100%", "b": "%zz"}),
+    ],
 )
+def test_fields_without_a_name_or_a_value_are_read_as_browsers_read_them(body: bytes, fields: dict[str, str]) -> None:
+    """https://url.spec.whatwg.org/#concept-urlencoded-parser"""
+    assert parse_form(URLENCODED, body) == fields
+
+
+@pytest.mark.parametrize("body", [b"a=%ff", b"\xff=1", b"a=1&" * 1001 + b"a=1"], ids=lambda b: repr(b[:9]))
 def test_an_urlencoded_body_that_is_malformed_is_refused(body: bytes) -> None:
     with pytest.raises(Unreadable):
         parse_form(URLENCODED, body)

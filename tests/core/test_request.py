@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest, parse_json, read_headers
 from hookline.exceptions import Unreadable
 
@@ -66,7 +67,8 @@ def test_a_form_without_the_field_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b"nul", b'{"a":NaN}', b"[Infinity]", b"[-Infinity]", b'"\xff"', b'{"a":1}\x00', b"\xef\xbb\xbf{}",
+    [b"", b"{", b"nul", b'{"a":NaN}', b"[Infinity]", b"[-Infinity]", b'"\xff"', b'{"a":1}\x00', b"\xef\xbb\xbf",
+     b"\xef\xbb\xbf\xef\xbb\xbf{}", b" \xef\xbb\xbf{}",
      '{"a":1}'.encode("utf-16"), '{"a":1}'.encode("utf-32-le"), b'"\xed\xa0\x80"', b"[" * 200_000, b"9" * 5000,
      b'{"a":1}{"a":2}', b"{'a':1}", b'"\n"'],
     ids=lambda text: repr(text[:20]),
@@ -102,3 +104,12 @@ def test_the_pure_part_loads_neither_django_nor_an_http_client(module: str) -> N
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_a_byte_order_mark_before_json_is_left_out() -> None:
+    """RFC 8259 section 8.1."""
+    marked = request(b'\xef\xbb\xbf {"a":[1.50]}', content_type="application/json")
+    assert marked.json() == {"a": [1.5]}
+    assert marked.body == b'\xef\xbb\xbf {"a":[1.50]}'
+    (item,) = JsonSlice.whole(marked.body).at("a").items  # type: ignore[union-attr]
+    assert item.raw == b"1.50"

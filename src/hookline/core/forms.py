@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from hookline.exceptions import Unreadable
 
@@ -76,12 +76,7 @@ def _media_type(content_type: str) -> str:
 
 
 def _parse_urlencoded(body: bytes) -> dict[str, str]:
-    if not body:
-        return {}
-    text = body.decode("utf-8")
-    return dict(
-        parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_FIELDS, errors="strict")
-    )
+    return dict(urlencoded_fields(body.decode("utf-8")))
 
 
 def _parse_multipart(content_type: str, body: bytes) -> dict[str, str]:

@@ -17,6 +17,8 @@ from hookline.exceptions import Unreadable
 Headers = Mapping[str, tuple[str, ...]]
 
 MAX_QUERY_FIELDS = 200
+#: What some senders put before their JSON.
+BOM = "\ufeff"
 #: How no form begins that any sender sends: browsers and libraries escape brackets in the name of a field.
 _LOOKS_LIKE_JSON = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[{\[]")
 #: Lists and objects inside one another. No sender needs a quarter of it, and whoever writes or walks through what was
@@ -143,11 +145,12 @@ def without_fields(url: str, names: frozenset[str]) -> str:
 def parse_json(text: bytes) -> Any:
     """Strict JSON (RFC 8259). Raises Unreadable.
 
-    Refused besides bad syntax: anything but UTF-8 (`json.loads` would also guess UTF-16 and UTF-32 and let lone
-    surrogates through), NaN and Infinity, nesting deeper than MAX_JSON_DEPTH, and integers of thousands of digits.
+    A byte order mark before it is left out, as section 8.1 allows. Refused besides bad syntax: anything but UTF-8
+    (`json.loads` would also guess UTF-16 and UTF-32 and let lone surrogates through), NaN and Infinity, nesting
+    deeper than MAX_JSON_DEPTH, and integers of thousands of digits.
     """
     try:
-        document = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        document = json.loads(text.decode("utf-8").removeprefix(BOM), parse_constant=_refuse_constant)
         # What cannot be nested too deeply, as nearly everything, is not looked through.
         too_deep = text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and is_deeper(document)
     except RecursionError:

@@ -2,6 +2,8 @@
 
 https://developers.intercom.com/docs/webhooks/setting-up-webhooks#signed-notifications
 
+When a webhook is set up, Intercom checks the URL with a HEAD, which is answered with an empty 200 and creates no Event.
+
 Type and id are the body's `topic` and `id`, both signed. When the webhook is set up, a `ping` comes: an event like
 others. There is no signed time with a window, so a captured request can be replayed: it is then a duplicate. SHA-1
 is what Intercom signs with; no forgery of HMAC-SHA1 is known.
@@ -14,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import json_request
+from hookline.providers.base import Reply, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import Plain
@@ -26,6 +28,7 @@ class Intercom(HmacProvider):
     title = "Intercom"
     docs_url = "https://developers.intercom.com/docs/webhooks/setting-up-webhooks"
     secret_help = "the client secret of the app"
+    methods = frozenset({"HEAD", "POST"})
 
     signature = Plain("x-hub-signature", prefix="sha1=")
     digest = "sha1"
@@ -39,6 +42,12 @@ class Intercom(HmacProvider):
         "conversation.admin.replied": {"type": "conversation", "id": "4", "state": "open"},
         "contact.user.created": _CONTACT,
     }
+
+    def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
+        if request.method != "HEAD":
+            return None
+        next(self.keys(config))  # a source that could verify nothing is not ready
+        return Reply()
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -2,9 +2,9 @@
 
 https://developers.mailersend.com/api/v1/webhooks.html#security
 
-When a webhook is saved, MailerSend posts a `webhook.test` and wants a 2xx, before you can know the secret: it is
-answered unverified while the source waits for first contact, and makes no Event. Later it must be signed like any
-other.
+Whenever a webhook is created or changed, MailerSend posts a `webhook.test` and does not save it without a 2xx. It is
+signed with a secret that everybody may know, since you cannot know yours yet. So it proves nothing: it is answered at
+any time, whoever sent it, and never makes an event.
 
 The type is the body's `type` (`activity.delivered`), the id `data.id`, the same when MailerSend tries again. There
 is no timestamp in the signature: whoever captured a request can send it again, which then counts as a duplicate.
@@ -21,6 +21,9 @@ from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, Json
 from hookline.providers.schemes.signatures import Plain
 from hookline.providers.schemes.signed import write_iso8601
+
+#: Bytes; a longer one is judged as an event.
+_MAX_TEST = 10_000
 
 
 class MailerSend(HmacProvider):
@@ -49,7 +52,7 @@ class MailerSend(HmacProvider):
 
     def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
         # A quick look first, so that an event is not parsed before its signature was checked.
-        if not config.awaiting_handshake or b"webhook.test" not in request.body:
+        if len(request.body) > _MAX_TEST or b"webhook.test" not in request.body:
             return None
         if self.type_at.read(request) != "webhook.test":
             return None

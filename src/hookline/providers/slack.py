@@ -10,6 +10,8 @@ https://docs.slack.dev/authentication/verifying-requests-from-slack
 - Interactivity (form field `payload`): the type is the payload's (`block_actions`); there is no id.
 - Slash commands (form): the type is the command with its slash (`/deploy`); there is no id.
   Both forms are answered with an empty 200: Slack would show any other body to the person who acted.
+  Slack looks at the certificate of a command's URL with a form in which `ssl_check` is 1, and which need not be signed:
+  it is answered with 200 and never stored.
   https://docs.slack.dev/interactivity/implementing-slash-commands
 """
 
@@ -31,6 +33,8 @@ from hookline.providers.schemes.signatures import Plain
 _INTERACTIONS = frozenset(
     {"block_actions", "message_action", "shortcut", "view_submission", "view_closed", "block_suggestion"}
 )
+#: Bytes; besides `ssl_check` there is only a deprecated token.
+_MAX_SSL_CHECK = 1000
 
 
 class Slack(HmacProvider):
@@ -52,7 +56,14 @@ class Slack(HmacProvider):
         "/deploy": {"text": "production", "user_id": "U061F7AUR", "channel_id": "C123ABC456"},
     }
 
+    def unsigned_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
+        if self.signature.where in request.headers or len(request.body) > _MAX_SSL_CHECK:
+            return None
+        return Reply() if _is_ssl_check(request) else None
+
     def signed_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
+        if _is_ssl_check(request):
+            return Reply()
         if request.is_form or field_of(request.json(), "type") != "url_verification":
             return None
         challenge = field_of(request.json(), "challenge")
@@ -94,6 +105,14 @@ class Slack(HmacProvider):
             return _form_request({self.json_field: json.dumps(interaction, separators=(",", ":"))})
         outer = {"type": "event_callback", "event_id": event_id or f"Ev{now * 1000:.0f}", "event_time": int(now)}
         return json_request({**app, **outer, "event": {"event_ts": f"{now:.6f}", **sample, "type": event_type}})
+
+
+def _is_ssl_check(request: WebhookRequest) -> bool:
+    """Whether Slack only looks at the certificate of a command's URL."""
+    if b"ssl_check" not in request.body or not request.is_form:
+        return False
+    fields = request.form()
+    return fields.get("ssl_check") == "1" and not {"command", "payload"} & set(fields)
 
 
 def _form_request(fields: dict[str, Any]) -> WebhookRequest:
