@@ -188,7 +188,6 @@ def key(provider: Provider) -> str:
         return by_id
     text = "a hash of the signed content"
     text += f", with {where(provider.event_header)}" if provider.event_header else ""
-    text += ", with the signed time of sending" if type(provider).signed_time is not Provider.signed_time else ""
     if provider.repeats_bodies:
         known = "of a look-alike"
         if provider.id_at is not None and not provider.id_is_signed:

@@ -11,7 +11,8 @@ Nothing is escaped in it, so an item with a colon anywhere but in `merchantRefer
 two ways. **Nothing else is covered**: not `live`, not `reason`, `eventDate`, `operations`, `paymentMethod` nor the
 rest of `additionalData`. Whoever captured an item can change those; a handler should use the signed fields and fetch
 the rest. The type is `eventCode`, which says nothing about whether it worked: look at `success`. The id is
-`pspReference`, and the deduplication key is that with `eventCode` and `success`. The answer is `[accepted]`.
+`pspReference`, and the deduplication key is that with `eventCode`, `success` and `merchantAccountCode`, since the
+reference of a report is its file's name, which is numbered for each account. The answer is `[accepted]`.
 
 Platform and management webhooks. The signature of the raw body is in the header `HmacSignature`; the option
 `signature_header` changes the name, which Adyen's libraries do not state. The type is the body's `type`
@@ -31,7 +32,7 @@ from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, encode, equal, mac
 from hookline.exceptions import CannotVerify, NotVerified, TooLarge, Unreadable
-from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, json_request
+from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, bounded_key, json_request
 from hookline.providers.schemes.batches import each_item, json_list
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json, field_of, header_name
@@ -64,6 +65,10 @@ class Adyen(HmacProvider):
     encoding = "base64"
 
     type_at = Json("type")
+    retries = (
+        "not documented; a notification that was not accepted comes again with the same `pspReference`, `eventCode` "
+        "and `success` (Adyen's page on handling webhooks). Only what is signed counts"
+    )
 
     samples = {
         "AUTHORISATION": {"reason": "033899:1111:03/2030", "paymentMethod": "visa"},
@@ -119,8 +124,17 @@ class Adyen(HmacProvider):
     def item_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
         """The event of a request with one item."""
         event = self.parsed_event(request, config)
-        success = field_of(request.json()[_ITEMS][0], f"{_ITEM}.success")
-        return replace(event, dedup_key=f"id:{event.provider_id}:{event.type}:{success}")
+        item = request.json()[_ITEMS][0]
+        success, account = item_field(item, "success"), item_field(item, "merchantAccountCode")
+        key = f"id:{event.provider_id}:{event.type}:{success}"
+        # Other references are unique among all accounts, so that what an earlier version stored may be looked up.
+        previous_key = "" if event.type == "REPORT_AVAILABLE" else key
+        return replace(event, dedup_key=bounded_key(f"{key}:{account}"), previous_key=previous_key)
+
+    def content(self, request: WebhookRequest) -> bytes:
+        """What is signed of an item: the rest anybody could have changed."""
+        items = items_of(request)
+        return super().content(request) if items is None else item_text(items[0])
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         items = items_of(request)

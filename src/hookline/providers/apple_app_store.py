@@ -106,6 +106,10 @@ class AppleAppStore(JwtProvider):
             check=certificate,
         ),
     )
+    retries = (
+        "nothing: a retry has the first `signedDate` and `notificationUUID` (Apple's page on responding to "
+        "notifications)"
+    )
 
     samples = {
         "TEST": {},

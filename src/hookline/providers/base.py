@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from hookline.core.request import WebhookRequest, read_headers
@@ -20,6 +20,7 @@ from hookline.providers.schemes.parts import Part
 
 #: An id or type longer than this is not one; PostgreSQL would also refuse to index it.
 MAX_NAME_LENGTH = 255
+MAX_KEY_LENGTH = 300
 #: The type of an event that is an item of a batch which cannot be read.
 UNREADABLE = "unreadable"
 
@@ -264,8 +265,15 @@ class Provider:
         """What two deliveries of one event have in common and the signature covers; normally the body."""
         return request.body
 
-    def signed_time(self, request: WebhookRequest, config: SourceConfig) -> str:
-        """The time of sending, where it is signed outside `signed_bytes` and stays the same on a retry; else empty."""
+    def unsigned_name(self, request: WebhookRequest) -> str:
+        """The name of the event where it stands in a header that is not signed; else empty. It is part of the hash."""
+        return self.event_header.read(request).strip() if self.event_header else ""
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """What tells look-alikes without an `event_id` apart, and is taken to stay the same on a retry; empty: nothing.
+
+        A header that is not signed, or a time of sending that is.
+        """
         return ""
 
     def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
@@ -317,8 +325,7 @@ class Provider:
     @property
     def known_options(self) -> tuple[Option, ...]:
         """Every option of this provider, those that its base adds included."""
-        repeats = self.repeats_bodies or self.event_header or type(self).signed_time is not Provider.signed_time
-        added = [REPEATED_BODIES] if repeats else []
+        added = [REPEATED_BODIES] if self.repeats_bodies or self.event_header else []
         return (*self.options, *added, *([] if self.id_is_signed else [TRUST_UNSIGNED_ID]))
 
     def check_options(self, options: Mapping[str, Any]) -> None:
@@ -348,20 +355,25 @@ class Provider:
         signed = self.signed_bytes(request)
         if config.options.get(REPEATED_BODIES.name) == "refuse":
             return ParsedEvent(event_type, hash_key(signed), provider_id, request.body)
-        before = [self.event_header.read(request)] if self.event_header else []
-        before += [time] if (time := self.signed_time(request, config)) else []
-        if not before:
-            key, previous_key = hash_key(signed), ""
-        else:
-            head = "".join(f"{text}\n" for text in before).encode("utf-8", "surrogatepass")
-            key, previous_key = hash_key(head + signed), hash_key(signed) if self.event_header else ""
-        if_known: IfKnown = "repeat" if self.repeats(request, config) else "duplicate"
-        return ParsedEvent(event_type, key, provider_id, request.body, if_known, previous_key)
+        name = self.unsigned_name(request)
+        named = f"{name}\n".encode("utf-8", "surrogatepass") + signed if name else signed
+        event = ParsedEvent(event_type, hash_key(named), provider_id, request.body)
+        if name:
+            event = replace(event, previous_key=hash_key(signed))
+        if not self.repeats(request, config):
+            return event
+        delivery = provider_id or self.delivery_id(request, config)
+        return replace(event, provider_id=delivery and clean_name(delivery, "id"), if_known="repeat")
 
 
 def hash_key(signed: bytes) -> str:
     """The deduplication key of an event without a trustworthy id: SHA-256 of the signed bytes, in full."""
     return f"sha256:{hashlib.sha256(signed).hexdigest()}"
+
+
+def bounded_key(key: str) -> str:
+    """A deduplication key made of several parts; their hash where together they are longer than the column."""
+    return key if len(key) <= MAX_KEY_LENGTH else hash_key(key.encode("utf-8", "surrogatepass"))
 
 
 def without_field(document: Any, path: Sequence[str]) -> Any:

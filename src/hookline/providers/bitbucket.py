@@ -5,9 +5,10 @@ the name of GitHub's older SHA-1 header but not its digest.
 https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/#Secure-webhooks
 
 The type is `X-Event-Key` (`repo:push`), the id `X-Request-UUID` (Cloud) or `X-Request-Id` (Data Center). Both stand
-outside the signature: whoever captured a request could send its body again under another type or id. Hence the
-deduplication key is a hash of the body, and a handler should look at the body's own fields before it trusts the type.
-There is no timestamp.
+outside the signature: whoever captured a request could send its body again under another type or id, and a handler
+should look at the body's own fields before it trusts the type. The deduplication key is a hash of type and body, since
+several events of a pull request share one body; a known one under another id is a new event with `repeat_of`, or with
+`repeated_bodies=refuse` a duplicate. There is no timestamp.
 """
 
 from __future__ import annotations
@@ -36,6 +37,15 @@ class Bitbucket(HmacProvider):
     id_at = Header("x-request-uuid")
     data_center_id_at = Header("x-request-id")
     id_is_signed = False
+    event_header = type_at
+    repeats_bodies = (
+        "A pull request that is approved, unapproved and approved again has the same body twice; the id of the "
+        "request, which is not signed, tells them apart (payloads recorded by others)."
+    )
+    retries = (
+        "`X-Attempt-Number`; `X-Request-UUID` is taken to stay: if it does not, a retry is a new event with "
+        "`repeat_of` (Atlassian's event payloads)"
+    )
 
     samples = {
         "repo:push": {"push": {"changes": [{"new": {"type": "branch", "name": "main"}, "forced": False}]}},

@@ -51,6 +51,7 @@ class Braintree(HmacProvider):
     digest = "sha1"
     signature = Plain(_SIGNATURE)
     signed = (_PAYLOAD,)
+    retries = "not documented; the payload has its `timestamp` in it"
 
     samples = {
         "check": {"check": "true"},

@@ -70,6 +70,7 @@ class CloudEvents(TokenProvider):
     credential_headers = frozenset({"authorization"})
     credential_query = frozenset({_QUERY.name})
     prefix = "Bearer "
+    retries = "nothing: the specification asks that `source` and `id` stay the same"
 
     samples = {
         "com.example.order.created": {"order": 1001, "total": "42.00"},
@@ -105,7 +106,7 @@ class CloudEvents(TokenProvider):
             raise Unreadable("wrong_event", "the source is missing, or the specversion is not 1.0")
         event_type = clean_name(_attribute(request, "type"), "type")
         key = hash_key(f"{source}\n{event_id}".encode("utf-8", "surrogatepass"))
-        return ParsedEvent(event_type, key, event_id, request.body)
+        return ParsedEvent(event_type, key, event_id, request.body, "conflict")
 
     def payload(self, request: WebhookRequest) -> Any:
         """The whole event in JSON; with the attributes in headers, the body, which is the event's data."""

@@ -54,6 +54,7 @@ class CoinbaseCdp(HmacProvider):
     type_at = Json("eventType")
     id_at = Header("x-event-id")
     id_is_signed = False
+    retries = "the timestamp, which does not count; the body is taken to stay (Hook0's documentation)"
 
     samples = {
         "onramp.transaction.created": {"orderId": "123abc", "status": "ONRAMP_TRANSACTION_STATUS_IN_PROGRESS"},

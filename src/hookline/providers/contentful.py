@@ -10,8 +10,8 @@ A request whose list leaves out the timestamp or the list itself is refused: the
 are protected only where the list names them. The type is `X-Contentful-Topic` (`ContentManagement.Entry.publish`);
 where it is not in the list, whoever captured a request could send its body again under another topic for 30 seconds.
 
-There is no event id. The deduplication key is a hash of the body, and of the topic where it is signed: one version
-of an entry may be both saved and published.
+There is no event id. The deduplication key is a hash of topic and body, as one version of an entry may be both saved
+and published. A known one under another `X-Contentful-Idempotency-Key` is a new event with `repeat_of`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ class Contentful(HmacProvider):
     tolerance = 30
 
     type_at = Header("x-contentful-topic")
+    event_header = type_at
+    repeats_bodies = (
+        "The payload may be one of your own, without version or time; `X-Contentful-Idempotency-Key`, which is not "
+        "signed, tells them apart (Contentful's documentation)."
+    )
+    retries = "the timestamp, which does not count; `X-Contentful-Idempotency-Key` stays (Contentful's changelog)"
 
     samples = {
         "ContentManagement.Entry.publish": {"fields": {"title": {"en-US": "Hello, World!"}}},
@@ -68,8 +74,15 @@ class Contentful(HmacProvider):
         return self.type_at.read(request).strip()
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        topic = self.type_at.read(request).strip() if self.type_at.name in signed_headers(request) else ""
-        return as_sent(f"{topic}\n", "latin-1") + request.body
+        if self.type_at.name not in signed_headers(request):
+            return request.body
+        return as_sent(f"{self.type_at.read(request).strip()}\n", "latin-1") + request.body
+
+    def unsigned_name(self, request: WebhookRequest) -> str:
+        return "" if self.type_at.name in signed_headers(request) else super().unsigned_name(request)
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return request.header("x-contentful-idempotency-key") or ""
 
     def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
         own = {name for name in request.headers if name.startswith("x-contentful-")} - {_SIGNATURE}

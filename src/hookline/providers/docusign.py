@@ -6,7 +6,8 @@ be switched on in the Connect configuration, otherwise nothing is signed and eve
 https://developers.docusign.com/platform/webhooks/connect/hmac/
 
 The signature covers the whole body; there is no timestamp. There is no event id either: the deduplication key is a
-hash of the body, in JSON without `retryCount`, which changes when DocuSign tries again.
+hash of the body, in JSON without `retryCount`, which changes when DocuSign tries again, and `generatedDateTime`.
+Whether that changes, too, is not known: a known body of another such time is a new event with `repeat_of`.
 
 - JSON (recommended): the type is `event` (`envelope-completed`), or in aggregate messages `envelope-` and the
   `status`.
@@ -18,18 +19,21 @@ does not look at the answer and never tries again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.core.xml import parse_xml
-from hookline.exceptions import Unreadable
 from hookline.providers.base import SourceConfig, json_request
+from hookline.providers.schemes.batches import exact_without
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import Numbered
 from hookline.providers.schemes.signed import write_iso8601
+
+#: Members of the body that change, or may change, when DocuSign tries again.
+_GENERATED = "generatedDateTime"
+_CHANGING = frozenset({"retryCount", _GENERATED})
 
 _XML_STATUS = "{http://www.docusign.net/API/3.0}EnvelopeStatus/{http://www.docusign.net/API/3.0}Status"
 _ENVELOPE = {"accountId": "e7ce1b4a-4b3e-4c6e-9d4f-1a2b3c4d5e6f", "envelopeId": "ac10e7b1-cb5c-46e7-aac5-0c3bfa3b1a3f"}
@@ -44,6 +48,11 @@ class DocuSign(HmacProvider):
     encoding = "base64"
     type_at = Json("event")
     status_at = Json("status")
+    repeats_bodies = (
+        "Without `generatedDateTime`, of which it is not known whether a retry has a new one, two messages about one "
+        "recipient may be alike. The signed `generatedDateTime` tells them apart."
+    )
+    retries = "`retryCount`; whether `generatedDateTime` changes is not documented"
 
     samples = {
         "envelope-sent": _ENVELOPE,
@@ -60,15 +69,13 @@ class DocuSign(HmacProvider):
         return self.type_at.read(request) or (f"envelope-{status}" if status else "")
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        if _is_xml(request):
-            return request.body
-        document = request.json()
-        if not isinstance(document, dict):
-            raise Unreadable("wrong_body", "the body is not a JSON object")
-        if "retryCount" not in document:
-            return request.body
-        kept = {name: value for name, value in document.items() if name != "retryCount"}
-        return json.dumps(kept, separators=(",", ":")).encode()
+        return request.body if _is_xml(request) else exact_without(request, _CHANGING)
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        return not _is_xml(request) and _GENERATED in request.json()
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return Json(_GENERATED).read(request)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

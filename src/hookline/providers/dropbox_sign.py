@@ -54,6 +54,7 @@ class DropboxSign(HmacProvider):
 
     json_field = "json"
     type_at = _EVENT_TYPE
+    retries = "not documented: the event is signed with `event_time`, the time at which it happened"
 
     samples = {
         "callback_test": {},

@@ -7,7 +7,8 @@ https://docs.gitea.com/usage/webhooks
 
 The type is `X-Gitea-Event`, with the body's `action` behind it where there is one: `push`, `issues.opened`. It and the
 id `X-Gitea-Delivery` stand outside the signature: whoever captured a request could send its JSON again under another
-type or id. Hence the deduplication key is a hash of the JSON text. There is no timestamp.
+type or id. The deduplication key is a hash of the event's name and the JSON text; a known one under another delivery id
+is a new event with `repeat_of`, or with `repeated_bodies=refuse` a duplicate. There is no timestamp.
 """
 
 from __future__ import annotations
@@ -39,6 +40,15 @@ class Gitea(HmacProvider):
     action_at = Json("action", json_field)
     id_at = Header("x-gitea-delivery")
     id_is_signed = False
+    event_header = type_at
+    repeats_bodies = (
+        "Several event names share a body, and a body may hold no time or id of its own; a header that is not signed "
+        "tells them apart (payloads recorded by others)."
+    )
+    retries = (
+        "nothing comes again by itself; a redelivery by hand has the same JSON under a new `X-Gitea-Delivery`, and so"
+        " is processed again (Gitea's source, ReplayHookTask)"
+    )
 
     samples = {
         "push": {"ref": "refs/heads/main", "before": "28e1879d029c", "after": "bffeb7422404", "commits": []},

@@ -44,6 +44,10 @@ class GitLab(Provider):
     proof = "HMAC-SHA256 of id, timestamp and body, or a shared token"
     secret_help = "the signing token (whsec_...), or else the secret token"
     credential_headers = frozenset({_TOKEN.name})
+    retries = (
+        "the timestamp; `webhook-id` and `Idempotency-Key` stay, also when it is sent again by hand (GitLab's page on"
+        " webhooks)"
+    )
 
     samples = {
         "push": {"ref": "refs/heads/main", "user_username": "ada", "commits": [], "total_commits_count": 0},

@@ -46,6 +46,7 @@ class Gusto(HmacProvider):
     signature = Plain("x-gusto-signature")
     type_at = Json("event_type")
     id_at = Json("uuid")
+    retries = "nothing: `uuid` stays (Gusto's page on webhooks)"
 
     samples = {
         "company.provisioned": {"entity_type": "Company", "entity_uuid": _COMPANY},

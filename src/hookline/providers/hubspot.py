@@ -73,6 +73,10 @@ class HubSpot(HmacProvider):
     id_at = Json("eventId")
     callback_id_at = Json("callbackId")
     id_is_signed = False
+    retries = (
+        "the timestamp, which does not count, and `attemptNumber` in the item, which is left out of the hash "
+        "(HubSpot's page on webhooks)"
+    )
 
     samples = {
         "contact.creation": {"objectId": 123, "changeFlag": "NEW"},

@@ -35,6 +35,8 @@ class Intercom(HmacProvider):
 
     type_at = Json("topic")
     id_at = Json("id")
+    retries = "`delivery_attempts` and what else tells how the delivery fares; `id` stays (Intercom's object model)"
+    retry_fields = ("delivery_attempts", "delivery_status", "delivered_at", "first_sent_at")
 
     samples = {
         "ping": {"type": "ping", "message": "something something interzen"},

@@ -33,6 +33,7 @@ class Jira(HmacProvider):
     type_at = Json("webhookEvent")
     id_at = Header("x-atlassian-webhook-identifier")
     id_is_signed = False
+    retries = "`X-Atlassian-Webhook-Retry`; the identifier and the body stay (Atlassian's page on webhooks)"
 
     samples = {
         "jira:issue_created": {"issue_event_type_name": "issue_created", "issue": _ISSUE},

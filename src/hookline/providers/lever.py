@@ -38,6 +38,10 @@ class Lever(HmacProvider):
     timestamp_at = _TRIGGERED_AT
     timestamp_unit = "ms"
     type_at = Json("event")
+    retries = (
+        "not documented: whether `token` and `triggeredAt` are new. If so, a retry is a new event: nothing else is "
+        "signed by which it could be recognised"
+    )
 
     samples = {
         "applicationCreated": {"applicationId": "c9a5ff2c-2e5a-4b8b-9d34-9b4f1d7f1a2e", "opportunityId": _OPPORTUNITY},

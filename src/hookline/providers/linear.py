@@ -44,6 +44,7 @@ class Linear(HmacProvider):
     action_at = Json("action")
     id_at = Header("linear-delivery")
     id_is_signed = False
+    retries = "`webhookTimestamp`, which is left out of the hash; `Linear-Delivery` is taken to stay"
 
     samples = {
         "Issue.create": {"id": "2174add1-f7c8-44e3-bbf3-2d60b5ea8bc9", "identifier": "LIN-1", "title": "Found a bug"},

@@ -45,6 +45,10 @@ class Mailgun(HmacProvider):
     severity_at = Json("event-data.severity")
     id_at = Json("event-data.id")
     id_is_signed = False
+    retries = (
+        "not documented; `timestamp` and `token` are taken to stay: if not, a retry is a new event, since nothing "
+        "else is signed (receivers by others)"
+    )
 
     samples = {
         "accepted": {"recipient": "ada@example.com", "message": _MESSAGE},

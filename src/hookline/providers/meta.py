@@ -13,8 +13,9 @@ A request is a batch of up to 1000 updates: each item of `entry[].changes`, `ent
 becomes an event of its own, whose body has the shape of a request with this item alone. Its type is the `object` and
 the change's `field` (`whatsapp_business_account.messages`, `page.feed`), or the object and the list's name
 (`page.messaging`). An entry with none of these is one event, whose type is the object. There is no id that all
-products share: the deduplication key is a hash of the event's body. Retries may come in other batches, and are still
-recognised as long as Meta repeats the entry's id and time.
+products share: the deduplication key is a hash of the event's body, without the entry's time where the update has the
+id of a message or a time of its own. Retries may come in other batches, and are still recognised; of other updates only
+as long as Meta repeats the entry's time.
 
 One app secret signs for all pages and accounts of an app, so look at `entry[].id` before acting.
 """
@@ -22,13 +23,14 @@ One app secret signs for all pages and accounts of an app, so look at `entry[].i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import equal
 from hookline.exceptions import NotVerified, Unreadable
-from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, clean_name, json_request
+from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, clean_name, hash_key, json_request
 from hookline.providers.schemes.batches import each_item, json_list
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json, field_of
@@ -48,6 +50,7 @@ class Meta(HmacProvider):
     max_events = 1000
     signature = Plain("x-hub-signature-256", prefix="sha256=")
     type_at = Json("object")
+    retries = "the batch, and perhaps the entry's time; the ids of messages stay (payloads recorded by others)"
 
     samples = {
         "whatsapp_business_account.messages": {
@@ -83,6 +86,17 @@ class Meta(HmacProvider):
         updates = _single_updates(JsonSlice.whole(request.body))
         return each_item(request, updates, lambda update: self.parsed_event(update, config), most=self.max_events)
 
+    def signed_bytes(self, request: WebhookRequest) -> bytes:
+        """Without the entry's time where the update has an id or a time of its own: it may be that of the attempt."""
+        if not _names_itself(request.json()["entry"][0]):
+            return request.body
+        document = JsonSlice.whole(request.body)
+        entry = (json_list(document, "entry") or ())[0]
+        return document.with_members({"entry": f"[{entry.with_members({'time': None})}]"}).encode()
+
+    def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
+        return replace(super().parsed_event(request, config), previous_key=hash_key(request.body))
+
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind = self.type_at.read(request)
         entry = request.json()["entry"][0]
@@ -102,10 +116,32 @@ class Meta(HmacProvider):
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
     ) -> WebhookRequest:
         kind, _, field = event_type.partition(".")
-        sample = dict(self.samples.get(event_type, {}) if data is None else data)
+        sample = _with_own_ids(self.samples.get(event_type, {}), now) if data is None else dict(data)
         update = {field: [sample]} if field in _LISTS else {"changes": [{"field": field, "value": sample}]}
         entry = {"id": event_id or "102290129340398", "time": int(now), **(update if field else sample)}
         return json_request({"object": kind, "entry": [entry]})
+
+
+def _with_own_ids(sample: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """A sample whose messages are of this moment."""
+    made_up = f"{now * 1000:.0f}"
+    messages = [{**message, "id": f"wamid.{made_up}"} for message in sample.get("messages", [])]
+    message = sample.get("message")
+    named = {"message": {**message, "mid": f"m_{made_up}"}} if isinstance(message, dict) else {}
+    return {**sample, **({"messages": messages} if messages else {}), **named}
+
+
+def _names_itself(entry: Any) -> bool:
+    """Whether the only update of an entry has an id or a time of its own."""
+    for name in ("messaging", "standby"):
+        if (update := _first(field_of(entry, name))) is not None:
+            return bool(field_of(update, "message.mid") or field_of(update, "timestamp"))
+    value = field_of(_first(field_of(entry, "changes")), "value")
+    return any(field_of(_first(field_of(value, name)), "id") for name in ("messages", "statuses"))
+
+
+def _first(items: Any) -> Any:
+    return items[0] if isinstance(items, list) and items else None
 
 
 def _single_updates(document: JsonSlice) -> Iterator[bytes]:

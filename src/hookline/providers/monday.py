@@ -42,6 +42,8 @@ class Monday(JwtProvider):
 
     type_at = Json("event.type")
     id_at = Json("event.triggerUuid")
+    retries = "not documented; `triggerUuid` is taken to stay, and `triggerTime` does not count"
+    retry_fields = ("event.triggerTime",)
 
     samples = {
         "create_pulse": {"boardId": 1771812698, "pulseId": 1772099344, "pulseName": "Create_item webhook"},

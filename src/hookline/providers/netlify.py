@@ -7,7 +7,7 @@ https://docs.netlify.com/site-deploys/notifications/#payload-signature
 The type is the header `X-Netlify-Event` (`deploy_created`), which the token does not cover: whoever captured a request
 could send its body again as another event, and a handler should look at the body's `state`. Where that header does not
 come, the option `type` says where else to look. There is no event id (the body's `id` is the deploy's), so the
-deduplication key is a hash of the body.
+deduplication key is a hash of that header and the body.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Netlify(JwtProvider):
     body_claim = "sha256"
 
     type_at = Header("x-netlify-event")
+    event_header = type_at
+    retries = "not documented; the token has no time"
 
     samples = {
         "deploy_building": {**_DEPLOY, "state": "building", "branch": "main"},

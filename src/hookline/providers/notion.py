@@ -46,6 +46,8 @@ class Notion(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("id")
+    retries = "`attempt_number`; `id` stays (Notion's page on webhooks)"
+    retry_fields = ("attempt_number",)
 
     samples = {
         "page.content_updated": {**_PAGE, "data": {"updated_blocks": []}},

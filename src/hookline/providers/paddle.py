@@ -36,6 +36,11 @@ class Paddle(HmacProvider):
 
     type_at = Json("event_type")
     id_at = Json("event_id")
+    retries = (
+        "the timestamp, and when it is sent again by hand `notification_id`; `event_id` stays (Paddle's page on "
+        "webhooks)"
+    )
+    retry_fields = ("notification_id",)
 
     samples = {
         "transaction.completed": {

@@ -30,6 +30,7 @@ class PagerDuty(HmacProvider):
 
     type_at = Json("event.event_type")
     id_at = Json("event.id")
+    retries = "nothing: `event.id` stays (PagerDuty's page on webhooks)"
 
     samples = {
         "pagey.ping": {"message": "Hello from your friend Pagey!", "type": "ping"},

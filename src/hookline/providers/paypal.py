@@ -50,6 +50,10 @@ class PayPal(SignedProvider):
 
     type_at = Json("event_type")
     id_at = Json("id")
+    retries = (
+        "the transmission's id, time and signature; the event's `id` stays (PayPal's page on webhooks). The simulator"
+        " gives one id to several types: these are conflicts"
+    )
 
     samples = {
         "PAYMENT.CAPTURE.COMPLETED": {"id": "42311647XV020574X", "amount": {"currency_code": "EUR", "value": "20.00"}},

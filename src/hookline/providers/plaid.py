@@ -7,7 +7,8 @@ tries again. https://plaid.com/docs/api/webhooks/webhook-verification/
 Plaid's keys are not known to be one customer's alone, so a request may be genuine and about another customer's item:
 a handler should not act on an `item_id` that it does not know. The token is at most five minutes old. The type is
 `webhook_type` and `webhook_code` (`TRANSACTIONS.SYNC_UPDATES_AVAILABLE`). There is no id: the deduplication key is a
-hash of the body, so that two equal webhooks, of `SYNC_UPDATES_AVAILABLE` say, count as one.
+hash of the body, and a known one with another `iat` in its token is a new event with `repeat_of`. Whether a retry has a
+new `iat` is not known.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
 from hookline.providers.base import Option, SourceConfig, json_request
 from hookline.providers.schemes.documents import HOUR, Document, DocumentNeeded
 from hookline.providers.schemes.jwks import read_jwk, read_one_key
-from hookline.providers.schemes.jwt import Claims, Jws, JwtKey, JwtProvider
+from hookline.providers.schemes.jwt import Claims, Jws, JwtKey, JwtProvider, read_object
 from hookline.providers.schemes.parts import Header, Json
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -86,6 +87,14 @@ class Plaid(JwtProvider):
 
     type_at = Json("webhook_type")
     code_at = Json("webhook_code")
+    repeats_bodies = (
+        "`SYNC_UPDATES_AVAILABLE` of an item comes about once a day with the same body; the signed `iat` of the token"
+        " tells them apart (Plaid's page on transactions)."
+    )
+    retries = (
+        "the token at least; whether its `iat` is that of the attempt is not known: if so, a retry is a new event "
+        "with `repeat_of`"
+    )
 
     samples = {
         "TRANSACTIONS.SYNC_UPDATES_AVAILABLE": {"initial_update_complete": True, "historical_update_complete": False},
@@ -96,6 +105,10 @@ class Plaid(JwtProvider):
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind, code = self.type_at.read(request), self.code_at.read(request)
         return f"{kind}.{code}" if kind and code else kind
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The signed time of sending, of a token that was verified."""
+        return str(read_object(self.read_token(request).payload, "the token's payload").get("iat", ""))
 
     def check_secret(self, secret: str) -> None:
         super().check_secret(secret)

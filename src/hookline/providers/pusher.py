@@ -39,6 +39,7 @@ class Pusher(HmacProvider):
     signed = (BODY,)
 
     type_at = Json("name")
+    retries = "nothing: `time_ms` is when the webhook was made (Pusher's page on webhooks)"
 
     samples = {
         "channel_occupied": {"channel": "presence-room-1"},

@@ -44,6 +44,7 @@ class Recurly(HmacProvider):
     signed = (TIMESTAMP, ".", BODY)
     timestamp_unit = "ms"
     tolerance = 300
+    retries = "the timestamp, which does not count; the body is taken to stay (Recurly's page on webhooks)"
 
     samples = {
         "account.updated": {"account_code": "ada"},

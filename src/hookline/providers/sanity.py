@@ -6,10 +6,11 @@ https://www.sanity.io/docs/webhooks https://github.com/sanity-io/webhook-toolkit
 
 The body is whatever the webhook's projection makes of the document, so there is no event type in it: the type is the
 header `sanity-operation` (`create`, `update`, `delete`). That header and the id `idempotency-key` are **not signed**:
-an attacker who captured a request could send it again as another operation or under another id. So the deduplication
-key is a hash of the body. A projection without `_rev` or `_updatedAt` makes the same body of different changes, and all
-but the first would be dropped as duplicates: put `_rev` into the projection, or else set `trust_unsigned_id`. A handler
-that acts on the operation should put `"operation": delta::operation()` into the projection and go by that.
+an attacker who captured a request could send it again as another operation or under another id. The deduplication key
+is a hash of the operation and the body. A projection without `_rev` or `_updatedAt` makes the same body of different
+changes: a known one under another id is a new event with `repeat_of`. Put `_rev` into the projection and set
+`repeated_bodies=refuse`, and a captured request is good for one event. A handler that acts on the operation should put
+`"operation": delta::operation()` into the projection and go by that.
 """
 
 from __future__ import annotations
@@ -38,6 +39,16 @@ class Sanity(HmacProvider):
     type_at = Header("sanity-operation")
     id_at = Header("idempotency-key")
     id_is_signed = False
+    event_header = type_at
+    repeats_bodies = (
+        "The body is what the projection makes of the document: without `_rev` or `_updatedAt` in it, different "
+        "changes have the same bytes. `idempotency-key`, which is not signed, tells them apart (Sanity's page on "
+        "webhooks)."
+    )
+    retries = (
+        "the timestamp at most, which does not count; two retries at 30 seconds, whose `idempotency-key` is the same "
+        "(Sanity's page on webhooks)"
+    )
 
     samples = {"create": _POST, "update": _POST, "delete": _POST}
 

@@ -5,7 +5,8 @@ https://docs.sentry.io/organization/integrations/integration-platform/webhooks/
 
 The type is the header `Sentry-Hook-Resource` with the body's `action` behind it: `issue.created`. That header, the id
 `Request-ID` and `Sentry-Hook-Timestamp` stand outside the signature: whoever captured a request could send its body
-again as another resource, under another id and at any time. Hence the deduplication key is a hash of the body, and the
+again as another resource, under another id and at any time. The deduplication key is a hash of the resource and the
+body; a known one under another id is a new event with `repeat_of`, or with `repeated_bodies=refuse` a duplicate. The
 timestamp is not looked at.
 
 Older receivers sign the JSON after writing it anew; Sentry signs the bytes that it sends. Requests of issue links and
@@ -41,6 +42,12 @@ class Sentry(HmacProvider):
     action_at = Json("action")
     id_at = Header("request-id")
     id_is_signed = False
+    event_header = type_at
+    repeats_bodies = (
+        "`issue.resolved` may come twice for an issue with the same body; `Request-ID`, which is not signed, tells "
+        "them apart (Sentry's source)."
+    )
+    retries = "not documented; `Request-ID` is made once for each event (Sentry's source)"
 
     samples = {
         "installation.created": {"installation": {"status": "pending", "organization": {"slug": "test-org"}}},

@@ -8,8 +8,9 @@ are read from that family, never from a mixture.
 **Only the body is signed.** The type is the header `X-Shopify-Topic` (`orders/create`), and neither it nor the shop
 domain or the id `X-Shopify-Webhook-Id` is covered: whoever captured a request can send its body again under another
 topic. A handler that acts on money should fetch the object and look at its state. Since one change may be told under
-several topics with the same body, the deduplication key is a hash of topic and body. There is no timestamp in the
-signature.
+several topics with the same body, the deduplication key is a hash of topic and body. A known one under another
+`X-Shopify-Event-Id` (or `X-Shopify-Webhook-Id`, where that does not come) is a new event with `repeat_of`, or with
+`repeated_bodies=refuse` a duplicate. There is no timestamp in the signature.
 
 Notifications made in a store's settings, not by an app, are signed with a secret of that store.
 """
@@ -22,7 +23,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import ParsedEvent, Received, SourceConfig, json_request
+from hookline.providers.base import TRUST_UNSIGNED_ID, ParsedEvent, Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Header
 from hookline.providers.schemes.signatures import Plain
@@ -40,7 +41,14 @@ class Shopify(HmacProvider):
 
     type_at = Header("x-shopify-topic")
     id_at = Header("x-shopify-webhook-id")
+    duplicates_at = Header("x-shopify-event-id")
     id_is_signed = False
+    event_header = type_at
+    repeats_bodies = (
+        "`shop/redact`, other topics about privacy, and subscriptions with `include_fields` hold no time or id of the"
+        " event; `X-Shopify-Event-Id`, which is not signed, tells them apart (Shopify's documentation)."
+    )
+    retries = "nothing: `X-Shopify-Event-Id` stays (Shopify's page on duplicates)"
 
     samples = {
         "orders/create": {"id": 820982911946154508, "email": "ada@example.com", "total_price": "398.00"},
@@ -60,9 +68,10 @@ class Shopify(HmacProvider):
         request.json()  # the type is not in the body, but what is stored is JSON
         return self.type_at.read(request)
 
-    def signed_bytes(self, request: WebhookRequest) -> bytes:
-        """The topic stands before the body, although nothing signs it: it tells apart two events with one body."""
-        return self.type_at.read(request).encode("latin-1", "replace") + b"\n" + request.body
+    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """By which Shopify says that duplicates are found; a source that trusts unsigned ids goes by the older one."""
+        trusted = config.options.get(TRUST_UNSIGNED_ID.name) == "true"
+        return ("" if trusted else self.duplicates_at.read(request)) or self.id_at.read(request)
 
     def parsed_event(self, request: WebhookRequest, config: SourceConfig) -> ParsedEvent:
         event = super().parsed_event(request, config)

@@ -47,6 +47,10 @@ class Slack(HmacProvider):
     tolerance = 300
 
     json_field = "payload"
+    retries = (
+        "the timestamp and the headers `X-Slack-Retry-Num` and `-Reason`; `event_id` stays (Slack's page on the "
+        "Events API). Interactions and commands are not retried"
+    )
 
     samples = {
         "app_mention": {"user": "U061F7AUR", "text": "<@U0LAN0Z89> hello", "channel": "C123ABC456"},

@@ -4,8 +4,9 @@ https://docs.snyk.io/snyk-api/using-specific-snyk-apis/webhooks-apis/validating-
 
 The type is the header `X-Snyk-Event` with its version (`project_snapshot/v0`). It and the id `X-Snyk-Transport-ID`
 stand outside the signature: an attacker who captured a request could send its body again under another id or event
-name. Hence the deduplication key is a hash of the body. There is no timestamp in the signature. A new webhook sends
-a `ping/v0`.
+name. The deduplication key is a hash of the event's name and the body; a known one under another id is a new event with
+`repeat_of`, or with `repeated_bodies=refuse` a duplicate. There is no timestamp in the signature. A new webhook sends a
+`ping/v0`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ class Snyk(HmacProvider):
     type_at = _TYPE
     id_at = _ID
     id_is_signed = False
+    event_header = type_at
+    repeats_bodies = (
+        "A ping, and a snapshot in which nothing is new, hold no id of their own; `X-Snyk-Transport-ID`, which is not"
+        " signed, tells them apart (Snyk's page on webhooks)."
+    )
+    retries = (
+        "not documented; `X-Snyk-Transport-ID` identifies the delivery (Snyk's page on webhooks): should it be new, a"
+        " retry is a new event with `repeat_of`"
+    )
 
     samples = {
         "ping/v0": {"webhookId": "d3cf26b3-2d77-497b-bce2-23b33cc15362"},

@@ -38,6 +38,7 @@ class Square(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("event_id")
+    retries = "the headers `square-retry-number` and `-reason`; `event_id` stays (Square's page on webhooks)"
 
     samples = {
         "payment.created": {"payment": _PAYMENT},

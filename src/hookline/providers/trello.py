@@ -40,6 +40,7 @@ class Trello(HmacProvider):
 
     type_at = Json("action.type")
     id_at = Json("action.id")
+    retries = "nothing: `action.id` stays (Trello's page on webhooks)"
 
     samples = {
         "createCard": {"board": _BOARD, "card": _CARD, "list": {"id": "51b5e4ee4c2a1f4b1d00146f", "name": "To do"}},

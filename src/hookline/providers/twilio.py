@@ -80,6 +80,7 @@ class Twilio(HmacProvider):
     id_at = Header("i-twilio-idempotency-token")
     item_id_at = Json("id")
     id_is_signed = False
+    retries = "nothing: `I-Twilio-Idempotency-Token`, the URL and the fields stay (Twilio's page on webhooks)"
 
     samples = {
         "com.twilio.messaging.message.delivered": {"messageSid": "SM00000000000000000000000000000001"},

@@ -33,6 +33,7 @@ class Typeform(HmacProvider):
 
     type_at = Json("event_type")
     id_at = Json("event_id")
+    retries = "nothing: `event_id` stays (Typeform's page on webhooks)"
 
     samples = {
         "form_response": {"form_id": "lT4Z3j", "token": "a3a12ec67a1365927098a606107fac15", "answers": _ANSWERS},

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import json_request
+from hookline.providers.base import SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json
 from hookline.providers.schemes.signatures import Plain
@@ -35,6 +35,14 @@ class Webflow(HmacProvider):
     tolerance = 300
 
     type_at = Json("triggerType")
+    repeats_bodies = (
+        "`ecomm_inventory_changed` has no time, so an inventory that goes back to an earlier quantity has the same "
+        "body again; the signed timestamp tells them apart (payloads recorded by others)."
+    )
+    retries = (
+        "not documented: whether the timestamp is that of the attempt. It counts for `ecomm_inventory_changed` only, "
+        "of which a retry may then be a new event with `repeat_of`"
+    )
 
     samples = {
         "form_submission": {
@@ -45,6 +53,12 @@ class Webflow(HmacProvider):
         "site_publish": {"domains": ["example.webflow.io"], "siteId": "65427cf400e02b306eaa049c"},
         "collection_item_created": {"id": "642373cbebafc95ca4c42dfa", "siteId": "65427cf400e02b306eaa049c"},
     }
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        return self.type_at.read(request) == "ecomm_inventory_changed"
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return self.timestamp_at.read(request)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -35,6 +35,7 @@ class Wise(PublicKeyProvider):
     type_at = Json("event_type")
     id_at = Header("x-delivery-id")
     id_is_signed = False
+    retries = "not documented; `X-Delivery-Id` is that of the delivery, and `sent_at` in the body is taken to stay"
 
     samples = {
         "transfers#state-change": {

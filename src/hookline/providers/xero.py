@@ -38,6 +38,7 @@ class Xero(HmacProvider):
 
     signature = Plain("x-xero-signature")
     encoding = "base64"
+    retries = "nothing: the items stay, with the time of the change in milliseconds (Xero's page on webhooks)"
 
     samples = {
         "CONTACT.UPDATE": {"resourceId": "717f2bfc-c6d4-41fd-b238-3f2f0c0cf777"},

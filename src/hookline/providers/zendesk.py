@@ -7,8 +7,9 @@ https://developer.zendesk.com/documentation/webhooks/verifying/
 
 The type of an event subscription is the body's `type` (`zen:event-type:ticket.created`), its id the body's `id`. The
 body of a trigger or automation is whatever its author wrote, in JSON: the option `type` says where else to look.
-Without an id the deduplication key is a hash of timestamp and body, since such bodies repeat; the header
-`X-Zendesk-Webhook-Invocation-Id` is not signed. Only POST is accepted. Zendesk names no window for the timestamp;
+Without an id the deduplication key is a hash of the body. Such bodies repeat, so a known one under another
+`X-Zendesk-Webhook-Invocation-Id`, or without that of another timestamp, is a new event with `repeat_of`. That header is
+not signed. Only POST is accepted. Zendesk names no window for the timestamp;
 the option `tolerance` sets one. The button "Test webhook" signs with a secret of its own, which Zendesk has
 published: do not add it to a source, anybody could sign with it.
 """
@@ -25,7 +26,7 @@ from hookline.providers.base import Option, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json, part_of
 from hookline.providers.schemes.signatures import Plain
-from hookline.providers.schemes.signed import as_sent, write_iso8601
+from hookline.providers.schemes.signed import write_iso8601
 
 _TICKET = {"id": "35436", "subject": "The fire is very colorful", "status": "OPEN", "priority": "HIGH"}
 
@@ -42,6 +43,7 @@ class Zendesk(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("id")
+    invocation_at = Header("x-zendesk-webhook-invocation-id")
     options = (
         Option(
             "type",
@@ -49,6 +51,14 @@ class Zendesk(HmacProvider):
             default="json:type",
             check=part_of,
         ),
+    )
+    repeats_bodies = (
+        "The body of a trigger or automation is what its author wrote, often without a time; `X-Zendesk-Webhook-"
+        "Invocation-Id`, which is not signed, tells them apart (Zendesk's Webhooks API)."
+    )
+    retries = (
+        "the timestamp; an invocation and its id are the same for all attempts (Zendesk's Webhooks API), and so is "
+        "the id of an event"
     )
 
     samples = {
@@ -70,8 +80,8 @@ class Zendesk(HmacProvider):
             raise CannotVerify("bad_option", f"the option 'type' of this source is wrong: {error}") from None
         return part.read(request)
 
-    def signed_bytes(self, request: WebhookRequest) -> bytes:
-        return as_sent(self.timestamp_at.read(request), self.timestamp_at.charset) + request.body
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return self.invocation_at.read(request) or self.timestamp_at.read(request)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

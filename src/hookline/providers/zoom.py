@@ -40,6 +40,7 @@ class Zoom(HmacProvider):
     tolerance = 7200
 
     type_at = Json("event")
+    retries = "the timestamp at most, which does not count; the body has `event_ts` (Zoom's page on webhooks)"
 
     samples = {
         "meeting.started": {"uuid": "4444AAAiAAAAAiAiAiiAii==", "id": "1234567890", "topic": "My Meeting", "type": 2},

@@ -95,7 +95,7 @@ def _known_under_other_keys(events: Iterable[Event]) -> tuple[Duplicates, list[E
 
 def _other_keys(event: Event) -> list[str]:
     keys = [other_key(event, Relation.REPEAT)] if event.if_known == "repeat" and event.provider_id else []
-    return [*keys, event.previous_key] if event.previous_key else keys
+    return [*keys, event.previous_key] if event.previous_key not in ("", event.dedup_key) else keys
 
 
 def _stored(events: Collection[Event]) -> dict[Key, Event]:
