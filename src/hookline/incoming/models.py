@@ -125,15 +125,16 @@ class Event(Job):
 
         The fields of the query for a sender that sends its events as one.
         """
-        return providers.get(self.source.provider).payload(self._request)
+        return providers.get(self.source.provider).payload(self.request)
 
     @property
     def query(self) -> dict[str, str]:
         """The fields of the query that the webhook came with; of a repeated one the last. Raises Unreadable."""
-        return self._request.query()
+        return self.request.query()
 
     @property
-    def _request(self) -> WebhookRequest:
+    def request(self) -> WebhookRequest:
+        """The request with this event alone, as far as it was kept."""
         headers = {name: (value,) for name, value in self.headers.items()}
         return WebhookRequest(self.method or "POST", self.url or "", headers, bytes(self.body))
 

@@ -11,7 +11,6 @@ import hashlib
 from enum import StrEnum
 
 from hookline import providers
-from hookline.core.request import WebhookRequest
 from hookline.incoming.models import Event
 
 
@@ -51,12 +50,11 @@ def other_key(event: Event, what: Relation) -> str:
 def _have_same_content(first: Event, event: Event) -> bool:
     if first.type != event.type:
         return False
-    if bytes(first.body) == bytes(event.body):
+    if bytes(first.body) == bytes(event.body) and first.url == event.url:
         return True
     return content(first, event.source.provider) == content(event, event.source.provider)
 
 
 def content(event: Event, provider: str) -> bytes:
     """What all deliveries of the event have in common."""
-    headers = {name: (value,) for name, value in event.headers.items()}
-    return providers.get(provider).content(WebhookRequest("POST", "", headers, bytes(event.body)))
+    return providers.get(provider).content(event.request)
