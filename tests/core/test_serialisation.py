@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import tracemalloc
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -18,9 +19,10 @@ from django.utils.functional import lazystr
 from django.utils.translation import gettext_lazy
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, RootModel, SecretStr, field_serializer
 
 from hookline.core.serialisation import serialise
-from hookline.exceptions import NotSerializable
+from hookline.exceptions import MessageTooLarge, NotSerializable
 
 
 class Colour(enum.Enum):
@@ -98,6 +100,10 @@ TABLE: list[tuple[Any, str]] = [
     (frozenset({10, 9}), "[9,10]"),
     ({}, "{}"),
     ([], "[]"),
+    (timedelta(days=999_999_999, microseconds=1), '"PT86399999913600.000001S"'),
+    (timedelta(microseconds=-1_500_000), '"PT-1.5S"'),
+    (Decimal("1E-7"), '"0.0000001"'),
+    (Decimal("-0"), '"-0"'),
 ]
 
 
@@ -110,8 +116,82 @@ def test_a_value_has_exactly_this_form(value: Any, text: str) -> None:
 
 
 @dataclass
+class Line:
+    price: Decimal
+    at: date
+
+
+@dataclass(frozen=True, slots=True)
 class Invoice:
     number: int
+    lines: list[Line]
+    paid: bool = False
+
+
+class Money(BaseModel):
+    amount: Decimal
+    currency: str = "EUR"
+
+
+class Order(BaseModel):
+    id: UUID
+    total: Money
+    at: datetime
+    line: Line
+    state: Colour = Colour.RED
+
+    @field_serializer("at")
+    def day(self, value: datetime) -> str:
+        return value.date().isoformat()
+
+
+class Names(RootModel[list[str]]):
+    pass
+
+
+def test_a_dataclass_is_an_object_of_its_fields_by_the_same_rules() -> None:
+    invoice = Invoice(7, [Line(Decimal("1.20"), date(2026, 1, 2))])
+    text = '{"number":7,"lines":[{"price":"1.20","at":"2026-01-02"}],"paid":false}'
+    assert serialise(invoice).decode() == text
+    assert serialise({"k": [invoice]}).decode() == f'{{"k":[{text}]}}'
+    with pytest.raises(NotSerializable, match=r"data\.lines\[0\]\.at is a datetime without a time zone"):
+        serialise(Invoice(7, [Line(Decimal(1), datetime.fromisoformat("2026-02-03T00:00:00"))]))
+    unset = object.__new__(Invoice)
+    with pytest.raises(NotSerializable, match=r"data\.number is a field without a value"):
+        serialise(unset)
+
+
+def test_a_pydantic_model_is_what_it_dumps_by_the_same_rules() -> None:
+    order = Order(
+        id=UUID("01890a5d-ac96-774b-bcce-b302099a8057"),
+        total=Money(amount=Decimal("12.30")),
+        at=datetime(2026, 2, 3, tzinfo=UTC),
+        line=Line(Decimal("0.10"), date(2026, 1, 2)),
+    )
+    assert serialise([order, Names(["a", "b"])]).decode() == (
+        '[{"id":"01890a5d-ac96-774b-bcce-b302099a8057","total":{"amount":"12.30","currency":"EUR"},"at":"2026-02-03",'
+        '"line":{"price":"0.10","at":"2026-01-02"},"state":"red"},["a","b"]]'
+    )
+
+
+class Secret(BaseModel):
+    key: SecretStr
+
+
+class Circle(BaseModel):
+    inner: Any = None
+
+
+def test_what_a_pydantic_model_holds_is_refused_like_anything_else() -> None:
+    with pytest.raises(NotSerializable, match=r"data\[0\]\.key is a pydantic\.types\.SecretStr") as caught:
+        serialise([Secret(key=SecretStr("made up"))])
+    assert "made up" not in str(caught.value)
+    circle = Circle()
+    circle.inner = circle
+    with pytest.raises(NotSerializable, match=r"itself|pydantic does not dump"):
+        serialise(circle)
+    with pytest.raises(NotSerializable, match=r"data is a .*ModelMetaclass"):
+        serialise(Circle)
 
 
 class Surprise:
@@ -131,13 +211,19 @@ REFUSED: list[tuple[Any, str]] = [
     (1j, "a builtins.complex"),
     (Fraction(1, 3), "a fractions.Fraction"),
     (Surprise(), "Surprise"),
-    (Invoice(7), "Invoice"),
+    (Invoice, "a builtins.type"),
     ((n for n in [1]), "a builtins.generator"),
     (range(3), "a builtins.range"),
     (object, "a builtins.type"),
     (len, "builtin_function_or_method"),
     ("\ud800", "a lone surrogate"),
     (10**5000, "digits"),
+    (-(10**5000), "digits"),
+    (Decimal("1E+100000000"), "digits"),
+    (Decimal("-1E-100000000"), "digits"),
+    (Decimal("0E+100000000"), "digits"),
+    (Decimal("0E-100000000"), "digits"),
+    (Decimal("1." + "3" * 5000), "digits"),
     ({(1, "a"), ("a", 1)}, "set"),
 ]
 
@@ -174,6 +260,59 @@ def test_a_value_that_contains_itself_or_is_nested_without_end_is_refused() -> N
         serialise(deep)
     while isinstance(deep, list):  # taken apart by hand: Python's own way down is as deep as the list
         deep = deep[0]
+
+
+def test_a_number_of_millions_of_digits_as_a_key_is_refused_by_name() -> None:
+    with pytest.raises(NotSerializable, match=r"data\.lines is a number of thousands of digits"):
+        serialise({"lines": {10**5000: 1}})
+
+
+@pytest.mark.parametrize("deep", [128, 129])
+def test_what_is_nested_more_than_128_deep_is_refused(deep: int) -> None:
+    value: Any = 1
+    for number in range(deep):
+        value = {"k": value} if number % 2 else [value]
+    if deep == 128:
+        assert json.loads(serialise(value)) == value
+    else:
+        with pytest.raises(NotSerializable, match="nested more than 128 deep"):
+            serialise(value)
+
+
+def laughs() -> Any:
+    value: Any = ["ha"] * 10
+    for _ in range(9):
+        value = [value] * 10
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        laughs(),
+        ["x" * 10_000] * 10_000,
+        {"k" * 10_000 + str(n): 1 for n in range(100)},
+        [None] * 100_001,
+        "\u00e9" * 100_001,
+    ],
+    ids=["lists in lists", "one text often", "long keys", "many", "text"],
+)
+def test_what_stands_for_more_bytes_than_are_allowed_is_refused_before_it_is_written(value: Any) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(MessageTooLarge):
+            serialise(value, most=100_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3_000_000
+
+
+def test_a_generator_is_refused_and_not_used_up() -> None:
+    numbers = iter([1, 2])
+    with pytest.raises(NotSerializable, match="list_iterator"):
+        serialise({"numbers": numbers})
+    assert list(numbers) == [1, 2]
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import threading
+import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -283,6 +284,20 @@ def test_a_message_that_is_too_long_is_refused_with_advice() -> None:
     with pytest.raises(MessageTooLarge, match="MAX_MESSAGE_BYTES") as caught:
         dispatch("invoice.paid", "x" * 1024 * 1024)
     assert isinstance(caught.value, ValueError)
+    assert counts() == (0, 0)
+
+
+def test_a_number_that_would_take_hundreds_of_megabytes_is_refused_before_it_is_written() -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotSerializable, match="thousands of digits"):
+            dispatch("invoice.paid", {"total": Decimal("1E+100000000")})
+        with pytest.raises(MessageTooLarge, match="MAX_MESSAGE_BYTES"):
+            dispatch("invoice.paid", [["x" * 1000] * 10_000] * 10_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
     assert counts() == (0, 0)
 
 

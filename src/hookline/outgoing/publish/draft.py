@@ -34,13 +34,20 @@ def compose(event_type: str, data: Any, now: datetime) -> bytes:
     check_type(event_type)
     head = b'{"type":"%b","timestamp":"%b","data":' % (event_type.encode(), now.isoformat().encode())
     most = conf.get().MAX_MESSAGE_BYTES
-    body = b"".join((head, serialise(data), b"}"))
+    try:
+        body = b"".join((head, serialise(data, most), b"}"))
+    except MessageTooLarge:
+        raise _too_large(event_type, f"more than {most}", most) from None
     if len(body) > most:
-        raise MessageTooLarge(
-            f"the message {event_type!r} has {len(body)} bytes; at most {most} are allowed "
-            "(HOOKLINE['MAX_MESSAGE_BYTES']). Send an id from which the subscriber can fetch the rest"
-        )
+        raise _too_large(event_type, str(len(body)), most)
     return body
+
+
+def _too_large(event_type: str, size: str, most: int) -> MessageTooLarge:
+    return MessageTooLarge(
+        f"the message {event_type!r} has {size} bytes; at most {most} are allowed (HOOKLINE['MAX_MESSAGE_BYTES']). "
+        "Send an id from which the subscriber can fetch the rest"
+    )
 
 
 def check_key(key: str | None) -> str | None:
