@@ -74,3 +74,39 @@ def test_an_async_function_is_refused_because_nobody_would_await_it() -> None:
 
         @handlers.handler("stripe")
         async def never_awaited(event: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("provider", "event_type", "older"),
+    [
+        ("gitlab", "merge_request.open", "merge_request"),
+        ("gitlab", "push", "push"),
+        ("slack", "message.message_deleted", "message"),
+        ("linkedin", "LEAD_ACTION.CREATED", "LEAD_ACTION"),
+        ("meta", "page.feed.add", "page.feed"),
+        ("whatsapp", "whatsapp_business_account.messages.statuses", "whatsapp_business_account.messages"),
+    ],
+)
+def test_a_handler_for_a_type_without_its_action_still_gets_every_action(
+    handler: Register, provider: str, event_type: str, older: str
+) -> None:
+    @handler(provider, older)
+    def before(event: Any) -> None: ...
+
+    @handler(provider, f"{older}*")
+    def by_pattern(event: Any) -> None: ...
+
+    @handler(provider, event_type)
+    def exact(event: Any) -> None: ...
+
+    @handler(provider, f"{older}.made_up")
+    def another(event: Any) -> None: ...
+
+    assert names(provider, event_type) == ["before", "by_pattern", "exact"]
+
+
+def test_other_senders_types_have_no_other_names(handler: Register) -> None:
+    @handler("github", "pull_request")
+    def without_action(event: Any) -> None: ...
+
+    assert names("github", "pull_request.opened") == []

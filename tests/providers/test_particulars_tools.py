@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -390,3 +391,64 @@ def test_a_secret_of_airtable_that_is_not_base64_is_refused_without_being_quoted
     with pytest.raises(ConfigurationError, match="macSecretBase64") as refusal:
         providers.get("airtable").check_secret("not base64!")
     assert "not base64!" not in str(refusal.value)
+
+
+# ---- what was done to a thing is part of the type ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "event_type"),
+    [
+        # https://docs.gitlab.com/user/project/integrations/webhook_events/
+        (
+            "gitlab",
+            {"object_kind": "merge_request", "object_attributes": {"action": "approved"}},
+            "merge_request.approved",
+        ),
+        ("gitlab", {"object_kind": "note", "object_attributes": {"action": "update"}}, "note.update"),
+        ("gitlab", {"object_kind": "release", "action": "create", "tag": "v1.1"}, "release.create"),
+        ("gitlab", {"object_kind": "emoji", "event_type": "award", "object_attributes": {"id": 1}}, "emoji.award"),
+        ("gitlab", {"object_kind": "pipeline", "object_attributes": {"status": "success"}}, "pipeline"),
+        ("gitlab", {"object_kind": "issue", "object_attributes": {"action": ["open"]}}, "issue"),
+        ("gitlab", {"event_name": "user_add_to_group", "action": "x"}, "user_add_to_group"),
+        # https://docs.slack.dev/reference/events/message
+        ("slack", {"type": "event_callback", "event": {"type": "message"}}, "message"),
+        (
+            "slack",
+            {"type": "event_callback", "event": {"type": "message", "subtype": "message_changed"}},
+            "message.message_changed",
+        ),
+        ("slack", {"type": "event_callback", "event": {"type": "app_mention", "subtype": "x"}}, "app_mention"),
+        # https://learn.microsoft.com/linkedin/marketing/lead-sync/leadsync
+        ("linkedin", {"type": "LEAD_ACTION", "leadAction": "DELETED"}, "LEAD_ACTION.DELETED"),
+    ],
+)
+def test_what_was_done_is_part_of_the_type(name: str, body: dict[str, Any], event_type: str) -> None:
+    assert providers.get(name).event_type(json_request(body), SourceConfig(("secret",))) == event_type
+
+
+@pytest.mark.parametrize(
+    ("kind", "update", "event_type"),
+    [
+        # https://developers.facebook.com/docs/graph-api/webhooks/reference/page/
+        ("page", {"changes": [{"field": "feed", "value": {"item": "post", "verb": "edited"}}]}, "page.feed.edited"),
+        ("page", {"changes": [{"field": "feed", "value": {"item": "post"}}]}, "page.feed"),
+        (
+            "whatsapp_business_account",
+            {"changes": [{"field": "messages", "value": {"statuses": [{"status": "read"}]}}]},
+            "whatsapp_business_account.messages.statuses",
+        ),
+        # https://developers.facebook.com/docs/messenger-platform/reference/webhook-events/
+        (
+            "page",
+            {"messaging": [{"sender": {}, "timestamp": 1, "postback": {}}]},
+            "page.messaging.postback",
+        ),
+        ("instagram", {"standby": [{"read": {"mid": "1"}, "sender": {}}]}, "instagram.standby.read"),
+        ("page", {"messaging": [{"sender": {"id": "1"}}]}, "page.messaging"),
+    ],
+)
+def test_what_an_update_of_meta_holds_is_part_of_its_type(kind: str, update: dict[str, Any], event_type: str) -> None:
+    meta, config = providers.get("meta"), SourceConfig(("secret",))
+    request = meta.sign(json_request({"object": kind, "entry": [{"id": "1", **update}]}), config, 0)
+    assert [event.type for event in meta.receive(request, config, 0).events] == [event_type]

@@ -310,6 +310,10 @@ class Provider:
         """
         raise NotImplementedError
 
+    def older_types(self, event_type: str) -> tuple[str, ...]:
+        """What earlier versions of Hookline called events of this type: a handler for that name still gets them."""
+        return ()
+
     def hidden_headers(self, options: Mapping[str, str]) -> frozenset[str]:
         """The request headers that are not stored with an event; `credential_headers`, and what the options add."""
         return self.credential_headers

@@ -9,7 +9,8 @@ HMAC, made with the same key that signs events. A `challengeCode` of `hmacsha256
 signed, so only a version 4 UUID is answered, which no event can be. With `applicationId` LinkedIn means the secret of
 that child app: give each child app a source of its own. The newest secret answers.
 
-The signature covers the whole body; there is no timestamp. The type is `type`. One request may hold several
+The signature covers the whole body; there is no timestamp. The type is `type`, with `leadAction` behind it where there
+is one (`LEAD_ACTION.CREATED`); a handler for `LEAD_ACTION` gets all of them. One request may hold several
 `notifications`; since it is not documented that their ids are unique between products, the request stays one event,
 whose deduplication key is a hash of the body. Replacing the client secret also breaks OAuth tokens of the app.
 """
@@ -39,6 +40,7 @@ class LinkedIn(HmacProvider):
     signature = Plain("x-li-signature", optional_prefix="hmacsha256=")
     signed = ("hmacsha256=", BODY)
     type_at = Json("type")
+    action_at = Json("leadAction")
 
     samples = {
         "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS": {
@@ -51,11 +53,10 @@ class LinkedIn(HmacProvider):
                 }
             ]
         },
-        "LEAD_ACTION": {
+        "LEAD_ACTION.CREATED": {
             "leadGenFormResponse": "urn:li:leadGenFormResponse:ff1c8e4b-9f5a-4a2e-8b7d-5d1f0e3a2c6b",
             "leadGenForm": "urn:li:versionedLeadGenForm:(urn:li:leadGenForm:3162,1)",
             "leadType": "SPONSORED",
-            "leadAction": "CREATED",
         },
         "JOB_APPLICATION_EXPORT": {"jobApplication": "urn:li:jobApplication:21890211"},
     }
@@ -69,8 +70,18 @@ class LinkedIn(HmacProvider):
         answer = mac("sha256", next(self.keys(config)), code.encode())
         return Reply.json({"challengeCode": code, "challengeResponse": answer.hex()})
 
+    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
+        kind, action = self.type_at.read(request), self.action_at.read(request)
+        return f"{kind}.{action}" if kind and action else kind
+
+    def older_types(self, event_type: str) -> tuple[str, ...]:
+        kind, _, action = event_type.partition(".")
+        return (kind,) if action else ()
+
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
     ) -> WebhookRequest:
         sample = self.samples.get(event_type, {}) if data is None else data
-        return json_request({"type": event_type, "lastModifiedAt": int(now * 1000), **sample})
+        kind, _, action = event_type.partition(".")
+        acted = {"leadAction": action} if action else {}
+        return json_request({"type": kind, **acted, "lastModifiedAt": int(now * 1000), **sample})

@@ -11,17 +11,20 @@ plays no part in it.
 
 A request is a batch of up to 1000 updates: each item of `entry[].changes`, `entry[].messaging` or `entry[].standby`
 becomes an event of its own, whose body has the shape of a request with this item alone. Its type is the `object` and
-the change's `field` (`whatsapp_business_account.messages`, `page.feed`), or the object and the list's name
-(`page.messaging`). An entry with none of these is one event, whose type is the object. There is no id that all
-products share: the deduplication key is a hash of the event's body, without the entry's time where the update has the
-id of a message or a time of its own. Retries may come in other batches, and are still recognised; of other updates only
-as long as Meta repeats the entry's time.
+the change's `field` with its `verb` behind it where there is one (`page.feed.add`, `instagram.comments`), or with
+`statuses` (`whatsapp_business_account.messages.statuses`, beside `whatsapp_business_account.messages` for a message);
+or the object, the list's name and what the update holds (`page.messaging.message`, `page.messaging.postback`). A
+handler for `page.feed` or `page.messaging` gets all of them. An entry with none of these lists is one event, whose
+type is the object. There is no id that all products share: the deduplication key is a hash of the event's body,
+without the entry's time where the update has the id of a message or a time of its own. Retries may come in other
+batches, and are still recognised; of other updates only as long as Meta repeats the entry's time.
 
 One app secret signs for all pages and accounts of an app, so look at `entry[].id` before acting.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -38,6 +41,9 @@ from hookline.providers.schemes.signatures import Plain
 from hookline.providers.schemes.signed import as_sent
 
 _LISTS = ("changes", "messaging", "standby")
+#: What every update of Messenger has.
+_AROUND = frozenset({"sender", "recipient", "timestamp"})
+_VERB = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class Meta(HmacProvider):
@@ -59,8 +65,8 @@ class Meta(HmacProvider):
             "messages": [{"from": "441632960001", "id": "wamid.HBgL", "type": "text", "text": {"body": "Hello"}}],
         },
         "instagram.comments": {"id": "17865799348089039", "text": "Nice", "media": {"id": "17887498072083520"}},
-        "page.feed": {"item": "post", "verb": "add", "post_id": "44444444_444444444", "message": "Hello"},
-        "page.messaging": {
+        "page.feed.add": {"item": "post", "post_id": "44444444_444444444", "message": "Hello"},
+        "page.messaging.message": {
             "sender": {"id": "123"},
             "recipient": {"id": "456"},
             "message": {"mid": "m_1", "text": "Hi"},
@@ -107,16 +113,28 @@ class Meta(HmacProvider):
             return kind
         if not isinstance(entry[name], list):
             raise Unreadable("wrong_item", f"`{name}` of an entry is not a list")
-        if name != "changes":
-            return f"{kind}.{name}"
-        field = field_of(entry[name][0], "field")
-        return f"{kind}.{field}" if isinstance(field, str) and field else ""
+        update = entry[name][0]
+        field = field_of(update, "field") if name == "changes" else name
+        if not isinstance(field, str) or not field:
+            return ""
+        action = _verb_of(update) if name == "changes" else _content_of(update)
+        return f"{kind}.{field}.{action}" if action else f"{kind}.{field}"
+
+    def older_types(self, event_type: str) -> tuple[str, ...]:
+        kind, _, rest = event_type.partition(".")
+        field, _, action = rest.partition(".")
+        return (f"{kind}.{field}",) if action else ()
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
     ) -> WebhookRequest:
-        kind, _, field = event_type.partition(".")
+        kind, _, rest = event_type.partition(".")
+        field, _, action = rest.partition(".")
         sample = _with_own_ids(self.samples.get(event_type, {}), now) if data is None else dict(data)
+        if field in _LISTS and action:
+            sample = {action: {}, **sample}
+        elif action:
+            sample = {"statuses": [{}], **sample} if action == "statuses" else {"verb": action, **sample}
         update = {field: [sample]} if field in _LISTS else {"changes": [{"field": field, "value": sample}]}
         entry = {"id": event_id or "102290129340398", "time": int(now), **(update if field else sample)}
         return json_request({"object": kind, "entry": [entry]})
@@ -142,6 +160,22 @@ def _names_itself(entry: Any) -> bool:
 
 def _first(items: Any) -> Any:
     return items[0] if isinstance(items, list) and items else None
+
+
+def _verb_of(change: Any) -> str:
+    """What a change says was done, as those of a page's feed do; `statuses` for those of WhatsApp's messages."""
+    value = field_of(change, "value")
+    verb = field_of(value, "verb")
+    if isinstance(verb, str) and _VERB.fullmatch(verb):
+        return verb
+    is_status = isinstance(value, dict) and "statuses" in value and "messages" not in value
+    return "statuses" if is_status else ""
+
+
+def _content_of(update: Any) -> str:
+    """What an update of Messenger is about: `message`, `postback`, `read`, ..., the one member that only it has."""
+    names = [name for name in update if name not in _AROUND] if isinstance(update, dict) else []
+    return next((name for name in names if _VERB.fullmatch(name)), "")
 
 
 def _single_updates(document: JsonSlice) -> Iterator[bytes]:

@@ -5,8 +5,9 @@ HMAC-SHA256 over `v0:<X-Slack-Request-Timestamp>:<raw body>`; the key is the sig
 https://docs.slack.dev/authentication/verifying-requests-from-slack
 
 - Events API (JSON): the type is the inner `event.type`, or the outer `type` where there is no inner event
-  (`app_rate_limited`); the id is `event_id`, the same when Slack tries again. A signed `url_verification` is
-  answered with its challenge. https://docs.slack.dev/apis/events-api
+  (`app_rate_limited`). A message has its `subtype` behind that (`message.message_deleted`); a handler for `message`
+  gets them all. The id is `event_id`, the same when Slack tries again. A signed `url_verification` is answered with
+  its challenge. https://docs.slack.dev/apis/events-api
 - Interactivity (form field `payload`): the type is the payload's (`block_actions`); there is no id.
 - Slash commands (form): the type is the command with its slash (`/deploy`); there is no id.
   Both forms are answered with an empty 200: Slack would show any other body to the person who acted.
@@ -55,6 +56,7 @@ class Slack(HmacProvider):
     samples = {
         "app_mention": {"user": "U061F7AUR", "text": "<@U0LAN0Z89> hello", "channel": "C123ABC456"},
         "message": {"user": "U061F7AUR", "text": "Hello", "channel": "C123ABC456", "channel_type": "channel"},
+        "message.message_deleted": {"channel": "C123ABC456", "deleted_ts": "1358878749.000002", "hidden": True},
         "reaction_added": {"user": "U061F7AUR", "reaction": "thumbsup", "item_user": "U222222222"},
         "block_actions": {"actions": [{"action_id": "approve", "block_id": "b1", "type": "button", "value": "42"}]},
         "/deploy": {"text": "production", "user_id": "U061F7AUR", "channel_id": "C123ABC456"},
@@ -87,10 +89,15 @@ class Slack(HmacProvider):
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         payload = self.payload(request)
         if field_of(payload, "type") == "event_callback":
-            found = field_of(payload, "event.type")
+            found, subtype = field_of(payload, "event.type"), field_of(payload, "event.subtype")
+            if found == "message" and isinstance(subtype, str) and subtype:
+                return f"message.{subtype}"
         else:
             found = field_of(payload, "type") or field_of(payload, "command")
         return found if isinstance(found, str) else ""
+
+    def older_types(self, event_type: str) -> tuple[str, ...]:
+        return ("message",) if event_type.startswith("message.") else ()
 
     def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
         found = "" if request.is_form else field_of(request.json(), "event_id")
@@ -108,7 +115,9 @@ class Slack(HmacProvider):
             interaction = {"type": event_type, "trigger_id": trigger_id, "api_app_id": app["api_app_id"], **sample}
             return _form_request({self.json_field: json.dumps(interaction, separators=(",", ":"))})
         outer = {"type": "event_callback", "event_id": event_id or f"Ev{now * 1000:.0f}", "event_time": int(now)}
-        return json_request({**app, **outer, "event": {"event_ts": f"{now:.6f}", **sample, "type": event_type}})
+        kind, _, subtype = event_type.partition(".") if event_type.startswith("message.") else (event_type, "", "")
+        inner = {"event_ts": f"{now:.6f}", **sample, "type": kind, **({"subtype": subtype} if subtype else {})}
+        return json_request({**app, **outer, "event": inner})
 
 
 def _is_ssl_check(request: WebhookRequest) -> bool:

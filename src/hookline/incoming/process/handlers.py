@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,8 +24,9 @@ class Handler:
     pattern: str
     function: HandlerFunction
 
-    def wants(self, provider: str, event_type: str) -> bool:
-        return self.provider in ("*", provider) and matches(self.pattern, event_type)
+    def wants(self, provider: str, event_types: Iterable[str]) -> bool:
+        """Whether it is for this provider and for one of the names of an event's type."""
+        return self.provider in ("*", provider) and any(matches(self.pattern, name) for name in event_types)
 
 
 _handlers: list[Handler] = []
@@ -57,9 +58,13 @@ def handler(provider: str, pattern: str = "*") -> Callable[[F], F]:
 
 
 def matching(provider: str, event_type: str) -> list[HandlerFunction]:
-    """The functions that want this event, in the order of registration. `provider` is a name or an alias."""
-    name = providers.get(provider).name
-    return [item.function for item in _handlers if item.wants(name, event_type)]
+    """The functions that want this event, in the order of registration. `provider` is a name or an alias.
+
+    A handler for what an earlier version of Hookline called such an event gets it too.
+    """
+    found = providers.get(provider)
+    names = (event_type, *found.older_types(event_type))
+    return [item.function for item in _handlers if item.wants(found.name, names)]
 
 
 def registered() -> tuple[Handler, ...]:
