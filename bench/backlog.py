@@ -39,13 +39,14 @@ class Backlog:
 
     def fill(self, source: Source, count: int) -> None:
         """Store events as if they had been received while no worker ran."""
-        from hookline.incoming.receive.asgi import verify_and_name
         from hookline.incoming.receive.documents import documents
+        from hookline.incoming.receive.flow import verified
         from hookline.incoming.receive.store import store
 
         waiting = signed(source, count)
         while batch := list(islice(waiting, _BATCH)):
-            store([event for request in batch for event in verify_and_name(request, source, documents.cached)[0]])
+            now = time.time()
+            store([event for request in batch for event in verified(request, source, now, documents.cached).events])
 
     def wait(self, count: int, timeout: float) -> None:
         """Return when `count` events are processed. AssertionError unless each succeeded and had one effect."""

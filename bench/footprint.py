@@ -104,13 +104,14 @@ def store(source: Source, count: int) -> None:
 def event(source: Source) -> Event:
     """What the edge makes of a genuine request whose body has 1 kB."""
     from hookline import providers
-    from hookline.incoming.receive import flow as receive
+    from hookline.incoming.receive.documents import documents
+    from hookline.incoming.receive.flow import verified
 
     provider, now = providers.get(source.provider), time.time()
     request = provider.compose("invoice.paid", f"evt_{uuid.uuid4().hex}", now, {"pad": "x" * 800})
     request = replace(request, headers={name: (value,) for name, value in HEADERS.items()} | dict(request.headers))
     request = provider.sign(request, source.config(now), now)
-    (row,) = receive.new_events(request, source, receive.verify(request, source, now))
+    (row,) = verified(request, source, now, documents.cached).events
     return row
 
 

@@ -8,7 +8,9 @@ HooklineError
 │   ├── UnknownSource           404: no enabled source has this token
 │   ├── WrongMethod             405: this provider does not use this HTTP method
 │   ├── TooLarge                413: the body is longer than the limit
+│   ├── UnsupportedEncoding     415: the body is compressed
 │   ├── RateLimited             429: the source gets more than its limit
+│   ├── HeadersTooLarge         431: more headers than any sender needs
 │   └── CannotVerify            503: nothing to verify with (no secret, key cannot be fetched); the sender retries
 ├── CannotStore                 503: the event is genuine but could not be committed; the sender retries
 ├── DispatchError               `dispatch()` was called with something that cannot be sent
@@ -89,11 +91,25 @@ class TooLarge(VerificationError):
     code = "too_large"
 
 
+class UnsupportedEncoding(VerificationError):
+    """The body is compressed (`Content-Encoding`); its sender signs, and we read, plain bytes."""
+
+    status = 415
+    code = "unsupported_encoding"
+
+
 class RateLimited(VerificationError):
     """The source receives more than its limit; the sender should come back later."""
 
     status = 429
     code = "rate_limited"
+
+
+class HeadersTooLarge(VerificationError):
+    """The header section has more headers, or more bytes, than any sender needs."""
+
+    status = 431
+    code = "headers_too_large"
 
 
 class CannotVerify(VerificationError):

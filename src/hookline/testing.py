@@ -29,8 +29,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.urls import NoReverseMatch, reverse
-
 from hookline import conf, providers
 from hookline.core.addresses import AddressPolicy
 from hookline.core.request import WebhookRequest
@@ -77,8 +75,7 @@ def sign_webhook(source: Source, event_type: str, data: Any = None, *, event_id:
     config = source.config(now)
     provider = providers.get(source.provider).configured(config.options)
     request = provider.compose(event_type, event_id, now, data)
-    url = f"{conf.get().PUBLIC_URL.rstrip('/')}{_path_of(source)}"
-    return provider.sign(replace(request, url=url), config, now)
+    return provider.sign(replace(request, url=source.url), config, now)
 
 
 def post_webhook(
@@ -89,7 +86,7 @@ def post_webhook(
     headers = {name: ", ".join(values) for name, values in request.headers.items()}
     content_type = headers.pop("content-type", "application/octet-stream")
     query = request.url.partition("?")[2]
-    path = f"{_path_of(source)}?{query}" if query else _path_of(source)
+    path = f"{source.path}?{query}" if query else source.path
     return client.generic(  # type: ignore[return-value]  # the stubs give it a class of their own
         request.method, path, request.body, content_type, headers=headers
     )
@@ -176,14 +173,6 @@ async def _send(deliveries: Sequence[Delivery], transport: Transport) -> list[Re
     signers = Signers()
     async with transport:  # its connections belong to this event loop
         return await asyncio.gather(*(deliver(delivery, transport, signers, time.time) for delivery in deliveries))
-
-
-def _path_of(source: Source) -> str:
-    """Where the project's URLs put this source; the ASGI edge needs no URL of Django's."""
-    try:
-        return reverse("hookline:ingest", args=[source.token])
-    except NoReverseMatch:
-        return source.path
 
 
 def _age(job: Event | Delivery) -> UUID:

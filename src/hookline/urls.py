@@ -7,4 +7,7 @@ from django.urls import path
 from hookline.incoming.receive.django_view import ingest
 
 app_name = "hookline"
-urlpatterns = [path("in/<str:token>", ingest, name="ingest")]
+urlpatterns = [
+    path("in/<str:token>", ingest, name="ingest"),
+    path("in/<str:token>/", ingest),  # as some people, and some senders, write every URL
+]

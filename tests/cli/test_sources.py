@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 def test_a_source_is_created_with_exactly_the_fields_of_the_contract(cli: Cli) -> None:
     created = cli.json("source", "create", "--provider", "stripe", "--secret", "whsec_one")
-    assert set(created) == {"id", "path", "provider", "tenant"}
+    assert set(created) == {"id", "url", "path", "provider", "tenant"}
     source = Source.find(created["id"])
     assert created["path"] == f"/in/{source.token}"
     assert (created["provider"], created["tenant"]) == ("stripe", "default")

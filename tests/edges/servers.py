@@ -104,7 +104,7 @@ def asgi_server() -> Iterator[Edge]:
         server.should_exit = True
         thread.join(20)
         listening.close()
-        for executor in (edge._writer, edge._reader):
+        for executor in edge.receiver.executors:
             close_connections(executor)
 
 

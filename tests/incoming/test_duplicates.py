@@ -10,18 +10,21 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from hookline import providers
+from hookline import conf, providers
 from hookline.audit.actor import SYSTEM
 from hookline.core.request import WebhookRequest
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Source
-from hookline.incoming.receive.flow import new_events, receive
+from hookline.incoming.receive.django_view import SourcesInDatabase
+from hookline.incoming.receive.documents import documents
+from hookline.incoming.receive.flow import Receiver, new_events, receive
 from hookline.incoming.receive.store import Stored, store
 from hookline.operations import sources
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = 1_700_000_000.0
+RECEIVER = Receiver(conf.get, SourcesInDatabase(), documents, lambda: NOW)
 SECRET = "It's a Secret to Everybody"  # GitHub's own example
 #: A workflow that is started by hand twice: nothing in the body tells the two apart.
 DISPATCH = {"inputs": None, "ref": "refs/heads/main", "workflow": ".github/workflows/deploy.yml"}
@@ -52,7 +55,7 @@ def delivered(source: Source, delivery: str | None, event: str = "workflow_dispa
 
 
 def posted(source: Source, request: WebhookRequest, status: str) -> Event:
-    reply = receive(request, source.token, NOW)
+    reply = receive(RECEIVER, request, source.token)
     answer = json.loads(reply.body)
     assert (reply.status, answer["status"]) == (200, status)
     return Event.find(answer["id"])
@@ -162,7 +165,7 @@ def test_look_alikes_of_one_batch_are_told_apart(github: Source) -> None:
 def test_look_alikes_that_come_at_once_are_stored_once_each(github: Source) -> None:
     def deliver(number: int) -> None:
         request = signed(github, DISPATCH, x_github_event="workflow_dispatch", x_github_delivery=f"d{number % 4}")
-        assert receive(request, github.token, NOW).status == 200
+        assert receive(RECEIVER, request, github.token).status == 200
 
     in_threads(8, deliver)
     found = Event.objects.order_by("provider_id").values_list("provider_id", flat=True)
@@ -201,7 +204,7 @@ def test_fields_in_another_order_or_that_change_on_a_retry_make_no_conflict(stri
 
 def test_conflicts_that_come_at_once_are_stored_once_each(stripe: Source) -> None:
     def deliver(number: int) -> None:
-        assert receive(stripe_event(stripe, livemode=number % 3), stripe.token, NOW).status == 200
+        assert receive(RECEIVER, stripe_event(stripe, livemode=number % 3), stripe.token).status == 200
 
     in_threads(9, deliver)
     assert Event.objects.count() == 3

@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 
-from hookline import conf
 from hookline.admin.actor import actor_of
 from hookline.admin.forms import SourceForm
 from hookline.admin.jobs import JOB_FIELDS, JobAdmin
@@ -65,7 +64,7 @@ class SourceAdmin(SecretsAdmin[Source]):
 
     @admin.display(description="URL")
     def url(self, source: Source) -> str:
-        return f"{conf.get().PUBLIC_URL.rstrip('/')}{source.path}"
+        return source.url
 
     @admin.display(description="see")
     def related(self, source: Source) -> str:

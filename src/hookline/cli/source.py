@@ -44,7 +44,7 @@ def create(
             f"`hookline source rotate {created.public_id} --secret ...`",
             err=True,
         )
-    fields = ("id", "path", "provider", "tenant")
+    fields = ("id", "url", "path", "provider", "tenant")
     print_fields({name: value for name, value in sources.as_json(created).items() if name in fields}, as_json)
 
 

@@ -113,7 +113,6 @@ def _target_of_source(found: Provider, source_id: str, server: str | None) -> Ta
     config = source.config(time.time())
     if not config.secrets:
         raise ConfigurationError(f"{source_id} has no active secret; add one with `hookline source rotate {source_id}`")
-    public_url = conf.get().PUBLIC_URL.rstrip("/")
-    server = (server or public_url or DEFAULT_SERVER).rstrip("/")
-    # As the server will see it: it takes the URL from its settings, whatever host the request names.
-    return Target(f"{server}{source.path}", f"{public_url}{source.path}", config)
+    server = (server or conf.get().PUBLIC_URL or DEFAULT_SERVER).rstrip("/")
+    # Signed as the server will see it: it takes the URL from its settings, whatever host the request names.
+    return Target(f"{server}{source.path}", source.url, config)

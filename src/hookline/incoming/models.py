@@ -17,6 +17,7 @@ from hookline.db.encrypted_field import EncryptedField
 from hookline.db.row import Row
 from hookline.engine.job import Job, Lane, job_indexes
 from hookline.exceptions import TooLarge
+from hookline.incoming import url
 from hookline.providers.base import IfKnown, SourceConfig
 from hookline.tenants.models import Tenant
 
@@ -57,7 +58,13 @@ class Source(Lane):
 
     @property
     def path(self) -> str:
-        return f"/in/{self.token}"
+        """The path of its URL, wherever the project includes `hookline.urls`."""
+        return url.path_of(self.token)
+
+    @property
+    def url(self) -> str:
+        """The URL to give to the sender; only its path where PUBLIC_URL is not set."""
+        return url.url_of(self.token)
 
     @property
     def secrets(self) -> SecretRing:

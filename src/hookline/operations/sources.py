@@ -134,6 +134,7 @@ def as_json(source: Source) -> dict[str, Any]:
     """A source without its secrets."""
     return {
         "id": source.public_id,
+        "url": source.url,
         "path": source.path,
         "provider": source.provider,
         "tenant": source.tenant.key,

@@ -2,7 +2,8 @@
 
     application = IngestEdge(get_asgi_application())
 
-The flow is that of `receive`, with two differences: sources come from a SourceCache, and the COMMIT is shared by
+The flow is that of `flow`. Here it runs on an event loop, so each step that takes time has threads of its own: what a
+stranger causes never waits in front of what matters. Sources come from a SourceCache, and the COMMIT is shared by
 whatever arrived while the previous one was running.
 """
 
@@ -13,25 +14,28 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from django.db import DatabaseError, close_old_connections
-from django.urls import NoReverseMatch, reverse
+from django.db import close_old_connections
 
 from hookline import conf
+from hookline.core.header_section import check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit, QueueFull
-from hookline.exceptions import CannotStore, TooLarge, VerificationError
+from hookline.exceptions import CannotStore, HeadersTooLarge, TooLarge
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
-from hookline.incoming.receive.documents import MAX_FETCHES, Fetch, documents
-from hookline.incoming.receive.flow import answer, longest_body, new_events, refusal, verify
-from hookline.incoming.receive.source_cache import SourceCache
+from hookline.incoming.receive.bounded_threads import BoundedThreads
+from hookline.incoming.receive.documents import MAX_FETCHES, Documents, documents
+from hookline.incoming.receive.flow import Receiver, Verified
+from hookline.incoming.receive.source_cache import Found, SourceCache, source_or_raise
 from hookline.incoming.receive.store import Stored, store_at_once, store_by_turns
-from hookline.providers.base import Received, Reply
+from hookline.incoming.url import path_prefix
+from hookline.providers.base import Reply
 from hookline.providers.schemes.documents import DocumentNeeded
 
 Scope = MutableMapping[str, Any]
@@ -52,6 +56,13 @@ LARGE_BODY = 64 * 1024
 MAX_WAITING = 200
 #: Bytes of refused requests that wait to be stored; those beyond are only counted.
 MAX_REFUSED = 8 * 1024 * 1024
+#: What may wait to be verified, in bytes of bodies.
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+#: What is left of a request that was answered early is read up to here, so that its connection can be used again. Go's
+#: server does the same (https://go.dev/src/net/http/server.go, maxPostHandlerReadBytes).
+DRAIN = 256 * 1024
+#: How long that may take, in seconds.
+DRAIN_TIMEOUT = 2.0
 
 
 class IngestEdge:
@@ -59,89 +70,103 @@ class IngestEdge:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._prefix = ingest_prefix()
-        self._sources = SourceCache()
-        self._refreshing: asyncio.Task[None] | None = None
-        # One thread, because one COMMIT at a time is what makes a group.
-        self._writer = ThreadPoolExecutor(1, "hookline-store")
-        self._reader = ThreadPoolExecutor(2, "hookline-ingest")
-        self._fetcher = ThreadPoolExecutor(MAX_FETCHES, "hookline-documents")
-        self._waiting = 0
-        self._events: GroupCommit[Sequence[Event], list[Stored]] = GroupCommit(store_groups, self._writer)
-        self._rejections: GroupCommit[rejections.Refused, None] = GroupCommit(
-            partial(with_connection, rejections.record_all),
-            self._reader,
-            batch=100,
-            max_items=1000,
-            max_bytes=8 * 1024 * 1024,
-        )
+        #: Paths that begin with it are sources'.
+        self.prefix = path_prefix()
+        self.receiver = LoopReceiver(conf.get, SourceCache(), documents, time.time)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(self._prefix):
+        if scope["type"] != "http" or not scope["path"].startswith(self.prefix):
             await self._application(scope, receive, send)
             return
-        token = scope["path"][len(self._prefix) :]
+        token = scope["path"][len(self.prefix) :].removesuffix("/")
+        body = Body(scope, receive)
         try:
-            reply = await self._ingest(scope, receive, token)
+            reply = await self._answer(scope, token, body)
+            reusable = body.complete or await body.drain()
         except _ClientGone:
             return
-        await respond(send, reply)
+        await respond(scope, send, reply, reusable=reusable)
 
-    async def _ingest(self, scope: Scope, receive: Receive, token: str) -> Reply:
-        request, source, body_read = read_request(scope, b""), None, False
+    async def _answer(self, scope: Scope, token: str, body: Body) -> Reply:
         try:
-            source = await self._find_source(token)
-            request = read_request(scope, await read_body(scope, receive, longest_body(source)))
-            body_read = True
-            events, received = await self._verify(request, source)
-            stored = await store_by_turns(events, self._events.submit)
-            return answer(received, stored)
-        except VerificationError as error:
-            await self._reject(rejections.Refused(request, source, token, error, body_read=body_read))
-            return refusal(error, source)
-        except CannotStore as error:
-            return refusal(error)
-        except QueueFull as error:
-            logger.warning("answering 503: %s", error)
-            return refusal(CannotStore(str(error)))
-        except DatabaseError:
-            logger.exception("cannot look up a source")
-            return refusal(CannotStore("the database is not available"))
+            check_header_section(scope["headers"], len(scope["path"]) + len(scope.get("query_string", b"")))
+        except HeadersTooLarge as error:  # before the token is looked at, and before they are sorted by name
+            return await self.receiver.refuse(read_head(scope, first=True), token, error)
+        return await self.receiver.receive(read_head(scope), token, body.read)
 
-    async def _find_source(self, token: str) -> Source:
+
+class LoopReceiver(Receiver):
+    """The flow on an event loop: every step that takes time is taken in threads of its own, within bounds."""
+
+    def __init__(
+        self,
+        settings: Callable[[], conf.Settings],
+        sources: SourceCache,
+        documents: Documents,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(settings, sources, documents, clock)
+        self._cache = sources
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refresher = ThreadPoolExecutor(1, "hookline-sources")
+        # One thread, because one COMMIT at a time is what makes a group.
+        self._writer = ThreadPoolExecutor(1, "hookline-store")
+        self._looker = ThreadPoolExecutor(1, "hookline-lookup")
+        self._keeper = ThreadPoolExecutor(1, "hookline-rejections")
+        self._events: GroupCommit[Sequence[Event], list[Stored]] = GroupCommit(store_groups, self._writer)
+        self._look_ups: GroupCommit[str, Found] = GroupCommit(
+            partial(with_connection, sources.look_up), self._looker, batch=100, max_items=1000
+        )
+        self._rejections: GroupCommit[rejections.Refused, None] = GroupCommit(
+            partial(with_connection, rejections.record_all),
+            self._keeper,
+            batch=100,
+            max_items=1000,
+            max_bytes=MAX_REFUSED,
+        )
+        self._large = BoundedThreads("hookline-verify", 1, max_items=1000, max_bytes=MAX_WAITING_BYTES)
+        self._fetching = BoundedThreads(
+            "hookline-documents", MAX_FETCHES, max_items=MAX_WAITING, max_bytes=MAX_WAITING_BYTES
+        )
+
+    @property
+    def executors(self) -> tuple[ThreadPoolExecutor, ...]:
+        """Those whose threads have connections to the database."""
+        return self._refresher, self._writer, self._looker, self._keeper
+
+    async def find_source(self, token: str) -> Source:
         if self._refreshing is None:  # the first request; those that come before the snapshot is read look up theirs
             self._refreshing = asyncio.create_task(self._keep_fresh())
-        return self._sources.get(token) or await self._in_thread(self._sources.look_up, token)
+        if source := self._cache.get(token):
+            return source
+        try:
+            return source_or_raise(await self._look_ups.submit(token, len(token)))
+        except QueueFull as error:
+            logger.warning("answering 503: too many unknown tokens (%s)", error)
+            raise CannotStore(str(error)) from None
 
-    async def _keep_fresh(self) -> None:
-        while True:
+    async def verify(self, request: WebhookRequest, source: Source) -> Verified:
+        size = len(request.body)
+        verify = partial(self.verified, request, source)
+        try:
             try:
-                await self._in_thread(self._sources.refresh)
-            except Exception:
-                # Whatever it is: without this task a source that is disabled would be served for ever.
-                logger.exception("cannot refresh the sources; trying again")
-            await asyncio.sleep(REFRESH)
+                if size > LARGE_BODY:
+                    return await self._large.run(size, partial(verify, self._documents.cached))
+                return verify(self._documents.cached)
+            except DocumentNeeded:
+                return await self._fetching.run(size, partial(verify, self._documents.fetch))
+        except QueueFull as error:
+            logger.warning("answering 503: %s", error)
+            raise CannotStore(str(error)) from None
 
-    async def _verify(self, request: WebhookRequest, source: Source) -> Any:
+    async def store(self, events: Sequence[Event]) -> Sequence[Stored]:
         try:
-            if len(request.body) > LARGE_BODY:
-                return await self._in_thread(verify_and_name, request, source, documents.cached)
-            return verify_and_name(request, source, documents.cached)
-        except DocumentNeeded as needed:
-            return await self._fetch_and_verify(request, source, needed)
+            return await store_by_turns(events, self._events.submit)
+        except QueueFull as error:
+            logger.warning("answering 503: %s", error)
+            raise CannotStore(str(error)) from None
 
-    async def _fetch_and_verify(self, request: WebhookRequest, source: Source, needed: DocumentNeeded) -> Any:
-        """Wait for a certificate or key on a thread, where not too many requests wait for one already."""
-        if self._waiting >= MAX_WAITING:
-            raise needed
-        self._waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._fetcher, verify_and_name, request, source, documents.fetch)
-        finally:
-            self._waiting -= 1
-
-    async def _reject(self, refused: rejections.Refused) -> None:
+    async def keep(self, refused: rejections.Refused) -> None:
         if rejections.recorder.only_counts(refused):
             return
         try:
@@ -149,14 +174,15 @@ class IngestEdge:
         except QueueFull:
             rejections.recorder.count(refused)
 
-    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, with_connection, work, *arguments)
-
-
-def verify_and_name(request: WebhookRequest, source: Source, fetch: Fetch) -> tuple[list[Event], Received]:
-    """The pure steps of the flow: rows for what the request holds, not yet stored. Raises VerificationError."""
-    received = verify(request, source, time.time(), fetch)
-    return new_events(request, source, received), received
+    async def _keep_fresh(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await loop.run_in_executor(self._refresher, with_connection, self._cache.refresh)
+            except Exception:
+                # Whatever it is: without this task a source that is disabled would be served for ever.
+                logger.exception("cannot refresh the sources; trying again")
+            await asyncio.sleep(REFRESH)
 
 
 def store_groups(groups: Sequence[Sequence[Event]]) -> list[list[Stored]]:
@@ -172,55 +198,80 @@ def with_connection(work: Callable[..., Any], *arguments: Any) -> Any:
     return work(*arguments)
 
 
-def ingest_prefix() -> str:
-    """The path before the token, wherever the project includes `hookline.urls`; `/in/` where it does not."""
-    try:
-        return reverse("hookline:ingest", args=["token"]).removesuffix("token")
-    except NoReverseMatch:
-        return "/in/"
-
-
 class _ClientGone(Exception):
     """The client closed the connection before the request was complete."""
 
 
-async def read_body(scope: Scope, receive: Receive, most: int) -> bytes:
-    """The raw body, never more than `most` bytes. Raises TooLarge, or _ClientGone."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > most:
-            raise TooLarge("too_large", f"the body is announced to be longer than {most} bytes")
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
+class Body:
+    """The body of a request, as the server hands it on."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
+        self._receive = receive
+        #: Whether all of it was read.
+        self.complete = False
+
+    async def read(self, most: int) -> bytes:
+        """All of it, never more than `most` bytes. Raises TooLarge, or _ClientGone."""
+        for name, value in self._scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > most:
+                raise TooLarge("too_large", f"the body is announced to be longer than {most} bytes")
+        pieces: list[bytes] = []
+        size = 0
+        while not self.complete:
+            piece = await self._next()
+            size += len(piece)
+            if size > most:
+                raise TooLarge("too_large", f"the body is longer than {most} bytes")
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def drain(self) -> bool:
+        """Read the rest, if it is not much: whether it was read, so that another request can follow."""
+        headers = self._scope["headers"]
+        if any(name == b"expect" for name, _ in headers):  # a client that waits for 100 Continue sends none
+            return False
+        if any(name == b"content-length" and (not value.isdigit() or int(value) > DRAIN) for name, value in headers):
+            return False
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                while not self.complete and size <= DRAIN:
+                    size += len(await self._next())
+        return self.complete
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
         if message["type"] == "http.disconnect":
             raise _ClientGone
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > most:
-            raise TooLarge("too_large", f"the body is longer than {most} bytes")
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return b"".join(pieces)
+        self.complete = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
 
 
-def read_request(scope: Scope, body: bytes) -> WebhookRequest:
+def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
+    """All of a request but its body; with `first`, only the first of its headers."""
     query = scope.get("query_string", b"").decode("latin-1")
     client = scope.get("client")
+    # White space around a value is no part of it (RFC 9110 section 5.5), and servers differ in what they leave.
+    headers = ((name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"])
     return WebhookRequest(
         method=scope["method"],
         url=f"{conf.get().PUBLIC_URL.rstrip('/')}{quote(scope['path'])}{'?' + query if query else ''}",
-        headers=read_headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
-        body=body,
+        headers=read_headers(first_headers(headers) if first else headers),
+        body=b"",
         remote_addr=client[0] if client else "",
     )
 
 
-async def respond(send: Send, reply: Reply) -> None:
+async def respond(scope: Scope, send: Send, reply: Reply, *, reusable: bool) -> None:
+    """Send the answer. A connection that is not `reusable`, because the body was not read, is closed and says so."""
     headers = [
         (b"content-type", reply.content_type.encode("latin-1")),
         (b"content-length", str(len(reply.body)).encode()),
         *((name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers),
     ]
+    if not reusable and scope.get("http_version", "1.1") in ("1.0", "1.1"):  # HTTP/2 has no such field
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})

@@ -1,9 +1,11 @@
-"""Edge 1: the Django view."""
+"""Edge 1: the Django view. It reads and writes HTTP; the flow is that of `flow`."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
+from django.conf import settings as django_settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -11,56 +13,102 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from hookline import conf
+from hookline.core.header_section import WHITE_SPACE, check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
-from hookline.exceptions import CannotStore, TooLarge, Unreadable, VerificationError
-from hookline.incoming.receive.flow import find_source, longest_body, receive, refusal, refuse
+from hookline.exceptions import CannotVerify, HeadersTooLarge, TooLarge, Unreadable
+from hookline.incoming.models import Source
+from hookline.incoming.receive.documents import documents
+from hookline.incoming.receive.flow import Receiver, run
+from hookline.incoming.receive.source_cache import find_source
 from hookline.providers.base import Reply
 
 
-# Non-atomic, because with ATOMIC_REQUESTS the acknowledgement would be made before the COMMIT it depends on, and a
-# refused request would roll back the Rejection that explains it.
-@transaction.non_atomic_requests
+class SourcesInDatabase:
+    """Every source is looked up: Django serves each request in whatever process and thread."""
+
+    def find(self, token: str) -> Source:
+        return find_source(token)
+
+
+receiver = Receiver(conf.get, SourcesInDatabase(), documents, time.time)
+
+
+def never_atomic(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """With ATOMIC_REQUESTS the acknowledgement would be made before the COMMIT it depends on, and a refused request
+    would roll back the Rejection that explains it. A project's router may have put our tables into any database.
+    """
+    for alias in django_settings.DATABASES:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+@never_atomic
 @csrf_exempt
 def ingest(request: HttpRequest, token: str) -> HttpResponse:
     """`/in/<token>`: hand the request to the flow and write its reply."""
+    body = Body(request)
+    headers = list(request.headers.items())
     try:
-        webhook = read_request(request, read_body(request, token))
-    except VerificationError as error:
-        return respond(refuse(read_request(request, b""), token, error))
-    except CannotStore as error:
-        return respond(refusal(error))
-    return respond(receive(webhook, token, time.time()))
+        check_header_section(headers, len(request.path) + len(request.META.get("QUERY_STRING", "")))
+    except HeadersTooLarge as error:
+        reply = run(receiver.refuse(read_head(request, first_headers(headers)), token, error))
+    else:
+        reply = run(receiver.receive(read_head(request, headers), token, body.read))
+    return respond(reply)
 
 
-def read_body(request: HttpRequest, token: str) -> bytes:
-    """The raw body, never more than the source takes. Raises VerificationError or CannotStore.
+class Body:
+    """The body of a request, as the WSGI server and the middleware before us left it."""
 
-    The source is only looked up for a body that is longer than MAX_BODY_BYTES.
-    """
-    most = conf.get().MAX_BODY_BYTES
-    try:
-        announced = int(request.headers.get("content-length") or 0)
-        if announced > most:
-            most = longest_body(find_source(token))
-        if announced > most:
-            raise TooLarge("too_large", f"the body is announced to be longer than {most} bytes")
-        body: bytes = request.read(most + 1)
-        if len(body) > most and (longest := longest_body(find_source(token))) > most:
-            body, most = body + request.read(longest + 1 - len(body)), longest
-    except (UnreadablePostError, RequestDataTooBig, ValueError, OSError) as error:
-        raise Unreadable("unreadable_body", str(error)[:200]) from None
-    if len(body) > most:
-        raise TooLarge("too_large", f"the body is longer than {most} bytes")
-    return body
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    async def read(self, most: int) -> bytes:
+        """All of it, never more than `most` bytes. Raises VerificationError."""
+        if getattr(self._request, "_read_started", False) and not hasattr(self._request, "_body"):
+            raise CannotVerify(
+                "body_consumed",
+                "a middleware or decorator of the project read the body before Hookline could (request.POST of a form "
+                "with files, or request.read()); leave requests to Hookline's URLs alone there",
+            )
+        try:
+            body = self._read(most + 1)
+        except (UnreadablePostError, RequestDataTooBig, ValueError, OSError) as error:
+            raise Unreadable("unreadable_body", str(error)[:200]) from None
+        if len(body) > most:
+            raise TooLarge("too_large", f"the body is longer than {most} bytes")
+        return body
+
+    def _read(self, most: int) -> bytes:
+        announced = self._request.META.get("CONTENT_LENGTH") or ""
+        if not announced and "chunked" in self._request.headers.get("transfer-encoding", "").lower():
+            return self._read_chunked(most)
+        if int(announced or 0) >= most:
+            raise TooLarge("too_large", f"the body is announced to be longer than {most - 1} bytes")
+        body: bytes = self._request.read(most)
+        return body
+
+    def _read_chunked(self, most: int) -> bytes:
+        """Django takes a body without a length for an empty one. Some servers, as Gunicorn, say that theirs ends."""
+        environ = self._request.META
+        if not environ.get("wsgi.input_terminated"):
+            raise Unreadable(
+                "chunked_body",
+                "the body came in chunks, which this WSGI server does not hand on; have the proxy before it buffer "
+                "requests, or use an ASGI server or `hookline serve`",
+            )
+        body: bytes = environ["wsgi.input"].read(most)
+        return body
 
 
-def read_request(request: HttpRequest, body: bytes) -> WebhookRequest:
+def read_head(request: HttpRequest, headers: list[tuple[str, str]]) -> WebhookRequest:
+    """All of a request but its body."""
     query = request.META.get("QUERY_STRING", "")
     return WebhookRequest(
         method=request.method or "",
         url=f"{conf.get().PUBLIC_URL.rstrip('/')}{request.path}{'?' + query if query else ''}",
-        headers=read_headers(request.headers.items()),
-        body=body,
+        headers=read_headers((name, value.strip(WHITE_SPACE)) for name, value in headers),
+        body=b"",
         remote_addr=request.META.get("REMOTE_ADDR", ""),
     )
 

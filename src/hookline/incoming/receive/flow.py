@@ -1,14 +1,18 @@
-"""The flow of a webhook in. `receive` is all of it, for any edge that can wait for a COMMIT."""
+"""The flow of a webhook in, written once: `Receiver.receive`. The edges read and write HTTP.
+
+It is a coroutine, so that an edge on an event loop can let other requests go on while one waits. As it stands here it
+never waits for anything but the database and the thread that it runs in, so `run` drives it where there is no loop.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from uuid import UUID
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-from django.db import DatabaseError, DataError
-
-from hookline import conf, providers
+from hookline import providers
+from hookline.conf import Settings
 from hookline.core.request import WebhookRequest, without_fields
 from hookline.core.text import storable
 from hookline.db.row import new_id
@@ -17,16 +21,19 @@ from hookline.exceptions import (
     CannotVerify,
     ConfigurationError,
     NotVerified,
-    UnknownSource,
+    TooLarge,
+    UnsupportedEncoding,
     VerificationError,
+    WrongMethod,
 )
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
-from hookline.incoming.receive.documents import Fetch, documents, receive_with
+from hookline.incoming.receive.documents import Documents, Fetch, receive_with
 from hookline.incoming.receive.store import Stored, store
 from hookline.providers.base import ParsedEvent, Received, Reply
 
 logger = logging.getLogger("hookline.incoming")
+T = TypeVar("T")
 
 #: Never stored with an event: they may hold the sender's credentials.
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
@@ -34,58 +41,172 @@ CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"
 #: The share of a timestamp's tolerance above which the operator is warned: clocks drift, and senders become slow.
 NEARLY_TOO_LATE = 5 / 6
 
-#: Sources whose events were found to have no id, so that each is warned about once.
-_warned: set[UUID] = set()
+#: Sources that are remembered to have been warned about. When there are more, some are warned about again.
+MAX_WARNED = 10_000
+
+#: Reads the body of the request, of at most so many bytes. Raises VerificationError or CannotStore.
+ReadBody = Callable[[int], Awaitable[bytes]]
 
 
-def receive(request: WebhookRequest, token: str, now: float) -> Reply:
-    """Verify, deduplicate and store a request; the reply is true only because the events are committed."""
-    source = None
-    try:
-        source = find_source(token)
-        received = verify(request, source, now)
-        stored = store(new_events(request, source, received))
-    except VerificationError as error:
-        rejections.record(request, source, token, error)
+class Sources(Protocol):
+    """Where sources are found."""
+
+    def find(self, token: str) -> Source:
+        """The enabled source of this token. Raises UnknownSource or CannotStore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A genuine request: rows for what it holds, not yet stored, and what its sender is to be told."""
+
+    events: list[Event]
+    received: Received
+
+
+class Receiver:
+    """Receives requests: finds the source, verifies, deduplicates, stores, and says what to answer.
+
+    The steps are methods, so that an edge which must not wait in its thread can take them elsewhere.
+    """
+
+    def __init__(
+        self, settings: Callable[[], Settings], sources: Sources, documents: Documents, clock: Callable[[], float]
+    ) -> None:
+        """`clock` is Unix time in seconds."""
+        self._settings = settings
+        self._sources = sources
+        self._documents = documents
+        self._clock = clock
+        #: Sources whose events were found to have no id.
+        self._warned: set[int] = set()
+
+    async def receive(self, head: WebhookRequest, token: str, read_body: ReadBody) -> Reply:
+        """Answer a request, of which `head` is all but the body. The answer is true only because it is committed."""
+        request, source, body_read = head, None, False
+        try:
+            source = await self.find_source(token)
+            if is_probe(head, source):
+                return Reply()
+            check_encoding(head)
+            request = with_body(head, await read_body(self.longest_body(source)))
+            body_read = True
+            verified = await self.verify(request, source)
+            stored = await self.store(verified.events) if verified.events else ()
+            return answer(verified.received, stored)
+        except VerificationError as error:
+            return await self.refuse(request, token, error, source, body_read=body_read)
+        except CannotStore as error:
+            return refusal(error)
+
+    async def refuse(
+        self,
+        request: WebhookRequest,
+        token: str,
+        error: VerificationError,
+        source: Source | None = None,
+        *,
+        body_read: bool = False,
+    ) -> Reply:
+        """Keep a request that is refused, for a person to see why. Returns what to answer."""
+        await self.keep(rejections.Refused(request, source, token, error, body_read=body_read))
         return refusal(error, source)
-    except CannotStore as error:
-        return refusal(error)
-    return answer(received, stored)
+
+    # ---- the steps that take time ------------------------------------------------------------------
+    async def find_source(self, token: str) -> Source:
+        return self._sources.find(token)
+
+    async def verify(self, request: WebhookRequest, source: Source) -> Verified:
+        return self.verified(request, source, self._documents.fetch)
+
+    async def store(self, events: Sequence[Event]) -> Sequence[Stored]:
+        """Commit the events. Raises CannotStore."""
+        return store(events)
+
+    async def keep(self, refused: rejections.Refused) -> None:
+        rejections.record_all([refused])
+
+    # ---- and those that do not ---------------------------------------------------------------------
+    def longest_body(self, source: Source) -> int:
+        """How many bytes a request to this source may have: MAX_BODY_BYTES, or more where the sender documents more."""
+        try:
+            documented = providers.get(source.provider).max_body_bytes
+        except ConfigurationError:  # no such provider any more; verifying will say so
+            documented = 0
+        return max(self._settings().MAX_BODY_BYTES, documented)
+
+    def verified(self, request: WebhookRequest, source: Source, fetch: Fetch) -> Verified:
+        """`verified` at this moment. Raises VerificationError."""
+        found = verified(request, source, self._clock(), fetch)
+        if not all(parsed.provider_id or parsed.problem for parsed in found.received.events):
+            self._warn_of_missing_ids(source)
+        return found
+
+    def _warn_of_missing_ids(self, source: Source) -> None:
+        """Once for each source."""
+        if source.pk.int in self._warned:
+            return
+        if len(self._warned) >= MAX_WARNED:
+            self._warned.clear()
+        self._warned.add(source.pk.int)
+        logger.warning(
+            "%s events of source %s have no event id; duplicates are found by a hash of the signed bytes",
+            source.provider,
+            source.public_id,
+        )
 
 
-def refuse(request: WebhookRequest, token: str, error: VerificationError) -> Reply:
-    """Refuse a request whose body could not be had, on behalf of its source if it has one."""
+def run(flow: Coroutine[Any, Any, T]) -> T:
+    """What a flow that never waits returns."""
     try:
-        source = find_source(token)
-    except (VerificationError, CannotStore):
-        source = None
-    rejections.record(request, source, token, error, body_read=False)
-    return refusal(error, source)
+        flow.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    flow.close()
+    raise RuntimeError("the flow waits for something, and there is no event loop")
 
 
-def find_source(token: str) -> Source:
-    """The enabled source of this token. Raises UnknownSource or CannotStore."""
+def receive(receiver: Receiver, request: WebhookRequest, token: str) -> Reply:
+    """Answer a request that is here as a whole, in this thread."""
+
+    async def read_body(most: int) -> bytes:
+        if len(request.body) > most:
+            raise TooLarge("too_large", f"the body is longer than {most} bytes")
+        return request.body
+
+    return run(receiver.receive(request, token, read_body))
+
+
+def with_body(head: WebhookRequest, body: bytes) -> WebhookRequest:
+    return WebhookRequest(head.method, head.url, head.headers, body, head.remote_addr)
+
+
+def is_probe(head: WebhookRequest, source: Source) -> bool:
+    """Whether it only asks if the URL is there, as Intercom and others do when it is entered."""
+    return head.method == "HEAD" and "HEAD" not in methods_of(source)
+
+
+def check_encoding(head: WebhookRequest) -> None:
+    """Raises UnsupportedEncoding for a compressed body, which would only be a signature that does not match."""
+    for value in head.headers.get("content-encoding", ()):
+        if value.lower() not in ("", "identity"):
+            raise UnsupportedEncoding("content_encoding", f"the body is encoded as {value[:80]!r}; send it plain")
+
+
+def methods_of(source: Source) -> frozenset[str]:
     try:
-        return Source.objects.select_related("tenant").get(token=token, disabled=False)
-    except Source.DoesNotExist:
-        raise UnknownSource("unknown_source", "no enabled source has this token") from None
-    except (ValueError, DataError):  # a lone surrogate or a NUL in the path
-        raise UnknownSource("unknown_source", "the token is not text that a database can hold") from None
-    except DatabaseError as error:
-        logger.exception("cannot look up a source")
-        raise CannotStore("the database is not available") from error
+        return providers.get(source.provider).methods
+    except ConfigurationError:
+        return frozenset()
 
 
-def longest_body(source: Source) -> int:
-    """How many bytes a request to this source may have: MAX_BODY_BYTES, or more where the sender documents more."""
-    try:
-        documented = providers.get(source.provider).max_body_bytes
-    except ConfigurationError:  # no such provider any more; verifying will say so
-        documented = 0
-    return max(conf.get().MAX_BODY_BYTES, documented)
+def verified(request: WebhookRequest, source: Source, now: float, fetch: Fetch) -> Verified:
+    """Rows for what the request holds. Raises VerificationError."""
+    received = verify(request, source, now, fetch)
+    return Verified(new_events(request, source, received), received)
 
 
-def verify(request: WebhookRequest, source: Source, now: float, fetch: Fetch = documents.fetch) -> Received:
+def verify(request: WebhookRequest, source: Source, now: float, fetch: Fetch) -> Received:
     """What the source's provider makes of the request. Raises VerificationError.
 
     Pure but for decrypting and for `fetch`, which gets the documents that some senders point to, and may wait.
@@ -125,13 +246,6 @@ def _new_event(
             source.public_id,
             parsed.problem,
         )
-    elif not parsed.provider_id and source.pk not in _warned:
-        _warned.add(source.pk)
-        logger.warning(
-            "%s events of source %s have no event id; duplicates are found by a hash of the signed bytes",
-            source.provider,
-            source.public_id,
-        )
     event = Event(
         id=new_id(),
         source=source,
@@ -165,5 +279,14 @@ def refusal(error: VerificationError | CannotStore, source: Source | None = None
         prescribed = providers.get(source.provider).refusal
         if prescribed is not None:
             return prescribed
-    headers = (("retry-after", "30"),) if error.status in (429, 503) else ()
-    return Reply.json({"error": {"code": error.code}}, status=error.status, headers=headers)
+    return Reply.json({"error": {"code": error.code}}, status=error.status, headers=_headers_of(error, source))
+
+
+def _headers_of(error: VerificationError | CannotStore, source: Source | None) -> tuple[tuple[str, str], ...]:
+    if error.status in (429, 503):
+        return (("retry-after", "30"),)
+    if isinstance(error, WrongMethod) and source is not None:  # RFC 9110 section 15.5.6
+        return (("allow", ", ".join(sorted({"HEAD", *methods_of(source)}))),)
+    if isinstance(error, UnsupportedEncoding):  # RFC 9110 section 15.5.16
+        return (("accept-encoding", "identity"),)
+    return ()

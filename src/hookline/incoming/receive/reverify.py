@@ -11,7 +11,8 @@ from hookline.exceptions import ConfigurationError, UnknownSource
 from hookline.incoming.models import Rejection, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import documents, receive_with
-from hookline.incoming.receive.flow import find_source, new_events
+from hookline.incoming.receive.flow import new_events
+from hookline.incoming.receive.source_cache import find_source
 from hookline.incoming.receive.store import Stored, store
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, DataError
+from django.db import DatabaseError
 
-from hookline.exceptions import UnknownSource
+from hookline.exceptions import CannotStore, UnknownSource
 from hookline.incoming.models import Source
 
 logger = logging.getLogger("hookline.incoming")
@@ -22,6 +23,46 @@ logger = logging.getLogger("hookline.incoming")
 _SLACK = timedelta(seconds=30)
 #: Everything is read again this often, because a deleted row leaves nothing to notice. In seconds.
 _FULL = 60.0
+
+#: A longer one cannot be in the database.
+_TOKEN_LENGTH = Source._meta.get_field("token").max_length or 0
+
+#: What a look-up found: the source, or what to raise.
+Found = Source | UnknownSource | CannotStore
+
+
+def find_source(token: str) -> Source:
+    """The enabled source of this token, from the database. Raises UnknownSource or CannotStore."""
+    return source_or_raise(look_up([token])[0])
+
+
+def source_or_raise(found: Found) -> Source:
+    if isinstance(found, Source):
+        return found
+    raise found
+
+
+def look_up(tokens: Sequence[str]) -> list[Found]:
+    """What the database has for each of these tokens, in one query."""
+    wanted = {token for token in tokens if is_token(token)}
+    sources: dict[str, Source] = {}
+    if wanted:
+        try:
+            enabled = Source.objects.select_related("tenant").filter(token__in=wanted, disabled=False)
+            sources = {source.token: source for source in enabled}
+        except DatabaseError:
+            logger.exception("cannot look up a source")
+            return [CannotStore("the database is not available") for _ in tokens]
+    return [sources.get(token) or _unknown() for token in tokens]
+
+
+def is_token(text: str) -> bool:
+    """Whether a source can have this token: not a NUL or a lone surrogate, which no database takes."""
+    return 0 < len(text) <= _TOKEN_LENGTH and text.isascii() and text.isprintable()
+
+
+def _unknown() -> UnknownSource:
+    return UnknownSource("unknown_source", "no enabled source has this token")
 
 
 class SourceCache:
@@ -35,6 +76,10 @@ class SourceCache:
     def get(self, token: str) -> Source | None:
         """The enabled source of this token if it is known."""
         return self._sources.get(token)
+
+    def find(self, token: str) -> Source:
+        """The enabled source of this token. Raises UnknownSource or CannotStore."""
+        return self.get(token) or source_or_raise(self.look_up([token])[0])
 
     def refresh(self) -> None:
         """Read what changed. A database that is away changes nothing here: what was known stays known."""
@@ -54,14 +99,13 @@ class SourceCache:
             return
         self._seen = max((source.changed_at for source in changed), default=self._seen)
 
-    def look_up(self, token: str) -> Source:
-        """The enabled source of a token that was not known. Raises UnknownSource or DatabaseError."""
-        try:
-            source = Source.objects.select_related("tenant").get(token=token, disabled=False)
-        except (Source.DoesNotExist, ValueError, DataError):  # the latter two: not text that a database can hold
-            raise UnknownSource("unknown_source", "no enabled source has this token") from None
-        self._keep(source)
-        return source
+    def look_up(self, tokens: Sequence[str]) -> list[Found]:
+        """What there is for each of these tokens, which were not known."""
+        found = look_up(tokens)
+        for item in found:
+            if isinstance(item, Source):
+                self._keep(item)
+        return found
 
     def _keep(self, source: Source) -> None:
         known = self._sources.get(source.token)
