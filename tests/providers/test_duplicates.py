@@ -5,6 +5,7 @@ Checked on the entries `retry` and `distinct` of its vectors. See the notes in v
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,59 @@ def test_a_source_that_refuses_repeated_bodies_takes_the_look_alike_for_a_duplic
     vector.provider.check_options(strict.options)
     what, _ = becomes(strict, vector.distinct or {})
     assert what == Relation.DUPLICATE
+
+
+# ---- what is signed may be written otherwise, and is then no other event -----------------------------
+
+
+def relation_of(vector: Vector, request: WebhookRequest) -> Relation:
+    first, second = events_of(vector, vector.request)[0], events_of(vector, request)[0]
+    assert first.dedup_key == second.dedup_key
+    return relation(first, second)
+
+
+def test_a_form_of_paddle_classic_that_is_written_otherwise_is_a_duplicate() -> None:
+    vector = next(vector for vector in load("paddle_classic") if vector.is_event)
+    respelt = vector.body.replace("alert_name", "%61lert_name")
+    assert respelt != vector.body
+    assert relation_of(vector, replace(vector.request, body=respelt.encode())) == Relation.DUPLICATE
+
+
+def test_a_message_of_sns_with_other_fields_that_are_not_signed_is_a_duplicate() -> None:
+    vector = next(vector for vector in load("aws_sns") if vector.is_event)
+    changed = vector.body.replace('"Type": "Notification"', '"Type": "Notification", "MessageAttributes": {"a": 1}')
+    assert changed != vector.body
+    assert relation_of(vector, replace(vector.request, body=changed.encode())) == Relation.DUPLICATE
+
+
+def test_a_body_of_box_whose_backslashes_are_spelt_otherwise_is_a_duplicate() -> None:
+    body = (
+        rb'{"type":"webhook_event","id":"1","trigger":"FILE.UPLOADED","source":{"id":"2","type":"file","name":"a\\b"}}'
+    )
+    vector = replace(load("box")[0], body=body.decode())
+    request, vector = vector.signed(vector.request)
+    respelt = replace(request, body=body.replace(rb"\\", rb"\\\\"))
+    first = events_of(vector, request)[0]
+    second = events_of(vector, vector.provider.sign(respelt, vector.config, vector.now))[0]
+    assert relation(first, second) == Relation.DUPLICATE
+
+
+def test_a_type_in_a_header_that_is_not_signed_makes_no_conflict() -> None:
+    vector = load("standard")[0].with_options({"type": "header:x-type"})
+    first, second = (
+        events_of(vector, vector.request.with_headers({"x-type": name}))[0] for name in ("order.paid", "order.void")
+    )
+    assert first.dedup_key == second.dedup_key
+    assert relation(first, second) == Relation.DUPLICATE
+
+
+@pytest.mark.parametrize(("name", "number"), [("coinbase_cdp", 0), ("generic", 0), ("recurly", 0), ("zendesk", 1)])
+def test_a_header_that_an_option_calls_the_type_is_part_of_the_key_unless_repeats_are_refused(
+    name: str, number: int
+) -> None:
+    vector = load(name)[number].with_options({"type": "header:x-type"})
+    requests = [vector.request.with_headers({"x-type": kind}) for kind in ("order.paid", "order.void")]
+    assert len({events_of(vector, request)[0].dedup_key for request in requests}) == 2
+    strict = vector.with_options({"repeated_bodies": "refuse"})
+    vector.provider.check_options(strict.options)
+    assert len({events_of(strict, request)[0].dedup_key for request in requests}) == 1

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import CannotVerify, ConfigurationError, Unreadable, WrongMethod
 from hookline.providers.schemes.documents import Document, DocumentNeeded
-from hookline.providers.schemes.parts import Part
+from hookline.providers.schemes.parts import Part, part_of
 
 #: An id or type longer than this is not one; PostgreSQL would also refuse to index it.
 MAX_NAME_LENGTH = 255
@@ -265,9 +265,15 @@ class Provider:
         """What two deliveries of one event have in common and the signature covers; normally the body."""
         return request.body
 
-    def unsigned_name(self, request: WebhookRequest) -> str:
-        """The name of the event where it stands in a header that is not signed; else empty. It is part of the hash."""
-        return self.event_header.read(request).strip() if self.event_header else ""
+    def unsigned_name(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The name of the event where it stands in a header that is not signed; else empty. It is part of the hash.
+
+        Such a header may also be named by the option `type` that some providers have.
+        """
+        header = self.event_header
+        if config.options.get("type", "").startswith("header:"):
+            header = part_of(config.options["type"])  # valid, or the type could not have been read
+        return header.read(request).strip() if header else ""
 
     def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
         """What tells look-alikes without an `event_id` apart, and is taken to stay the same on a retry; empty: nothing.
@@ -329,7 +335,10 @@ class Provider:
     @property
     def known_options(self) -> tuple[Option, ...]:
         """Every option of this provider, those that its base adds included."""
-        added = [REPEATED_BODIES] if self.repeats_bodies or self.event_header else []
+        named_outside = self.event_header or (
+            any(option.name == "type" for option in self.options) and (self.id_at is None or not self.id_is_signed)
+        )
+        added = [REPEATED_BODIES] if self.repeats_bodies or named_outside else []
         return (*self.options, *added, *([] if self.id_is_signed else [TRUST_UNSIGNED_ID]))
 
     def check_options(self, options: Mapping[str, Any]) -> None:
@@ -359,7 +368,7 @@ class Provider:
         signed = self.signed_bytes(request)
         if config.options.get(REPEATED_BODIES.name) == "refuse":
             return ParsedEvent(event_type, hash_key(signed), provider_id, request.body)
-        name = self.unsigned_name(request)
+        name = self.unsigned_name(request, config)
         named = f"{name}\n".encode("utf-8", "surrogatepass") + signed if name else signed
         event = ParsedEvent(event_type, hash_key(named), provider_id, request.body)
         if name:

@@ -78,8 +78,8 @@ class Contentful(HmacProvider):
             return request.body
         return as_sent(f"{self.type_at.read(request).strip()}\n", "latin-1") + request.body
 
-    def unsigned_name(self, request: WebhookRequest) -> str:
-        return "" if self.type_at.name in signed_headers(request) else super().unsigned_name(request)
+    def unsigned_name(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return "" if self.type_at.name in signed_headers(request) else super().unsigned_name(request, config)
 
     def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
         return request.header("x-contentful-idempotency-key") or ""

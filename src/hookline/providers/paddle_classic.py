@@ -54,6 +54,10 @@ class PaddleClassic(PublicKeyProvider):
     def signed_bytes(self, request: WebhookRequest) -> bytes:
         return self.signed_text(request, "")
 
+    def content(self, request: WebhookRequest) -> bytes:
+        """What is signed, however the form is written."""
+        return self.signed_bytes(request)
+
     def payload(self, request: WebhookRequest) -> Any:
         """The fields of the form."""
         return dict(request.form())

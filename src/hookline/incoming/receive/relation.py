@@ -11,6 +11,7 @@ import hashlib
 from enum import StrEnum
 
 from hookline import providers
+from hookline.exceptions import VerificationError
 from hookline.incoming.models import Event
 
 
@@ -40,7 +41,7 @@ def other_key(event: Event, what: Relation) -> str:
     A repeat without a delivery id never comes again: each is another event.
     """
     if what is Relation.CONFLICT:
-        apart = b"\n".join((event.type.encode(), content(event, event.source.provider)))
+        apart = content(event, event.source.provider)
     else:
         apart = (event.provider_id or event.public_id).encode()
     digest = hashlib.sha256(b"\n".join((event.dedup_key.encode(), apart)))
@@ -48,8 +49,7 @@ def other_key(event: Event, what: Relation) -> str:
 
 
 def _have_same_content(first: Event, event: Event) -> bool:
-    if first.type != event.type:
-        return False
+    """The type is not compared: it stands in the body too, or in a header that anybody could have changed."""
     if bytes(first.body) == bytes(event.body) and first.url == event.url:
         return True
     return content(first, event.source.provider) == content(event, event.source.provider)
@@ -57,4 +57,7 @@ def _have_same_content(first: Event, event: Event) -> bool:
 
 def content(event: Event, provider: str) -> bytes:
     """What all deliveries of the event have in common."""
-    return providers.get(provider).content(event.request)
+    try:
+        return providers.get(provider).content(event.request)
+    except VerificationError:  # an earlier version of the provider read it otherwise
+        return bytes(event.body)
