@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,6 +19,7 @@ from tests.edges.senders import SECRET, Request, stripe, stripe_event
 from tests.edges.servers import Edge
 from tests.engine.rows import make_source
 from tests.providers.kits import Kit, kit_of
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -83,6 +86,45 @@ def test_a_certificate_that_cannot_be_fetched_is_a_503_and_the_operator_learns_w
     assert rejection.reason == "document_unavailable"
     assert "no such name" in rejection.detail
     assert not Event.objects.exists()
+
+
+def test_made_up_certificates_neither_evict_the_real_one_nor_are_all_fetched(
+    edge: Edge, source: Source, kit: Kit, loads: list[str]
+) -> None:
+    assert edge.post(source.path, notification(kit, "id-1")).status == 200
+    began = time.monotonic()
+    for number in range(60):
+        made_up = ("-0123456789abcdef.pem", f"-{number:032x}.pem")
+        assert edge.post(source.path, notification(kit, change=made_up)).status == 503
+    assert edge.post(source.path, notification(kit, "id-2")).status == 200
+    assert loads.count(*kit.documents) == 1
+    assert len(loads) <= 1 + 16 + (time.monotonic() - began) / 4 + 1
+
+
+def test_slow_certificates_of_one_source_hold_up_no_other(
+    edge: Edge, source: Source, kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, hanging = threading.Event(), []
+
+    def load(document: Document) -> Response:
+        if document.url in kit.documents:
+            return Response(200, {}, kit.documents[document.url])
+        hanging.append(document.url)
+        assert released.wait(20)
+        return Response(404, {}, b"")
+
+    documents.forget()
+    monkeypatch.setattr(documents, "_load", load)
+    other = make_source("aws_sns", kit.secret)
+    made_up = [("-0123456789abcdef.pem", f"-{number:032x}.pem") for number in range(12)]
+    with ThreadPoolExecutor(12) as threads:
+        slow = [threads.submit(edge.post, source.path, notification(kit, change=change)) for change in made_up]
+        try:
+            wait_until(lambda: len(hanging) == 2)
+            assert edge.post(other.path, notification(kit)).status == 200
+        finally:
+            released.set()
+        assert {each.result(30).status for each in slow} == {503}
 
 
 @pytest.mark.parametrize(

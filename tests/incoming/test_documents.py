@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import UUID
 
 import pytest
 from django.test.utils import override_settings
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify
-from hookline.incoming.receive import documents
 from hookline.incoming.receive.documents import Documents, load_document, receive_with
 from hookline.providers.base import Provider, SourceConfig
 from hookline.providers.schemes.documents import Document, DocumentNeeded
@@ -122,49 +122,14 @@ def test_one_thread_fetches_while_the_others_wait_for_it() -> None:
     assert (found, len(loads)) == ([b"certificate"] * 20, 1)
 
 
-def test_only_so_many_are_fetched_at_the_same_time() -> None:
-    go_on, waiting = threading.Event(), []
-
-    def load(document: Document) -> Response:
-        waiting.append(document)
-        assert go_on.wait(10)
-        return ok()
-
-    shared = Documents(load)
-    threads = [
-        threading.Thread(target=shared.fetch, args=(Document(f"https://example.com/{number}", ("example.com",)),))
-        for number in range(documents.MAX_FETCHES)
-    ]
-    for thread in threads:
-        thread.start()
-    wait_until(lambda: len(waiting) == documents.MAX_FETCHES)
-    with pytest.raises(CannotVerify, match="too many"):
-        shared.fetch(CERTIFICATE)
-    go_on.set()
-    for thread in threads:
-        thread.join(10)
-
-
-def test_the_documents_that_were_not_used_for_longest_are_forgotten() -> None:
-    network = Network(ok())
-    network.documents.fetch(CERTIFICATE)
-    for number in range(documents.MAX_REMEMBERED):
-        network.documents.fetch(CERTIFICATE)
-        network.documents.fetch(Document(f"https://example.com/{number}", ("example.com",)))
-    assert network.documents.cached(CERTIFICATE) == b"certificate"
-    with pytest.raises(DocumentNeeded):
-        network.documents.cached(Document("https://example.com/0", ("example.com",)))
-
-
 def test_an_error_of_our_own_while_fetching_does_not_leave_the_others_waiting() -> None:
     def load(document: Document) -> Response:
         raise ZeroDivisionError
 
     shared = Documents(load)
-    with pytest.raises(ZeroDivisionError):
-        shared.fetch(CERTIFICATE)
-    with pytest.raises(CannotVerify, match="interrupted"):
-        shared.fetch(CERTIFICATE)
+    for _ in range(2):
+        with pytest.raises(CannotVerify, match="interrupted"):
+            shared.fetch(CERTIFICATE)
 
 
 class Hungry(Provider):
@@ -263,6 +228,44 @@ def test_a_redirect_is_not_followed_and_a_long_document_is_not_taken() -> None:
         assert seen == ["GET /a.pem"]
     with web_server(say(b"x" * 101)) as (url, _), pytest.raises(CannotVerify, match="body_too_large"):
         Documents().fetch(Document(f"{url}/a.pem", ("127.0.0.1",), max_bytes=100))
+
+
+@allowed
+def test_made_up_names_reach_the_sender_at_a_bounded_rate_and_the_real_one_stays() -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        (say(b"certificate") if handler.path == "/real.pem" else say(b"", 403))(handler)
+
+    with web_server(answer) as (url, seen):
+        mine = Documents()
+        real = Document(f"{url}/real.pem", ("127.0.0.1",))
+        assert mine.fetch(real) == b"certificate"
+        mine.fetch.verified(real, None)
+        for number in range(300):
+            with pytest.raises(CannotVerify):
+                mine.fetch(Document(f"{url}/{number}.pem", ("127.0.0.1",)))
+        assert mine.fetch(real) == b"certificate"
+    assert seen.count("GET /real.pem") == 1
+    assert 16 <= len(seen) <= 20  # one more each four seconds
+
+
+@allowed
+def test_slow_answers_to_one_source_do_not_delay_another() -> None:
+    go_on = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path != "/real.pem":
+            assert go_on.wait(20)
+        say(b"certificate")(handler)
+
+    victim, other = UUID(int=1), UUID(int=2)
+    with web_server(answer) as (url, seen):
+        mine = Documents()
+        slow = [Document(f"{url}/{number}.pem", ("127.0.0.1",)) for number in range(8)]
+        waiting = [mine.obtain(document, other) for document in slow]
+        wait_until(lambda: len(seen) == 2)
+        assert mine.fetch(Document(f"{url}/real.pem", ("127.0.0.1",)), victim) == b"certificate"
+        go_on.set()
+        assert {each.result(20).content for each in waiting} == {b"certificate"}
 
 
 def test_fetching_on_an_event_loops_thread_is_an_error() -> None:

@@ -102,8 +102,11 @@ def test_a_certificates_url_must_be_plain_https_at_a_host_of_the_sender(url: str
 
 
 def test_a_certificates_url_has_one_spelling() -> None:
-    document = certificate_document("https://API.paypal.com:443/v1/c", ("api.paypal.com",), ANY_PATH)
-    assert document.url == "https://api.paypal.com/v1/c"
+    url = "https://api.paypal.com/v1/c"
+    assert certificate_document(url, ("api.paypal.com",), ANY_PATH).url == url
+    for other in ("https://API.paypal.com/v1/c", "https://api.paypal.com:443/v1/c", "HTTPS://api.paypal.com/v1/c"):
+        with pytest.raises(NotVerified):
+            certificate_document(other, ("api.paypal.com",), ANY_PATH)
 
 
 def test_a_chain_must_hold_together_and_end_at_a_root() -> None:

@@ -76,7 +76,7 @@ class Source(Lane):
 
     def config(self, now: float) -> SourceConfig:
         """What the provider may know of this source at this time."""
-        return SourceConfig(self.secrets.active(now), self.options, self.awaiting_handshake)
+        return SourceConfig(self.secrets.active(now), self.options, self.awaiting_handshake, source=self.pk)
 
 
 class Event(Job):

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
+from uuid import UUID
 
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import CannotVerify, ConfigurationError, Unreadable, WrongMethod
@@ -84,6 +85,8 @@ class SourceConfig:
     awaiting_handshake: bool = False
     #: The documents that have been fetched for this request so far, and why the others could not be.
     documents: Mapping[Document, bytes | CannotVerify] = field(default_factory=dict, repr=False)
+    #: The id of the source, for whoever fetches documents: what one source asks for is no burden to another.
+    source: UUID | None = None
 
     def document(self, document: Document) -> bytes:
         """The content of a document. Raises DocumentNeeded where it is not at hand: the edge then fetches it.

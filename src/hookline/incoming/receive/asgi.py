@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from django.db import close_old_connections
 
@@ -26,17 +27,17 @@ from hookline.core.header_section import check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit, QueueFull
-from hookline.exceptions import CannotStore, HeadersTooLarge, TooLarge
+from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, TooLarge
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
-from hookline.incoming.receive.bounded_threads import BoundedThreads
-from hookline.incoming.receive.documents import MAX_FETCHES, Documents, documents
+from hookline.incoming.receive.bounded_threads import Bound, BoundedThreads
+from hookline.incoming.receive.documents import MAX_DOCUMENTS, Documents, Fetch, documents
 from hookline.incoming.receive.flow import Receiver, Verified
 from hookline.incoming.receive.source_cache import Found, SourceCache, source_or_raise
 from hookline.incoming.receive.store import Stored, store_at_once, store_by_turns
 from hookline.incoming.url import path_prefix
 from hookline.providers.base import Reply
-from hookline.providers.schemes.documents import DocumentNeeded
+from hookline.providers.schemes.documents import Document, DocumentNeeded
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -125,9 +126,7 @@ class LoopReceiver(Receiver):
             max_bytes=MAX_REFUSED,
         )
         self._large = BoundedThreads("hookline-verify", 1, max_items=1000, max_bytes=MAX_WAITING_BYTES)
-        self._fetching = BoundedThreads(
-            "hookline-documents", MAX_FETCHES, max_items=MAX_WAITING, max_bytes=MAX_WAITING_BYTES
-        )
+        self._waiting = Bound(max_items=MAX_WAITING, max_bytes=MAX_WAITING_BYTES)
 
     @property
     def executors(self) -> tuple[ThreadPoolExecutor, ...]:
@@ -146,18 +145,35 @@ class LoopReceiver(Receiver):
             raise CannotStore(str(error)) from None
 
     async def verify(self, request: WebhookRequest, source: Source) -> Verified:
-        size = len(request.body)
-        verify = partial(self.verified, request, source)
+        refused: dict[Document, CannotVerify] = {}
+
+        def get(document: Document, source_id: UUID | None) -> bytes:
+            if document in refused:
+                raise refused[document]
+            return self._documents.cached(document, source_id)
+
+        fetch = Fetch(get, self._documents.cached.verified)
         try:
-            try:
-                if size > LARGE_BODY:
-                    return await self._large.run(size, partial(verify, self._documents.cached))
-                return verify(self._documents.cached)
-            except DocumentNeeded:
-                return await self._fetching.run(size, partial(verify, self._documents.fetch))
+            for _ in range(MAX_DOCUMENTS + 1):
+                try:
+                    return await self._verify_with(request, source, fetch)
+                except DocumentNeeded as needed:
+                    document = needed.document
+                try:
+                    with self._waiting.hold(len(request.body)):
+                        await asyncio.wrap_future(self._documents.obtain(document, source.pk))
+                except CannotVerify as error:
+                    refused[document] = error  # another secret may lead to another document
         except QueueFull as error:
             logger.warning("answering 503: %s", error)
             raise CannotStore(str(error)) from None
+        raise CannotVerify("document_unavailable", f"more than {MAX_DOCUMENTS} documents were needed")
+
+    async def _verify_with(self, request: WebhookRequest, source: Source, fetch: Fetch) -> Verified:
+        size = len(request.body)
+        if size > LARGE_BODY:
+            return await self._large.run(size, partial(self.verified, request, source, fetch))
+        return self.verified(request, source, fetch)
 
     async def store(self, events: Sequence[Event]) -> Sequence[Stored]:
         try:

@@ -1,27 +1,30 @@
 """Fetching the documents that verifying needs: certificates, key sets, keys. Guarded, bounded, remembered.
 
 Which document is needed may be the caller's choice, so a fetch goes through the guarded transport, to the hosts that
-the provider names and no others; each document is fetched by one thread while the others wait for it; only so many are
-fetched at the same time; and what failed is not tried again for a while. Whoever cannot get a document refuses the
-request with a 503: the sender tries again, and nothing passes unverified.
+the provider names and no others; each document is fetched once while the others wait for it; how many are fetched, and
+for which source, is bounded (`fetch_queue`); what failed is not tried again for a while, and does not push out what
+verified something (`remembered`). Whoever cannot get a document refuses the request with a 503: the sender tries again,
+and nothing passes unverified.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from hookline import conf
 from hookline.core.addresses import AddressPolicy
 from hookline.core.request import WebhookRequest
+from hookline.core.text import printable
 from hookline.exceptions import CannotVerify, ConfigurationError
+from hookline.incoming.receive.fetch_queue import FetchQueue
+from hookline.incoming.receive.remembered import Identity, Kept, Remembered
 from hookline.providers.base import Provider, Received, SourceConfig
 from hookline.providers.schemes.documents import Document, DocumentNeeded
 from hookline.transport.transport import Response, Transport, TransportSettings
@@ -30,57 +33,47 @@ logger = logging.getLogger("hookline.incoming")
 
 #: More than these for one request is not verification any more. The longest way: a key set, and the same set fresh.
 MAX_DOCUMENTS = 3
-#: Documents that are remembered, each no longer than its `max_bytes`.
-MAX_REMEMBERED = 256
-#: Fetches under way at the same time in one process. A sender's own thread waits, so they also bound threads.
-MAX_FETCHES = 8
 #: Seconds. Most senders give up on a webhook after 10 or more; they get the 503 before that, and come back.
 FETCH_DEADLINE = 5.0
 #: How long a failure is remembered, in seconds.
 FAILURE_AGE = 30.0
 
-Fetch = Callable[[Document], bytes]
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A way to get documents. `get` returns one for a source or raises CannotVerify; DocumentNeeded if it would have
+    to wait for it. `verified` is told which document verified a request to which source.
+    """
+
+    get: Callable[[Document, UUID | None], bytes]
+    verified: Callable[[Document, UUID | None], None]
+
+    def __call__(self, document: Document, source: UUID | None = None) -> bytes:
+        return self.get(document, source)
 
 
 def receive_with(
     fetch: Fetch, provider: Provider, request: WebhookRequest, config: SourceConfig, now: float
 ) -> Received:
-    """`provider.receive`, called again with each document that it asks for. Raises VerificationError.
-
-    `fetch` returns a document or raises CannotVerify; DocumentNeeded if it would have to wait for it.
-    """
+    """`provider.receive`, called again with each document that it asks for. Raises VerificationError."""
     found: dict[Document, bytes | CannotVerify] = {}
     while True:
         try:
-            return provider.receive(request, replace(config, documents=found) if found else config, now)
+            received = provider.receive(request, replace(config, documents=found) if found else config, now)
         except DocumentNeeded as needed:
             if len(found) == MAX_DOCUMENTS:
                 raise CannotVerify("document_unavailable", f"more than {MAX_DOCUMENTS} documents were needed") from None
             document = needed.document
+        else:
+            for document in found:
+                fetch.verified(document, config.source)
+            return received
         try:
-            found[document] = fetch(document)
+            found[document] = fetch(document, config.source)
         except DocumentNeeded:
             raise  # it would have to be waited for, which this caller does not do
         except CannotVerify as error:
             found[document] = error  # another secret may lead to another document
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A document as it was last had, and why the last try failed if it did. Times are monotonic."""
-
-    content: bytes = b""
-    had_at: float = -math.inf
-    failure: str = ""
-    failed_at: float = -math.inf
-
-    def answer(self, document: Document, now: float) -> bytes | None:
-        """The content if it is fresh enough; None if it must be fetched. Raises CannotVerify for a recent failure."""
-        if self.content and now - self.had_at < document.max_age:
-            return self.content
-        if self.failure and now - self.failed_at < FAILURE_AGE:
-            raise CannotVerify("document_unavailable", f"{document.url[:200]} could not be fetched: {self.failure}")
-        return None
 
 
 class Documents:
@@ -93,66 +86,94 @@ class Documents:
         self._load = load or load_document
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
-        self._under_way: dict[tuple[object, ...], Future[_Kept]] = {}
+        self._remembered = Remembered()
+        self._queue: FetchQueue[Kept] = FetchQueue(monotonic)
+        self._under_way: dict[Identity, _UnderWay] = {}
+        #: The document if it is remembered; never waits. Raises DocumentNeeded, or CannotVerify after a failure.
+        self.cached = Fetch(self._cached, self._verified)
+        #: The document, fetched if it must be. Not for an event loop's thread: it waits. Raises CannotVerify.
+        self.fetch = Fetch(self._fetch, self._verified)
 
-    def cached(self, document: Document) -> bytes:
-        """The document if it is remembered; never waits. Raises DocumentNeeded, or CannotVerify after a failure."""
-        with self._lock:
-            content = self._find(document)
-        if content is None:
-            raise DocumentNeeded(document)
-        return content
+    def obtain(self, document: Document, source: UUID | None) -> Future[Kept]:
+        """Have a document fetched; then `cached` has it, or says why it could not be had. Waits for nothing.
 
-    def fetch(self, document: Document) -> bytes:
-        """The document, fetched if it must be. Not for an event loop's thread: it waits. Raises CannotVerify."""
+        Raises CannotVerify when too many are asked for; the future may, too.
+        """
         key = document.identity
         with self._lock:
-            if (content := self._find(document)) is not None:
-                return content
-            before = self._kept.get(key, _Kept())
-            others = self._under_way.get(key)
-            if others is None:
-                if len(self._under_way) >= MAX_FETCHES:
-                    raise CannotVerify("document_unavailable", "too many documents are being fetched")
-                mine = self._under_way[key] = Future()
-        if others is not None:
-            return self._answer(document, others.result())
-        result = replace(before, failure="the fetch was interrupted", failed_at=self._monotonic())
+            if (others := self._under_way.get(key)) is not None:
+                others.sources.add(source)
+                return others.future
+            before = self._remembered.find(key, source) or Kept()
+            under_way = self._under_way[key] = _UnderWay({source})
+            under_way.future.set_running_or_notify_cancel()  # so that nobody who waits can cancel it for the others
+            proven = self._remembered.has_verified(key)
         try:
-            result = self._try(document, before)
-        finally:
+            running = self._queue.submit(source, lambda: self._try(document, before), proven=proven)
+        except CannotVerify as error:
             with self._lock:
                 del self._under_way[key]
-                self._keep(key, result)
-            mine.set_result(result)
-        return self._answer(document, result)
+            under_way.future.set_exception(error)
+            raise
+        running.add_done_callback(lambda done: self._finish(key, before, under_way, done))
+        return under_way.future
 
     def forget(self) -> None:
         """Remember nothing, for tests."""
         with self._lock:
-            self._kept.clear()
+            self._remembered.clear()
+            self._queue = FetchQueue(self._monotonic)
 
-    def _find(self, document: Document) -> bytes | None:
-        kept = self._kept.get(document.identity)
-        if kept is None:
-            return None
-        self._kept.move_to_end(document.identity)
-        return kept.answer(document, self._monotonic())
+    def _cached(self, document: Document, source: UUID | None) -> bytes:
+        with self._lock:
+            kept = self._remembered.find(document.identity, source)
+        if kept is None or (content := self._content(document, kept)) is None:
+            raise DocumentNeeded(document)
+        return content
 
-    def _answer(self, document: Document, result: _Kept) -> bytes:
-        content = result.answer(document, self._monotonic())
+    def _fetch(self, document: Document, source: UUID | None) -> bytes:
+        _check_no_loop()
+        try:
+            return self._cached(document, source)
+        except DocumentNeeded:
+            kept = self.obtain(document, source).result()
+        content = self._content(document, kept)
         if content is None:  # only where a document may hardly be remembered at all
             raise CannotVerify("document_unavailable", f"{document.url[:200]} was out of date when it came")
         return content
 
-    def _keep(self, key: tuple[object, ...], result: _Kept) -> None:
-        self._kept[key] = result
-        self._kept.move_to_end(key)
-        while len(self._kept) > MAX_REMEMBERED:
-            self._kept.popitem(last=False)
+    def _verified(self, document: Document, source: UUID | None) -> None:
+        with self._lock:
+            self._remembered.verified(document.identity, source)
 
-    def _try(self, document: Document, before: _Kept) -> _Kept:
+    def _content(self, document: Document, kept: Kept) -> bytes | None:
+        """The content if it is fresh enough; None if it must be fetched. Raises CannotVerify for a recent failure."""
+        now = self._monotonic()
+        if kept.content and now - kept.had_at < document.max_age:
+            return kept.content
+        if kept.failure and now - kept.failed_at < FAILURE_AGE:
+            raise CannotVerify("document_unavailable", f"{document.url[:200]} could not be fetched: {kept.failure}")
+        return None
+
+    def _finish(self, key: Identity, before: Kept, under_way: _UnderWay, done: Future[Kept]) -> None:
+        error = done.exception()
+        if isinstance(error, CannotVerify):  # it waited too long for a place, which says nothing about the document
+            with self._lock:
+                del self._under_way[key]
+            under_way.future.set_exception(error)
+            return
+        if error is not None:
+            logger.error("a fetch was interrupted", exc_info=error)
+            kept = replace(before, failure="the fetch was interrupted", failed_at=self._monotonic())
+        else:
+            kept = done.result()
+        with self._lock:
+            del self._under_way[key]
+            for source in under_way.sources:
+                self._remembered.keep(key, source, kept)
+        under_way.future.set_result(kept)
+
+    def _try(self, document: Document, before: Kept) -> Kept:
         """A failure keeps what was had before: a key set that is fresh enough for one token may not be for another."""
         failure = ""
         try:
@@ -163,9 +184,21 @@ class Documents:
             failure = _failure_of(response)
         now = self._monotonic()
         if not failure:
-            return _Kept(response.body, now)
-        logger.error("cannot fetch %s, which verifying a webhook needs: %s", document.url[:200], failure)
+            return Kept(response.body, now)
+        logger.error(
+            "cannot fetch %s, which verifying a webhook needs: %s",
+            printable(document.url, 200),
+            printable(failure, 500),
+        )
         return replace(before, failure=failure, failed_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A fetch, and the sources whose requests wait for it."""
+
+    sources: set[UUID | None]
+    future: Future[Kept] = field(default_factory=Future)
 
 
 def _failure_of(response: Response) -> str:
@@ -176,16 +209,22 @@ def _failure_of(response: Response) -> str:
     return "" if response.body else "the answer was empty"
 
 
-def load_document(document: Document) -> Response:
-    """Fetch a document through the guarded transport; the same rules as for endpoints, and the document's own hosts.
-
-    Raises RuntimeError on an event loop's thread, which would stand still meanwhile.
-    """
+def _check_no_loop() -> None:
+    """Raises RuntimeError on an event loop's thread, which would stand still meanwhile."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_load(document))
+        return
     raise RuntimeError("a document must not be fetched on the thread of an event loop")
+
+
+def load_document(document: Document) -> Response:
+    """Fetch a document through the guarded transport; the same rules as for endpoints, and the document's own hosts.
+
+    Raises RuntimeError on an event loop's thread.
+    """
+    _check_no_loop()
+    return asyncio.run(_load(document))
 
 
 async def _load(document: Document) -> Response:

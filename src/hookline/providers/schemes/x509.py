@@ -59,7 +59,9 @@ def certificate_document(url: str, allowed_hosts: tuple[str, ...], path: re.Patt
         raise NotVerified("wrong_certificate_url", f"{parsed.host} is not a host of the sender's certificates")
     if not path.fullmatch(parsed.target):
         raise NotVerified("wrong_certificate_url", "the path is not one of the sender's certificates")
-    return Document(f"https://{parsed.host}{parsed.target}", allowed_hosts)
+    if url != f"https://{parsed.host}{parsed.target}":
+        raise NotVerified("wrong_certificate_url", "the certificate's URL is not spelt as the sender spells it")
+    return Document(url, allowed_hosts)
 
 
 @lru_cache(maxsize=64)
