@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hookline.db import schema
 from hookline.exceptions import ConfigurationError
 from hookline.server import environment, keys
 from hookline.server.logs import JsonFormatter
+from hookline.server.private_file import create_private
 
 
 def test_every_setting_can_be_given_in_the_environment() -> None:
@@ -167,3 +169,34 @@ class TestHealth:
     def test_an_unknown_path_is_answered_as_json(self) -> None:
         answer = Client().get("/nothing/here")
         assert (answer.status_code, answer.json()) == (404, {"error": {"code": "not_found"}})
+
+
+def test_the_files_of_a_new_sqlite_database_are_for_its_owner_only(tmp_path: Path) -> None:
+    """The database and what SQLite puts beside it, like the file with the keys, whatever the umask allows."""
+    script = (
+        "import os, stat, pathlib, django; os.umask(0o022); django.setup()\n"
+        "from django.core.management import call_command; call_command('migrate', verbosity=0)\n"
+        "from hookline.models import Source; list(Source.objects.all())\n"
+        "for path in sorted(pathlib.Path().glob('hookline*')):\n"
+        "    print(path.name, oct(stat.S_IMODE(path.stat().st_mode)))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "hookline.server.settings", "HOOKLINE_DATABASE_URL": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.splitlines() == [
+        "hookline.db 0o600", "hookline.db-shm 0o600", "hookline.db-wal 0o600", "hookline.keys 0o600",
+    ]  # fmt: skip
+
+
+def test_the_mode_of_a_database_that_is_there_stays(tmp_path: Path) -> None:
+    path = tmp_path / "hookline.db"
+    path.write_bytes(b"x")
+    path.chmod(0o640)
+    create_private(path)
+    assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (0o640, b"x")
+    create_private(tmp_path / "missing" / "hookline.db")

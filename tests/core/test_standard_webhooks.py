@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
-from hookline.core.standard_webhooks import Signer, decode_secret, new_secret
+from hookline.core.standard_webhooks import Signer, check_new_secret, decode_secret, new_secret
 
 # standard-webhooks/standard-webhooks, libraries/*/test: the example that all reference libraries share.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -72,3 +74,19 @@ def test_a_new_secret_is_made_of_the_given_bytes() -> None:
 def test_a_new_secret_has_192_to_512_bits(size: int) -> None:
     with pytest.raises(ValueError, match=f"24 to 64 bytes, not {size}"):
         new_secret(bytes(size))
+
+
+@pytest.mark.parametrize("size", [1, 16, 23, 65, 128])
+def test_a_new_secret_of_another_length_than_the_specification_allows_is_refused(size: int) -> None:
+    """Between 24 bytes (192 bits) and 64 bytes (512 bits): standard-webhooks.md, section Signature scheme."""
+    secret = "whsec_" + base64.b64encode(b"x" * size).decode()
+    with pytest.raises(ValueError, match="24 to 64 bytes") as refusal:
+        check_new_secret(secret)
+    assert secret.removeprefix("whsec_") not in str(refusal.value)
+    Signer([secret]).headers("msg_1", 0, b"")  # one that is in use goes on signing
+
+
+@pytest.mark.parametrize("size", [24, 32, 64])
+def test_a_new_secret_of_a_length_that_the_specification_allows_is_taken(size: int) -> None:
+    check_new_secret("whsec_" + base64.b64encode(b"x" * size).decode())
+    check_new_secret(base64.b64encode(b"x" * size).decode().rstrip("="))

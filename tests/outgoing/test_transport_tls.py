@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from hookline.core.addresses import AddressPolicy
 from hookline.transport.connection import Connection
+from hookline.transport.tls import client_context
 from hookline.transport.transport import Response, Transport, TransportSettings
 from tests.outgoing.transport_server import Names, Server, say, serve
 
@@ -29,11 +30,15 @@ Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Has a self-signed certificate for hooks.example.com, and its key."""
-    folder: Path = tmp_path_factory.mktemp("tls")
+    return make_certificate(tmp_path_factory.mktemp("tls"), [x509.DNSName("hooks.example.com")])
+
+
+def make_certificate(folder: Path, names: list[x509.GeneralName]) -> Path:
+    """A self-signed certificate with the common name hooks.example.com and these names; its folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.com")])
     now = datetime.now(UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -41,10 +46,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.com")]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
     )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
     (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -55,6 +61,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def contexts(folder: Path) -> Contexts:
     """For a server with that certificate, and for a client that trusts it."""
+    return contexts_of(folder)
+
+
+def contexts_of(folder: Path) -> Contexts:
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return server, ssl.create_default_context(cafile=str(folder / "cert.pem"))
@@ -83,6 +93,21 @@ def test_a_trusted_certificate_for_the_name_is_accepted(contexts: Contexts) -> N
 def test_a_certificate_for_another_name_is_refused_before_anything_is_sent(contexts: Contexts, host: str) -> None:
     server, response = deliver(*contexts, host)
     assert (response.status, response.error, server.requests) == (None, "tls_failed", [])
+
+
+@pytest.mark.parametrize("names", [[], [x509.RFC822Name("ada@hooks.example.com")]], ids=["none", "another kind"])
+def test_a_certificate_without_a_dns_name_is_refused_whatever_its_common_name(
+    tmp_path: Path, names: list[x509.GeneralName]
+) -> None:
+    """RFC 9525 section 2: a common name is no identity of a service."""
+    server, response = deliver(*contexts_of(make_certificate(tmp_path, names)), "hooks.example.com")
+    assert (response.status, response.error, server.requests) == (None, "tls_failed", [])
+
+
+def test_the_systems_authorities_are_asked_for_the_name_in_the_url_only() -> None:
+    context = client_context()
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+    assert context.hostname_checks_common_name is False
 
 
 def test_a_certificate_that_the_system_does_not_trust_is_refused(contexts: Contexts) -> None:

@@ -9,6 +9,7 @@ import click
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
+from hookline.cli.secret_options import secret_options
 from hookline.cli.times import Duration
 
 
@@ -25,7 +26,7 @@ def patterns(text: str) -> list[str]:
 @click.option("--url", required=True, help="Where to POST messages to.")
 @click.option("--events", default="", help="Event types with commas between them, such as 'invoice.*,order.paid'; all.")
 @click.option("--tenant", metavar="KEY", help="The tenant that it belongs to.")
-@click.option("--secret", help="A secret of Standard Webhooks. Without it one is made up.")
+@secret_options("A secret of Standard Webhooks: whsec_ and base64 of 24 to 64 bytes. Without it one is made up.")
 @click.option("--uid", help="Your own id for it, unique within the tenant.")
 @click.option("--description", default="", help="For people.")
 @click.option("--channel", "channels", multiple=True, help="Only messages of this channel. Repeat it for several.")
@@ -130,7 +131,7 @@ def update(
 
 @endpoint.command()
 @click.argument("id")
-@click.option("--secret", help="The new secret. Without it one is made up and shown, this once.")
+@secret_options("The new secret. Without it one is made up and shown, this once.")
 @click.option("--overlap", type=Duration(), help="How long messages are signed with the former, too.  [default: 24h]")
 @json_option
 def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help

@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from hookline.exceptions import HooklineError
+from hookline.transport.tls import client_context
 
 if TYPE_CHECKING:
     from hookline.core.request import WebhookRequest
@@ -34,7 +35,8 @@ def post(url: str, request: WebhookRequest) -> tuple[int, bytes]:
     headers = {name: ", ".join(values) for name, values in request.headers.items()}
     try:
         outgoing = Request(url, request.body, headers, method=request.method)  # noqa: S310 # the scheme was checked
-        with build_opener(_NoRedirects, ProxyHandler({})).open(outgoing, timeout=TIMEOUT) as answer:
+        opener = build_opener(_NoRedirects, ProxyHandler({}), HTTPSHandler(context=client_context()))
+        with opener.open(outgoing, timeout=TIMEOUT) as answer:
             return answer.status, answer.read(MAX_ANSWER)
     except HTTPError as error:
         with error:

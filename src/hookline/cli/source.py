@@ -9,6 +9,7 @@ import click
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
+from hookline.cli.secret_options import secret_options, secrets_options
 from hookline.cli.times import Duration
 
 
@@ -19,7 +20,7 @@ def source() -> None:
 
 @source.command()
 @click.option("--provider", required=True, help="Who sends, such as stripe, github or slack.")
-@click.option("--secret", "secrets", multiple=True, help="The sender's signing secret. Repeat it for several.")
+@secrets_options("The sender's signing secret. Repeat it for several.")
 @click.option("--tenant", metavar="KEY", help="The tenant that it belongs to.")
 @click.option("--name", default="", help="For people.")
 @click.option("--option", "options", multiple=True, type=Pair(), help="A setting that the provider understands.")
@@ -41,7 +42,7 @@ def create(
     if not secrets:
         click.echo(
             "Warning: without a secret this source refuses every request; add one with "
-            f"`hookline source rotate {created.public_id} --secret ...`",
+            f"`hookline source rotate {created.public_id} --secret-file -`",
             err=True,
         )
     fields = ("id", "url", "path", "provider", "tenant")
@@ -99,7 +100,7 @@ def update(
 
 @source.command()
 @click.argument("id")
-@click.option("--secret", help="The new secret. Without it one is made up and shown, this once.")
+@secret_options("The new secret. Without it one is made up and shown, this once.")
 @click.option("--overlap", type=Duration(), help="How long the former secrets stay valid.  [default: 24h]")
 @json_option
 def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help

@@ -11,6 +11,7 @@ import click
 
 from hookline.cli.command import DocumentPrinted, PlainCommand, json_option, load_django
 from hookline.cli.output import print_fields, printable
+from hookline.cli.secret_options import secret_options
 
 if TYPE_CHECKING:
     from hookline.providers.base import Provider, SourceConfig
@@ -32,7 +33,7 @@ class Target:
 @click.argument("event_type", metavar="TYPE")
 @click.option("--source", "source_id", metavar="ID", help="Post to this source, signed with its secret.")
 @click.option("--url", help="Post here instead, signed with --secret.")
-@click.option("--secret", help="What to sign with.")
+@secret_options("What to sign with.")
 @click.option("--data", metavar="JSON", help="The payload, in place of the sample.")
 @click.option(
     "--server", metavar="URL", help=f"Where the source is served.  [default: PUBLIC_URL, or {DEFAULT_SERVER}]"
@@ -92,7 +93,9 @@ def _target(found: Provider, source_id: str | None, url: str | None, secret: str
 
     if source_id is None:
         if url is None or secret is None:
-            raise click.UsageError("say where to post: --source ID, or --url URL with --secret SECRET")
+            raise click.UsageError(
+                "say where to post: --source ID, or --url URL with --secret SECRET or --secret-file FILE"
+            )
         if server is not None:
             raise click.UsageError("--server goes with --source")
         return Target(url, url, SourceConfig((secret,)))

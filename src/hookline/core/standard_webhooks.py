@@ -31,6 +31,16 @@ def decode_secret(secret: str) -> bytes:
     return key
 
 
+def check_new_secret(secret: str) -> None:
+    """Raises ValueError, not quoting it, for a secret that the specification does not allow: one of another length.
+
+    Not for those that are in use: a shorter one still signs.
+    """
+    size = len(decode_secret(secret))
+    if not MIN_SECRET_BYTES <= size <= MAX_SECRET_BYTES:
+        raise ValueError(f"it must be base64 of {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes, and is one of {size}")
+
+
 def new_secret(random_bytes: bytes) -> str:
     """A secret made of 24 to 64 random bytes. Raises ValueError for another number of bytes."""
     if not MIN_SECRET_BYTES <= len(random_bytes) <= MAX_SECRET_BYTES:

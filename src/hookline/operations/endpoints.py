@@ -14,7 +14,7 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.event_types import check_pattern
 from hookline.core.secrets import SecretRing
-from hookline.core.standard_webhooks import decode_secret, new_secret
+from hookline.core.standard_webhooks import check_new_secret, new_secret
 from hookline.engine import notifier
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.operations import rows, secrets, tenants
@@ -185,7 +185,7 @@ def check_uid(uid: str | None) -> str | None:
 def check_secret(secret: str) -> str:
     """Return a secret that messages can be signed with. Raises ConfigurationError, which does not quote it."""
     try:
-        decode_secret(secret)
+        check_new_secret(secret)
     except ValueError as error:
         raise ConfigurationError(
             f"the secret of an endpoint cannot be used: {error}. Leave it out to have one made"

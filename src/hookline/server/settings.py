@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from hookline.server import environment, keys, logs
+from hookline.server.private_file import create_private
 
 for _sentence in environment.misspelt(os.environ):
     logging.getLogger("hookline.server").warning("%s", _sentence)
@@ -17,6 +18,8 @@ DATABASES = {
 
 _database_file = Path(DATABASES["default"]["NAME"]) if "sqlite3" in DATABASES["default"]["ENGINE"] else None
 _keys = keys.find(os.environ, _database_file)
+if _database_file is not None:
+    create_private(_database_file)  # its secrets are encrypted, but not what was received and sent
 
 SECRET_KEY = _keys.secret_key
 HOOKLINE = environment.settings({**os.environ, keys.ENCRYPTION_KEYS: _keys.encryption_keys})

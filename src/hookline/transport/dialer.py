@@ -21,6 +21,7 @@ from hookline.exceptions import AddressRefused
 from hookline.transport.connection import Connection
 from hookline.transport.failures import Failed, Refused, failed_to_connect
 from hookline.transport.resolver import Resolver, SystemResolver
+from hookline.transport.tls import client_context, strict
 
 #: Seconds until the next address of a name is tried beside the one before (RFC 8305 section 5).
 _NEXT_ADDRESS = 0.25
@@ -38,7 +39,7 @@ class Dialer:
     ) -> None:
         self._policy = policy
         self._make = make
-        self._tls = tls
+        self._tls = tls and strict(tls)
         self._resolver = resolver
         self._own_resolver: SystemResolver | None = None
 
@@ -105,7 +106,7 @@ class Dialer:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:  # not before it is needed: reading the system's certificates takes tens of milliseconds
-            self._tls = ssl.create_default_context()
+            self._tls = client_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
 
