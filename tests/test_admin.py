@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import time
 from typing import Any
@@ -15,7 +14,6 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils import timezone
 
 from hookline import dispatch
@@ -30,6 +28,7 @@ from hookline.models import Attempt, AuditEntry, Delivery, Endpoint, Message, Te
 from hookline.operations import sources
 from hookline.tenants.models import resolve
 from hookline.testing import StubTransport, deliver_all, post_webhook, run_events, sign_webhook
+from tests.admin_pages import act, add_url, list_url, listed, page_url, submit
 
 SOURCE_SECRET = "whsec_made_up_for_the_source"
 ENDPOINT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the Standard Webhooks specification
@@ -84,30 +83,6 @@ def rows(source: Source, endpoint: Endpoint) -> dict[type[Row], Row]:
     deliver_all(StubTransport(500))
     sources.update(user("ada"), source, name="our Stripe account in the EU")
     return {model: model._default_manager.get() for model in MODELS}
-
-
-def list_url(model: type[Row], **query: object) -> str:
-    return reverse(f"admin:hookline_{model._meta.model_name}_changelist", query={k: str(v) for k, v in query.items()})
-
-
-def page_url(row: Row) -> str:
-    return reverse(f"admin:hookline_{row._meta.model_name}_change", args=[row.pk])
-
-
-def listed(client: Client, model: type[Row], **query: object) -> list[Any]:
-    """The rows that a list shows."""
-    answer = client.get(list_url(model, **query))
-    assert answer.status_code == 200
-    return list(answer.context["cl"].result_list)
-
-
-def act(client: Client, action: str, *rows: Row) -> list[str]:
-    """Choose an action for some rows of a list. The messages that the next page shows."""
-    answer = client.post(
-        list_url(type(rows[0])), {"action": action, "_selected_action": [str(row.pk) for row in rows]}, follow=True
-    )
-    assert answer.status_code == 200
-    return [str(message) for message in answer.context["messages"]]
 
 
 # ---- looking --------------------------------------------------------------------------------------
@@ -448,22 +423,6 @@ def test_who_may_only_look_cannot_verify_again(viewer: Client, source: Source, r
 
 
 # ---- setting up -----------------------------------------------------------------------------------
-
-
-def submit(client: Client, page: str, /, **values: object) -> tuple[dict[str, list[str]], list[str]]:
-    """Fill in the form of a page and save it. The errors of its fields, and the messages of the next page."""
-    form = client.get(page).context["adminform"].form
-    data = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
-    for name, value in data.items():
-        data[name] = json.dumps(value) if isinstance(value, dict | list) else "" if value in (None, False) else value
-    answer = client.post(page, {**data, **values}, follow=True)
-    assert answer.status_code == 200
-    errors = {} if answer.redirect_chain else dict(answer.context["adminform"].form.errors)
-    return errors, [str(message) for message in answer.context["messages"]]
-
-
-def add_url(model: type[Row]) -> str:
-    return reverse(f"admin:hookline_{model._meta.model_name}_add")
 
 
 def test_a_source_is_added_with_a_secret_and_works(admin: Client) -> None:

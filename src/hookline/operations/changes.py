@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import router, transaction
 
@@ -12,6 +13,7 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.db.row import Row
 from hookline.operations.rows import not_found
+from hookline.tenants.models import Tenant
 
 R = TypeVar("R", bound=Row)
 #: The fields of a row that an audit entry tells of.
@@ -29,7 +31,7 @@ def changing(
     with _locked(row) as locked:
         before = audited(locked)
         yield locked
-        tenant_id = getattr(locked, "tenant_id", None)
+        tenant_id = _tenant_id(locked)
         record(actor, action, row.public_id, tenant_id=tenant_id, before=before, after=audited(locked), details=details)
     row.refresh_from_db()
 
@@ -42,9 +44,14 @@ def deleting(actor: Actor, action: str, row: R, audited: Audited[R]) -> Iterator
     """
     with _locked(row) as locked:
         yield locked
-        tenant_id = getattr(locked, "tenant_id", None)
+        tenant_id = _tenant_id(locked)
         record(actor, action, row.public_id, tenant_id=tenant_id, before=audited(locked))
         locked.delete()
+
+
+def _tenant_id(row: Row) -> UUID | None:
+    """The tenant that the row belongs to, or is."""
+    return row.pk if isinstance(row, Tenant) else getattr(row, "tenant_id", None)
 
 
 @contextmanager

@@ -1,0 +1,530 @@
+"""Every operation that changes something, as each face offers it, and what it must leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.test import Client
+
+from hookline import conf
+from hookline.audit.actor import Actor
+from hookline.core.secrets import SecretRing
+from hookline.engine.job import Job, State
+from hookline.incoming.models import Event, Rejection, Source
+from hookline.operations import (
+    deliveries,
+    endpoints,
+    events,
+    messages,
+    prune,
+    rejections,
+    sources,
+    tenants,
+)
+from hookline.operations.selection import Selection
+from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.tenants.models import Tenant
+from hookline.testing import sign_webhook
+from tests.admin_pages import act, add_url, page_url, submit
+from tests.engine.rows import make_delivery, make_endpoint, make_event, make_source
+
+SOURCE_SECRET = "whsec_made_up_for_the_source"
+NEW_SOURCE_SECRET = "whsec_the_next_one_of_the_source"
+ENDPOINT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the Standard Webhooks specification
+NEW_ENDPOINT_SECRET = "whsec_c2VjcmV0IG51bWJlciB0d28gb2YgdGVzdHM="  # base64 of some words
+URL = "https://consumer.example.com/hooks"
+#: Some consumers are found behind a token in the query.
+TOKEN_URL = "https://consumer.example.com/next?token=made-up-token"
+SECRETS = (SOURCE_SECRET, NEW_SOURCE_SECRET, ENDPOINT_SECRET, NEW_ENDPOINT_SECRET, "made-up-token")
+
+
+class World:
+    """What is there before an operation."""
+
+    def __init__(self) -> None:
+        self.tenant = Tenant.objects.create(key="acme", name="Acme")
+        self.empty = Tenant.objects.create(key="empty")
+        self.source = make_source("stripe", SOURCE_SECRET, tenant=self.tenant, name="Shop", awaiting_handshake=False)
+        self.closed = make_source("stripe", tenant=self.tenant, disabled=True, awaiting_handshake=False)
+        self.endpoint = make_endpoint(URL, ENDPOINT_SECRET, tenant=self.tenant)
+        self.suspended = make_endpoint(URL, tenant=self.tenant, disabled=True, disabled_reason="it answered 410")
+        self.event = make_event(self.source, state=State.DEAD, attempts=9, note="no tries left")
+        self.other = make_event(self.source, state=State.DEAD, attempts=9)
+        self.delivery = make_delivery(self.endpoint, state=State.DEAD, attempts=10)
+        self.rejection = self._rejection()
+
+    def _rejection(self) -> Rejection:
+        """A genuine webhook that came while the source still had another secret."""
+        request = sign_webhook(self.source, "invoice.paid", event_id="evt_1")
+        self.source.secrets = SecretRing.of("whsec_the_wrong_one")
+        self.source.save()
+        headers = {"stripe-signature": request.headers["stripe-signature"][0]}
+        answer = Client().post(self.source.path, request.body, "application/json", headers=headers)
+        assert answer.status_code == 401
+        self.source.secrets = SecretRing.of(SOURCE_SECRET)
+        self.source.save()
+        return Rejection.objects.select_related("source__tenant").get()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operation under each face that offers it."""
+
+    #: What the audit entry calls it; and its functions in Python, as module.function.
+    action: str
+    functions: Sequence[str]
+    python: Callable[[Actor, World], object]
+    #: The words after `hookline`, as in a shell.
+    command: Callable[[World], str]
+    admin: Callable[[Client, World], object] | None
+    #: The public id of the object of the entry.
+    about: Callable[[World], str]
+    changes: dict[str, Any]
+    #: What the database holds afterwards.
+    after: Callable[[World], object]
+    expected: object
+    details: Callable[[World], dict[str, Any]] = lambda _: {}
+    #: Kinds of job whose workers are woken.
+    wakes: tuple[type[Job], ...] = ()
+    #: What --json prints; None where it holds what is new each time.
+    document: Callable[[World], object] | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.action} {self.functions[0].partition('.')[2]}"
+
+
+def _fields(row: Any, *names: str) -> tuple[Any, ...]:
+    """These fields as they are stored now."""
+    row.refresh_from_db()
+    return tuple(getattr(row, name) for name in names)
+
+
+def _secrets(row: Source | Endpoint) -> tuple[str, ...]:
+    row.refresh_from_db()
+    return row.secrets.active(0)
+
+
+def _newest(model: Any) -> Any:
+    return model.objects.latest("id")
+
+
+def _json(found: Any) -> Any:
+    """A row as the faces write it, with times as text."""
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in found.items()}
+
+
+CASES = [
+    # ---- tenants -----------------------------------------------------------------------------------
+    Case(
+        "tenant.create",
+        ["tenants.create"],
+        lambda actor, _: tenants.create(actor, "globex", name="Globex", email="ops@globex.example"),
+        lambda _: "tenant create globex --name Globex --email ops@globex.example",
+        lambda admin, _: submit(admin, add_url(Tenant), key="globex", name="Globex", email="ops@globex.example"),
+        about=lambda _: Tenant.objects.get(key="globex").public_id,
+        changes={"key": [None, "globex"], "name": [None, "Globex"], "email": [None, "ops@globex.example"]},
+        after=lambda _: _fields(Tenant.objects.get(key="globex"), "name", "email"),
+        expected=("Globex", "ops@globex.example"),
+        document=lambda _: {
+            "id": Tenant.objects.get(key="globex").public_id,
+            "key": "globex",
+            "name": "Globex",
+            "email": "ops@globex.example",
+        },
+    ),
+    Case(
+        "tenant.update",
+        ["tenants.update"],
+        lambda actor, world: tenants.update(actor, world.tenant, name="Acme Inc."),
+        lambda _: "tenant update acme --name 'Acme Inc.'",
+        lambda admin, world: submit(admin, page_url(world.tenant), name="Acme Inc."),
+        about=lambda world: world.tenant.public_id,
+        changes={"name": ["Acme", "Acme Inc."]},
+        after=lambda world: _fields(world.tenant, "key", "name"),
+        expected=("acme", "Acme Inc."),
+        document=lambda world: {"id": world.tenant.public_id, "key": "acme", "name": "Acme Inc.", "email": ""},
+    ),
+    Case(
+        "tenant.delete",
+        ["tenants.delete"],
+        lambda actor, world: tenants.delete(actor, world.empty),
+        lambda _: "tenant delete empty",
+        None,
+        about=lambda world: world.empty.public_id,
+        changes={"key": ["empty", None], "name": ["", None], "email": ["", None]},
+        after=lambda _: Tenant.objects.filter(key="empty").exists(),
+        expected=False,
+        document=lambda world: {"id": world.empty.public_id, "deleted": True},
+    ),
+    # ---- sources -----------------------------------------------------------------------------------
+    Case(
+        "source.create",
+        ["sources.create"],
+        lambda actor, _: sources.create(
+            actor, "generic", secrets=[SOURCE_SECRET], tenant="acme", name="Till", options={"header": "x-till"}
+        ),
+        lambda _: (
+            f"source create --provider generic --secret {SOURCE_SECRET} --tenant acme "
+            "--name Till --option header=x-till"
+        ),
+        lambda admin, world: submit(
+            admin,
+            add_url(Source),
+            tenant=world.tenant.pk,
+            provider="generic",
+            name="Till",
+            options='{"header": "x-till"}',
+            new_secret=SOURCE_SECRET,
+        ),
+        about=lambda _: str(_newest(Source).public_id),
+        changes={
+            "provider": [None, "generic"],
+            "tenant": [None, "acme"],
+            "name": [None, "Till"],
+            "options": [None, {"header": "x-till"}],
+            "secrets": [None, 1],
+            "disabled": [None, False],
+        },
+        after=lambda _: (
+            *_fields(_newest(Source), "provider", "name", "options", "awaiting_handshake"),
+            _secrets(_newest(Source)),
+        ),
+        expected=("generic", "Till", {"header": "x-till"}, True, (SOURCE_SECRET,)),
+    ),
+    Case(
+        "source.update",
+        ["sources.update"],
+        lambda actor, world: sources.update(actor, world.source, name="Web shop", options={"tolerance": "600"}),
+        lambda world: f"source update {world.source.public_id} --name 'Web shop' --option tolerance=600",
+        lambda admin, world: submit(admin, page_url(world.source), name="Web shop", options='{"tolerance": "600"}'),
+        about=lambda world: world.source.public_id,
+        changes={"name": ["Shop", "Web shop"], "options": [{}, {"tolerance": "600"}]},
+        after=lambda world: (*_fields(world.source, "name", "options"), _secrets(world.source)),
+        expected=("Web shop", {"tolerance": "600"}, (SOURCE_SECRET,)),
+        document=lambda world: _json(sources.as_json(sources.find(world.source.public_id))),
+    ),
+    Case(
+        "source.rotate",
+        ["sources.rotate"],
+        lambda actor, world: sources.rotate(actor, world.source, NEW_SOURCE_SECRET, overlap=7200.0),
+        lambda world: f"source rotate {world.source.public_id} --secret {NEW_SOURCE_SECRET} --overlap 2h",
+        lambda admin, world: submit(admin, page_url(world.source), new_secret=NEW_SOURCE_SECRET, overlap="2"),
+        about=lambda world: world.source.public_id,
+        changes={"secrets": [1, 2]},
+        details=lambda _: {"overlap_seconds": 7200.0},
+        after=lambda world: _secrets(world.source),
+        expected=(NEW_SOURCE_SECRET, SOURCE_SECRET),
+        document=lambda world: {"id": world.source.public_id, "overlap_seconds": 7200.0},
+    ),
+    Case(
+        "source.disable",
+        ["sources.disable"],
+        lambda actor, world: sources.disable(actor, world.source),
+        lambda world: f"source disable {world.source.public_id}",
+        lambda admin, world: submit(admin, page_url(world.source), disabled="on"),
+        about=lambda world: world.source.public_id,
+        changes={"disabled": [False, True]},
+        after=lambda world: _fields(world.source, "disabled", "awaiting_handshake"),
+        expected=(True, False),
+        document=lambda world: {"id": world.source.public_id, "disabled": True},
+    ),
+    Case(
+        "source.enable",
+        ["sources.enable"],
+        lambda actor, world: sources.enable(actor, world.closed),
+        lambda world: f"source enable {world.closed.public_id}",
+        lambda admin, world: submit(admin, page_url(world.closed), disabled=""),
+        about=lambda world: world.closed.public_id,
+        changes={"disabled": [True, False]},
+        after=lambda world: _fields(world.closed, "disabled", "awaiting_handshake"),
+        expected=(False, True),  # it waits for first contact anew
+        document=lambda world: {"id": world.closed.public_id, "disabled": False},
+    ),
+    Case(
+        "source.delete",
+        ["sources.delete"],
+        lambda actor, world: sources.delete(actor, world.closed),
+        lambda world: f"source delete {world.closed.public_id}",
+        None,
+        about=lambda world: world.closed.public_id,
+        changes={
+            "provider": ["stripe", None],
+            "tenant": ["acme", None],
+            "name": ["", None],
+            "options": [{}, None],
+            "secrets": [1, None],
+            "disabled": [True, None],
+        },
+        after=lambda world: Source.objects.filter(pk=world.closed.pk).exists(),
+        expected=False,
+        document=lambda world: {"id": world.closed.public_id, "deleted": True},
+    ),
+    # ---- endpoints ---------------------------------------------------------------------------------
+    Case(
+        "endpoint.create",
+        ["endpoints.create"],
+        lambda actor, _: endpoints.create(
+            actor,
+            TOKEN_URL,
+            event_types=["order.*"],
+            tenant="acme",
+            secret=ENDPOINT_SECRET,
+            description="orders",
+            uid="orders-1",
+            channels=["eu"],
+            metadata={"region": "eu"},
+        ),
+        lambda _: (
+            f"endpoint create --url {TOKEN_URL} --events 'order.*' --tenant acme --secret "
+            f"{ENDPOINT_SECRET} --description orders --uid orders-1 --channel eu "
+            "--metadata region=eu"
+        ),
+        lambda admin, world: submit(
+            admin,
+            add_url(Endpoint),
+            tenant=world.tenant.pk,
+            url=TOKEN_URL,
+            event_types='["order.*"]',
+            new_secret=ENDPOINT_SECRET,
+            description="orders",
+            uid="orders-1",
+            channels='["eu"]',
+            metadata='{"region": "eu"}',
+        ),
+        about=lambda _: str(_newest(Endpoint).public_id),
+        changes={
+            "tenant": [None, "acme"],
+            "uid": [None, "orders-1"],
+            "url": [None, "https://consumer.example.com/next?..."],
+            "description": [None, "orders"],
+            "event_types": [None, ["order.*"]],
+            "channels": [None, ["eu"]],
+            "metadata": [None, {"region": "eu"}],
+            "secrets": [None, 1],
+            "breaker": [None, "closed"],
+            "disabled": [None, False],
+            "disabled_reason": [None, ""],
+        },
+        after=lambda _: (
+            *_fields(_newest(Endpoint), "url", "event_types", "description", "uid", "channels", "metadata"),
+            _secrets(_newest(Endpoint)),
+        ),
+        expected=(TOKEN_URL, ["order.*"], "orders", "orders-1", ["eu"], {"region": "eu"}, (ENDPOINT_SECRET,)),
+    ),
+    Case(
+        "endpoint.update",
+        ["endpoints.update"],
+        lambda actor, world: endpoints.update(
+            actor, world.endpoint, url=TOKEN_URL, event_types=["order.*"], uid="orders-1", metadata={"region": "eu"}
+        ),
+        lambda world: (
+            f"endpoint update {world.endpoint.public_id} --url {TOKEN_URL} --events "
+            "'order.*' --uid orders-1 --metadata region=eu"
+        ),
+        lambda admin, world: submit(
+            admin,
+            page_url(world.endpoint),
+            url=TOKEN_URL,
+            event_types='["order.*"]',
+            uid="orders-1",
+            metadata='{"region": "eu"}',
+        ),
+        about=lambda world: world.endpoint.public_id,
+        changes={
+            "uid": [None, "orders-1"],
+            "url": [URL, "https://consumer.example.com/next?..."],
+            "event_types": [[], ["order.*"]],
+            "metadata": [{}, {"region": "eu"}],
+        },
+        after=lambda world: _fields(world.endpoint, "url", "event_types", "uid", "metadata"),
+        expected=(TOKEN_URL, ["order.*"], "orders-1", {"region": "eu"}),
+        document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
+    ),
+    Case(
+        "endpoint.rotate",
+        ["endpoints.rotate"],
+        lambda actor, world: endpoints.rotate(actor, world.endpoint, NEW_ENDPOINT_SECRET, overlap=7200.0),
+        lambda world: f"endpoint rotate {world.endpoint.public_id} --secret {NEW_ENDPOINT_SECRET} --overlap 2h",
+        lambda admin, world: submit(admin, page_url(world.endpoint), new_secret=NEW_ENDPOINT_SECRET, overlap="2"),
+        about=lambda world: world.endpoint.public_id,
+        changes={"secrets": [1, 2]},
+        details=lambda _: {"overlap_seconds": 7200.0},
+        after=lambda world: _secrets(world.endpoint),
+        expected=(NEW_ENDPOINT_SECRET, ENDPOINT_SECRET),
+        document=lambda world: {
+            "id": world.endpoint.public_id,
+            "secret": NEW_ENDPOINT_SECRET,
+            "overlap_seconds": 7200.0,
+        },
+    ),
+    Case(
+        "endpoint.disable",
+        ["endpoints.disable"],
+        lambda actor, world: endpoints.disable(actor, world.endpoint, "they asked"),
+        lambda world: f"endpoint disable {world.endpoint.public_id}",
+        lambda admin, world: submit(admin, page_url(world.endpoint), disabled="on"),
+        about=lambda world: world.endpoint.public_id,
+        changes={"disabled": [False, True]},
+        after=lambda world: (*_fields(world.endpoint, "disabled"), world.endpoint.held_until is None),
+        expected=(True, False),
+        document=lambda world: {"id": world.endpoint.public_id, "disabled": True},
+    ),
+    Case(
+        "endpoint.enable",
+        ["endpoints.enable"],
+        lambda actor, world: endpoints.enable(actor, world.suspended),
+        lambda world: f"endpoint enable {world.suspended.public_id}",
+        lambda admin, world: submit(admin, page_url(world.suspended), disabled=""),
+        about=lambda world: world.suspended.public_id,
+        changes={"disabled": [True, False], "disabled_reason": ["it answered 410", ""]},
+        after=lambda world: _fields(world.suspended, "disabled", "disabled_reason", "held_until"),
+        expected=(False, "", None),
+        wakes=(Delivery,),
+        document=lambda world: {"id": world.suspended.public_id, "disabled": False},
+    ),
+    Case(
+        "endpoint.delete",
+        ["endpoints.delete"],
+        lambda actor, world: endpoints.delete(actor, world.suspended),
+        lambda world: f"endpoint delete {world.suspended.public_id}",
+        None,
+        about=lambda world: world.suspended.public_id,
+        changes={
+            "tenant": ["acme", None],
+            "url": [URL, None],
+            "description": ["", None],
+            "event_types": [[], None],
+            "channels": [[], None],
+            "metadata": [{}, None],
+            "secrets": [1, None],
+            "breaker": ["closed", None],
+            "disabled": [True, None],
+            "disabled_reason": ["it answered 410", None],
+        },
+        after=lambda world: Endpoint.objects.filter(pk=world.suspended.pk).exists(),
+        expected=False,
+        document=lambda world: {"id": world.suspended.public_id, "deleted": True},
+    ),
+    # ---- history -----------------------------------------------------------------------------------
+    Case(
+        "event.retry",
+        ["events.retry", "events.retry_keys"],
+        lambda actor, world: events.retry(actor, [world.event.public_id]),
+        lambda world: f"events retry {world.event.public_id}",
+        lambda admin, world: act(admin, "retry", world.event),
+        about=lambda world: world.event.public_id,
+        changes={"state": ["dead", "pending"]},
+        after=lambda world: _fields(world.event, "state", "attempts"),
+        expected=("pending", 0),
+        wakes=(Event,),
+        document=lambda world: {"retried": [world.event.public_id]},
+    ),
+    Case(
+        "event.retry",
+        ["events.retry_selection"],
+        lambda actor, world: events.retry_selection(actor, Selection(source=world.source.public_id)),
+        lambda world: f"events retry --source {world.source.public_id}",
+        lambda admin, world: act(admin, "retry", world.other, world.event),
+        about=lambda _: "",
+        changes={},
+        details=lambda world: {"count": 2, "ids": [world.other.public_id, world.event.public_id]},
+        after=lambda world: (*_fields(world.event, "state"), *_fields(world.other, "state")),
+        expected=("pending", "pending"),
+        wakes=(Event,),
+        document=lambda world: {"retried": [world.other.public_id, world.event.public_id]},
+    ),
+    Case(
+        "delivery.retry",
+        ["deliveries.retry", "deliveries.retry_keys"],
+        lambda actor, world: deliveries.retry(actor, [world.delivery.public_id]),
+        lambda world: f"deliveries retry {world.delivery.public_id}",
+        lambda admin, world: act(admin, "retry", world.delivery),
+        about=lambda world: world.delivery.public_id,
+        changes={"state": ["dead", "pending"]},
+        after=lambda world: _fields(world.delivery, "state", "attempts"),
+        expected=("pending", 0),
+        wakes=(Delivery,),
+        document=lambda world: {"retried": [world.delivery.public_id]},
+    ),
+    Case(
+        "delivery.retry",
+        ["deliveries.retry_selection"],
+        lambda actor, _: deliveries.retry_selection(actor, Selection(tenant="acme")),
+        lambda _: "deliveries retry --tenant acme",
+        lambda admin, world: act(admin, "retry", world.delivery),
+        about=lambda world: world.delivery.public_id,
+        changes={"state": ["dead", "pending"]},
+        after=lambda world: _fields(world.delivery, "state"),
+        expected=("pending",),
+        wakes=(Delivery,),
+        document=lambda world: {"retried": [world.delivery.public_id]},
+    ),
+    Case(
+        "rejection.reverify",
+        ["rejections.reverify"],
+        lambda actor, world: rejections.reverify(actor, world.rejection),
+        lambda world: f"rejections reverify {world.rejection.public_id}",
+        lambda admin, world: act(admin, "verify_again", world.rejection),
+        about=lambda world: world.rejection.public_id,
+        changes={},
+        details=lambda _: {"count": 1, "events": [{"id": _newest(Event).public_id, "status": "accepted"}]},
+        after=lambda _: _fields(_newest(Event), "provider_id", "state"),
+        expected=("evt_1", "pending"),
+        wakes=(Event,),
+        document=lambda world: {
+            "id": world.rejection.public_id,
+            "events": [{"id": _newest(Event).public_id, "status": "accepted"}],
+        },
+    ),
+    Case(
+        "rejection.reverify",
+        ["rejections.reverify_selection", "rejections.reverify_all"],
+        lambda actor, world: rejections.reverify_selection(
+            actor, Selection(source=world.source.public_id, reason="signature_mismatch")
+        ),
+        lambda world: f"rejections reverify --source {world.source.public_id} --since 1h",
+        lambda admin, world: act(admin, "verify_again", world.rejection),
+        about=lambda world: world.rejection.public_id,
+        changes={},
+        details=lambda _: {"count": 1, "events": [{"id": _newest(Event).public_id, "status": "accepted"}]},
+        after=lambda _: _fields(_newest(Event), "provider_id", "state"),
+        expected=("evt_1", "pending"),
+        wakes=(Event,),
+        document=lambda world: [
+            {
+                "id": world.rejection.public_id,
+                "events": [{"id": _newest(Event).public_id, "status": "accepted"}],
+            }
+        ],
+    ),
+    Case(
+        "message.publish",
+        ["messages.publish"],
+        lambda actor, _: messages.publish(actor, "order.paid", {}, tenant="acme", idempotency_key="order-1"),
+        lambda _: "dispatch order.paid '{}' --tenant acme --idempotency-key order-1",
+        None,
+        about=lambda _: str(_newest(Message).public_id),
+        changes={},
+        details=lambda _: {"type": "order.paid", "idempotency_key": "order-1"},
+        after=lambda _: (*_fields(_newest(Message), "type", "uid"), _newest(Message).deliveries.count()),
+        expected=("order.paid", "order-1", 1),
+        wakes=(Delivery,),
+        document=lambda _: {"id": _newest(Message).public_id, "deliveries": 1},
+    ),
+    Case(
+        "history.prune",
+        ["prune.prune"],
+        lambda actor, _: prune.prune(actor, conf.get()),
+        lambda _: "prune",
+        None,
+        about=lambda _: "",
+        changes={},
+        details=lambda _: dict.fromkeys(("events", "rejections", "deliveries", "attempts", "messages"), 0),
+        after=lambda _: Event.objects.count(),
+        expected=2,
+        document=lambda _: dict.fromkeys(("events", "rejections", "deliveries", "attempts", "messages"), 0),
+    ),
+]

@@ -1,0 +1,68 @@
+"""Deleting what was set up: only what has no history, and never what is in use."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookline.audit.actor import user
+from hookline.exceptions import Conflict, NotFound
+from hookline.models import AuditEntry, Endpoint, Source, Tenant
+from hookline.operations import endpoints, sources, tenants
+from tests.engine.rows import make_delivery, make_endpoint, make_event, make_message, make_source
+from tests.operations.cases import World
+
+pytestmark = pytest.mark.django_db
+
+ADA = user("ada")
+
+
+def test_a_source_that_is_enabled_or_has_history_is_not_deleted() -> None:
+    source = make_source()
+    with pytest.raises(Conflict, match=f"is enabled; disable it first: `hookline source disable {source.public_id}`"):
+        sources.delete(ADA, source)
+    Source.objects.update(disabled=True)
+    make_event(source)
+    with pytest.raises(Conflict, match="has events, which would be lost"):
+        sources.delete(ADA, source)
+    assert Source.objects.exists()
+    assert not AuditEntry.objects.exists()
+
+
+def test_a_source_with_rejections_is_not_deleted() -> None:
+    world = World()
+    Source.objects.filter(pk=world.source.pk).update(disabled=True)
+    world.event.delete()
+    world.other.delete()
+    with pytest.raises(Conflict, match="has rejections, which would be lost"):
+        sources.delete(ADA, world.source)
+
+
+def test_an_endpoint_that_is_enabled_or_has_history_is_not_deleted() -> None:
+    endpoint = make_endpoint()
+    with pytest.raises(Conflict, match="is enabled; disable it first"):
+        endpoints.delete(ADA, endpoint)
+    Endpoint.objects.update(disabled=True)
+    make_delivery(endpoint)
+    with pytest.raises(Conflict, match="has deliveries, which would be lost"):
+        endpoints.delete(ADA, endpoint)
+    assert Endpoint.objects.exists()
+
+
+def test_a_tenant_says_what_it_has() -> None:
+    tenant = Tenant.objects.create(key="acme")
+    make_source(tenant=tenant)
+    make_source(tenant=tenant)
+    make_endpoint(tenant=tenant)
+    make_message(tenant)
+    with pytest.raises(Conflict, match="tenant acme has 2 sources, 1 endpoint, 1 message"):
+        tenants.delete(ADA, tenant)
+    assert Tenant.objects.filter(key="acme").exists()
+
+
+def test_what_is_deleted_is_gone_for_every_operation() -> None:
+    source = make_source(disabled=True)
+    sources.delete(ADA, Source.objects.get())
+    for operation in (sources.delete, sources.enable, sources.disable):
+        with pytest.raises(NotFound, match=f"source {source.public_id} not found"):
+            operation(ADA, source)
+    assert AuditEntry.objects.get().action == "source.delete"

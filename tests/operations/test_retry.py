@@ -1,0 +1,72 @@
+"""Making jobs due again: which, when, and that their workers hear of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from hookline.audit.actor import user
+from hookline.engine.job import State
+from hookline.exceptions import Conflict
+from hookline.models import AuditEntry, Event
+from hookline.operations import events
+from hookline.operations.selection import Selection
+from tests.engine.rows import make_event, make_source
+
+pytestmark = pytest.mark.django_db
+
+ADA = user("ada")
+
+
+def stored(event: Event) -> tuple[str, int, bool]:
+    """State, attempts, and whether it is due."""
+    event.refresh_from_db()
+    return event.state, event.attempts, event.due_at <= timezone.now()
+
+
+def test_a_selection_without_a_status_means_what_is_dead() -> None:
+    source = make_source()
+    dead, done, dropped = (
+        make_event(source, state=state, attempts=3) for state in (State.DEAD, State.SUCCEEDED, State.CANCELLED)
+    )
+    assert events.retry_selection(ADA, Selection(source=source.public_id)) == [dead.public_id]
+    assert stored(done)[0] == "succeeded"
+    assert events.retry_selection(ADA, Selection(status="cancelled")) == [dropped.public_id]
+    assert events.retry_selection(ADA, Selection(status="succeeded")) == [done.public_id]
+
+
+def test_now_makes_what_waits_due_with_the_tries_that_it_has_left() -> None:
+    waiting = make_event(make_source(), attempts=3, due_at=timezone.now() + timedelta(hours=5))
+    with pytest.raises(Conflict, match="is pending and needs no retry; nothing was changed"):
+        events.retry(ADA, [waiting.public_id])
+    assert stored(waiting) == ("pending", 3, False)
+    assert events.retry(ADA, [waiting.public_id], now=True) == [waiting.public_id]
+    assert stored(waiting) == ("pending", 3, True)
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_what_runs_is_left_alone(now: bool) -> None:
+    running = make_event(make_source(), state=State.RUNNING, attempts=1)
+    with pytest.raises(Conflict, match="is running"):
+        events.retry(ADA, [running.public_id], now=now)
+    assert events.retry_selection(ADA, Selection(status="running"), now=now) == []
+    assert stored(running)[:2] == ("running", 1)
+    assert not AuditEntry.objects.exists()
+
+
+def test_of_many_the_entry_tells_how_many_and_names_the_first_hundred() -> None:
+    source = make_source()
+    made = [make_event(source, state=State.DEAD) for _ in range(101)]
+    assert len(events.retry_selection(ADA, Selection(status="dead", limit=1000))) == 101
+    entry = AuditEntry.objects.get()
+    assert (entry.object, entry.details["count"], len(entry.details["ids"])) == ("", 101, 100)
+    assert entry.details["ids"][0] == made[-1].public_id
+    assert entry.tenant_id == source.tenant_id
+
+
+def test_the_limit_bounds_a_retry() -> None:
+    source = make_source()
+    made = [make_event(source, state=State.DEAD) for _ in range(3)]
+    assert events.retry_selection(ADA, Selection(limit=2)) == [made[2].public_id, made[1].public_id]
