@@ -13,6 +13,7 @@ from django.db import connections
 from hookline import conf, providers
 from hookline.audit.actor import SYSTEM
 from hookline.core.request import WebhookRequest
+from hookline.core.secrets import SecretRing
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.django_view import SourcesInDatabase
@@ -20,6 +21,8 @@ from hookline.incoming.receive.documents import documents
 from hookline.incoming.receive.flow import Receiver, new_events, receive
 from hookline.incoming.receive.store import Stored, store
 from hookline.operations import sources
+from hookline.tenants.models import resolve
+from tests.providers.vectors import load_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -210,6 +213,27 @@ def test_conflicts_that_come_at_once_are_stored_once_each(stripe: Source) -> Non
     assert Event.objects.count() == 3
     (first,) = Event.objects.filter(conflict_of=None)
     assert set(Event.objects.exclude(pk=first.pk).values_list("conflict_of", flat=True)) == {first.pk}
+
+
+def test_every_providers_retries_and_look_alikes_are_stored_as_its_vectors_say() -> None:
+    wrong = []
+    for vector in load_all():
+        for change in filter(None, (vector.retry, vector.distinct)):
+            request, receiver = vector.changed(change)
+            source = Source(tenant=resolve(None), provider=vector.provider_name, options=vector.options)
+            source.secrets = SecretRing.of("made up")  # what was verified is stored
+            source.save()
+            stored = [
+                store(new_events(one, source, verified))[0]
+                for one, verified in ((vector.request, vector.receive()), (request, receiver.receive(request)))
+            ]
+            event = Event.objects.get(pk=stored[1].id)
+            first = stored[0].id
+            found = "duplicate" if stored[1].duplicate else "event"
+            found = "repeat" if event.repeat_of == first else "conflict" if event.conflict_of == first else found
+            if found != change.get("becomes", "duplicate" if change is vector.retry else "event"):
+                wrong.append((vector.provider_name, vector.why, found))
+    assert wrong == []
 
 
 def in_threads(count: int, work: Any) -> None:

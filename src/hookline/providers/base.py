@@ -349,7 +349,7 @@ class Provider:
         known = {option.name: option for option in self.known_options}
         for name, value in options.items():
             if name not in known:
-                names = ", ".join(sorted(known)) or "none"
+                names = ", ".join(sorted(name for name in known if not known[name].deprecated)) or "none"
                 raise ConfigurationError(f"{self.title} has no option {name!r}; it has: {names}")
             if problem := known[name].problem_with(value):
                 raise ConfigurationError(f"the option {name!r} of {self.title} {problem}")
