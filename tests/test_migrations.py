@@ -51,7 +51,7 @@ def django(database_url: str, tmp_path: Path) -> Django:
 
     def run(*arguments: str) -> str:
         command = [sys.executable, *arguments]
-        result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+        result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
