@@ -51,7 +51,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 def catalogue(all_providers: list[Provider]) -> str:
     rows = [
         f"| [`{p.name}`](providers/{p.name}.md){''.join(f', `{alias}`' for alias in p.aliases)} "
-        f"| [{p.title}]({p.docs_url}) | {scheme(p)} | {duplicates(p)} | {SURENESS[sureness(p)]} |"
+        f"| [{p.title}]({p.docs_url}) | {scheme(p)} | {duplicates(p)} | {source_of_values(p)} |"
         for p in all_providers
     ]
     return "\n".join(
@@ -114,7 +114,7 @@ def facts(provider: Provider) -> Iterator[tuple[str, str]]:
         yield "look-alikes", cell(provider.repeats_bodies) or "distinct events differ in what the key is made of"
     yield from flow(provider)
     yield "methods", ", ".join(sorted(provider.methods))
-    yield "expected values from", SURENESS[sureness(provider)]
+    yield "expected values from", source_of_values(provider)
 
 
 def flow(provider: Provider) -> Iterator[tuple[str, str]]:
@@ -217,6 +217,12 @@ def sureness(provider: Provider) -> str:
         str(entry["source_kind"]) for entry in vectors(provider) if "type" in cast("dict[str, Any]", entry["expected"])
     }
     return next(kind for kind in SURENESS if kind in kinds)
+
+
+def source_of_values(provider: Provider) -> str:
+    """The same in words, and whether anything but the sender's page agrees."""
+    text = SURENESS[sureness(provider)]
+    return text if provider.confirmed else f"{text}; **no code or captured request confirms it yet**"
 
 
 def cell(text: str) -> str:

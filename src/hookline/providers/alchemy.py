@@ -23,6 +23,7 @@ from hookline.providers.schemes.signed import write_iso8601
 class Alchemy(HmacProvider):
     title = "Alchemy"
     docs_url = "https://docs.alchemy.com/reference/notify-api-faq"
+    confirmed = False
 
     secret_help = "the signing key of this webhook, from the dashboard"
 

@@ -169,6 +169,9 @@ class Provider:
     secret_help: ClassVar[str] = "the secret with which the sender signs, as the sender shows it"
     #: What proves that the sender made a request, in a few words, where the scheme's base does not say it.
     proof: ClassVar[str] = ""
+    #: False where only the sender's words say how it signs: no code of its own or of others and no captured request was
+    #: found that agrees with ours.
+    confirmed: ClassVar[bool] = True
     #: Other names under which the provider is found, where the sender was renamed.
     aliases: ClassVar[tuple[str, ...]] = ()
     methods: ClassVar[frozenset[str]] = frozenset({"POST"})

@@ -31,6 +31,7 @@ _CANDIDATE = {"id": 37031511, "first_name": "Ada", "last_name": "Lovelace"}
 class Greenhouse(HmacProvider):
     title = "Greenhouse"
     docs_url = "https://developers.greenhouse.io/webhooks.html#authentication"
+    confirmed = False
 
     signature = Plain("signature", prefix="sha256 ")
     type_at = Json("action")

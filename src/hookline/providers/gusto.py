@@ -41,6 +41,7 @@ class TokenToBeVerified(Unreadable):
 class Gusto(HmacProvider):
     title = "Gusto"
     docs_url = "https://docs.gusto.com/embedded-payroll/docs/webhooks"
+    confirmed = False
     secret_help = "the verification token that Gusto posts when the subscription is made"
 
     signature = Plain("x-gusto-signature")

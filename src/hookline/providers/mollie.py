@@ -26,6 +26,7 @@ from hookline.providers.schemes.signatures import Repeated
 class Mollie(HmacProvider):
     title = "Mollie"
     docs_url = "https://docs.mollie.com/reference/webhooks-new"
+    confirmed = False
 
     signature = Repeated("x-mollie-signature", prefix="sha256=")
 

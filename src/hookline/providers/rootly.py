@@ -1,7 +1,8 @@
 """Rootly: `X-Rootly-Signature: t=<unix seconds>,v1=<hex>`.
 
-HMAC-SHA256 over `<t><raw body>` with nothing between them; the key is the webhook's secret as text. No window is
-documented for the timestamp, so none is enforced; the option `tolerance` sets one.
+HMAC-SHA256 over `<t><raw body>` with nothing between them, as Rootly's samples have it; snippets of others that put a
+full stop there are wrong. The key is the webhook's secret as text. No window is documented for the timestamp, so none
+is enforced; the option `tolerance` sets one.
 https://docs.rootly.com/configuration/webhooks
 
 The type is `event.type` (`incident.created`), the id `event.id`.

@@ -27,6 +27,7 @@ _TYPE, _ID = Header("x-snyk-event"), Header("x-snyk-transport-id")
 class Snyk(HmacProvider):
     title = "Snyk"
     docs_url = "https://docs.snyk.io/snyk-api/using-specific-snyk-apis/webhooks-apis/validating-payloads"
+    confirmed = False
 
     signature = Plain("x-hub-signature", prefix="sha256=")
     signed = (BODY,)

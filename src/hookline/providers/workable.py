@@ -28,6 +28,7 @@ _CANDIDATE = {"id": "ce4da98", "name": "Ada Lovelace", "stage": "Applied", "job"
 class Workable(HmacProvider):
     title = "Workable"
     docs_url = "https://workable.readme.io/reference/webhook-subscriptions-candidates-employees"
+    confirmed = False
 
     signature = Plain("x-workable-signature")
     type_at = Json("event_type")
