@@ -145,6 +145,20 @@ def test_on_an_event_loop_what_comes_meanwhile_goes_between_two_portions(source:
     assert acknowledged == ["other", "batch"]
 
 
+def test_a_batch_that_comes_again_asks_the_database_no_more_often_than_one_event_does(source: Source) -> None:
+    def again(name: str, count: int) -> int:
+        for _ in range(2):
+            batch = [event(source, f"{name}-{number}") for number in range(count)]
+            for one in batch:
+                one.if_known = "conflict"
+            with CaptureQueriesContext(connection) as captured:
+                stored = store(batch)
+        assert all(item.duplicate for item in stored)
+        return len(captured)
+
+    assert again("many", 300) == again("one", 1)
+
+
 def test_items_that_cannot_be_read_are_ended_by_one_statement(source: Source) -> None:
     batch = [event(source, f"key-{number}") for number in range(300)]
     for number, one in enumerate(batch):

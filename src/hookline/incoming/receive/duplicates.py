@@ -19,6 +19,9 @@ from hookline.providers.base import UNREADABLE
 #: Numbers, because Python computes the hash of a UUID in Python.
 Duplicates = dict[int, UUID]
 
+#: What `relation` compares. A column that it reads and that is not here would be a query for each event.
+_CONTENT = ("body", "headers", "method", "url")
+
 #: The number of the source's id, and the event's dedup_key.
 Key = tuple[int, str]
 
@@ -102,10 +105,8 @@ def _stored(events: Collection[Event]) -> dict[Key, Event]:
     """The stored events with the keys of these. Raises CannotStore where one was deleted a moment ago."""
     if not events:
         return {}
-    content = any(event.if_known == "conflict" for event in events)
-    found = _look_up(
-        {(event.source_id, event.dedup_key) for event in events}, *(("body", "headers") if content else ())
-    )
+    compared = any(event.if_known == "conflict" for event in events)
+    found = _look_up({(event.source_id, event.dedup_key) for event in events}, *(_CONTENT if compared else ()))
     if len(found) < len(events):
         raise CannotStore("a known event was deleted while its duplicate was stored")
     return found

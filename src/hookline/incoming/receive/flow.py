@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from hookline import providers
 from hookline.conf import Settings
 from hookline.core.request import WebhookRequest, without_fields
-from hookline.core.text import storable
+from hookline.core.text import printable, storable
 from hookline.db.row import new_id
 from hookline.exceptions import (
     CannotStore,
@@ -248,18 +248,20 @@ def new_events(request: WebhookRequest, source: Source, received: Received) -> l
     headers = {name: ", ".join(values) for name, values in request.headers.items() if name not in hidden}
     method = None if request.method == "POST" else request.method
     url = storable(without_fields(request.url, provider.credential_query)) if "?" in request.url else None
+    if problems := [parsed.problem for parsed in received.events if parsed.problem]:
+        logger.error(
+            "%d of %d items of a batch for source %s cannot be read and are kept as dead events; the first: %s",
+            len(problems),
+            len(received.events),
+            source.public_id,
+            printable(problems[0], 500),
+        )
     return [_new_event(source, parsed, headers, method, url) for parsed in received.events]
 
 
 def _new_event(
     source: Source, parsed: ParsedEvent, headers: dict[str, str], method: str | None, url: str | None
 ) -> Event:
-    if parsed.problem:
-        logger.error(
-            "an item of a batch for source %s cannot be read and is kept as a dead event: %s",
-            source.public_id,
-            parsed.problem,
-        )
     event = Event(
         id=new_id(),
         source=source,
