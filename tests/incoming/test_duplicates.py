@@ -114,6 +114,13 @@ def test_a_source_that_refuses_repeated_bodies_takes_each_for_a_duplicate_whatev
     assert Event.objects.count() == 1
 
 
+def test_a_source_that_begins_to_refuse_repeated_bodies_knows_those_from_before(github: Source) -> None:
+    first = delivered(github, "72d3162e")
+    github.options = {"repeated_bodies": "refuse"}
+    github.save()
+    assert duplicate(github, "9f1c0d2a").pk == first.pk
+
+
 def test_a_source_that_trusts_unsigned_ids_still_does() -> None:
     trusting = sources.create(SYSTEM, "github", secrets=[SECRET], options={"trust_unsigned_id": "true"})
     first = delivered(trusting, "72d3162e")

@@ -372,13 +372,16 @@ class Provider:
         if provider_id and (self.id_is_signed or config.options.get(TRUST_UNSIGNED_ID.name) == "true"):
             return ParsedEvent(event_type, f"id:{provider_id}", provider_id, request.body, "conflict")
         signed = self.signed_bytes(request)
-        if config.options.get(REPEATED_BODIES.name) == "refuse":
-            return ParsedEvent(event_type, hash_key(signed), provider_id, request.body)
         name = self.unsigned_name(request, config)
-        named = f"{name}\n".encode("utf-8", "surrogatepass") + signed if name else signed
-        event = ParsedEvent(event_type, hash_key(named), provider_id, request.body)
-        if name:
-            event = replace(event, previous_key=hash_key(signed))
+        key = hash_key(signed)
+        named_key = hash_key(f"{name}\n".encode("utf-8", "surrogatepass") + signed) if name else key
+        refuses = config.options.get(REPEATED_BODIES.name) == "refuse"
+        # The other key is that of an earlier version, or of the other choice of the option.
+        key, other_key = (key, named_key) if refuses else (named_key, key)
+        previous_key = other_key if name else ""
+        event = ParsedEvent(event_type, key, provider_id, request.body, previous_key=previous_key)
+        if refuses:
+            return event
         if not self.repeats(request, config):
             return event
         delivery = provider_id or self.delivery_id(request, config)

@@ -29,7 +29,7 @@ class CalCom(HmacProvider):
     signed = (BODY,)
 
     type_at = Json("triggerEvent")
-    retries = "Cal.com does not retry; its body has `createdAt` in milliseconds (its source, sendPayload.ts)"
+    retries = "not documented; the body has `createdAt` in milliseconds (Cal.com's source, sendPayload.ts)"
 
     samples = {
         "BOOKING_CREATED": {"type": "60min", "title": "60min between Ada and Grace", "uid": "bFJeNb2uX8ANpT3JL5EfXw"},
