@@ -193,10 +193,14 @@ def test_the_files_of_a_new_sqlite_database_are_for_its_owner_only(tmp_path: Pat
     ]  # fmt: skip
 
 
-def test_the_mode_of_a_database_that_is_there_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o660, False), (0o644, True)])
+def test_the_mode_of_a_database_that_is_there_stays_and_is_warned_about_where_everybody_may_read_it(
+    tmp_path: Path, mode: int, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "hookline.db"
     path.write_bytes(b"x")
-    path.chmod(0o640)
+    path.chmod(mode)
     create_private(path)
-    assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (0o640, b"x")
+    assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (mode, b"x")
+    assert (f"chmod 600 {path}*" in caplog.text) is told
     create_private(tmp_path / "missing" / "hookline.db")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import suppress
+import stat
 from pathlib import Path
+
+logger = logging.getLogger("hookline.server")
 
 
 def create_private(path: Path) -> None:
@@ -13,5 +16,10 @@ def create_private(path: Path) -> None:
     SQLite would make its database with whatever the umask allows. It gives the files beside the database (-wal, -shm)
     the mode of the database itself. A folder that is missing or cannot be written to is left for SQLite to tell.
     """
-    with suppress(OSError):
+    try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if stat.S_IMODE(path.stat().st_mode) & stat.S_IRWXO:
+            logger.warning("every user of this machine may read %s; run `chmod 600 %s*`", path, path)
+    except OSError:
+        pass

@@ -30,7 +30,7 @@ logger = logging.getLogger("hookline.incoming")
 #: A portion has at most so many events, and so many bytes unless one event alone has more.
 PORTION_EVENTS = 500
 PORTION_BYTES = 1024 * 1024
-#: What a row takes besides body and headers.
+#: What a row takes besides URL, body and headers.
 _ROW_BYTES = 500
 
 
@@ -84,7 +84,7 @@ def portions(events: Sequence[Event]) -> Iterator[tuple[Sequence[Event], int]]:
         if event.headers is not headers:  # those of one request are the same object
             headers = event.headers
             headers_size = sum(len(name) + len(value) for name, value in headers.items())
-        more = _ROW_BYTES + headers_size + len(event.body)
+        more = _ROW_BYTES + headers_size + len(event.url or "") + len(event.body)
         if number > start and (number - start == PORTION_EVENTS or size + more > PORTION_BYTES):
             yield events[start:number], size
             start, size = number, 0
@@ -120,7 +120,8 @@ def store_at_once(events: Sequence[Event], within: Callable[[Sequence[Stored]], 
     if signals.event_received.has_listeners(Event):
         for event in new:
             signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
-    Event.announce_dead(dead)
+    if dead:
+        Event.announce_dead(dead)
     return stored
 
 
