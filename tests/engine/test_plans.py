@@ -17,7 +17,7 @@ from hookline.engine.job import Settlement
 from hookline.engine.prune import Pruner
 from hookline.operations import deliveries, events
 from hookline.operations.selection import Selection
-from tests.engine.rows import Jobs
+from tests.engine.rows import Jobs, ago, make_endpoint, make_source
 
 
 def plan_of(run: Callable[[], object]) -> list[str]:
@@ -55,8 +55,13 @@ def test_no_list_or_count_reads_a_whole_table(jobs: Jobs, table: str) -> None:
         Pruner(jobs.model, 60).step,
         events.newest,
         deliveries.newest,
-        lambda: events.newest(Selection(status="succeeded")),
-        lambda: deliveries.newest(Selection(status="succeeded")),
+        *(
+            lambda newest=newest, narrowed=narrowed: newest(Selection(**narrowed))
+            for newest in (events.newest, deliveries.newest)
+            for narrowed in ({"status": "succeeded"}, {"tenant": "default"}, {"type": "invoice.*"}, {"until": ago(1)})
+        ),
+        lambda: events.newest(Selection(source=make_source().public_id, status="dead")),
+        lambda: deliveries.newest(Selection(endpoint=make_endpoint().public_id)),
     ):
         assert [step for step in plan_of(run) if step.startswith(f"SCAN {table}") and " INDEX " not in step] == []
 

@@ -15,6 +15,8 @@ from django.db.models import F
 from standardwebhooks import Webhook
 
 from hookline import dispatch
+from hookline.audit.actor import SYSTEM
+from hookline.audit.models import AuditEntry
 from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.breaker import State as BreakerState
 from hookline.core.secrets import SecretRing
@@ -166,6 +168,9 @@ def test_410_suspends_the_endpoint_once_and_what_waits_for_it_keeps_waiting_unti
         endpoint.save()
         wait_for_states(dead=dead, succeeded=20 - dead)
     assert Counter(name for name, _ in heard) == {"endpoint_suspended": 1, "delivery_dead": dead}
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.object) == (SYSTEM, "endpoint.suspend", endpoint.public_id)
+    assert entry.changes["disabled"] == [False, True]
     assert "suspended" in Delivery.objects.filter(state=State.DEAD)[0].note
 
 

@@ -32,6 +32,8 @@ def list_rejections(filters: listing.Filters, as_json: bool) -> None:
     print_rows(found, columns, as_json, "There are no such rejections.")
     since = filters.given.get("since")
     counted = rejections.only_counted(since.timestamp() if since else time.time() - 86400)
+    asked = [filters.given.get(name) for name in ("source", "reason")]
+    counted = [count for count in counted if all(want in (None, has) for want, has in zip(asked, count, strict=False))]
     for source, reason, number in counted[:MOST_COUNTS]:
         whose = source or "unknown URLs"
         click.echo(f"{number} more for {whose} were refused with {reason} and only counted.", err=True)

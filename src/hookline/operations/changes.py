@@ -28,12 +28,14 @@ def changing(
 
     The caller's own object gets the new values. Raises NotFound.
     """
-    with _locked(row) as locked:
+    with _locked(row, keys=False) as locked:
         before = audited(locked)
         yield locked
         tenant_id = _tenant_id(locked)
         record(actor, action, row.public_id, tenant_id=tenant_id, before=before, after=audited(locked), details=details)
-    row.refresh_from_db()
+    # Not read again: that would decrypt its secrets, and a source whose key is lost must still be changed.
+    row.__dict__.clear()
+    row.__dict__.update(locked.__dict__)
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def deleting(actor: Actor, action: str, row: R, audited: Audited[R]) -> Iterator
 
     Raises NotFound.
     """
-    with _locked(row) as locked:
+    with _locked(row, keys=True) as locked:
         yield locked
         tenant_id = _tenant_id(locked)
         record(actor, action, row.public_id, tenant_id=tenant_id, before=audited(locked))
@@ -55,10 +57,12 @@ def _tenant_id(row: Row) -> UUID | None:
 
 
 @contextmanager
-def _locked(row: R) -> Iterator[R]:
+def _locked(row: R, *, keys: bool) -> Iterator[R]:
+    # Its key only to delete it: every transaction that stores an event or a delivery of this row shares the key until
+    # it commits, and neither must wait for the other.
     model = type(row)
     with transaction.atomic(using=router.db_for_write(model)):
-        locked = model._default_manager.select_for_update().filter(pk=row.pk).first()
+        locked = model._default_manager.select_for_update(no_key=not keys).filter(pk=row.pk).first()
         if locked is None:
             raise not_found(model, row.public_id)
         yield locked

@@ -37,7 +37,7 @@ def retry(
     """
     jobs = model._default_manager
     with transaction.atomic(using=router.db_for_write(model)):
-        locked = jobs.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk", "state")
+        locked = jobs.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", "state")
         found = {key: State(state) for key, state in locked}
         wanted = {*states, State.PENDING} if now else set(states)
         for key in keys if all_or_none else ():

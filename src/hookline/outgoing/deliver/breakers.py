@@ -16,6 +16,8 @@ from uuid import UUID
 from django.db import router, transaction
 
 from hookline import signals
+from hookline.audit import record as audit
+from hookline.audit.actor import SYSTEM
 from hookline.core import breaker as breakers
 from hookline.core.breaker import BreakerSettings
 from hookline.core.outcome import Verdict
@@ -91,8 +93,16 @@ def learn(results: Sequence[Result]) -> set[UUID]:
 
 
 def suspend(endpoint: Endpoint, reason: str) -> None:
-    """Send nothing more to an endpoint until a person enables it. The caller saves it."""
+    """Send nothing more to an endpoint until a person enables it. The caller saves it, in the same transaction."""
     endpoint.disable(reason)
+    audit.record(
+        SYSTEM,
+        "endpoint.suspend",
+        endpoint.public_id,
+        tenant_id=endpoint.tenant_id,
+        before={"disabled": False, "disabled_reason": ""},
+        after={"disabled": True, "disabled_reason": reason},
+    )
     logger.error("%s (%s) is suspended: %s", endpoint.public_id, endpoint.url, reason)
     transaction.on_commit(
         partial(signals.endpoint_suspended.send_robust, Endpoint, endpoint=endpoint, reason=reason),
