@@ -9,6 +9,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
+from django.urls import Resolver404, resolve
 
 from hookline import conf
 from hookline.core.addresses import AddressPolicy
@@ -84,6 +85,31 @@ def check_engine(**kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register(Tags.urls)
+def check_view(**kwargs: Any) -> list[CheckMessage]:
+    """W005 the project wraps the view, and with ATOMIC_REQUESTS that makes a transaction around it."""
+    from hookline.incoming.url import path_of
+    from hookline.models import Event
+
+    alias = router.db_for_write(Event)
+    if not connections[alias].settings_dict["ATOMIC_REQUESTS"]:
+        return []
+    try:
+        view = resolve(path_of("token")).func
+    except Resolver404:  # the ASGI edge needs no URL of Django's
+        return []
+    if alias in getattr(view, "_non_atomic_requests", ()):
+        return []
+    return [
+        CheckWarning(
+            f"ATOMIC_REQUESTS of the database {alias!r} applies to the view of hookline.urls, which is wrapped",
+            hint="Webhooks would be acknowledged before their COMMIT. Include hookline.urls as they are, or use "
+            f"transaction.non_atomic_requests(using={alias!r}) around what wraps them.",
+            id="hookline.W005",
+        )
+    ]
 
 
 @register(Tags.database)

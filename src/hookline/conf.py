@@ -74,6 +74,20 @@ class Settings:
     #: How long the former secret stays active after a rotation.
     ROTATION_OVERLAP: float = DAY
 
+    #: `hookline serve`: seconds until all headers of a request must be there, ...
+    HTTP_HEADER_TIMEOUT: float = 10
+    #: ... and from then on its body. Later ones are answered 408.
+    HTTP_BODY_TIMEOUT: float = 30
+    #: Seconds that a connection may wait for its next request. Longer than the 60 of the usual load balancers, which
+    #: would otherwise send a request into a connection that is being closed.
+    HTTP_KEEP_ALIVE: float = 75
+    #: The longest body of a request to a path that is no source's, such as the admin.
+    HTTP_MAX_BODY_BYTES: int = 5 * 1024 * 1024
+    #: Bytes of all bodies under way in one process. What would exceed them is answered 503.
+    HTTP_MAX_BODIES_BYTES: int = 128 * 1024 * 1024
+    #: Connections at the same time in one process. Beyond it, an idle one is closed for the new one, or that gets 503.
+    HTTP_MAX_CONNECTIONS: int = 1000
+
     #: Who works: "worker" is `hookline worker` or `hookline serve`; "celery" is Celery's workers (docs/celery.md).
     ENGINE: str = "worker"
     #: How long a claimed job belongs to its worker without a sign of life. Extended every third of it.
@@ -137,6 +151,9 @@ def _check_number(name: str, value: float) -> None:
 #: Settings whose default is a whole number of seconds but which take fractions.
 _DURATIONS = frozenset(
     {
+        "HTTP_HEADER_TIMEOUT",
+        "HTTP_BODY_TIMEOUT",
+        "HTTP_KEEP_ALIVE",
         "HANDLER_TIMEOUT",
         "DELIVERY_TIMEOUT",
         "RETENTION",

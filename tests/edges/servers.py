@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from django.core.asgi import get_asgi_application
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
 from hookline.incoming.receive.asgi import IngestEdge
+from hookline.runtime.http_server import HttpServer, limits_of
+from hookline.runtime.stopping import Stopping
 from tests.edges.senders import Request
 from tests.waiting import wait_until
 
@@ -91,19 +93,22 @@ def view_server() -> Iterator[Edge]:
 
 @contextlib.contextmanager
 def asgi_server() -> Iterator[Edge]:
-    """The ingest edge around Django's ASGI application, in uvicorn."""
+    """The ingest edge around Django's ASGI application, served as `hookline serve` does."""
     edge = IngestEdge(get_asgi_application())
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
-    server = uvicorn.Server(uvicorn.Config(edge, log_config=None, lifespan="off", proxy_headers=False))
+    stopping = Stopping()
+    server = HttpServer(edge, limits_of(edge), stopping, lambda: None, 20)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
         wait_until(lambda: server.started)
         yield Edge("asgi", listening.getsockname()[1])
     finally:
-        server.should_exit = True
+        stopping.requested = True
         thread.join(20)
         listening.close()
+        for end in (stopping.readable, stopping._writable):
+            os.close(end)
         for executor in edge.receiver.executors:
             close_connections(executor)
 

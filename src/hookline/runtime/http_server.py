@@ -1,28 +1,58 @@
-"""The noun HttpServer: uvicorn on a socket of ours, stopped by our signals."""
+"""The noun HttpServer: uvicorn on a socket of ours, with connections of ours, stopped by our signals."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import logging
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application
 
+from hookline import conf
 from hookline.exceptions import ConfigurationError
+from hookline.runtime.http_limits import HttpLimits
+from hookline.runtime.http_protocol import Connections, HttpProtocol
 from hookline.runtime.stopping import Stopping
 
 if TYPE_CHECKING:
     from hookline.incoming.receive.asgi import IngestEdge
 
 
+logger = logging.getLogger("hookline.server")
+
+#: How often the deadlines of all connections are looked at, in ticks of uvicorn: a tenth of a second each.
+SWEEP = 5
+
+
 class HttpServer(uvicorn.Server):
     """Serves until `stopping` is requested, then answers what has begun and accepts nothing more."""
 
-    def __init__(self, config: uvicorn.Config, stopping: Stopping, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        application: Any,
+        limits: HttpLimits,
+        stopping: Stopping,
+        on_ready: Callable[[], None],
+        stop_timeout: float,
+    ) -> None:
+        self._shared = Connections(limits)
+        config = uvicorn.Config(
+            application,
+            http=partial(HttpProtocol, shared=self._shared),  # type: ignore[arg-type]  # called, and nothing else
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=max(1, round(stop_timeout)),
+        )
         super().__init__(config)
         self._stopping = stopping
         self._on_ready = on_ready
@@ -32,6 +62,8 @@ class HttpServer(uvicorn.Server):
         self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
+        if counter % SWEEP == 0:
+            self._shared.sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter) or self._stopping.requested
 
     @contextmanager
@@ -45,18 +77,28 @@ def serve(
     application: Any, listener: socket.socket, stopping: Stopping, on_ready: Callable[[], None], stop_timeout: float
 ) -> None:
     """Answer HTTP requests on the socket until told to stop. Raises ConfigurationError when nobody can listen on it."""
-    config = uvicorn.Config(
-        application,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=max(1, round(stop_timeout)),
-    )
+    limits = limits_of(application)
     try:
-        HttpServer(config, stopping, on_ready).run(sockets=[listener])
+        HttpServer(application, limits, stopping, on_ready, stop_timeout).run(sockets=[listener])
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {url_of(listener)}: {error.strerror}") from error
+
+
+def limits_of(application: Any) -> HttpLimits:
+    """The limits that the settings and the system set for serving this application."""
+    from hookline.incoming.receive.asgi import IngestEdge  # as below
+
+    settings = conf.get()
+    prefix = application.prefix if isinstance(application, IngestEdge) else None
+    limits = HttpLimits.of(settings, prefix, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    if limits.connections < settings.HTTP_MAX_CONNECTIONS:
+        logger.warning(
+            "this process may open too few files for HTTP_MAX_CONNECTIONS (%d) connections; it takes %d at once. "
+            "Raise the limit (ulimit -n) or lower the setting",
+            settings.HTTP_MAX_CONNECTIONS,
+            limits.connections,
+        )
+    return limits
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -57,6 +57,8 @@ LARGE_BODY = 64 * 1024
 MAX_WAITING = 200
 #: Bytes of refused requests that wait to be stored; those beyond are only counted.
 MAX_REFUSED = 8 * 1024 * 1024
+#: How long the answer to a refused request waits until it is kept, in seconds.
+KEEPING = 1.0
 #: What may wait to be verified, in bytes of bodies.
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 #: What is left of a request that was answered early is read up to here, so that its connection can be used again. Go's
@@ -186,7 +188,10 @@ class LoopReceiver(Receiver):
         if rejections.recorder.only_counts(refused):
             return
         try:
-            await self._rejections.submit(refused, refused.size)
+            async with asyncio.timeout(KEEPING):
+                await self._rejections.submit(refused, refused.size)
+        except TimeoutError:
+            pass  # it is kept all the same, some time
         except QueueFull:
             rejections.recorder.count(refused)
 

@@ -1,0 +1,349 @@
+"""The noun HttpProtocol: one connection of the standalone server, within limits.
+
+uvicorn's own protocol on httptools waits for ever for headers and bodies, takes any number of headers and connections,
+and takes trailers for headers. Here each state of a connection has a deadline (a sweep looks at all of them, so that a
+request costs no timer), and whatever a stranger sends is counted before it is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from hookline.core.header_section import MAX_HEADER_BYTES, MAX_HEADERS
+from hookline.runtime.http_limits import HttpLimits
+
+logger = logging.getLogger("hookline.server")
+
+#: A client that is told to go may still be sending: closing at once would reset the connection and take the answer away
+#: (RFC 9112 section 9.6). So what it sends is read and thrown away for a moment, in seconds.
+LINGER = 2.0
+#: How many connections may be refused in that way at once; others are closed at once.
+MAX_LINGERING = 32
+#: A client that does not read its answer for so long is gone, in seconds.
+UNREAD = 30.0
+#: A connection on which nothing came yet may be closed for another one after so many seconds.
+SILENT = 1.0
+
+
+class Connections:
+    """What the connections of a process share: the limits, and what they use of them."""
+
+    def __init__(self, limits: HttpLimits) -> None:
+        self.limits = limits
+        #: Bytes of bodies under way.
+        self.bodies = 0
+        #: Those that are being refused.
+        self.refused: set[HttpProtocol] = set()
+
+    def sweep(self, open_ones: Iterable[Any], now: float) -> None:
+        """End what is past its deadline. `now` is the time of the event loop."""
+        for connection in [*open_ones, *self.refused]:
+            if now >= connection.deadline or now >= connection.read_by:
+                connection.expire(now)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection. The names are those of asyncio and of httptools, which call it."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        shared: Connections,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._shared = shared
+        self._limits = shared.limits
+        #: When something must have happened, and when the client must have read what was written.
+        self.deadline = self.read_by = math.inf
+        #: Since when there has been nothing to do; infinite while there is.
+        self.idle_since = math.inf
+        self._silent = True  # nothing came yet
+        self._in_head = self._in_message = False
+        self._headers_count = self._head_bytes = 0
+        #: Requests that began in what came last, and how much came since the head began that is not complete.
+        self._begun = self._unparsed = 0
+        self._longest_body: int | None = None
+        self._body_bytes = 0
+        #: What of the bodies is counted in `Connections.bodies`.
+        self._held = 0
+        #: The client has said that it sends nothing more.
+        self._ended = False
+        #: What comes is thrown away.
+        self._deaf = False
+        self._lingering = False
+        #: A refusal that waits until the requests before it are answered.
+        self._last_word = b""
+        #: What to answer when the parser gives up.
+        self._refusal = (400, "bad_request")
+
+    # ---- the connection ----------------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._real = transport
+        self.transport = _Closing(transport, self)  # type: ignore[assignment]  # all that is used of it
+        now = self.loop.time()
+        self.idle_since = now
+        self.deadline = now + self._limits.header_timeout
+        if len(self.connections) > self._limits.connections and not self._make_room(now):
+            self._refuse_connection()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._release()
+        self._shared.refused.discard(self)
+        self.deadline = self.read_by = math.inf
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        in_head, in_message, self._begun = self._in_head, self._in_message, 0
+        super().data_received(data)
+        # A header that is not complete yet is known to nobody but the parser.
+        if self._in_head and not self._deaf and (in_head or (self._begun == 1 and not in_message)):
+            self._unparsed += len(data)
+            if self._unparsed > MAX_HEADER_BYTES:
+                self._refuse(431, "headers_too_large")
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends nothing more. Whether the connection stays open, because an answer is due."""
+        self._ended = True
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        in_body = self._in_message and not self._in_head
+        return self._deaf or not in_body
+
+    def pause_writing(self) -> None:
+        self.read_by = self.loop.time() + UNREAD
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self.read_by = math.inf
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        if self.idle_since < math.inf or self.cycle is None or self.cycle.response_complete:
+            self._real.close()
+        else:
+            super().shutdown()
+
+    # ---- what the parser finds ---------------------------------------------------------------------
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = self._in_message = True
+        self._silent = False
+        self._headers_count = self._head_bytes = self._unparsed = self._body_bytes = 0
+        self._begun += 1
+        self.idle_since = math.inf
+        self.deadline = self.loop.time() + self._limits.header_timeout
+
+    def on_url(self, url: bytes) -> None:
+        self._head_bytes += len(url)
+        if self._head_bytes > MAX_HEADER_BYTES:
+            self._stop(431, "headers_too_large")
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers_count += 1
+        self._head_bytes += len(name) + len(value) + 4
+        if self._headers_count > MAX_HEADERS or self._head_bytes > MAX_HEADER_BYTES:
+            self._stop(431, "headers_too_large")
+        if self._in_head:  # what follows the body are trailers, which are no headers (RFC 9110 section 6.5.1)
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self.deadline = self.loop.time() + self._limits.body_timeout
+        super().on_headers_complete()
+        self._longest_body = self._limits.longest_body(self.scope["path"])
+        if self._longest_body is not None:
+            for name, value in self.headers:
+                if name == b"content-length" and value.isdigit() and int(value[:20]) > self._longest_body:
+                    self._stop(413, "too_large")
+
+    def on_body(self, body: bytes) -> None:
+        if self._deaf or self.cycle.response_complete:
+            return
+        size = len(body)
+        self._body_bytes += size
+        if self._longest_body is not None and self._body_bytes > self._longest_body:
+            self._stop(413, "too_large")
+        if self._shared.bodies + size > self._limits.bodies_bytes and self._shared.bodies > self._held:
+            self._stop(503, "overloaded")
+        self._held += size
+        self._shared.bodies += size
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        if self.cycle is not None and self.cycle.response_complete:
+            self._wait_for_next()
+        else:
+            self.deadline = math.inf  # it is for us to answer
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called when the parser gives up: because of what came, or because a method above did."""
+        self._refuse(*self._refusal)
+
+    # ---- answers -----------------------------------------------------------------------------------
+    def on_response_complete(self) -> None:
+        """In place of uvicorn's own, which starts a timer for each request."""
+        self.server_state.total_requests += 1
+        self._release()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self._last_word:
+            self._real.write(self._last_word)
+            self._linger()
+        elif self._ended:
+            self._close()
+        elif not self._in_message:
+            self._wait_for_next()
+
+    def expire(self, now: float) -> None:
+        """The deadline has passed."""
+        if self._real.is_closing() or now >= self.read_by:
+            self._real.abort()
+        elif not self._lingering and (self._in_head or (self._in_message and not self.cycle.response_complete)):
+            self._refuse(408, "request_timeout")
+        else:
+            self._close()
+
+    def close_or_linger(self) -> None:
+        """Close the connection: at once if the client has sent all that it wanted to."""
+        if self._in_message:
+            self._linger()
+        else:
+            self._close()
+
+    @property
+    def lingering(self) -> bool:
+        return self._lingering
+
+    def _stop(self, status: int, code: str) -> NoReturn:
+        """Refuse the request from within a call of the parser, which goes no further then."""
+        self._refusal = status, code
+        raise _Stop
+
+    def _wait_for_next(self) -> None:
+        self.idle_since = self.loop.time()
+        self.deadline = self.idle_since + self._limits.keep_alive
+
+    def _refuse(self, status: int, code: str) -> None:
+        """Answer the request that is being received, and end the connection."""
+        if self._deaf or self._real.is_closing():
+            return
+        self._deaf = True
+        word = self._error(status, code)
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            # Requests before this one are answered first.
+            if self._in_head or self.pipeline:
+                if not self._in_head:
+                    self.pipeline.popleft()
+                self._last_word = word
+                self.deadline = math.inf
+                return
+            started = cycle.response_started
+            cycle.disconnected = cycle.response_started = cycle.response_complete = True
+            cycle.message_event.set()
+            if started:
+                self._close()
+                return
+        self._release()
+        self._real.write(word)
+        self._linger()
+
+    def _refuse_connection(self) -> None:
+        self.connections.discard(self)
+        self._deaf = True
+        self._real.write(self._error(503, "overloaded"))
+        if len(self._shared.refused) < MAX_LINGERING:
+            self._shared.refused.add(self)
+            self._linger()
+        else:
+            self._close()
+
+    def _error(self, status: int, code: str) -> bytes:
+        body = json.dumps({"error": {"code": code}}, separators=(",", ":")).encode()
+        lines = [STATUS_LINE[status]]
+        lines += [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
+        lines.append(b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body))
+        if status == 503:
+            lines.append(b"retry-after: 30\r\n")
+        lines.append(b"connection: close\r\n\r\n")
+        return b"".join(lines) + body
+
+    def _make_room(self, now: float) -> bool:
+        """Close the connection that has had nothing to do for the longest time. Whether there is one."""
+        idle = [
+            other
+            for other in self.connections
+            if other is not self and other.idle_since < now - (SILENT if other.silent else 0)  # type: ignore[union-attr]
+        ]
+        if not idle:
+            return False
+        oldest: Any = min(idle, key=lambda other: other.idle_since)  # type: ignore[union-attr]
+        self.connections.discard(oldest)
+        oldest.give_way()
+        return True
+
+    @property
+    def silent(self) -> bool:
+        return self._silent
+
+    def give_way(self) -> None:
+        self._deaf = True
+        self._shared.refused.add(self)  # to be watched until it is closed
+        self._close()
+
+    def _linger(self) -> None:
+        self._deaf = self._lingering = True
+        self.deadline = self.loop.time() + LINGER
+        self.flow.resume_reading()
+        if self._real.can_write_eof():
+            self._real.write_eof()
+
+    def _close(self) -> None:
+        self.deadline = self.loop.time() + LINGER  # then what the client did not read is thrown away
+        self._real.close()
+
+    def _release(self) -> None:
+        self._shared.bodies -= self._held
+        self._held = 0
+
+
+class _Stop(Exception):
+    """Raised into the parser."""
+
+
+class _Closing:
+    """A transport whose `close` lets the protocol decide how."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: HttpProtocol) -> None:
+        self.write = transport.write
+        self.close = protocol.close_or_linger
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self._transport = transport
+        self._protocol = protocol
+
+    def is_closing(self) -> bool:
+        return self._protocol.lingering or self._transport.is_closing()
