@@ -25,7 +25,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -72,10 +72,8 @@ def sign_webhook(source: Source, event_type: str, data: Any = None, *, event_id:
     Raises ConfigurationError when the source has no secret to sign with.
     """
     now = time.time()
-    config = source.config(now)
-    provider = providers.get(source.provider).configured(config.options)
-    request = provider.compose(event_type, event_id, now, data)
-    return provider.sign(replace(request, url=source.url), config, now)
+    provider = providers.get(source.provider)
+    return provider.signed_request(event_type, source.config(now), now, url=source.url, event_id=event_id, data=data)
 
 
 def post_webhook(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -69,7 +69,10 @@ def trigger(
             f"{', '.join(found.samples)}",
             err=True,
         )
-    request = signed(found, event_type, event_id, target, None if data is None else payload.parse(data))
+    sent = None if data is None else payload.parse(data)
+    request = found.signed_request(
+        event_type, target.config, time.time(), url=target.signed_url, event_id=event_id, data=sent
+    )
     # Some senders put their token, or a hash of the body, into the query: it is there once the request is signed.
     query = request.url.partition("?")[2]
     status, body = post(f"{target.url.partition('?')[0]}?{query}" if query else target.url, request)
@@ -77,15 +80,6 @@ def trigger(
     print_fields({"event_id": event_id, "url": target.url, "status": status, "body": answer}, as_json)
     if not 200 <= status < 300:
         raise DocumentPrinted(f"the server answered {status}")
-
-
-def signed(found: Provider, event_type: str, event_id: str, target: Target, data: Any = None) -> Any:
-    """The request that the sender would make now."""
-    from dataclasses import replace
-
-    now = time.time()
-    request = found.configured(target.config.options).compose(event_type, event_id, now, data)
-    return found.sign(replace(request, url=target.signed_url), target.config, now)
 
 
 def _target(found: Provider, source_id: str | None, url: str | None, secret: str | None, server: str | None) -> Target:

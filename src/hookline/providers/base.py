@@ -326,6 +326,20 @@ class Provider:
         """What earlier versions of Hookline called events of this type: a handler for that name still gets them."""
         return ()
 
+    def signed_request(
+        self,
+        event_type: str,
+        config: SourceConfig,
+        now: float,
+        *,
+        url: str,
+        event_id: str = "",
+        data: Mapping[str, Any] | None = None,
+    ) -> WebhookRequest:
+        """The whole request that the real sender would make to this URL: composed, and signed. Raises as `sign`."""
+        request = self.configured(config.options).compose(event_type, event_id, now, data)
+        return self.sign(replace(request, url=url), config, now)
+
     def hidden_headers(self, options: Mapping[str, str]) -> frozenset[str]:
         """The request headers that are not stored with an event; `credential_headers`, and what the options add."""
         return self.credential_headers

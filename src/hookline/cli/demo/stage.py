@@ -49,8 +49,8 @@ class Stage:
     def signed_webhook(self) -> WebhookRequest:
         """A new event, signed as Stripe signs it at this moment."""
         stripe, now = providers.get("stripe"), time.time()
-        request = stripe.compose(EVENT_TYPE, f"evt_{secrets.token_hex(12)}", now)
-        return stripe.sign(replace(request, url=self.url), self.source.config(now), now)
+        event_id = f"evt_{secrets.token_hex(12)}"
+        return stripe.signed_request(EVENT_TYPE, self.source.config(now), now, url=self.url, event_id=event_id)
 
     def forged_webhook(self) -> WebhookRequest:
         """A genuine request in which somebody raised the amount."""
