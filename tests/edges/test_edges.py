@@ -8,13 +8,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from django.test.utils import override_settings
 
-from hookline import conf
+from hookline import conf, providers
+from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.db.insert import insert_new
 from hookline.engine.job import State
@@ -28,6 +30,7 @@ from tests.edges.conftest import Register
 from tests.edges.senders import SECRET, Request, generic, github, stripe, stripe_event
 from tests.edges.servers import Answer, Edge
 from tests.engine.rows import make_source
+from tests.providers.kits import kit_of
 from tests.waiting import wait_until
 
 
@@ -551,3 +554,22 @@ def test_a_new_source_works_from_its_first_request(edge: Edge) -> None:
     for number in range(3):
         source: Source = make_source("stripe", SECRET)
         accepted(edge.post(source.path, stripe(stripe_event(f"evt_{number}"))))
+
+
+def test_while_a_batch_of_thousands_is_stored_another_source_is_answered(edge: Edge) -> None:
+    kit, sendgrid = kit_of("sendgrid"), providers.get("sendgrid")
+    batching, other = make_source("sendgrid", kit.secret), make_source("stripe", SECRET)
+    items = [{"event": "open", "sg_event_id": f"id-{number}"} for number in range(5000)]
+    request = WebhookRequest("POST", "", {"content-type": ("application/json",)}, json.dumps(items).encode())
+    signed = sendgrid.sign(request, kit.sender, time.time())
+    headers = {name: values[0] for name, values in signed.headers.items()}
+    stored = Event.objects.filter(source=batching)
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(edge.post, batching.path, Request(signed.body, headers))
+        wait_until(stored.exists)
+        accepted(edge.post(other.path, stripe(stripe_event("evt_1"))))
+        if edge.name == "asgi" or connection.vendor == "postgresql":  # SQLite's write lock has no queue
+            assert stored.count() < 5000
+            assert not answer.done()
+        assert (answer.result(60).status, len(answer.result().json["ids"])) == (200, 5000)
+    assert stored.count() == 5000

@@ -68,10 +68,10 @@ def transactions(work: Callable[[], Any]) -> int:
     return sum(query["sql"].startswith("BEGIN") for query in captured.captured_queries)
 
 
-def test_a_batch_is_committed_in_portions_of_500_events(source: Source) -> None:
-    batch = [event(source, f"key-{number}") for number in range(1_201)]
+def test_a_batch_is_committed_in_portions_of_250_events(source: Source) -> None:
+    batch = [event(source, f"key-{number}") for number in range(601)]
     assert transactions(lambda: store(batch)) == 3
-    assert Event.objects.count() == 1_201
+    assert Event.objects.count() == 601
 
 
 def test_and_of_a_megabyte_counting_headers_and_the_row_itself(source: Source) -> None:
@@ -102,14 +102,14 @@ def test_of_a_batch_that_fails_half_way_the_rest_is_stored_when_it_comes_again(
     monkeypatch.setattr(store_module, "insert_new_events", insert_some)
     with pytest.raises(CannotStore):
         store([event(source, f"key-{number}") for number in range(1_201)])
-    assert Event.objects.count() == 500
+    assert Event.objects.count() == 250
     again = store([event(source, f"key-{number}") for number in range(1_201)])
-    assert [item.duplicate for item in again] == [True] * 500 + [False] * 701
+    assert [item.duplicate for item in again] == [True] * 250 + [False] * 951
     assert Event.objects.count() == 1_201
 
 
 def test_on_an_event_loop_what_comes_meanwhile_goes_between_two_portions(source: Source) -> None:
-    batch = [event(source, f"key-{number}") for number in range(1_500)]
+    batch = [event(source, f"key-{number}") for number in range(750)]
     turns: list[list[int]] = []
     acknowledged: list[str] = []
 
@@ -140,7 +140,7 @@ def test_on_an_event_loop_what_comes_meanwhile_goes_between_two_portions(source:
 
     asyncio.run(main())
     assert sorted(map(len, turns)) == [1, 1, 1, 1]
-    assert turns[0] == [500]
+    assert turns[0] == [250]
     assert turns[1] == [1]
     assert acknowledged == ["other", "batch"]
 
@@ -156,15 +156,15 @@ def test_a_batch_that_comes_again_asks_the_database_no_more_often_than_one_event
         assert all(item.duplicate for item in stored)
         return len(captured)
 
-    assert again("many", 300) == again("one", 1)
+    assert again("many", 200) == again("one", 1)
 
 
 def test_items_that_cannot_be_read_are_ended_by_one_statement(source: Source) -> None:
-    batch = [event(source, f"key-{number}") for number in range(300)]
+    batch = [event(source, f"key-{number}") for number in range(200)]
     for number, one in enumerate(batch):
         one.problem = f"unreadable_json: item {number}"
     with CaptureQueriesContext(connection) as captured:
         store(batch)
     assert sum('UPDATE "hookline_event"' in query["sql"] for query in captured.captured_queries) == 1
-    assert Event.objects.filter(state="dead").count() == 300
-    assert Event.objects.get(dedup_key="key-299").note == "cannot be read: unreadable_json: item 299"
+    assert Event.objects.filter(state="dead").count() == 200
+    assert Event.objects.get(dedup_key="key-199").note == "cannot be read: unreadable_json: item 199"

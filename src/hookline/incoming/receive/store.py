@@ -7,12 +7,13 @@ further away from its own COMMIT than one portion takes.
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import DatabaseError, router, transaction
+from django.db import DatabaseError, connections, router, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
@@ -28,8 +29,10 @@ from hookline.providers.base import Reply
 logger = logging.getLogger("hookline.incoming")
 
 #: A portion has at most so many events, and so many bytes unless one event alone has more.
-PORTION_EVENTS = 500
+PORTION_EVENTS = 250
 PORTION_BYTES = 1024 * 1024
+#: Seconds between two portions on SQLite: whoever waits for its write lock only looks for it now and then.
+_PAUSE = 0.005
 #: What a row takes besides URL, body and headers.
 _ROW_BYTES = 500
 
@@ -59,7 +62,11 @@ def store(events: Sequence[Event], within: Callable[[Sequence[Stored]], None] = 
     parts = [portion for portion, _ in portions(events)]
     if not parts:
         return []
-    stored = [item for portion in parts[:-1] for item in store_at_once(portion)]
+    stored: list[Stored] = []
+    for portion in parts[:-1]:
+        stored += store_at_once(portion)
+        if connections[router.db_for_write(Event)].vendor == "sqlite":
+            time.sleep(_PAUSE)
     return stored + store_at_once(parts[-1], lambda last: within([*stored, *last]))
 
 
