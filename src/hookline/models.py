@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hookline.audit.models import AuditEntry
+from hookline.engine.hang import Hang
 from hookline.incoming.models import Event, Rejection, RejectionCount, Source
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.tenants.models import Tenant
@@ -13,6 +14,7 @@ __all__ = [
     "Delivery",
     "Endpoint",
     "Event",
+    "Hang",
     "Message",
     "Rejection",
     "RejectionCount",

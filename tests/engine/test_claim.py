@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hookline.engine.claim import claim, extend, release_expired, settle
+from hookline.engine.claim import begin, claim, extend, release_expired, settle
 from hookline.engine.job import Settlement, State, requeue
 from tests.engine.rows import Jobs, ago, lane_of, rolled_back
 
@@ -167,25 +167,67 @@ def test_extending_moves_the_end_of_the_lease(jobs: Jobs) -> None:
     assert mine.lease_until - other.lease_until > timedelta(seconds=500)
 
 
-def test_a_job_whose_lease_ran_out_returns_with_its_attempt_counted(jobs: Jobs) -> None:
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_job_whose_lease_ran_out_returns_and_its_try_counts_only_if_it_had_begun(jobs: Jobs, begun: bool) -> None:
     jobs.add(jobs.lane(), 1)
     (job,) = claim(jobs.model, 1, lease=-1)
+    assert begin([job] if begun else []) == ({job.pk} if begun else set())
     assert release_expired(jobs.model, max_attempts=2) == 1
     job.refresh_from_db()
-    assert (job.state, job.attempts, job.lease_until) == (State.PENDING, 1, None)
+    assert (job.state, job.attempts, job.lease_until) == (State.PENDING, 1 if begun else 0, None)
+    assert job.crashes == 1
     assert "worker stopped" in job.note
     assert len(claim(jobs.model, 1, lease=60)) == 1
 
 
 def test_a_job_that_outlived_its_last_try_dies_when_its_lease_runs_out(jobs: Jobs) -> None:
     jobs.add(jobs.lane(), 1)
-    claim(jobs.model, 1, lease=-1)
+    begin(claim(jobs.model, 1, lease=-1))
     release_expired(jobs.model, max_attempts=2)
     (job,) = claim(jobs.model, 1, lease=-1)
+    begin([job])
     assert release_expired(jobs.model, max_attempts=2) == 1
     job.refresh_from_db()
     assert (job.state, job.attempts) == (State.DEAD, 2)
     assert job.finished_at is not None
+
+
+def test_jobs_that_never_begin_stay_alive_however_many_workers_crash(jobs: Jobs) -> None:
+    jobs.add(jobs.lane(), 1)
+    for crashes in range(1, 6):
+        (job,) = claim(jobs.model, 1, lease=-1)
+        release_expired(jobs.model, max_attempts=2)
+        job.refresh_from_db()
+        assert (job.state, job.attempts, job.crashes) == (State.PENDING, 0, crashes)
+
+
+def test_the_first_crash_makes_no_job_dead_because_another_one_may_have_caused_it(jobs: Jobs) -> None:
+    jobs.add(jobs.lane(), 1)
+    for state in (State.PENDING, State.DEAD):
+        (job,) = claim(jobs.model, 1, lease=-1)
+        begin([job])
+        release_expired(jobs.model, max_attempts=1)
+        job.refresh_from_db()
+        assert job.state == state
+
+
+def test_a_job_that_failed_by_itself_is_no_suspect_any_more_and_one_that_was_given_back_is(jobs: Jobs) -> None:
+    jobs.add(jobs.lane(), 1)
+    claim(jobs.model, 1, lease=-1)
+    release_expired(jobs.model, max_attempts=5)
+    for settlement, crashes in ((Settlement.give_back(0), 1), (Settlement.retry(0, "failed"), 0)):
+        (job,) = claim(jobs.model, 1, lease=60)
+        settle([(job, settlement)])
+        job.refresh_from_db()
+        assert job.crashes == crashes
+
+
+def test_only_its_owner_marks_a_job_as_begun(jobs: Jobs) -> None:
+    jobs.add(jobs.lane(), 1)
+    (old,) = claim(jobs.model, 1, lease=-1)
+    release_expired(jobs.model, max_attempts=5)
+    (new,) = claim(jobs.model, 1, lease=60)
+    assert (begin([old]), begin([new]), begin([])) == (set(), {new.pk}, set())
 
 
 def test_a_lease_that_has_not_run_out_is_left_alone(jobs: Jobs) -> None:

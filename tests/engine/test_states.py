@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hookline.engine.claim import claim, extend, release_expired, settle
+from hookline.engine.claim import begin, claim, extend, release_expired, settle
 from hookline.engine.job import Job, Lane, Settlement, State, requeue
 from tests.engine.rows import KINDS, Jobs
 
@@ -35,6 +35,8 @@ class Model:
     attempts: int = 0
     claim: int = 0
     expired: bool = False
+    begun: bool = False
+    crashes: int = 0
 
 
 class History(RuleBasedStateMachine):
@@ -85,6 +87,7 @@ class History(RuleBasedStateMachine):
             model.state, model.expired = "running", expired
             model.claim += 1
             model.attempts += 1
+            model.begun = False
             assert (job.claim, job.attempts) == (model.claim, model.attempts)
         self.claimed += taken
 
@@ -112,6 +115,7 @@ class History(RuleBasedStateMachine):
             model = self.expected[pk]
             model.state = settlement.state.value
             model.attempts -= kind == "give_back"
+            model.crashes = model.crashes if kind == "give_back" else 0
             model.due = model.due if model.state != "pending" else kind != "retry"
 
     @precondition(lambda self: self.claimed)
@@ -124,12 +128,23 @@ class History(RuleBasedStateMachine):
         else:
             assert extend([job], LATER) == set()
 
+    @precondition(lambda self: self.claimed)
+    @rule(data=st.data())
+    def begin_running(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from(self.claimed))
+        ours = self._is_ours(job)
+        assert begin([job]) == ({job.pk} if ours else set())
+        self.expected[job.pk].begun |= ours
+
     @rule()
     def release(self) -> None:
         expired = [model for model in self.expected.values() if model.state == "running" and model.expired]
         assert release_expired(self.jobs.model, MAX_ATTEMPTS) == len(expired)
         for model in expired:
-            model.state = "dead" if model.attempts >= MAX_ATTEMPTS else "pending"
+            dies = model.begun and model.attempts >= MAX_ATTEMPTS and model.crashes > 0
+            model.state = "dead" if dies else "pending"
+            model.attempts -= not model.begun
+            model.crashes += 1
             model.due = True
 
     @precondition(lambda self: self.expected)
@@ -140,20 +155,22 @@ class History(RuleBasedStateMachine):
         finished = model.state in ("succeeded", "dead", "cancelled")
         assert requeue(self.jobs.model._default_manager.filter(pk=pk), "") == finished
         if finished:
-            model.state, model.attempts, model.due = "pending", 0, True
+            model.state, model.attempts, model.due, model.crashes = "pending", 0, True, 0
 
     @invariant()
     def the_database_agrees(self) -> None:
         now = datetime.now(UTC)
         rows: dict[UUID, Any] = {}
         for job in self.jobs.model._default_manager.all():
-            rows[job.pk] = (job.state, job.attempts, job.claim)
+            rows[job.pk] = (job.state, job.attempts, job.claim, job.crashes)
             model = self.expected[job.pk]
             assert (job.lease_until is not None) == (job.state == "running")
             assert (job.finished_at is not None) == (job.state in ("succeeded", "dead", "cancelled"))
             if job.state == "pending":
                 assert (job.due_at <= now + timedelta(seconds=1)) == model.due
-        assert rows == {pk: (model.state, model.attempts, model.claim) for pk, model in self.expected.items()}
+        assert rows == {
+            pk: (model.state, model.attempts, model.claim, model.crashes) for pk, model in self.expected.items()
+        }
 
 
 @pytest.mark.parametrize("kind", KINDS)

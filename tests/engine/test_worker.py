@@ -18,7 +18,7 @@ from hookline.engine.claim import claim, settle
 from hookline.engine.job import Job, Settlement, State
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
-from hookline.engine.worker import ThreadWorker
+from hookline.engine.worker import Begin, ThreadWorker
 from tests.engine.rows import Jobs
 from tests.waiting import wait_until
 
@@ -35,14 +35,22 @@ def make_worker(
     lease: float = 60,
     longest_run: float = 3600,
     prepare: Callable[[list[Job]], object] = list,
+    on_stuck: Callable[[str], object] = print,
 ) -> ThreadWorker[Job]:
     leases: Leases[Job] = Leases(jobs.model, lease=lease, per_lane=100, longest_run=longest_run)
 
-    def run_each(batch: list[Job]) -> None:
+    def run_each(batch: list[Job], begin: Begin[Job]) -> None:
         for job in batch:
+            begin(job, "the test's run")
             run(job)
 
-    return ThreadWorker(leases, run_each, threads=threads, poll=0.05, max_attempts=5, prepare=prepare)
+    return ThreadWorker(
+        leases, run_each, fail=fail, on_stuck=on_stuck, threads=threads, poll=0.05, max_attempts=5, prepare=prepare
+    )
+
+
+def fail(job: Job, error: BaseException) -> Settlement:
+    return Settlement.retry(0, str(error))
 
 
 @contextmanager
@@ -75,12 +83,12 @@ def test_jobs_that_wait_are_run_in_batches_and_each_once(jobs: Jobs) -> None:
     added = [job.pk for job in jobs.add(jobs.lane(), *[1] * 60)]
     batches: list[list[UUID]] = []
 
-    def run(batch: list[Job]) -> None:
+    def run(batch: list[Job], begin: Begin[Job]) -> None:
         batches.append([job.pk for job in batch])
         settle([(job, Settlement.succeed()) for job in batch])
 
     leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=100, longest_run=3600)
-    with working(ThreadWorker(leases, run, threads=3, poll=0.05, max_attempts=5, batch=4)):
+    with working(ThreadWorker(leases, run, fail=fail, threads=3, poll=0.05, max_attempts=5, batch=4)):
         wait_until(lambda: states(jobs) == {"succeeded": 60})
     assert sorted(job_id for batch in batches for job_id in batch) == sorted(added)
     assert max(map(len, batches)) == 4
@@ -276,7 +284,7 @@ def test_maintenance_takes_back_the_jobs_of_a_worker_that_is_gone(jobs: Jobs) ->
     wait_until(lambda: states(jobs) == {"pending": 1})
     maintenance.stop()
     job.refresh_from_db()
-    assert (job.state, job.attempts) == (State.PENDING, 1)
+    assert (job.state, job.attempts) == (State.PENDING, 0)
 
 
 @pytest.mark.parametrize("error", [OperationalError("away"), InterfaceError("closed"), RuntimeError("surprise")])

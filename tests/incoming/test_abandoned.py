@@ -8,7 +8,7 @@ import pytest
 
 from hookline import signals
 from hookline.audit.actor import SYSTEM
-from hookline.engine.claim import claim, release_expired
+from hookline.engine.claim import begin, claim, release_expired
 from hookline.engine.job import State
 from hookline.incoming.models import Event
 from hookline.operations import sources
@@ -27,7 +27,7 @@ def test_an_event_that_dies_with_its_worker_is_announced(client: Any) -> None:
     signals.event_dead.connect(listen)
     try:
         for _ in range(2):
-            assert claim(Event, 1, lease=-1)
+            assert begin(claim(Event, 1, lease=-1))
             assert release_expired(Event, max_attempts=2) == 1
     finally:
         signals.event_dead.disconnect(listen)

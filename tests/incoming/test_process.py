@@ -131,7 +131,7 @@ def test_an_event_that_no_handler_wants_is_done_and_its_note_says_so(event: Even
         raise AssertionError("not asked for")
 
     process.run(event)
-    assert (stored(event).state, stored(event).note) == (State.SUCCEEDED, "no handler wanted this event")
+    assert (stored(event).state, stored(event).note) == (State.SUCCEEDED, "unhandled: no handler wants this event")
 
 
 @pytest.mark.parametrize(("after", "seconds"), [(90, 90), (0, 0), (0.5, 0.5), (timedelta(days=3), 3 * 86400)])

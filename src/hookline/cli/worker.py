@@ -31,7 +31,7 @@ def worker(concurrency: int | None, processes: int, only: str | None) -> None:
     from hookline.runtime.fleet import Fleet
 
     def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
-        fleet = Fleet(conf.get(), only, concurrency)
+        fleet = Fleet(conf.get(), only, concurrency, stopping.fail)
         fleet.start()
         on_ready()
         stopping.wait()

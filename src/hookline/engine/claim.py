@@ -29,6 +29,10 @@ FIRST = UUID(int=0)
 #: How many lanes one claim looks at.
 LANES = 256
 
+#: Notes of jobs whose lease ran out.
+CRASHED = "the worker stopped while it ran; its lease ran out"
+CRASHED_UNBEGUN = "the worker stopped before it was known to run, so this try does not count; its lease ran out"
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -105,7 +109,7 @@ _CLAIM = (
     LIMIT {lanes}
 ), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
 UPDATE {table}
-SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}
+SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL
 WHERE {picked}
 RETURNING {columns}
 """
@@ -141,6 +145,8 @@ SET state = result.state,
     due_at = CASE WHEN result.state = 'pending' THEN {due} ELSE due_at END,
     finished_at = CASE WHEN result.state = 'pending' THEN NULL ELSE {now} END,
     attempts = attempts - result.refund,
+    crashes = CASE WHEN result.refund = 1 THEN crashes ELSE 0 END,
+    {settled_too}
     note = result.note,
     lease_until = NULL"""
     + _OURS
@@ -152,6 +158,32 @@ WITH result (id, claim) AS ({rows})
 UPDATE {table} SET lease_until = {lease_end}"""
     + _OURS
 )
+
+_BEGIN = (
+    """
+WITH result (id, claim) AS ({rows})
+UPDATE {table} SET begun_at = {now}"""
+    + _OURS
+)
+
+# Whether the crash is held against a job: only when it is known to have begun. The first crash makes no job dead, since
+# any of those that ran in that process may have caused it.
+_RELEASE = """
+WITH expired AS MATERIALIZED (
+    SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now}
+    ORDER BY lease_until LIMIT %(limit)s {lock}
+)
+UPDATE {table}
+SET state = CASE WHEN {dies} THEN 'dead' ELSE 'pending' END,
+    finished_at = CASE WHEN {dies} THEN {now} ELSE NULL END,
+    attempts = CASE WHEN begun_at IS NULL AND attempts > 0 THEN attempts - 1 ELSE attempts END,
+    crashes = {least}(crashes + 1, 1000),
+    note = CASE WHEN begun_at IS NULL THEN %(unbegun)s ELSE %(begun)s END,
+    due_at = {now}, lease_until = NULL
+WHERE state = 'running' AND {expired}
+RETURNING id, state
+"""
+_DIES = "begun_at IS NOT NULL AND attempts >= %(most)s AND crashes > 0"
 
 
 def claim(
@@ -210,28 +242,25 @@ def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
     return _change(type(jobs[0]), _EXTEND, _RESULT_TYPES[:2], rows, lease=lease)
 
 
+def begin(jobs: Sequence[J]) -> set[UUID]:
+    """Note that running jobs have begun, so that a crash counts. Returns the ids of those that were still ours."""
+    if not jobs:
+        return set()
+    return _change(type(jobs[0]), _BEGIN, _RESULT_TYPES[:2], [(job.id, job.claim) for job in jobs])
+
+
 def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> int:
     """Return jobs whose worker is gone: pending again, or dead when no tries are left. At most `limit`.
 
-    `attempts` was counted at the claim, so a job that kills its worker each time does not run for ever.
+    A try counts only when the job is known to have begun. All of them are suspects from now on, which run alone.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
-    sql = """
-        WITH expired AS MATERIALIZED (
-            SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now}
-            ORDER BY lease_until LIMIT %(limit)s {lock}
-        )
-        UPDATE {table}
-        SET state = CASE WHEN attempts >= %(most)s THEN 'dead' ELSE 'pending' END,
-            finished_at = CASE WHEN attempts >= %(most)s THEN {now} ELSE NULL END,
-            due_at = {now}, lease_until = NULL, note = %(note)s
-        WHERE state = 'running' AND {expired}
-        RETURNING id, state
-    """.format(**_names(model, dialect), lock=dialect.lock, expired=dialect.among.format("SELECT id FROM expired"))
-    note = "the worker stopped without finishing; its lease ran out"
+    names = {**_names(model, dialect), "lock": dialect.lock, "least": dialect.least, "dies": _DIES}
+    sql = _RELEASE.format(**names, expired=dialect.among.format("SELECT id FROM expired"))
+    params: dict[str, Any] = {"most": max_attempts, "limit": limit, "begun": CRASHED, "unbegun": CRASHED_UNBEGUN}
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"most": max_attempts, "limit": limit, "note": note})
+        cursor.execute(sql, params)
         released = cursor.fetchall()
     if dead := [_uuid(job_id) for job_id, state in released if state == State.DEAD]:
         model.announce_dead(dead)
@@ -304,6 +333,7 @@ def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
         "not_held": _NOT_HELD.format(lanes_table=lanes_model._meta.db_table, now=dialect.now),
         "now": dialect.now,
         "walk": dialect.walk.format(table=model._meta.db_table),
+        "settled_too": model.settled_too,
     }
 
 

@@ -49,11 +49,20 @@ class Job(Row):
 
     #: Name of the foreign key to the Lane.
     lane: ClassVar[str]
+    #: After so many crashes it is a suspect.
+    suspect_after: ClassVar[int] = 1
+    #: What a settlement assigns besides: SQL that ends with a comma.
+    settled_too: ClassVar[str] = ""
 
     state = models.CharField(max_length=9, choices=State.choices, db_default=State.PENDING, editable=False)
     due_at = models.DateTimeField(db_default=Now(), editable=False)
-    #: Tries begun, counted when the job is claimed, so that a crash cannot lose one.
+    #: Tries begun. Counted when the job is claimed, and taken back when it is given back, or when its worker crashed
+    #: and nothing says that it had begun.
     attempts = models.PositiveIntegerField(db_default=0, editable=False)
+    #: Of the last claim, once its run had begun and took longer than a moment (see Leases.mark_begun).
+    begun_at = models.DateTimeField(null=True, editable=False)
+    #: How many workers in a row crashed while they had claimed it. Such a job is a suspect, and runs alone.
+    crashes = models.PositiveSmallIntegerField(db_default=0, editable=False)
     claim = models.BigIntegerField(db_default=0, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     #: Of a job that ended, and of no other.
@@ -64,6 +73,11 @@ class Job(Row):
     class Meta:
         abstract = True
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it may be what crashed its worker, so that it must run alone."""
+        return self.crashes >= self.suspect_after
+
     @classmethod
     def announce_dead(cls, ids: Collection[UUID]) -> None:
         """Tell those who want to know that these jobs, whose workers are gone, have no tries left."""
@@ -72,7 +86,7 @@ class Job(Row):
 def requeue(jobs: models.QuerySet[J], note: str) -> int:
     """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone."""
     finished = jobs.filter(state__in=[State.SUCCEEDED, State.DEAD, State.CANCELLED])
-    return finished.update(state=State.PENDING, due_at=Now(), attempts=0, finished_at=None, note=note)
+    return finished.update(state=State.PENDING, due_at=Now(), attempts=0, crashes=0, finished_at=None, note=note)
 
 
 def job_indexes(name: str, lane: str) -> list[models.Index]:

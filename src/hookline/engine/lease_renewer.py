@@ -1,10 +1,14 @@
-"""The noun LeaseRenewer: the thread that keeps a worker's leases and returns those of workers that are gone."""
+"""The noun LeaseRenewer: the thread beside whoever runs jobs, that keeps their leases."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
 
 from django.db import close_old_connections, connections
 
@@ -13,28 +17,60 @@ from hookline.engine.leases import Leases
 
 logger = logging.getLogger("hookline.engine")
 
+#: Seconds between two looks at what runs, at the most. A look that finds nothing new asks no database.
+TICK = 1.0
+
 
 class LeaseRenewer(threading.Thread):
-    """Runs beside a worker until `stop()`, three times per lease."""
+    """Until `stop()`, or while it is entered: marks jobs that have begun, and extends leases three times per lease.
 
-    def __init__(self, leases: Leases[Any], max_attempts: int) -> None:
+    With `max_attempts` it also returns the jobs of workers that are gone. `checks` are called with every look.
+    """
+
+    def __init__(
+        self, leases: Leases[Any], max_attempts: int | None = None, *, checks: Sequence[Callable[[], object]] = ()
+    ) -> None:
         super().__init__(name=f"hookline-leases-{leases.model.__name__.lower()}", daemon=True)
         self._leases = leases
         self._max_attempts = max_attempts
+        self._checks = (leases.mark_begun, *checks)
         self._stopping = threading.Event()
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
     def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                close_old_connections()
-                self._leases.heartbeat()
-                if released := release_expired(self._leases.model, self._max_attempts):
-                    logger.warning("took back %d jobs whose worker is gone", released)
-            except Exception:  # without this thread, every job of the worker would run a second time elsewhere
-                logger.exception("cannot keep leases; trying again")
-            self._stopping.wait(self._leases.lease / 3)
+        pause = self._leases.lease / 3
+        look = min(TICK, pause, max(0.01, self._leases.longest_run / 4))
+        # A task that is quick never sees this thread at work.
+        kept = time.monotonic() if self._max_attempts is None else float("-inf")
+        while not self._stopping.wait(look if kept > float("-inf") else 0):
+            close_old_connections()
+            for check in self._checks:
+                self._try(check)
+            if time.monotonic() - kept >= pause:
+                kept = time.monotonic()
+                self._try(self._leases.heartbeat)
+                if self._max_attempts is not None:
+                    self._try(partial(self._release, self._max_attempts))
         connections.close_all()
 
     def stop(self) -> None:
         self._stopping.set()
         self.join()
+
+    def _release(self, max_attempts: int) -> None:
+        if released := release_expired(self._leases.model, max_attempts):
+            logger.warning("took back %d jobs whose worker is gone", released)
+
+    def _try(self, duty: Callable[[], object]) -> None:
+        try:
+            duty()
+        except Exception:  # without this thread, every job of the worker would run a second time elsewhere
+            logger.exception("cannot keep leases; trying again")

@@ -20,6 +20,9 @@ J = TypeVar("J", bound=Job)
 
 logger = logging.getLogger("hookline.engine")
 
+#: A job that has run for so many seconds is marked as begun.
+MARK_AFTER = 1.0
+
 
 class Leases(Generic[J]):
     """Claims jobs in turn between lanes, and keeps their leases while they run. Safe to use from several threads."""
@@ -28,11 +31,13 @@ class Leases(Generic[J]):
         self.model = model
         self.lease = lease
         self.per_lane = per_lane
-        #: A job that runs longer loses its lease: its worker may hang.
+        #: A job that runs longer, or waits longer to run, loses its lease: its worker may hang.
         self.longest_run = longest_run
         self._lock = threading.Lock()
         #: By the numbers of their ids, because Python computes the hash of a UUID in Python.
         self._jobs: dict[int, tuple[J, float]] = {}
+        #: Those that run and are not yet marked so in the database, and since when.
+        self._begun: dict[int, tuple[J, float]] = {}
         self._lanes: Counter[int] = Counter()
         self._after = engine.FIRST
         #: By how many seconds this machine's clock is ahead of the database's.
@@ -71,6 +76,35 @@ class Leases(Generic[J]):
         """Unix time by the database's clock, as the last claim told it: this machine's own may be wrong."""
         return time.time() - self._ahead
 
+    def begin(self, job: J) -> None:
+        """The job runs from now on."""
+        with self._lock:
+            known = self._jobs.get(job.id.int)
+            if known is not None and known[0].claim == job.claim:
+                self._jobs[job.id.int] = self._begun[job.id.int] = (job, time.monotonic())
+
+    def mark_begun(self, older: float = MARK_AFTER) -> None:
+        """Note in the database which jobs have run for so long, so that a crash counts. Raises DatabaseError.
+
+        To note it of every job would be another write for each. What ends within a moment needs none; what crashes
+        within a moment is a suspect the next time, and marked before it begins.
+        """
+        limit = time.monotonic() - older
+        with self._lock:
+            jobs = [job for job, since in self._begun.values() if since <= limit]
+        engine.begin(jobs)
+        with self._lock:
+            for job in jobs:
+                if (known := self._begun.get(job.id.int)) is not None and known[0] is job:
+                    del self._begun[job.id.int]
+
+    def begin_alone(self, job: J) -> bool:
+        """A suspect runs from now on: note it in the database first. Returns whether it is still ours."""
+        self.begin(job)
+        with self._lock:
+            self._begun.pop(job.id.int, None)
+        return bool(engine.begin([job]))
+
     def forget(self, job: J) -> None:
         """Forget a job that is settled or lost; not one that was claimed again meanwhile."""
         with self._lock:
@@ -104,6 +138,7 @@ class Leases(Generic[J]):
             self.forget(job)
 
     def _remove(self, job: J) -> None:
+        self._begun.pop(job.id.int, None)
         if self._jobs.pop(job.id.int, None) is not None:
             lane = self._lane_of(job).int
             self._lanes[lane] -= 1

@@ -6,11 +6,13 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import Generic, TypeVar
 
-from django.db import connections
+from django.db import OperationalError, connections
 
 from hookline.db.connections import look_after
 from hookline.engine import notifier
@@ -18,28 +20,40 @@ from hookline.engine.job import Job, Settlement
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.engine.prefetch import Prefetch
+from hookline.engine.quarantine import Quarantine
+from hookline.engine.watchdog import Run, Watchdog
 from hookline.exceptions import LeaseLost
 
 J = TypeVar("J", bound=Job)
 
 logger = logging.getLogger("hookline.engine")
 
+#: What runs a batch of jobs. It says which of them begins, and what of it runs, for people.
+Begin = Callable[[J, str], None]
+
+#: So many threads may hang before the process has to be replaced. Each keeps its memory, and on SQLite perhaps a lock.
+MOST_HANGING = 16
+#: A job that waits here for so many seconds is given back, since what is before it takes its time.
+PATIENCE = 10.0
 #: Pause after the database failed, so that its return is not met by a storm.
 _DATABASE_PAUSE = 1.0
 
 
 class ThreadWorker(Generic[J]):
-    """Claims jobs of one kind and calls `run(jobs)` for up to `batch` of them at a time, in `threads` threads.
+    """Claims jobs of one kind and calls `run(jobs, begin)` for up to `batch` of them at a time, in `threads` threads.
 
-    `run` settles the jobs itself. What it raises is logged and the leases run out: only the database can be at
-    fault by then.
+    `run` settles the jobs itself, and calls `begin(job, what)` as it comes to each. What it raises is logged and the
+    leases run out: only the database can be at fault by then. `fail` decides what becomes of a job that runs for too
+    long; its thread is replaced. When too many hang, or one holds what all need, `on_stuck` is called with the reason.
     """
 
     def __init__(
         self,
         leases: Leases[J],
-        run: Callable[[list[J]], object],
+        run: Callable[[list[J], Begin[J]], object],
         *,
+        fail: Callable[[J, BaseException], Settlement],
+        on_stuck: Callable[[str], object] = logger.critical,
         threads: int,
         poll: float,
         max_attempts: int,
@@ -53,16 +67,22 @@ class ThreadWorker(Generic[J]):
         self._queue: queue.SimpleQueue[J | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._renewer = LeaseRenewer(leases, max_attempts)
-        name = leases.model.__name__.lower()
+        self._on_stuck = on_stuck
+        self._stuck = False
+        self._watchdog = Watchdog(leases, fail, self._replace)
+        self._renewer = LeaseRenewer(leases, max_attempts, checks=(self._give_back_waiting, self._check))
+        self._quarantine = Quarantine()
+        #: Suspects that were met while a batch was put together. Each is a batch of its own.
+        self._suspects: deque[J] = deque()
+        self._name = leases.model.__name__.lower()
+        self._numbers = count(threads)
         self._batch = batch
         # At least twice what can run, so that a thread finds work waiting when it is done.
         self._prefetch = Prefetch(threads * batch * 2)
-        self._claiming = threading.Thread(target=self._claim_all, name=f"hookline-claim-{name}", daemon=True)
-        self._runners = [
-            threading.Thread(target=self._run_all, name=f"hookline-{name}-{number}", daemon=True)
-            for number in range(threads)
-        ]
+        self._claiming = threading.Thread(target=self._claim_all, name=f"hookline-claim-{self._name}", daemon=True)
+        self._runners = [self._runner(number) for number in range(threads)]
+        #: When a batch was last begun, in monotonic time.
+        self._moved = time.monotonic()
 
     def start(self) -> None:
         notifier.of(self._leases.model).subscribe(self._wake.set)
@@ -76,16 +96,13 @@ class ThreadWorker(Generic[J]):
         notifier.of(self._leases.model).unsubscribe(self._wake.set)
         self._wake.set()
         self._claiming.join(timeout)
-        unbegun: list[J] = []
-        with suppress(queue.Empty):  # not asked beforehand: a runner may take the last one in between
-            while (job := self._queue.get_nowait()) is not None:
-                unbegun.append(job)
-        self._give_back(unbegun, "the worker stopped before it began")
+        self._give_back(self._take_waiting(), "the worker stopped before it began")
         for _ in self._runners:
             self._queue.put(None)
-        for runner in self._runners:
+        for runner in tuple(self._runners):
             runner.join(max(0.0, end - time.monotonic()))
         self._renewer.stop()
+        self._watchdog.close()
 
     def _claim_all(self) -> None:
         while not self._stopping.is_set():
@@ -114,28 +131,93 @@ class ThreadWorker(Generic[J]):
     def _give_back(self, jobs: list[J], note: str) -> None:
         self._leases.release([(job, Settlement.give_back(0, note)) for job in jobs])
 
+    def _take_waiting(self) -> list[J]:
+        """Take away, and return, what has not begun."""
+        waiting: list[J] = []
+        with suppress(IndexError):
+            while True:
+                waiting.append(self._suspects.popleft())
+        with suppress(queue.Empty):  # not asked beforehand: a runner may take the last one in between
+            while (job := self._queue.get_nowait()) is not None:
+                waiting.append(job)
+            self._queue.put(None)  # it was meant for a runner
+        return waiting
+
+    def _give_back_waiting(self) -> None:
+        """Let others have what waits here while every thread takes its time."""
+        if not self._stopping.is_set() and time.monotonic() - self._moved > PATIENCE and not self._queue.empty():
+            self._give_back(self._take_waiting(), "it waited behind others that took long")
+
+    # What runs
+
+    def _runner(self, number: int) -> threading.Thread:
+        return threading.Thread(target=self._run_all, name=f"hookline-{self._name}-{number}", daemon=True)
+
     def _run_all(self) -> None:
         while jobs := self._next_jobs():
             look_after()
+            self._moved = time.monotonic()
+            if self._run_batch(jobs):
+                break
+            if not self._prefetch.enough(len(self._leases)):
+                self._wake.set()
+        connections.close_all()
+
+    def _run_batch(self, jobs: list[J]) -> bool:
+        """Run these jobs. Returns whether this thread was given up on and replaced meanwhile."""
+        suspect = jobs[0].is_suspect
+        place = self._quarantine.enter(suspect=suspect)
+        if place is None:
+            back = Settlement.give_back(self._quarantine.patience, "another one that may have stopped a worker runs")
+            self._leases.release([(job, back) for job in jobs])
+            return False
+        with self._watchdog.running(jobs, place) as run:
             try:
-                self._run(jobs)
+                if not suspect or self._leases.begin_alone(jobs[0]):
+                    self._run(jobs, run.begin)
             except LeaseLost as error:
                 logger.warning("%s", error)
             except BaseException:  # SystemExit too: it must not end a thread on which other jobs rely
                 names = ", ".join(job.public_id for job in jobs)
-                logger.exception("could not settle %s; what is left runs again when its lease ends", names)
-            finally:
-                for job in jobs:
-                    self._leases.forget(job)
-                if not self._prefetch.enough(len(self._leases)):
-                    self._wake.set()
-        connections.close_all()
+                if run.hangs:
+                    logger.warning("%s ended at last, but had been given up on", names, exc_info=True)
+                else:
+                    logger.exception("could not settle %s; what is left runs again when its lease ends", names)
+        return run.hangs
+
+    def _replace(self, run: Run[J]) -> None:
+        """Have another thread in the place of one that hangs."""
+        if run.thread in self._runners and not self._stopping.is_set():
+            runner = self._runner(next(self._numbers))
+            self._runners[self._runners.index(run.thread)] = runner
+            runner.start()
+
+    def _check(self) -> None:
+        try:
+            self._watchdog.check()
+        except OperationalError as error:
+            # On SQLite it has the only write lock, and there is no other way to take that from a thread.
+            if hanging := self._watchdog.hanging:
+                self._report_stuck(f"{hanging[0].what} hangs, and nothing can be written beside it ({error})")
+            raise
+        if len(hanging := self._watchdog.hanging) >= MOST_HANGING:
+            self._report_stuck(f"{len(hanging)} threads hang, one of them in {hanging[-1].what}")
+
+    def _report_stuck(self, reason: str) -> None:
+        if not self._stuck:
+            self._stuck = True
+            self._on_stuck(f"this process must be started again: {reason}")
 
     def _next_jobs(self) -> list[J]:
-        """Up to a batch of jobs, waiting for the first; none when the worker stops."""
+        """Up to a batch of jobs, waiting for the first; none when the worker stops. A suspect is a batch by itself."""
         jobs: list[J] = []
         job = self._next_job()
         while job is not None:
+            if job.is_suspect:
+                if not jobs:
+                    return [job]
+                self._suspects.append(job)  # for the next thread that is free: this one, if no other
+                return jobs
             jobs.append(job)
             if len(jobs) == self._batch:
                 return jobs
@@ -148,6 +230,8 @@ class ThreadWorker(Generic[J]):
         return jobs
 
     def _next_job(self) -> J | None:
+        with suppress(IndexError):
+            return self._suspects.popleft()
         with suppress(queue.Empty):
             return self._queue.get_nowait()
         job = self._queue.get()

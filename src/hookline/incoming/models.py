@@ -79,11 +79,16 @@ class Source(Lane):
         return SourceConfig(self.secrets.active(now), self.options, self.awaiting_handshake, source=self.pk)
 
 
+#: Note of an event that succeeded without anybody having looked at it. No quotation marks: it stands in SQL.
+UNHANDLED = "unhandled: no handler wants this event"
+
+
 class Event(Job):
     """One received, verified, deduplicated webhook."""
 
     prefix = "evt"
     lane = "source"
+    settled_too = f"unhandled = CASE WHEN result.note = '{UNHANDLED}' THEN true END,"
 
     source = models.ForeignKey(Source, models.PROTECT, related_name="events", db_index=False)  # see job_indexes
     type = models.CharField(max_length=256)
@@ -104,6 +109,8 @@ class Event(Job):
     method = models.CharField(max_length=20, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
     #: The URL as the sender signs it, where it had a query; without the credentials in that.
     url = models.TextField(null=True, editable=False)  # noqa: DJ001 # as above
+    #: True where it succeeded because no handler wanted it, else null.
+    unhandled = models.BooleanField(null=True, editable=False)
 
     #: Of an event that is not stored yet: see ParsedEvent.
     if_known: IfKnown = "duplicate"
@@ -115,7 +122,11 @@ class Event(Job):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["source", "dedup_key"], name="hookline_event_unique")]
-        indexes = job_indexes("hookline_event", "source")
+        indexes = [
+            *job_indexes("hookline_event", "source"),
+            # Only of those, so that others cost nothing.
+            models.Index(fields=["created_at"], name="hookline_event_unhandled", condition=models.Q(unhandled=True)),
+        ]
 
     @property
     def tenant(self) -> Tenant:

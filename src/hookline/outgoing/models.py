@@ -117,6 +117,8 @@ class Delivery(Job):
 
     prefix = "dlv"
     lane = "endpoint"
+    #: Hundreds are under way in one process, and one crash of it must not have them sent one by one.
+    suspect_after = 2
 
     # Without indexes of their own: the unique constraint begins with the message; for the endpoint see job_indexes.
     message = models.ForeignKey(Message, models.CASCADE, related_name="deliveries", db_index=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
@@ -19,6 +21,8 @@ from hookline.outgoing import retention as outgoing
 from hookline.outgoing.deliver.worker import make_worker as make_outgoing
 from hookline.outgoing.models import Delivery
 
+logger = logging.getLogger("hookline.cli")
+
 
 class _Worker(Protocol):
     def start(self) -> None: ...
@@ -29,8 +33,17 @@ class _Worker(Protocol):
 class Fleet:
     """Runs what is due until `stop`."""
 
-    def __init__(self, settings: conf.Settings, only: str | None = None, concurrency: int | None = None) -> None:
-        """`only`: "incoming" or "outgoing". `concurrency`: handlers at once; with only outgoing, requests at once."""
+    def __init__(
+        self,
+        settings: conf.Settings,
+        only: str | None = None,
+        concurrency: int | None = None,
+        on_stuck: Callable[[str], object] = logger.critical,
+    ) -> None:
+        """`only`: "incoming" or "outgoing". `concurrency`: handlers at once; with only outgoing, requests at once.
+
+        `on_stuck` is called when this process cannot go on, with the reason.
+        """
         if concurrency is not None:
             if only == "outgoing":
                 settings = replace(settings, DELIVERY_CONCURRENCY=concurrency)
@@ -40,7 +53,7 @@ class Fleet:
         self._workers: list[_Worker] = []
         pruners: list[Pruner] = []
         if only != "outgoing":
-            self._workers.append(make_incoming(settings))
+            self._workers.append(make_incoming(settings, on_stuck=on_stuck))
             pruners += incoming.pruners(settings)
         if only != "incoming":
             self._workers.append(make_outgoing(settings))

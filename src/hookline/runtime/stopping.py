@@ -7,12 +7,16 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from hookline.exceptions import HooklineError
+
 
 class Stopping:
     """While it is entered, the first signal asks the process to stop; a second Ctrl-C ends it at once."""
 
     def __init__(self, signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)) -> None:
         self.requested = False
+        #: Why the process has to be started again, if it has to.
+        self.failure = ""
         self._signals = signals
         self._before: dict[signal.Signals, Any] = {}
         # A pipe and not a threading.Event: a handler that runs while the main thread holds the event's lock would
@@ -35,6 +39,18 @@ class Stopping:
         """Return when the process was asked to stop."""
         if not self.requested:
             os.read(self.readable, 1)
+
+    def fail(self, reason: str) -> None:
+        """Ask the process to stop, from any thread: it cannot go on, and its supervisor has to start it again."""
+        self.failure = self.failure or reason
+        if not self.requested:
+            self.requested = True
+            os.write(self._writable, b".")
+
+    def raise_failure(self) -> None:
+        """Raises HooklineError when the process has to be started again, so that it ends with a code that says so."""
+        if self.failure:
+            raise HooklineError(self.failure)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ def run(work: Work, processes: int, on_ready: Callable[[], None]) -> None:
     if processes == 1:
         with Stopping() as stopping:
             work(stopping, on_ready)
+            stopping.raise_failure()
     else:
         connections.close_all()  # a connection must not be shared by forked processes
         Supervisor(work, processes, on_ready).run()
@@ -100,6 +102,9 @@ class Supervisor:
         with Stopping((signal.SIGTERM,)) as stopping:
             threading.Thread(target=self._stop_with_supervisor, name="hookline-orphan", daemon=True).start()
             self._work(stopping, self._report_ready)
+            if stopping.failure:
+                logger.critical("%s", stopping.failure)
+                sys.exit(1)
 
     def _report_ready(self) -> None:
         os.write(self._ready_write, b".")

@@ -67,6 +67,12 @@ def matching(provider: str, event_type: str) -> list[HandlerFunction]:
     return [item.function for item in _handlers if item.wants(found.name, names)]
 
 
+def name_of(function: HandlerFunction) -> str:
+    """A handler's name for people: where it is defined."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
 def registered() -> tuple[Handler, ...]:
     """All handlers, in the order of registration."""
     return tuple(_handlers)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from uuid import UUID
 
 from django.db import DatabaseError, router, transaction
 
@@ -16,32 +17,63 @@ from hookline.core.retry import RetrySchedule
 from hookline.engine.claim import settle
 from hookline.engine.job import Settlement, State
 from hookline.exceptions import Discard, LeaseLost, Retry
-from hookline.incoming.models import Event
+from hookline.incoming.models import UNHANDLED, Event
 from hookline.incoming.process import handlers
+from hookline.incoming.process.transaction import (
+    handlers_transaction,
+    is_conflict,
+    met_conflict,
+    takes_lock_at_once,
+)
 
 logger = logging.getLogger("hookline.incoming")
 
+Functions = tuple[handlers.HandlerFunction, ...]
+#: Called with an event, and the name of a handler, before each call of one. May raise LeaseLost.
+Begin = Callable[[Event, str], object]
 
-def run(event: Event) -> Settlement:
+
+def _unwatched(event: Event, what: str) -> None:
+    """For those who run one event in their own thread."""
+
+
+def run(event: Event, begin: Begin = _unwatched) -> Settlement:
     """Run the handlers of a claimed event and settle it. Returns what became of it.
 
     Raises LeaseLost if the event belongs to another worker by now; then nothing that was done here remains.
     """
+    functions = functions_of(event)
+    if takes_lock_at_once([functions]):
+        return _run(event, functions, begin, immediate=True)
+    try:
+        return _run(event, functions, begin, immediate=False)
+    except _Conflict:
+        met_conflict([functions])
+        return _run(event, functions, begin, immediate=True)
+
+
+def _run(event: Event, functions: Functions, begin: Begin, *, immediate: bool) -> Settlement:
     database = router.db_for_write(Event)
     committed: list[bool] = []
     try:
-        with transaction.atomic(using=database, durable=True):
+        with handlers_transaction(database, immediate=immediate) as opened:
             # Before the handlers, so that it is called before what they leave to do after the commit.
             transaction.on_commit(partial(committed.append, True), using=database)
-            settlement = Settlement.succeed(call_handlers(event))
+            settlement = Settlement.succeed(call_handlers(event, functions, begin))
+            opened.finish_reading()
             settle_or_raise(event, settlement)
         return settlement
     except LeaseLost:
         raise
-    except (Exception, SystemExit, asyncio.CancelledError) as error:  # a handler is foreign code and may raise anything
+    except BaseException as error:  # a handler is foreign code and may raise anything
+        if ends_the_process(error):
+            raise
         if committed:
             logger.exception("%s is processed, but something to be done after its commit failed", event.public_id)
             return settlement
+        if not immediate and is_conflict(error):
+            raise _Conflict from error
+        begin(event, f"the end of {event.public_id}")
         settlement = decide(event, error)
         settle_or_raise(event, settlement)
     if settlement.state == State.DEAD:
@@ -49,7 +81,7 @@ def run(event: Event) -> Settlement:
     return settlement
 
 
-def run_all(events: Sequence[Event]) -> None:
+def run_all(events: Sequence[Event], begin: Begin = _unwatched) -> None:
     """Run several claimed events, in one transaction if there are several: one COMMIT then pays for all of them.
 
     Each has a savepoint, so that a failing one rolls back alone. Where the transaction as a whole cannot be had,
@@ -57,31 +89,49 @@ def run_all(events: Sequence[Event]) -> None:
     """
     if len(events) > 1:
         try:
-            run_together(events)
+            run_together(events, begin)
         except (LeaseLost, DatabaseError):
             logger.warning("could not process %d events together; processing each alone", len(events), exc_info=True)
         else:
             return
     for event in events:
         try:
-            run(event)
+            run(event, begin)
         except LeaseLost as error:
             logger.warning("%s", error)
 
 
-def run_together(events: Sequence[Event]) -> None:
+def run_together(events: Sequence[Event], begin: Begin = _unwatched) -> None:
     """Run and settle events in one transaction. Raises LeaseLost or DatabaseError, and then nothing happened."""
+    sets = {event.pk: functions_of(event) for event in events}
+    if takes_lock_at_once(set(sets.values())):
+        _run_together(events, sets, begin, immediate=True)
+        return
+    try:
+        _run_together(events, sets, begin, immediate=False)
+    except _Conflict:
+        met_conflict(sets.values())
+        _run_together(events, sets, begin, immediate=True)
+
+
+def _run_together(events: Sequence[Event], sets: Mapping[UUID, Functions], begin: Begin, *, immediate: bool) -> None:
     database = router.db_for_write(Event)
     results: list[tuple[Event, Settlement]] = []
     committed: list[bool] = []
     try:
-        with transaction.atomic(using=database, durable=True):
+        with handlers_transaction(database, immediate=immediate) as opened:
             transaction.on_commit(partial(committed.append, True), using=database)
-            results = [(event, _run_in_savepoint(event, database)) for event in events]
+            results = [
+                (event, _run_in_savepoint(event, sets[event.pk], begin, database, immediate=immediate))
+                for event in events
+            ]
+            opened.finish_reading()
             if len(settle(results)) < len(results):
                 raise LeaseLost("one of several events was claimed by another worker while this one was running them")
-    except (Exception, SystemExit, asyncio.CancelledError):
-        if not committed:
+    except BaseException as error:
+        if not committed and not immediate and is_conflict(error):
+            raise _Conflict from error
+        if not committed or ends_the_process(error):
             raise
         logger.exception("%d events are processed, but something to be done after the commit failed", len(events))
     for event, settlement in results:
@@ -89,24 +139,44 @@ def run_together(events: Sequence[Event]) -> None:
             signals.event_dead.send_robust(Event, event=event)
 
 
-def _run_in_savepoint(event: Event, database: str) -> Settlement:
+def _run_in_savepoint(
+    event: Event, functions: Functions, begin: Begin, database: str, *, immediate: bool
+) -> Settlement:
     try:
         with transaction.atomic(using=database):
-            note = call_handlers(event)
+            note = call_handlers(event, functions, begin)
             if transaction.get_rollback(using=database):
                 # Without an exception Django rolls back to the savepoint in silence.
                 raise transaction.TransactionManagementError("a handler caught a database error, but not its rollback")
             return Settlement.succeed(note)
-    except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  # a handler may raise anything
+    except LeaseLost:
+        raise
+    except BaseException as error:  # a handler may raise anything
+        if ends_the_process(error) or (not immediate and is_conflict(error)):
+            raise
         return decide(event, error)
 
 
-def call_handlers(event: Event) -> str:
+class _Conflict(Exception):
+    """SQLite refused a write, and everything has to run again."""
+
+
+def ends_the_process(error: BaseException) -> bool:
+    """Whether this is Ctrl-C, which Python raises in the main thread. All else is a handler's failure."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
+def functions_of(event: Event) -> Functions:
+    """The handlers that want the event."""
+    return tuple(handlers.matching(event.source.provider, event.type))
+
+
+def call_handlers(event: Event, functions: Functions, begin: Begin = _unwatched) -> str:
     """Call every handler that wants the event. Returns a note for the operator."""
-    functions = handlers.matching(event.source.provider, event.type)
     for function in functions:
+        begin(event, handlers.name_of(function))
         function(event)
-    return "" if functions else "no handler wanted this event"
+    return "" if functions else UNHANDLED
 
 
 def settle_or_raise(event: Event, settlement: Settlement) -> None:
@@ -141,6 +211,6 @@ def describe(error: BaseException) -> str:
     place = f" (at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001  # foreign code again
+    except BaseException:  # noqa: BLE001  # foreign code again
         text = "(its text cannot be had)"
     return f"{type(error).__name__}: {text[:1900]}{place}"[:2000]

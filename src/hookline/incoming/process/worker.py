@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from django.db import router
 
 from hookline import conf
@@ -11,8 +14,12 @@ from hookline.engine.worker import ThreadWorker
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
 
+logger = logging.getLogger("hookline.incoming")
 
-def make_worker(settings: conf.Settings, threads: int | None = None) -> ThreadWorker[Event]:
+
+def make_worker(
+    settings: conf.Settings, threads: int | None = None, on_stuck: Callable[[str], object] = logger.critical
+) -> ThreadWorker[Event]:
     """A worker with `threads` threads, or as many as the settings say. Not started yet."""
     threads, batch = threads or settings.HANDLER_THREADS, settings.EVENTS_PER_TRANSACTION
     # One source may fill the whole leases in one claim when no other has work. A second claim for the other half would
@@ -22,6 +29,8 @@ def make_worker(settings: conf.Settings, threads: int | None = None) -> ThreadWo
     return ThreadWorker(
         leases,
         process.run_all,
+        fail=process.decide,
+        on_stuck=on_stuck,
         threads=threads,
         batch=batch,
         poll=settings.POLL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -63,6 +64,9 @@ class DeliveryLoop:
         # Never full: no more than that are sent or recorded at once.
         most = 2 * settings.DELIVERY_CONCURRENCY
         self._commit = GroupCommit[Result, Recorded](_fresh(record), writer, max_items=most)
+        #: Those that may have crashed a worker are sent one at a time, this one now.
+        self._suspects: deque[Delivery] = deque()
+        self._suspect: Delivery | None = None
         self._capacity = settings.DELIVERY_CONCURRENCY + reserve
         # A claim for each request that ends would cost as much as the request.
         self._worth_a_claim = min(settings.DELIVERY_CONCURRENCY, self._capacity // 2 + 1)
@@ -76,14 +80,16 @@ class DeliveryLoop:
 
     @property
     def idle(self) -> bool:
-        return not (self._tasks or self._queue or self._queue.under_way)
+        return not (self._tasks or self._queue or self._queue.under_way or self._suspects)
 
     async def claim(self) -> Claimed | None:
         """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
         if (free := self._free) < self._worth_a_claim:
             return None
         claimed = await self._loop.run_in_executor(self._claimer, _fresh(self._take), free)
-        self._queue.extend(claimed.to_send)
+        self._queue.extend(delivery for delivery in claimed.to_send if not delivery.is_suspect)
+        self._suspects.extend(delivery for delivery in claimed.to_send if delivery.is_suspect)
+        self._begin_suspect()
         self._begin()
         return claimed
 
@@ -101,7 +107,9 @@ class DeliveryLoop:
     async def finish(self, patience: float | None = None) -> None:
         """Give back what has not begun, and wait for the rest for so many seconds; without a limit for all of it."""
         self._stopped = True
-        if unbegun := self._queue.clear():
+        unbegun = [*self._queue.clear(), *self._suspects]
+        self._suspects.clear()
+        if unbegun:
             await self._give_back(unbegun, "the worker stopped before it was sent")
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -111,7 +119,7 @@ class DeliveryLoop:
 
     @property
     def _free(self) -> int:
-        return self._capacity - self._queue.under_way - len(self._queue)
+        return self._capacity - self._queue.under_way - len(self._queue) - len(self._suspects)
 
     def _take(self, free: int) -> Claimed:
         return claim(self._leases, free)
@@ -122,6 +130,26 @@ class DeliveryLoop:
 
     def _next(self) -> Delivery | None:
         return None if self._stopped else self._queue.begin()
+
+    def _begin_suspect(self) -> None:
+        if self._suspects and self._suspect is None and not self._stopped:
+            self._suspect = self._suspects.popleft()
+            self._start(self._queue_alone(self._suspect))
+
+    async def _queue_alone(self, delivery: Delivery) -> None:
+        """Note that it begins before it does, so that a crash counts against it and no other."""
+        try:
+            ours = await self._loop.run_in_executor(self._writer, _fresh(self._leases.begin_alone), delivery)
+        except Exception:
+            self._suspect = None
+            raise
+        if ours and not self._stopped:
+            self._queue.extend([delivery])
+            self._begin()
+            return
+        self._leases.forget(delivery)
+        self._suspect = None
+        self._begin_suspect()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -138,6 +166,7 @@ class DeliveryLoop:
         """One place: send this delivery and whichever has its turn next, until none has."""
         delivery: Delivery | None = first
         while delivery is not None:
+            self._leases.begin(delivery)
             try:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
                 result = await deliver(delivery, self._transport, self._signers, self._leases.now)
@@ -173,8 +202,14 @@ class DeliveryLoop:
             logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
         if recorded is not None and recorded.held and (unbegun := self._queue.leave(delivery.endpoint_id)):
             self._start(self._give_back(unbegun, "its endpoint was held before it was sent"))
+            if self._suspect in unbegun:
+                self._suspect = None
+                self._begin_suspect()
         self._queue.recorded(delivery)
         self._leases.forget(delivery)
+        if delivery is self._suspect:
+            self._suspect = None
+            self._begin_suspect()
         self._begin()
         self._finished.set()
         if self._free >= self._worth_a_claim:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from django.db import connections
 
 from hookline import conf
+from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.outgoing.deliver.loop import DeliveryLoop
 from hookline.outgoing.deliver.worker import make_transport
 from hookline.outgoing.models import Delivery
-from hookline.runtime.broker.keeper import Keeper
 
 #: How long one task goes on claiming, in seconds. Then it waits for the requests under way, and its place is free.
 SHARE = 2.0
@@ -34,7 +33,7 @@ def send_due(settings: conf.Settings, on_more: Callable[[], None]) -> None:
     )
     with ThreadPoolExecutor(1, "hookline-deliveries") as database:
         try:
-            with Keeper(leases, deque(), on_more):  # without a reserve, everything that is claimed begins at once
+            with LeaseRenewer(leases):
                 asyncio.run(_work(leases, settings, database, on_more))
         finally:
             database.submit(connections.close_all)

@@ -10,11 +10,14 @@ from contextlib import suppress
 
 from hookline import conf
 from hookline.engine.job import Settlement
+from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
+from hookline.engine.quarantine import Quarantine
+from hookline.engine.watchdog import Watchdog
+from hookline.exceptions import LeaseLost
 from hookline.incoming.models import Event
 from hookline.incoming.process import run as process
 from hookline.incoming.process.worker import fetch_sources
-from hookline.runtime.broker.keeper import Keeper
 
 logger = logging.getLogger("hookline.celery")
 
@@ -22,6 +25,11 @@ logger = logging.getLogger("hookline.celery")
 SHARE = 2.0
 #: How many events one claim takes.
 BATCH = 50
+#: An event that was claimed and has not begun after so many seconds is given back: what is before it takes its time.
+PATIENCE = 2.0
+
+#: Of this process. Celery's usual pool runs one task at a time in each, and others run several.
+_quarantine = Quarantine()
 
 
 def process_due(settings: conf.Settings, on_more: Callable[[], None]) -> None:
@@ -49,21 +57,58 @@ def run_batch(leases: Leases[Event], events: list[Event], at_once: int, on_more:
         leases.release([(event, Settlement.give_back(0, "the database failed before it began")) for event in events])
         raise
     unbegun = deque(events)
-    with Keeper(leases, unbegun, on_more):
+    impatient = time.monotonic() + PATIENCE
+
+    def give_back_unbegun() -> None:
+        """Let others have what waits behind a handler that takes long."""
+        if time.monotonic() >= impatient and (waiting := _take(unbegun, len(unbegun))):
+            back = Settlement.give_back(0, "claimed together with another one that took long")
+            leases.release([(event, back) for event in waiting])
+            on_more()
+
+    watchdog = Watchdog(leases, process.decide)
+    with LeaseRenewer(leases, checks=(give_back_unbegun, watchdog.check)):
         while begun := _next(unbegun, at_once):
-            try:
-                process.run_all(begun)
-            except Exception:
-                # The database failed. The leases run out, and the sweep returns what is left.
-                logger.exception("could not settle %s", ", ".join(event.public_id for event in begun))
-            finally:
-                for event in begun:
-                    leases.forget(event)
+            run_watched(leases, watchdog, begun)
+        watchdog.check()
+
+
+def run_watched(leases: Leases[Event], watchdog: Watchdog[Event], events: list[Event]) -> None:
+    """Run the events of one transaction, a suspect alone. What the database refuses is run again after its lease."""
+    suspect = events[0].is_suspect
+    place = _quarantine.enter(suspect=suspect)
+    if place is None:
+        back = Settlement.give_back(_quarantine.patience, "another one that may have stopped a worker runs")
+        leases.release([(event, back) for event in events])
+        return
+    with watchdog.running(events, place) as run:
+        try:
+            if not suspect or leases.begin_alone(events[0]):
+                process.run_all(events, run.begin)
+        except LeaseLost as error:
+            logger.warning("%s", error)
+        except Exception:
+            # The database failed. The leases run out, and the sweep returns what is left.
+            logger.exception("could not settle %s", ", ".join(event.public_id for event in events))
 
 
 def _next(unbegun: deque[Event], most: int) -> list[Event]:
+    """The events of the next transaction. A suspect has one of its own."""
+    events = _take(unbegun, 1)
+    while events and len(events) < most and not events[-1].is_suspect:
+        if not (more := _take(unbegun, 1)):
+            break
+        if more[0].is_suspect:
+            unbegun.appendleft(more[0])
+            break
+        events += more
+    return events
+
+
+def _take(unbegun: deque[Event], most: int) -> list[Event]:
+    """Up to `most`; not asked beforehand how many there are, because the LeaseRenewer takes some, too."""
     events: list[Event] = []
-    with suppress(IndexError):  # not asked beforehand: the Keeper may take the rest in between
+    with suppress(IndexError):
         while len(events) < most:
             events.append(unbegun.popleft())
     return events

@@ -1,0 +1,171 @@
+"""The noun Watchdog: knows what each thread runs, and gives up on what runs for too long."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError, connections, router
+
+from hookline.engine import hang
+from hookline.engine.claim import settle
+from hookline.engine.job import Job, Settlement, State
+from hookline.engine.leases import Leases
+from hookline.engine.quarantine import Place
+from hookline.exceptions import LeaseLost
+
+J = TypeVar("J", bound=Job)
+
+logger = logging.getLogger("hookline.engine")
+
+
+@dataclass(eq=False)
+class Run(Generic[J]):
+    """What one thread runs: a batch of jobs, of which one has begun last."""
+
+    leases: Leases[J]
+    jobs: Sequence[J]
+    #: Django's connection of this thread.
+    connection: Any
+    place: Place
+    thread: threading.Thread = field(default_factory=threading.current_thread)
+    job: J | None = None
+    #: What runs, for people.
+    what: str = ""
+    since: float = 0.0
+    #: Since it was given up on: its thread may do nothing more.
+    hangs: bool = False
+    #: Its row, for other processes.
+    noted: UUID | None = None
+
+    def begin(self, job: J, what: str = "") -> None:
+        """The thread comes to this job. Raises LeaseLost when it was given up on meanwhile."""
+        if self.hangs:
+            raise LeaseLost(f"{job.public_id} was given up on, as its worker took too long")
+        if job is not self.job:
+            self.since = time.monotonic()
+            self.leases.begin(job)
+            self.job = job
+        self.what = what
+
+
+class Watchdog(Generic[J]):
+    """Gives up on jobs that run longer than `leases.longest_run`.
+
+    `fail` decides what becomes of such a job. Its connection to PostgreSQL is ended, and with it its transaction and
+    its locks; its thread cannot be. `on_hang` is told. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        leases: Leases[J],
+        fail: Callable[[J, BaseException], Settlement],
+        on_hang: Callable[[Run[J]], object] = id,
+    ) -> None:
+        self._leases = leases
+        self._fail = fail
+        self._on_hang = on_hang
+        self._lock = threading.Lock()
+        self._runs: set[Run[J]] = set()
+        self._ended: list[UUID] = []
+        self._renewed = time.monotonic()
+
+    @contextmanager
+    def running(self, jobs: Sequence[J], place: Place) -> Iterator[Run[J]]:
+        """While this thread runs these jobs. It forgets their leases and leaves the place at the end."""
+        run = Run(self._leases, jobs, connections[router.db_for_write(self._leases.model)], place)
+        with self._lock:
+            self._runs.add(run)
+        try:
+            yield run
+        finally:
+            place.leave()
+            with self._lock:
+                self._runs.discard(run)
+                if run.noted is not None:
+                    self._ended.append(run.noted)
+            if not run.hangs:
+                for job in jobs:
+                    self._leases.forget(job)
+
+    @property
+    def hanging(self) -> list[Run[J]]:
+        """What hangs now."""
+        with self._lock:
+            return [run for run in self._runs if run.hangs]
+
+    def check(self) -> None:
+        """Give up on what has run for too long, and tell other processes what still hangs. Raises DatabaseError."""
+        limit = time.monotonic() - self._leases.longest_run
+        with self._lock:
+            late = [(run, run.job) for run in self._runs if run.job is not None and not run.hangs and run.since < limit]
+        for run, _ in late:
+            run.hangs = True
+            run.place.leave()
+            self._on_hang(run)
+        for run, job in late:
+            self._give_up(run, job)
+        self._write_down(late)
+
+    def close(self) -> None:
+        """This process ends, and what hangs in it."""
+        with self._lock:
+            noted = [run.noted for run in self._runs if run.noted is not None]
+        try:
+            hang.resolve([*noted, *self._ended])
+        except DatabaseError:
+            logger.warning("cannot delete what was noted of hanging jobs", exc_info=True)
+
+    def _give_up(self, run: Run[J], job: J) -> None:
+        what = run.what or job.public_id
+        took = f"{self._leases.longest_run:g} s"
+        logger.error(
+            "%s has run for longer than %s on %s and is given up on; %s is here:\n%s",
+            what, took, job.public_id, run.thread.name, _stack_of(run.thread),
+        )  # fmt: skip
+        self._end_connection(run)
+        failed = self._fail(job, TimeoutError(f"{what} ran for longer than {took}"))
+        note = f"{job.public_id}, which ran in the same transaction, took too long"
+        others = [(other, Settlement.give_back(0, note)) for other in run.jobs if other is not job]
+        ours = settle([(job, failed), *others])
+        for one in run.jobs:
+            self._leases.forget(one)
+        if failed.state == State.DEAD and job.id in ours:
+            self._leases.model.announce_dead([job.id])
+
+    def _end_connection(self, run: Run[J]) -> None:
+        """Roll back what it has done so far, and release its locks."""
+        used = run.connection.connection
+        if run.connection.vendor != "postgresql" or used is None or run not in self._runs:
+            return
+        with connections[run.connection.alias].cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [used.info.backend_pid])
+
+    def _write_down(self, late: Sequence[tuple[Run[J], J]]) -> None:
+        for run, job in late:
+            noted = hang.report(job.public_id, run.what or "a job", run.thread.name, self._leases.lease * 2)
+            with self._lock:
+                run.noted = noted
+                if run not in self._runs:  # it ended meanwhile
+                    self._ended.append(noted)
+        with self._lock:
+            ended, self._ended = self._ended, []
+            noted_now = [run.noted for run in self._runs if run.noted is not None]
+        hang.resolve(ended)
+        if time.monotonic() - self._renewed >= self._leases.lease / 3:
+            hang.renew(noted_now, self._leases.lease * 2)
+            self._renewed = time.monotonic()
+
+
+def _stack_of(thread: threading.Thread) -> str:
+    """Where a thread is at this moment."""
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  # documented, and there is no other way
+    return "".join(traceback.format_stack(frame)) if frame is not None else "(it has ended)"

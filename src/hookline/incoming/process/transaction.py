@@ -1,0 +1,100 @@
+"""The transaction in which handlers run, and when it takes SQLite's one write lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hookline.incoming.process.handlers import HandlerFunction
+
+#: Handlers that met a conflict take the lock at once for so many runs.
+EAGER_RUNS = 50
+
+#: The handlers of an event -> for how many runs more they take the lock at once.
+_eager: dict[tuple[HandlerFunction, ...], int] = {}
+
+
+class HandlersTransaction:
+    """An open transaction.
+
+    On SQLite it takes the write lock with its first write. So a handler that waits for another system, or hangs, before
+    it writes does not keep others from writing: without the lock no webhook can be stored. The price is that SQLite
+    refuses a write after a read when somebody else has written in between (see `is_conflict`). Then everything runs
+    again with the lock from the beginning, and so do the next runs of the same handlers.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper, *, waits_for_lock: bool) -> None:
+        self._connection = connection
+        self._waits_for_lock = waits_for_lock
+        self._changes = connection.connection.total_changes if waits_for_lock else 0
+
+    def finish_reading(self) -> None:
+        """Handlers have come to their end. If they wrote nothing, it does not matter that what they read is old."""
+        if self._waits_for_lock and self._connection.connection.total_changes == self._changes:
+            with self._connection.cursor() as cursor:
+                cursor.execute("COMMIT")
+                cursor.execute("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def handlers_transaction(database: str, *, immediate: bool) -> Iterator[HandlersTransaction]:
+    """A transaction of its own; `immediate`: with SQLite's write lock from the beginning."""
+    connection = transaction.get_connection(database)
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with _begins(connection, "IMMEDIATE" if immediate else "DEFERRED"):
+            yield HandlersTransaction(connection, waits_for_lock=not immediate)
+    else:
+        with transaction.atomic(using=database, durable=True):
+            yield HandlersTransaction(connection, waits_for_lock=False)
+
+
+@contextmanager
+def _begins(connection: BaseDatabaseWrapper, mode: str) -> Iterator[None]:
+    """A block of Django's whose BEGIN is of this mode; the settings say another one for all the others."""
+    connection.ensure_connection()  # which takes the mode from the settings
+    block = transaction.atomic(using=connection.alias, durable=True)
+    usual = vars(connection)["transaction_mode"]
+    vars(connection)["transaction_mode"] = mode
+    try:
+        block.__enter__()
+    finally:
+        vars(connection)["transaction_mode"] = usual
+    try:
+        yield
+    except BaseException as error:
+        block.__exit__(type(error), error, error.__traceback__)
+        raise
+    block.__exit__(None, None, None)
+
+
+def is_conflict(error: BaseException | None) -> bool:
+    """Whether SQLite refused a write because somebody else writes, or has written since the transaction read.
+
+    https://www.sqlite.org/rescode.html#busy_snapshot
+    """
+    for _ in range(20):  # a chain of causes may be long, or go in a circle
+        if error is None:
+            break
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def takes_lock_at_once(sets: Iterable[tuple[HandlerFunction, ...]]) -> bool:
+    """Whether one of these sets of handlers met a conflict not long ago."""
+    eager = False
+    for functions in sets:
+        if left := _eager.get(functions):
+            _eager[functions] = left - 1
+            eager = True
+    return eager
+
+
+def met_conflict(sets: Iterable[tuple[HandlerFunction, ...]]) -> None:
+    """These handlers read and then wrote while others did."""
+    _eager.update(dict.fromkeys(sets, EAGER_RUNS))
