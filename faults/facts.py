@@ -87,14 +87,14 @@ class Facts:
 
     def jobs_caught(self) -> int:
         """Events and deliveries that were claimed more than once: a first try was cut short, or failed."""
-        again = "(SELECT count(*) FROM hookline_{} WHERE attempts > 1)"
+        again = "(SELECT count(*) FROM hookline_{} WHERE attempts > 1 OR claim > 1)"
         return int(self._database.rows(f"SELECT {again.format('event')} + {again.format('delivery')}")[0][0])
 
     def books(self) -> Books:
         """Everything that is known at the end."""
         self.look()
         messages = self._database.rows(
-            "SELECT m.body, d.state, d.attempts FROM hookline_message m "
+            "SELECT m.body, d.state, d.claim FROM hookline_message m "
             "LEFT JOIN hookline_delivery d ON d.message_id = m.id"
         )
         return Books(

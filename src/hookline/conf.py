@@ -43,7 +43,7 @@ class Settings:
     #: Events that share a transaction when many wait, each in its own savepoint. More is faster, and keeps the locks of
     #: one handler's writes until those of the others are done.
     EVENTS_PER_TRANSACTION: int = 1
-    #: A handler that runs longer loses its lease: the event is tried again elsewhere and this run rolls back.
+    #: A handler that runs longer has failed: its event is tried again, this run rolls back, and its thread is replaced.
     HANDLER_TIMEOUT: float = 5 * MINUTE
 
     #: A longer message is refused by dispatch().

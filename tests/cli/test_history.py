@@ -39,7 +39,7 @@ def test_events_are_listed_and_shown(cli: Cli, source: Source) -> None:
     [listed] = cli.json("events", "list", "--status", "pending", "--since", "24h")
     assert set(listed) == {
         "id", "source", "provider", "tenant", "type", "provider_id", "status", "attempts", "note", "created_at",
-        "due_at", "finished_at", "repeat_of", "conflict_of",
+        "due_at", "finished_at", "repeat_of", "conflict_of", "unhandled",
     }  # fmt: skip
     assert (listed["source"], listed["type"], listed["provider_id"]) == (source.public_id, "invoice.paid", "evt_1")
     shown = cli.json("events", "show", listed["id"])
@@ -143,7 +143,9 @@ def test_stats_count_states_rejections_and_troubled_endpoints(cli: Cli, source: 
     cli.json("dispatch", "invoice.paid", "{}")
     Delivery.objects.update(state=State.SUCCEEDED)
     stats = cli.json("stats")
-    assert set(stats) == {"events", "deliveries", "rejections_24h", "rejections_only_counted_24h", "endpoints"}
+    assert set(stats) == {
+        "events", "deliveries", "rejections_24h", "rejections_only_counted_24h", "unhandled_24h", "endpoints",
+    }  # fmt: skip
     assert [stats["events"][state] for state in ("pending", "running", "succeeded", "dead", "cancelled")] == [
         1,
         0,

@@ -291,3 +291,60 @@ def test_the_log_is_one_json_object_per_line(installation: Installation) -> None
     assert installation.run("stats", HOOKLINE_LOG_FORMAT="xml").stderr == (
         "Error: HOOKLINE_LOG_FORMAT must be one of text, json, not 'xml'\n"
     )
+
+
+#: Handlers that hang with the database's write lock, or just hang.
+HANGING_HANDLER = """
+import threading
+from django.db import connection
+from hookline import handler
+
+@handler("stripe")
+def hang(event):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE hookline_tenant SET key = key")
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(bool(POSTGRES_URL), reason="PostgreSQL takes the locks from what hangs, without a new process")
+def test_a_process_whose_handler_hangs_with_the_only_write_lock_is_replaced(installation: Installation) -> None:
+    (installation.directory / "hanging_handlers.py").write_text(HANGING_HANDLER)
+    installation.serve("--no-worker")
+    source = installation.source()
+    installation.trigger(source)
+    settings = {"HOOKLINE_APPS": "hanging_handlers", "HOOKLINE_HANDLER_TIMEOUT": "1", "HOOKLINE_STOP_TIMEOUT": "1"}
+    worker = installation.start("worker", **settings)
+    assert worker.wait(90) == 1
+    assert "must be started again: hanging_handlers.hang hangs, and nothing can be written beside it" in worker.output
+    assert installation.trigger(source, "--event-id", "evt_2")["status"] == "accepted"
+
+
+@pytest.mark.parametrize("package", [True, False])
+def test_a_worker_says_which_handlers_it_found_also_those_of_a_package(
+    installation: Installation, package: bool
+) -> None:
+    if package:
+        (installation.directory / "shop").mkdir()
+        (installation.directory / "shop" / "__init__.py").touch()
+    path = Path("shop", "webhooks.py") if package else Path("shop.py")
+    (installation.directory / path).write_text(SLOW_HANDLER)
+    installation.run("migrate")
+    worker = installation.start("worker", HOOKLINE_APPS="shop")
+    worker.wait_for_output("Hookline works")
+    assert f"1 handlers: {'shop.webhooks' if package else 'shop'}.slow (stripe *)" in worker.output
+
+
+def test_without_handlers_the_start_warns_and_stats_and_doctor_and_lists_name_what_nobody_wanted(
+    installation: Installation,
+) -> None:
+    server = installation.serve()
+    assert "no handlers are registered, so every event ends as unhandled" in server.output
+    installation.trigger(installation.source())
+    [event] = wait_until(lambda: installation.json("events", "list", "--unhandled"))
+    assert (event["status"], event["unhandled"], event["type"]) == ("succeeded", True, "invoice.paid")
+    assert event["note"] == "unhandled: no handler wants this event"
+    assert installation.json("stats")["unhandled_24h"] == {"invoice.paid": 1}
+    found = {finding["check"]: finding for finding in installation.json("doctor")}
+    assert (found["handlers"]["result"], found["unhandled"]["result"]) == ("warning", "warning")
+    assert "1 invoice.paid" in found["unhandled"]["detail"]

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 
 from hookline.admin.actor import actor_of
 from hookline.admin.forms import SourceForm
-from hookline.admin.jobs import JOB_FIELDS, JobAdmin
+from hookline.admin.jobs import JOB_FIELDS, JobAdmin, StateFilter
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
 from hookline.admin.text import show_body, show_json
@@ -71,8 +71,21 @@ class SourceAdmin(SecretsAdmin[Source]):
         return self.links({Event: "source", Rejection: "source"}, source)
 
 
+class EventStateFilter(StateFilter):
+    """Selects by state, or what succeeded only because no handler wanted it."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [*super().lookups(request, model_admin), ("unhandled", "Unhandled")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "unhandled":
+            return queryset.filter(unhandled=True)
+        return super().queryset(request, queryset)
+
+
 @admin.register(Event)
 class EventAdmin(JobAdmin[Event]):
+    list_filter = (EventStateFilter, TimeFilter)
     retry_keys = staticmethod(events.retry_keys)
     list_display = ("public_id", "state", "type", "source", "provider_id", "attempts", "note", "due_at", "created_at")
     list_select_related = ("source",)

@@ -15,7 +15,7 @@ def events() -> None:
 
 
 @events.command("list")
-@listing.filters("status", "type", "tenant", "source")
+@listing.filters("status", "unhandled", "type", "tenant", "source")
 @json_option
 def list_events(filters: listing.Filters, as_json: bool) -> None:
     """List events, newest first."""
@@ -41,7 +41,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 @events.command()
 @click.argument("ids", nargs=-1, metavar="[ID...]")
-@listing.filters("status", "type", "tenant", "source", limit=1000)
+@listing.filters("status", "unhandled", "type", "tenant", "source", limit=1000)
 @click.option("--now", is_flag=True, help="Also those that wait for their next try.")
 @json_option
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, as_json: bool) -> None:

@@ -23,6 +23,7 @@ MOST = 10_000
 
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "status": click.option("--status", type=click.Choice(STATES), help="Only those in this state."),
+    "unhandled": click.option("--unhandled", is_flag=True, default=None, help="Only those that no handler wanted."),
     "http_status": click.option(
         "--status", type=click.IntRange(100, 599), help="Only those that were answered with this HTTP status."
     ),

@@ -34,6 +34,9 @@ def stats(as_json: bool) -> None:
     if found.only_counted:
         counts = ", ".join(f"{count} {reason}" for reason, count in found.only_counted.items())
         fields["refused and only counted"] = f"{counts} (more than MAX_REJECTIONS or MAX_REJECTION_BYTES lets be kept)"
+    fields["unhandled events in 24 h"] = (
+        ", ".join(f"{count} {name}" for name, count in found.unhandled.items()) or "none"
+    )
     fields["suspended endpoints"] = found.suspended or "none"
     fields["open breakers"] = found.broken or "none"
     print_fields(fields, as_json)

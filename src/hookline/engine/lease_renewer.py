@@ -17,9 +17,6 @@ from hookline.engine.leases import Leases
 
 logger = logging.getLogger("hookline.engine")
 
-#: Seconds between two looks at what runs, at the most. A look that finds nothing new asks no database.
-TICK = 1.0
-
 
 class LeaseRenewer(threading.Thread):
     """Until `stop()`, or while it is entered: marks jobs that have begun, and extends leases three times per lease.
@@ -47,7 +44,8 @@ class LeaseRenewer(threading.Thread):
 
     def run(self) -> None:
         pause = self._leases.lease / 3
-        look = min(TICK, pause, max(0.01, self._leases.longest_run / 4))
+        # A look that finds nothing new asks no database.
+        look = min(self._leases.mark_after, pause, max(0.01, self._leases.longest_run / 4))
         # A task that is quick never sees this thread at work.
         kept = time.monotonic() if self._max_attempts is None else float("-inf")
         while not self._stopping.wait(look if kept > float("-inf") else 0):

@@ -21,18 +21,22 @@ J = TypeVar("J", bound=Job)
 logger = logging.getLogger("hookline.engine")
 
 #: A job that has run for so many seconds is marked as begun.
-MARK_AFTER = 1.0
+MARK_AFTER = 0.1
 
 
 class Leases(Generic[J]):
     """Claims jobs in turn between lanes, and keeps their leases while they run. Safe to use from several threads."""
 
-    def __init__(self, model: type[J], *, lease: float, per_lane: int, longest_run: float) -> None:
+    def __init__(
+        self, model: type[J], *, lease: float, per_lane: int, longest_run: float, mark_after: float = MARK_AFTER
+    ) -> None:
         self.model = model
         self.lease = lease
         self.per_lane = per_lane
         #: A job that runs longer, or waits longer to run, loses its lease: its worker may hang.
         self.longest_run = longest_run
+        #: See `mark_begun`.
+        self.mark_after = mark_after
         self._lock = threading.Lock()
         #: By the numbers of their ids, because Python computes the hash of a UUID in Python.
         self._jobs: dict[int, tuple[J, float]] = {}
@@ -83,13 +87,18 @@ class Leases(Generic[J]):
             if known is not None and known[0].claim == job.claim:
                 self._jobs[job.id.int] = self._begun[job.id.int] = (job, time.monotonic())
 
-    def mark_begun(self, older: float = MARK_AFTER) -> None:
-        """Note in the database which jobs have run for so long, so that a crash counts. Raises DatabaseError.
+    def end(self, job: J) -> None:
+        """It has run and is not settled yet: a crash from now on is not its fault."""
+        with self._lock:
+            self._begun.pop(job.id.int, None)
+
+    def mark_begun(self) -> None:
+        """Note in the database which jobs have run for `mark_after`, so that a crash counts. Raises DatabaseError.
 
         To note it of every job would be another write for each. What ends within a moment needs none; what crashes
         within a moment is a suspect the next time, and marked before it begins.
         """
-        limit = time.monotonic() - older
+        limit = time.monotonic() - self.mark_after
         with self._lock:
             jobs = [job for job, since in self._begun.values() if since <= limit]
         engine.begin(jobs)

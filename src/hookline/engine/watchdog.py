@@ -6,10 +6,10 @@ import logging
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -51,6 +51,8 @@ class Run(Generic[J]):
         if self.hangs:
             raise LeaseLost(f"{job.public_id} was given up on, as its worker took too long")
         if job is not self.job:
+            if self.job is not None:
+                self.leases.end(self.job)
             self.since = time.monotonic()
             self.leases.begin(job)
             self.job = job
@@ -125,14 +127,9 @@ class Watchdog(Generic[J]):
             logger.warning("cannot delete what was noted of hanging jobs", exc_info=True)
 
     def _give_up(self, run: Run[J], job: J) -> None:
-        what = run.what or job.public_id
-        took = f"{self._leases.longest_run:g} s"
-        logger.error(
-            "%s has run for longer than %s on %s and is given up on; %s is here:\n%s",
-            what, took, job.public_id, run.thread.name, _stack_of(run.thread),
-        )  # fmt: skip
+        error = TimeoutError(f"{run.what or 'it'} ran for longer than {self._leases.longest_run:g} s")
+        failed = self._fail(job, error.with_traceback(_traceback_of(run.thread)))
         self._end_connection(run)
-        failed = self._fail(job, TimeoutError(f"{what} ran for longer than {took}"))
         note = f"{job.public_id}, which ran in the same transaction, took too long"
         others = [(other, Settlement.give_back(0, note)) for other in run.jobs if other is not job]
         ours = settle([(job, failed), *others])
@@ -165,7 +162,11 @@ class Watchdog(Generic[J]):
             self._renewed = time.monotonic()
 
 
-def _stack_of(thread: threading.Thread) -> str:
-    """Where a thread is at this moment."""
+def _traceback_of(thread: threading.Thread) -> TracebackType | None:
+    """Where a thread is at this moment, as if it had raised something there."""
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  # documented, and there is no other way
-    return "".join(traceback.format_stack(frame)) if frame is not None else "(it has ended)"
+    found = None
+    while frame is not None:
+        found = TracebackType(found, frame, frame.f_lasti, frame.f_lineno or 0)
+        frame = frame.f_back
+    return found

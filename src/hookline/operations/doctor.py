@@ -13,10 +13,12 @@ from hookline import conf
 from hookline.core import durations
 from hookline.db import schema
 from hookline.db.row import Row
+from hookline.engine.hang import current as current_hangs
 from hookline.exceptions import ConfigurationError, HooklineError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.rejections import only_counted
-from hookline.operations.stats import backlogs
+from hookline.operations import handlers
+from hookline.operations.stats import backlogs, unhandled_by_type
 from hookline.outgoing.models import Endpoint
 
 #: A job that is due waits longer than this only when no worker runs, or too few.
@@ -49,7 +51,7 @@ def examine() -> list[Finding]:
     if database.ok:
         found.append(_try("migrations", _migrations))
     if found[-1].check == "migrations" and found[-1].ok:
-        found += [_try("keys", _keys), *_lag(), *_rejections()]
+        found += [_try("keys", _keys), *_lag(), *_hangs(), _handlers(), *_unhandled(), *_rejections()]
     return found
 
 
@@ -114,6 +116,37 @@ def _lag() -> Iterator[Finding]:
         if not ok:
             detail += "; start a worker (`hookline worker`), or more of them"
         yield Finding(f"{kind} lag", ok, detail)
+
+
+def hanging() -> list[str]:
+    """A sentence for each handler that has run for too long and still runs, in any process. Raises DatabaseError."""
+    return [hang.sentence for hang in current_hangs()]
+
+
+def _hangs() -> Iterator[Finding]:
+    """Fails while one hangs: its thread cannot be ended, and is kept until its process ends."""
+    found = hanging()
+    if not found:
+        yield Finding("hangs", True, "no handler runs longer than HANDLER_TIMEOUT")
+    for sentence in found:
+        yield Finding("hangs", False, f"{sentence}; its log shows where, and restarting that process ends it")
+
+
+def _handlers() -> Finding:
+    found = handlers.described()
+    if not found:
+        detail = "none are registered, so every event ends as unhandled; name their modules in HOOKLINE_APPS, or put "
+        return Finding("handlers", True, f"{detail}them into the webhooks.py of an installed app", warning=True)
+    return Finding("handlers", True, f"{len(found)} registered")
+
+
+def _unhandled() -> Iterator[Finding]:
+    """Warns of events that nobody has looked at, with their types."""
+    found = unhandled_by_type(time.time() - 86400)
+    if found:
+        most = ", ".join(f"{count} {name}" for name, count in found.most_common(3))
+        detail = f"{sum(found.values())} events of the last 24 hours were wanted by no handler, most of them {most}; "
+        yield Finding("unhandled", True, f"{detail}see `hookline events list --unhandled`", warning=True)
 
 
 def _rejections() -> Iterator[Finding]:

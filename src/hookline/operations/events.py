@@ -15,8 +15,8 @@ from hookline.operations.selection import ALL, Columns, Selection
 from hookline.operations.selection import newest as select
 
 COLUMNS = Columns(
-    {"status": "state", "type": "type", "source": "source", "tenant": "source__tenant"},
-    indexed=frozenset({"status", "source"}),
+    {"status": "state", "type": "type", "source": "source", "tenant": "source__tenant", "unhandled": "unhandled"},
+    indexed=frozenset({"status", "source", "unhandled"}),
     lane="source",
 )
 
@@ -41,8 +41,11 @@ def retry(actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list
 
 
 def retry_selection(actor: Actor, selection: Selection, *, now: bool = False) -> list[str]:
-    """The same for a selection, without those in other states; for dead ones where it names no status."""
-    chosen = selection if selection.status is not None else replace(selection, status=State.DEAD)
+    """The same for a selection, without those in other states; for dead ones where it names no status.
+
+    Without a status, what no handler wanted has succeeded.
+    """
+    chosen = selection if selection.status is not None or selection.unhandled else replace(selection, status=State.DEAD)
     found = select(Event.objects.only("pk"), chosen, COLUMNS)
     return retry_keys(actor, [row.pk for row in found], now=now)
 
@@ -72,6 +75,7 @@ def as_json(event: Event) -> dict[str, Any]:
         "conflict_of": event.conflict_of and event.public(event.conflict_of),
         "status": event.state,
         "attempts": event.attempts,
+        "unhandled": bool(event.unhandled),
         "note": event.note,
         "created_at": event.created_at,
         "due_at": event.due_at,

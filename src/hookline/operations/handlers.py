@@ -18,8 +18,13 @@ def names_for(provider: str, event_type: str) -> list[str]:
 
 def name_of(function: HandlerFunction) -> str:
     """`module.function`."""
-    return f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
+    return handlers.name_of(function)
 
 
 def as_json(handler: Handler) -> dict[str, str]:
     return {"provider": handler.provider, "type": handler.pattern, "handler": name_of(handler.function)}
+
+
+def described() -> list[str]:
+    """Every handler with what it wants, such as `shop.webhooks.paid (stripe invoice.*)`."""
+    return [f"{name_of(one.function)} ({one.provider} {one.pattern})" for one in handlers.registered()]

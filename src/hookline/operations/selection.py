@@ -42,6 +42,8 @@ class Selection:
     source: str | None = None
     endpoint: str | None = None
     reason: str | None = None
+    #: True: of events, those that no handler wanted.
+    unhandled: bool | None = None
     #: Of audit entries: who, what, and the public id of what was changed.
     actor: str | None = None
     action: str | None = None
@@ -50,7 +52,7 @@ class Selection:
 
     def narrowed_by(self) -> dict[str, Any]:
         """What narrows besides time and number, by name."""
-        names = ("status", "type", "tenant", "source", "endpoint", "reason", "actor", "action", "object")
+        names = ("status", "type", "tenant", "source", "endpoint", "reason", "unhandled", "actor", "action", "object")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from hookline.core import ids
 from hookline.core.breaker import State
+from hookline.db.clock import moment
 from hookline.engine.backlog import MOST, Backlog, backlog_of
 from hookline.incoming.models import Event, Rejection
 from hookline.incoming.receive.rejections import only_counted
 from hookline.outgoing.models import Delivery, Endpoint
 
-__all__ = ["Backlog", "Stats", "backlogs", "take"]
+__all__ = ["Backlog", "Stats", "backlogs", "take", "unhandled_by_type"]
 
 #: Endpoints that are named when they need a person.
 NAMED = 1000
@@ -32,12 +33,15 @@ class Stats:
     #: The public ids of the endpoints that wait for a person, and of those whose breaker is not closed.
     suspended: list[str]
     broken: list[str]
+    #: Type -> how many of the newest 10,000 unhandled events of the last 24 hours had it.
+    unhandled: dict[str, int]
 
     def as_json(self) -> dict[str, Any]:
         return {
             **{kind: _as_json(backlog) for kind, backlog in self.backlogs.items()},
             "rejections_24h": self.rejections,
             "rejections_only_counted_24h": self.only_counted,
+            "unhandled_24h": self.unhandled,
             "endpoints": {"suspended": self.suspended, "broken": self.broken},
         }
 
@@ -45,7 +49,9 @@ class Stats:
 def take() -> Stats:
     """Raises DatabaseError."""
     now = time.time()
-    return Stats(backlogs(), _rejections_by_reason(now), _only_counted_by_reason(now), *_troubled_endpoints())
+    unhandled = dict(sorted(unhandled_by_type(now - _DAY).items()))
+    rejections = (_rejections_by_reason(now), _only_counted_by_reason(now))
+    return Stats(backlogs(), *rejections, *_troubled_endpoints(), unhandled)
 
 
 def backlogs() -> dict[str, Backlog]:
@@ -74,6 +80,12 @@ def _only_counted_by_reason(now: float) -> dict[str, int]:
     for _, reason, number in only_counted(now - _DAY):
         found[reason] += number
     return dict(sorted(found.items()))
+
+
+def unhandled_by_type(since: float) -> Counter[str]:
+    """Of the newest 10,000 events since then that no handler wanted. Raises DatabaseError."""
+    found = Event.objects.filter(unhandled=True, created_at__gte=moment(since)).order_by("-created_at")
+    return Counter(found.values_list("type", flat=True)[:MOST])
 
 
 def _troubled_endpoints() -> tuple[list[str], list[str]]:

@@ -17,6 +17,7 @@ from hookline.engine.prune import Pruner, Pruning
 from hookline.incoming import retention as incoming
 from hookline.incoming.models import Event
 from hookline.incoming.process.worker import make_worker as make_incoming
+from hookline.operations import handlers
 from hookline.outgoing import retention as outgoing
 from hookline.outgoing.deliver.worker import make_worker as make_outgoing
 from hookline.outgoing.models import Delivery
@@ -51,6 +52,7 @@ class Fleet:
                 settings = replace(settings, HANDLER_THREADS=concurrency)
         self._stop_timeout = settings.STOP_TIMEOUT
         self._workers: list[_Worker] = []
+        self._processes_events = only != "outgoing"
         pruners: list[Pruner] = []
         if only != "outgoing":
             self._workers.append(make_incoming(settings, on_stuck=on_stuck))
@@ -70,6 +72,8 @@ class Fleet:
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 20, 50)
+        if self._processes_events:
+            log_handlers()
         for worker in self._workers:
             worker.start()
         self._pruning.start()
@@ -84,3 +88,14 @@ class Fleet:
             for stopped in [threads.submit(worker.stop, self._stop_timeout) for worker in self._workers]:
                 stopped.result()
         self._pruning.stop()
+
+
+def log_handlers() -> None:
+    """Say which handlers there are: a worker that found none processes every event without a word."""
+    if found := handlers.described():
+        logger.info("%d handlers: %s", len(found), ", ".join(found))
+    else:
+        logger.warning(
+            "no handlers are registered, so every event ends as unhandled; name their modules in HOOKLINE_APPS, or put "
+            "them into the webhooks.py of an installed app"
+        )

@@ -16,7 +16,7 @@ def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Cal
     settings = conf.get()
     application = http_server.application()
     # With Celery as the engine, its workers are the fleet.
-    fleet = Fleet(settings) if worker and settings.ENGINE == "worker" else None
+    fleet = Fleet(settings, on_stuck=stopping.fail) if worker and settings.ENGINE == "worker" else None
     if fleet is not None:
         fleet.start()
     try:

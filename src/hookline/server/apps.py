@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 from django.apps import AppConfig
@@ -28,9 +29,14 @@ class ServerConfig(AppConfig):
 
 
 def load_handlers(module: str) -> None:
-    """Import a module whose handlers register themselves. Raises ConfigurationError when there is no such module."""
+    """Import a module whose handlers register themselves; of a package, its module `webhooks` as well.
+
+    Raises ConfigurationError when there is no such module.
+    """
     try:
-        importlib.import_module(module)
+        imported = importlib.import_module(module)
+        if hasattr(imported, "__path__") and importlib.util.find_spec(f"{module}.webhooks") is not None:
+            importlib.import_module(f"{module}.webhooks")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"HOOKLINE_APPS names {module!r}, but there is no module {error.name!r}; start in the directory that holds "

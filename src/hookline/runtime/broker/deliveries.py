@@ -13,7 +13,7 @@ from hookline import conf
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.outgoing.deliver.loop import DeliveryLoop
-from hookline.outgoing.deliver.worker import make_transport
+from hookline.outgoing.deliver.worker import MARK_AFTER, make_transport
 from hookline.outgoing.models import Delivery
 
 #: How long one task goes on claiming, in seconds. Then it waits for the requests under way, and its place is free.
@@ -30,6 +30,7 @@ def send_due(settings: conf.Settings, on_more: Callable[[], None]) -> None:
         lease=settings.LEASE,
         per_lane=settings.DELIVERY_CONCURRENCY_PER_ENDPOINT,
         longest_run=settings.DELIVERY_TIMEOUT + settings.LEASE,
+        mark_after=MARK_AFTER,
     )
     with ThreadPoolExecutor(1, "hookline-deliveries") as database:
         try:
