@@ -13,7 +13,7 @@ from django.db import connection, connections, transaction
 from hookline import dispatch
 from hookline.audit.actor import SYSTEM, command_line, key, user
 from hookline.models import AuditEntry, Source
-from hookline.operations import endpoints, sources
+from hookline.operations import endpoints, messages, sources
 from tests.cli.conftest import Cli
 from tests.engine.rows import make_endpoint, make_event, make_source
 
@@ -70,6 +70,32 @@ def test_what_a_stale_object_holds_is_not_written_back() -> None:
     sources.disable(ADA, stale)
     assert (stale.name, stale.disabled) == ("Web shop", True)
     assert Source.objects.get().name == "Web shop"
+
+
+@pytest.mark.django_db
+def test_what_changes_nothing_leaves_no_entry() -> None:
+    source, closed = make_source(name="Shop"), make_source(disabled=True)
+    sources.update(ADA, source, name="Shop")
+    sources.disable(ADA, closed)
+    assert not AuditEntry.objects.exists()
+    for _ in range(2):
+        messages.publish(ADA, "order.paid", {}, idempotency_key="order 1")
+    assert [entry.action for entry in AuditEntry.objects.all()] == ["message.publish"]
+
+
+@pytest.mark.django_db
+def test_that_the_query_of_a_url_changed_is_told_without_telling_it() -> None:
+    endpoint = make_endpoint("https://consumer.example.com/?token=one")
+    endpoints.update(ADA, endpoint, url="https://consumer.example.com/?token=two")
+    entry = AuditEntry.objects.get()
+    assert (entry.changes, entry.details) == ({}, {"query_of_url": "changed"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("noun", ["tenant", "source", "endpoint"])
+def test_an_update_without_anything_to_change_is_a_usage_error(noun: str) -> None:
+    result = Cli().run(noun, "update", "any")
+    assert (result.exit_code, "say what to change" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,12 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
+def something_to_change(*given: object) -> None:
+    """Raises a usage error when none of an update's options was given."""
+    if all(value is None for value in given):
+        raise click.UsageError("say what to change, with at least one option")
+
+
 def load_django() -> None:
     """Set Django up, unless manage.py has done so."""
     import django

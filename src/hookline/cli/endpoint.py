@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hookline.cli.command import Group, json_option
+from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options
@@ -118,6 +118,7 @@ def update(
     from hookline.cli.actor import actor
     from hookline.operations import endpoints
 
+    something_to_change(url, events, uid, description, channels, metadata or None, unset or None)
     found = endpoints.find(id)
     changed: dict[str, Any] = {"url": url, "uid": uid, "description": description}
     changed["event_types"] = None if events is None else patterns(events)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hookline.cli.command import Group, json_option
+from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options, secrets_options
@@ -90,6 +90,7 @@ def update(
     from hookline.cli.actor import actor
     from hookline.operations import sources
 
+    something_to_change(name, options or None, unset or None)
     found = sources.find(id)
     changed = None
     if options or unset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli.command import Group, json_option
+from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.output import print_fields, print_rows
 
 
@@ -58,6 +58,7 @@ def update(key: str, new_key: str | None, name: str | None, email: str | None, a
     from hookline.cli.actor import actor
     from hookline.operations import tenants
 
+    something_to_change(new_key, name, email)
     found = tenants.find(key)
     tenants.update(actor(), found, key=new_key, name=name, email=email)
     print_fields(tenants.as_json(found), as_json)

@@ -24,15 +24,16 @@ Audited = Callable[[R], Mapping[str, Any]]
 def changing(
     actor: Actor, action: str, row: R, audited: Audited[R], details: Mapping[str, Any] | None = None
 ) -> Iterator[R]:
-    """The row as it is now, locked. What the block changes is committed with an audit entry.
+    """The row as it is now, locked. What the block changes is committed with an audit entry; no change leaves none.
 
     The caller's own object gets the new values. Raises NotFound.
     """
     with _locked(row, keys=False) as locked:
         before = audited(locked)
         yield locked
-        tenant_id = _tenant_id(locked)
-        record(actor, action, row.public_id, tenant_id=tenant_id, before=before, after=audited(locked), details=details)
+        if (after := audited(locked)) != before or details:
+            tenant_id = _tenant_id(locked)
+            record(actor, action, row.public_id, tenant_id=tenant_id, before=before, after=after, details=details)
     # Not read again: that would decrypt its secrets, and a source whose key is lost must still be changed.
     row.__dict__.clear()
     row.__dict__.update(locked.__dict__)

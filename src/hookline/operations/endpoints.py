@@ -85,7 +85,10 @@ def update(actor: Actor, endpoint: Endpoint, **fields: Any) -> None:
     Raises as `create` does, and NotFound.
     """
     changed = checked(fields)
-    with changing(actor, "endpoint.update", endpoint, audited) as locked:
+    url = changed.get("url", endpoint.url)
+    hidden = url != endpoint.url and without_query(url) == without_query(endpoint.url)
+    details = {"query_of_url": "changed"} if hidden else {}
+    with changing(actor, "endpoint.update", endpoint, audited, details) as locked:
         for field, value in changed.items():
             setattr(locked, field, value)
         if "uid" in changed:

@@ -14,7 +14,7 @@ from hookline.operations.selection import ALL, MOST, Columns, Selection
 from hookline.operations.selection import newest as select
 from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.publish.dispatch import dispatch
-from hookline.tenants.models import Tenant
+from hookline.tenants.models import Tenant, resolve
 
 COLUMNS = Columns({"type": "type", "tenant": "tenant"}, indexed=frozenset({"tenant"}))
 
@@ -46,15 +46,14 @@ def publish(
     channels: Sequence[str] = (),
 ) -> Message:
     """`hookline.dispatch()` for a person or a program with a key. Raises as that does."""
-    with transaction.atomic(using=router.db_for_write(Message)):
-        message = dispatch(event_type, data, tenant=tenant, idempotency_key=idempotency_key, channels=channels)
-        record(
-            actor,
-            "message.publish",
-            message.public_id,
-            tenant_id=message.tenant_id,
-            details={"type": message.type, "idempotency_key": idempotency_key},
-        )
+    database = router.db_for_write(Message)
+    with transaction.atomic(using=database):
+        owner = resolve(tenant)
+        known = Message.objects.using(database).filter(tenant=owner, uid=idempotency_key, uid__isnull=False).exists()
+        message = dispatch(event_type, data, tenant=owner, idempotency_key=idempotency_key, channels=channels)
+        if not known:  # else nothing was published
+            details = {"type": message.type, "idempotency_key": idempotency_key}
+            record(actor, "message.publish", message.public_id, tenant_id=message.tenant_id, details=details)
     return message
 
 
