@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.handlers.base import BaseHandler
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import override_settings
+from django.urls import include, path
 
 from hookline import checks
 from hookline.core.secrets import SecretRing
+from hookline.incoming.receive import django_view
+from hookline.incoming.receive.django_view import ingest
 from tests.engine.rows import make_source
 
 
@@ -93,3 +98,34 @@ def test_an_enabled_source_without_a_secret_is_warned_about_and_one_that_cannot_
 
 def test_sources_are_looked_at_only_when_the_database_may_be() -> None:
     assert checks.check_sources() == []
+
+
+def wrapped_view(request: Any, token: str) -> Any:
+    return ingest(request, token)
+
+
+class UrlsThatWrap:
+    urlpatterns = [path("", include(([path("in/<str:token>", wrapped_view, name="ingest")], "hookline")))]
+
+
+class UrlsAsTheyAre:
+    urlpatterns = [path("", include("hookline.urls"))]
+
+
+@pytest.mark.parametrize(("urls", "found"), [(UrlsThatWrap, ["hookline.W005"]), (UrlsAsTheyAre, []), ((), [])])
+def test_a_view_to_which_atomic_requests_applies_because_it_is_wrapped_is_warned_about(
+    urls: Any, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with override_settings(ROOT_URLCONF=urls):
+        assert checks.check_view() == []
+        monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+        assert [message.id for message in checks.check_view()] == found
+
+
+def test_the_view_is_never_atomic_whatever_database_a_router_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    databases: dict[str, Any] = {"default": {}, "webhooks": {}}
+    monkeypatch.setattr(django_view, "django_settings", SimpleNamespace(DATABASES=databases))
+    atomic = {**connections.settings["default"], "ATOMIC_REQUESTS": True}
+    monkeypatch.setitem(connections.settings, "webhooks", atomic)
+    view = django_view.never_atomic(wrapped_view)
+    assert BaseHandler().make_view_atomic(view) is view

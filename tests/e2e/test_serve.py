@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -348,3 +349,28 @@ def test_without_handlers_the_start_warns_and_stats_and_doctor_and_lists_name_wh
     found = {finding["check"]: finding for finding in installation.json("doctor")}
     assert (found["handlers"]["result"], found["unhandled"]["result"]) == ("warning", "warning")
     assert "1 invoice.paid" in found["unhandled"]["detail"]
+
+
+def test_130_silent_connections_keep_nobody_out_of_a_server_that_may_open_128_files(installation: Installation) -> None:
+    server = installation.processes.start(
+        "sh", "-c", f"ulimit -n 128 && exec {HOOKLINE} serve --port {installation.port}",
+        environment=installation.environment,
+    )  # fmt: skip
+    server.wait_for_output(f"Hookline listens on {installation.url}")
+    assert "it takes 64 at once" in server.output
+    source = installation.source()
+    with contextlib.ExitStack() as stack:
+        for _ in range(130):
+            silent = stack.enter_context(socket.socket())
+            silent.settimeout(10)
+            with contextlib.suppress(OSError):
+                silent.connect(("127.0.0.1", installation.port))
+
+        def served() -> bool:
+            with contextlib.suppress(OSError, HTTPException):  # while it has too many to tell each of them
+                return installation.get("/healthz")[0] == 200
+            return False
+
+        wait_until(served)
+        assert installation.trigger(source)["status"] == "accepted"
+    assert installation.get("/readyz") == (200, {"status": "ready"})
