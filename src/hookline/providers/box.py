@@ -17,6 +17,7 @@ The type is the body's `trigger` (`FILE.UPLOADED`), the id the body's `id`, whic
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,7 @@ from hookline.providers.schemes.signatures import required_header
 from hookline.providers.schemes.signed import write_iso8601
 
 _FIXED = {"box-signature-version": "1", "box-signature-algorithm": "HmacSHA256"}
+_BACKSLASHES = re.compile(rb"\\+")
 
 
 class PrimaryAndSecondary:
@@ -90,6 +92,10 @@ class Box(HmacProvider):
         """Without any text of a person's, in which a backslash may be spelt in two ways."""
         places = (self.type_at, Json("created_at"), Json("source.type"), Json("source.id"))
         return "\n".join(place.read(request) for place in places).encode()
+
+    def signed_bytes(self, request: WebhookRequest) -> bytes:
+        """The one spelling that stands for every body which the same signature covers."""
+        return _BACKSLASHES.sub(rb"\\", in_ascii(request.body) or request.body)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -11,7 +11,8 @@ There is no timestamp, and the nonce is not remembered: a repeated request is a 
 hash of URL and parameters. Bodies that are no urlencoded form are refused, since nothing would cover them.
 
 The older `X-Plivo-Signature-V2` covers **only the URL**: whoever captured one request can put anything into its body.
-It is refused unless the source has the option `allow_v2`; then handlers should fetch what they act on from Plivo's API.
+It is refused unless the source has the option `allow_v2`; then the deduplication key is a hash of URL and nonce, so
+that each signature counts once, and handlers should fetch what they act on from Plivo's API.
 
 The type is `Event` (`StartApp`, `Hangup`), or else `Status` (`delivered`), `Type` (`sms`) or `CallStatus`.
 """
@@ -79,8 +80,7 @@ class Plivo(HmacProvider):
         if _V3 in request.headers or config.options.get("allow_v2") != "true":
             return super().verify(request, config, now)
         sent = decode(required_header(request, _V2), "base64")
-        address, _, _ = request.url.partition("?")
-        signed = as_sent(address, "utf-8") + as_sent(required_header(request, _V2_NONCE.name), "latin-1")
+        signed = _signed_by_v2(request)
         if sent is None or not any(equal(mac("sha256", key, signed), sent) for key in self.keys(config)):
             raise NotVerified("signature_mismatch", f"none of {len(config.secrets)} active secrets made this signature")
         return None
@@ -94,14 +94,11 @@ class Plivo(HmacProvider):
         nonce = _V3_NONCE.read(request)
         if not nonce:
             raise _V3_NONCE.missing()
-        return b".".join((self.signed_bytes(request), as_sent(nonce, "latin-1")))
+        return b".".join((_covered_by_v3(request), as_sent(nonce, "latin-1")))
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        address, _, query_string = request.url.partition("?")
-        query = "&".join([f"{name}={value}" for name, value in _sorted_fields(query_string)])
-        form = "".join([f"{name}{value}" for name, value in _sorted_fields(_form(request))])
-        text = f"{address}?{query}" if query or form else address
-        return as_sent(f"{text}.{form}" if query and form else f"{text}{form}", "utf-8")
+        """Without the nonce; but of V2 with it, since there it is all that tells two requests apart."""
+        return _covered_by_v3(request) if _V3 in request.headers else _signed_by_v2(request)
 
     def payload(self, request: WebhookRequest) -> dict[str, str]:
         """The fields of the form or, without a body, of the query; of a repeated one the last value.
@@ -121,6 +118,20 @@ class Plivo(HmacProvider):
         sample = self.samples.get(event_type, {}) if data is None else data
         body = urlencode({**sample, name: event_type, "RequestUUID": event_id or f"{now * 1000:.0f}"}).encode()
         return WebhookRequest("POST", "", read_headers([("content-type", URLENCODED)]), body)
+
+
+def _covered_by_v3(request: WebhookRequest) -> bytes:
+    """What V3 covers before the nonce. Raises Unreadable, or NotVerified for text that cannot have been signed."""
+    address, _, query_string = request.url.partition("?")
+    query = "&".join([f"{name}={value}" for name, value in _sorted_fields(query_string)])
+    form = "".join([f"{name}{value}" for name, value in _sorted_fields(_form(request))])
+    text = f"{address}?{query}" if query or form else address
+    return as_sent(f"{text}.{form}" if query and form else f"{text}{form}", "utf-8")
+
+
+def _signed_by_v2(request: WebhookRequest) -> bytes:
+    address, _, _ = request.url.partition("?")
+    return as_sent(address, "utf-8") + as_sent(required_header(request, _V2_NONCE.name), "latin-1")
 
 
 def _form(request: WebhookRequest) -> str:
