@@ -134,12 +134,16 @@ def send_out(count: int, costs: Costs) -> None:
 
 def result(delivery: Delivery) -> Result:
     from hookline.core.outcome import classify
+    from hookline.core.retry import RetrySchedule
     from hookline.outgoing.deliver.attempt import Result, decide
+    from hookline.outgoing.deliver.load import outbound_of
+    from hookline.outgoing.deliver.signers import Signers
     from hookline.transport.transport import Response
 
     response = Response(200, ANSWERED, b"ok", duration_ms=87)
     outcome = classify(response.status, response.error, None, time.time())
-    return Result(delivery, response, outcome, decide(delivery, response, outcome))
+    outbound = outbound_of(delivery, Signers(), time.time())
+    return Result(outbound, response, outcome, decide(outbound.attempts, response, outcome, RetrySchedule()))
 
 
 def claimed(name: str, costs: Costs) -> Iterator[list[Any]]:

@@ -19,8 +19,8 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
-#: Where deliveries are sent and recorded, and so where the names of the functions that do it are looked up.
-SHIFT = "hookline.outgoing.deliver.loop"
+#: Where deliveries are sent and where they are recorded, and so where the functions that do it are looked up.
+SENDING, RECORDING = "hookline.outgoing.deliver.loop", "hookline.outgoing.deliver.result_writer"
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ WORKER = {
     "handled": Point("hookline.incoming.process.run", "call_handlers", True, "after the handler, before it is settled"),
     "settled": Point("hookline.incoming.process.run", "settle", True, "handler done and settled, before COMMIT"),
     "processed": Point("hookline.incoming.process.run", "run_all", True, "after COMMIT, before the next event"),
-    "sending": Point(SHIFT, "deliver", False, "delivery claimed, nothing sent"),
-    "answered": Point(SHIFT, "record", False, "after the consumer's 200, before recording it"),
+    "sending": Point(SENDING, "deliver", False, "delivery claimed, nothing sent"),
+    "answered": Point(RECORDING, "record", False, "after the consumer's 200, before recording it"),
     "recorded": Point(
         "hookline.outgoing.deliver.record", "settle", True, "answer recorded; before COMMIT if one is a failure"
     ),
@@ -145,7 +145,7 @@ def _count_recorded(path: str) -> None:
 
         return counted
 
-    _replace(SHIFT, "record", around)
+    _replace(RECORDING, "record", around)
 
 
 def _replace(module_name: str, function: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

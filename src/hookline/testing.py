@@ -32,14 +32,15 @@ from uuid import UUID
 from hookline import conf, providers
 from hookline.core.addresses import AddressPolicy
 from hookline.core.request import WebhookRequest
+from hookline.core.retry import RetrySchedule
 from hookline.engine.claim import claim, settle
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
 from hookline.incoming.process.worker import fetch_sources
-from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver.attempt import Result, deliver
-from hookline.outgoing.deliver.load import with_parts
+from hookline.outgoing.deliver.load import prepare
+from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.record import record
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery, Message
@@ -156,21 +157,20 @@ def deliver_all(transport: Transport | None = None) -> list[Delivery]:
     Without a transport nothing leaves, and every endpoint is taken to answer 200. To connect for real, give
     `hookline.outgoing.deliver.worker.make_transport(hookline.conf.get())`.
     """
-    transport = transport or StubTransport()
-    lease = conf.get().LEASE
+    transport, signers, settings = transport or StubTransport(), Signers(), conf.get()
+    schedule = RetrySchedule(settings.DELIVERY_RETRY_DELAYS, settings.RETRY_JITTER)
     tried: set[UUID] = set()
-    while deliveries := claim(Delivery, _BATCH, lease):
-        admitted, put_off = health.admit(with_parts(sorted(deliveries, key=_age)))
+    while deliveries := claim(Delivery, _BATCH, settings.LEASE):
+        to_send, put_off = prepare(sorted(deliveries, key=_age), signers, time.time())
         settle(put_off)
-        record(asyncio.run(_send(admitted, transport)))
+        record(asyncio.run(_send(to_send, transport, schedule)))
         tried.update(delivery.pk for delivery in deliveries)
     return list(Delivery.objects.filter(pk__in=tried).select_related("message", "endpoint").order_by("pk"))
 
 
-async def _send(deliveries: Sequence[Delivery], transport: Transport) -> list[Result]:
-    signers = Signers()
+async def _send(to_send: Sequence[Outbound], transport: Transport, schedule: RetrySchedule) -> list[Result]:
     async with transport:  # its connections belong to this event loop
-        return await asyncio.gather(*(deliver(delivery, transport, signers, time.time) for delivery in deliveries))
+        return await asyncio.gather(*(deliver(outbound, transport, schedule, time.time) for outbound in to_send))
 
 
 def _age(job: Event | Delivery) -> UUID:

@@ -19,7 +19,7 @@ from hookline.engine import claim as engine
 from hookline.engine.job import State
 from hookline.incoming.models import Event
 from hookline.incoming.process.handlers import forget
-from hookline.outgoing.deliver import loop
+from hookline.outgoing.deliver import result_writer
 from hookline.outgoing.deliver.attempt import Result
 from hookline.outgoing.deliver.record import record
 from hookline.outgoing.models import Attempt, Delivery
@@ -208,8 +208,8 @@ def test_each_task_takes_back_what_a_dead_worker_had_and_asks_for_another_one(
 def test_a_result_that_the_database_does_not_take_is_recorded_later_and_the_request_not_made_again(
     consumer: Consumer, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "DATABASE_PAUSE", 0.001)
-    monkeypatch.setattr(loop, "record", failing_twice(record))
+    monkeypatch.setattr(result_writer, "DATABASE_PAUSE", 0.001)
+    monkeypatch.setattr(result_writer, "record", failing_twice(record))
     make_delivery(make_endpoint(consumer.url()))
     send_due(SETTINGS, lambda: asked.append("more"))
     assert (states(Delivery), Attempt.objects.count(), len(consumer.arrivals)) == ({State.SUCCEEDED}, 1, 1)

@@ -97,7 +97,7 @@ def test_what_cannot_be_given_back_leaves_the_desk_for_its_lease_to_run_out(
     jobs.add(jobs.lane(), 1)
     (job,) = leases.claim(1)
 
-    def fail(results: object) -> None:
+    def fail(results: object, **named: object) -> None:
         raise kind("the server is away")
 
     monkeypatch.setattr(engine, "settle", fail)

@@ -28,7 +28,7 @@ def main(hold: str) -> None:
     from hookline import conf
     from hookline.incoming.models import Event
     from hookline.incoming.process.worker import make_worker as make_incoming
-    from hookline.outgoing.deliver import loop
+    from hookline.outgoing.deliver import result_writer
     from hookline.outgoing.deliver.worker import make_worker as make_outgoing
 
     def hold_on(what: str) -> None:
@@ -42,7 +42,7 @@ def main(hold: str) -> None:
             hold_on(event.public_id)
 
     if hold == "record":
-        vars(loop)["record"] = lambda results: hold_on(results[0].delivery.message.public_id)
+        vars(result_writer)["record"] = lambda results: hold_on(results[0].outbound.message_id)
 
     print("ready", flush=True)  # before a worker can say that it holds
     make_incoming(conf.get(), threads=2).start()

@@ -19,6 +19,7 @@ from hookline.audit.actor import SYSTEM
 from hookline.audit.models import AuditEntry
 from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.breaker import State as BreakerState
+from hookline.core.retry import RetrySchedule
 from hookline.core.secrets import SecretRing
 from hookline.engine.claim import claim, settle
 from hookline.engine.job import Settlement, State
@@ -26,7 +27,9 @@ from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver import load as claimed
 from hookline.outgoing.deliver import sender
 from hookline.outgoing.deliver.attempt import Result
+from hookline.outgoing.deliver.load import outbound_of
 from hookline.outgoing.deliver.record import record
+from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.transport.transport import Response
 from tests.engine.rows import ago, make_delivery, make_endpoint, rolled_back
@@ -255,7 +258,8 @@ def failed(delivery: Delivery, status: int = 500) -> Result:
 
     response = Response(status=status)
     outcome = classify(status, "", None, time.time())
-    return Result(delivery, response, outcome, decide(delivery, response, outcome))
+    outbound = outbound_of(delivery, Signers(), time.time())
+    return Result(outbound, response, outcome, decide(delivery.attempts, response, outcome, RetrySchedule()))
 
 
 # ---- secrets ------------------------------------------------------------------------------------------
@@ -507,7 +511,7 @@ def test_a_result_that_comes_after_the_lease_was_lost_is_kept_as_an_attempt_and_
     (claimed,) = claim(Delivery, 1, lease=60)
     Delivery.objects.update(claim=claimed.claim + 1)
     late = failed(claimed)
-    late = Result(claimed, late.response, late.outcome, Settlement.die("too late"))
+    late = Result(late.outbound, late.response, late.outcome, Settlement.die("too late"))
     assert [recorded.ours for recorded in record([late])] == [False]
     delivery.refresh_from_db()
     assert (delivery.state, delivery.note) == (State.RUNNING, "")

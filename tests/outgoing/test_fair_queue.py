@@ -21,7 +21,7 @@ def some(count: int, endpoint: UUID) -> list[Delivery]:
 
 def test_endpoints_take_turns_however_long_the_line_of_one_is() -> None:
     busy, quiet, other = ENDPOINTS[:3]
-    fair_queue = FairQueue(most=4, per_endpoint=4)
+    fair_queue = FairQueue[Delivery](most=4, per_endpoint=4)
     fair_queue.extend(some(10, busy) + some(1, quiet) + some(1, other))
     begun = [fair_queue.begin() for _ in range(4)]
     assert [delivery and delivery.endpoint_id for delivery in begun] == [busy, quiet, other, busy]
@@ -33,7 +33,7 @@ class Lines(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fair_queue = FairQueue(MOST, PER_ENDPOINT)
+        self.fair_queue = FairQueue[Delivery](MOST, PER_ENDPOINT)
         self.waiting: list[Delivery] = []
         self.sending: list[Delivery] = []
         self.recording: list[Delivery] = []

@@ -19,7 +19,7 @@ from hookline.core.text import storable
 from hookline.db.binary import arrays, fetch_ids, unnest
 from hookline.db.insert import Insertion
 from hookline.db.rows import columns, read
-from hookline.engine.job import Job, Lane, Settlement, State
+from hookline.engine.job import Held, Job, Lane, Settlement, State
 from hookline.exceptions import ConfigurationError
 
 J = TypeVar("J", bound=Job)
@@ -220,8 +220,12 @@ def claim(
     return sorted(read(model, sql, params), key=lambda job: job.due_at)
 
 
-def settle(results: Sequence[tuple[J, Settlement]], beside: Insertion | None = None) -> set[UUID]:
+def settle(
+    results: Sequence[tuple[Held, Settlement]], beside: Insertion | None = None, *, model: type[Job] | None = None
+) -> set[UUID]:
     """Write what became of running jobs of one model, and in the same transaction insert other rows `beside` that.
+
+    `model` says which, where the jobs are not given as instances of it.
 
     Returns the ids of those that were still ours. The others were changed by whoever claimed them since; what is
     beside is inserted all the same. Without results nothing is. Joins the caller's transaction, if there is one.
@@ -231,7 +235,8 @@ def settle(results: Sequence[tuple[J, Settlement]], beside: Insertion | None = N
     rows = [
         (job.id, job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)) for job, to in results
     ]
-    return _change(type(results[0][0]), _SETTLE, _RESULT_TYPES, rows, beside=beside)
+    model = model or cast("type[Job]", type(results[0][0]))
+    return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 from django.db import models
@@ -22,6 +22,15 @@ from django.db.models.functions import Now
 from hookline.db.row import Row
 
 J = TypeVar("J", bound="Job")
+
+
+class Held(Protocol):
+    """What a worker keeps of a job that it has claimed: the job itself, or the values of it that it needs."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def claim(self) -> int: ...
 
 
 class State(models.TextChoices):

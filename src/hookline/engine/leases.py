@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import Error
 
 from hookline.engine import claim as engine
-from hookline.engine.job import Job, Settlement
+from hookline.engine.job import Held, Job, Settlement
 
 J = TypeVar("J", bound=Job)
 
@@ -80,12 +80,11 @@ class Leases(Generic[J]):
         """Unix time by the database's clock, as the last claim told it: this machine's own may be wrong."""
         return time.time() - self._ahead
 
-    def begin(self, job: J) -> None:
+    def begin(self, job: Held) -> None:
         """The job runs from now on."""
         with self._lock:
-            known = self._jobs.get(job.id.int)
-            if known is not None and known[0].claim == job.claim:
-                self._jobs[job.id.int] = self._begun[job.id.int] = (job, time.monotonic())
+            if (known := self._known(job)) is not None:
+                self._jobs[job.id.int] = self._begun[job.id.int] = (known, time.monotonic())
 
     def end(self, job: J) -> None:
         """It has run and is not settled yet: a crash from now on is not its fault."""
@@ -107,19 +106,19 @@ class Leases(Generic[J]):
                 if (known := self._begun.get(job.id.int)) is not None and known[0] is job:
                     del self._begun[job.id.int]
 
-    def begin_alone(self, job: J) -> bool:
+    def begin_alone(self, job: Held) -> bool:
         """A suspect runs from now on: note it in the database first. Returns whether it is still ours."""
         self.begin(job)
         with self._lock:
             self._begun.pop(job.id.int, None)
-        return bool(engine.begin([job]))
+            known = self._known(job)
+        return known is not None and bool(engine.begin([known]))
 
-    def forget(self, job: J) -> None:
+    def forget(self, job: Held) -> None:
         """Forget a job that is settled or lost; not one that was claimed again meanwhile."""
         with self._lock:
-            kept = self._jobs.get(job.id.int)
-            if kept is not None and kept[0].claim == job.claim:
-                self._remove(job)
+            if (known := self._known(job)) is not None:
+                self._remove(known)
 
     def heartbeat(self) -> None:
         """Extend the leases of all jobs that have not run for too long. Raises DatabaseError."""
@@ -137,14 +136,19 @@ class Leases(Generic[J]):
             if claim != others[job_id]:
                 logger.warning("the lease of %s was lost while it ran", self.model(id=job_id).public_id)
 
-    def release(self, jobs: Sequence[tuple[J, Settlement]]) -> None:
+    def release(self, jobs: Sequence[tuple[Held, Settlement]]) -> None:
         """Return jobs that were claimed but not begun."""
         try:
-            engine.settle(jobs)
+            engine.settle(jobs, model=self.model)
         except Error:  # InterfaceError, too, which is no DatabaseError
             logger.exception("cannot give back %d jobs; their leases will run out", len(jobs))
         for job, _ in jobs:
             self.forget(job)
+
+    def _known(self, job: Held) -> J | None:
+        """The job of this claim, if we have it."""
+        known = self._jobs.get(job.id.int)
+        return known[0] if known is not None and known[0].claim == job.claim else None
 
     def _remove(self, job: J) -> None:
         self._begun.pop(job.id.int, None)

@@ -1,4 +1,4 @@
-"""The flow of a message out. `deliver` is all of it for one claimed Delivery."""
+"""The flow of a message out. `deliver` is all of it for one delivery that may be sent now."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hookline import conf
 from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
 from hookline.engine.job import Settlement
-from hookline.exceptions import ConfigurationError
-from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.models import Delivery
+from hookline.outgoing.deliver.outbound import Outbound
 from hookline.transport.transport import Response, Transport
 
 
@@ -20,42 +17,44 @@ from hookline.transport.transport import Response, Transport
 class Result:
     """What came of one try: the answer, how it is judged, and what becomes of the delivery."""
 
-    delivery: Delivery
+    outbound: Outbound
     response: Response
     outcome: Outcome
     settlement: Settlement
 
 
-async def deliver(delivery: Delivery, transport: Transport, signers: Signers, clock: Callable[[], float]) -> Result:
+async def deliver(
+    outbound: Outbound, transport: Transport, schedule: RetrySchedule, clock: Callable[[], float]
+) -> Result:
     """Sign the stored bytes, send them, and judge the answer. Writes nothing and raises nothing."""
     try:
-        headers = sign(delivery, signers, clock())
-    except (ValueError, ConfigurationError) as error:
-        response = Response(error=Failure.INVALID_REQUEST, detail=f"cannot sign for this endpoint: {error}")
+        headers = sign(outbound, clock())
+    except ValueError as error:
+        response = Response(error=Failure.INVALID_REQUEST, detail=str(error))
     else:
-        response = await transport.send(delivery.endpoint.url, headers, bytes(delivery.message.body))
+        response = await transport.send(outbound.url, headers, outbound.body)
     outcome = classify(response.status, response.error, response.header("retry-after"), clock())
-    return Result(delivery, response, outcome, decide(delivery, response, outcome))
+    return Result(outbound, response, outcome, decide(outbound.attempts, response, outcome, schedule))
 
 
-def sign(delivery: Delivery, signers: Signers, now: float) -> dict[str, str]:
+def sign(outbound: Outbound, now: float) -> dict[str, str]:
     """The headers of this attempt: the message's id never changes, the timestamp is this attempt's.
 
-    Raises ValueError or ConfigurationError, quoting no secret, when the endpoint has none that can sign.
+    Raises ValueError, quoting no secret, when there is nothing to sign with.
     """
-    message = delivery.message
-    signed = signers.of(delivery.endpoint, now).headers(message.public_id, int(now), bytes(message.body))
-    return {"content-type": "application/json", **signed}
+    if outbound.signer is None:
+        raise ValueError(outbound.unsignable)
+    return {**outbound.headers, **outbound.signer.headers(outbound.message_id, int(now), outbound.body)}
 
 
-def decide(delivery: Delivery, response: Response, outcome: Outcome) -> Settlement:
-    """What becomes of the delivery: done, again at max(schedule, Retry-After), or dead."""
+def decide(attempts: int, response: Response, outcome: Outcome, schedule: RetrySchedule) -> Settlement:
+    """What becomes of a delivery after so many attempts: done, again at max(schedule, Retry-After), or dead."""
     if outcome.verdict is Verdict.SUCCEEDED:
         return Settlement.succeed()
     note = describe(response)
     if outcome.verdict is Verdict.GONE:
         return Settlement.die(f"{note}; the endpoint says it is gone for good and was suspended")
-    delay = schedule().next_delay(delivery.attempts, random.random(), at_least=outcome.retry_after or 0.0)  # noqa: S311  # jitter is no secret
+    delay = schedule.next_delay(attempts, random.random(), at_least=outcome.retry_after or 0.0)  # noqa: S311  # jitter is no secret
     return Settlement.die(f"{note}; no tries left") if delay is None else Settlement.retry(delay, note)
 
 
@@ -63,8 +62,3 @@ def describe(response: Response) -> str:
     if response.error:
         return f"{response.error}: {response.detail}" if response.detail else response.error
     return f"the endpoint answered {response.status}"
-
-
-def schedule() -> RetrySchedule:
-    settings = conf.get()
-    return RetrySchedule(settings.DELIVERY_RETRY_DELAYS, settings.RETRY_JITTER)

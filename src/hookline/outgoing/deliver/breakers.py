@@ -71,12 +71,12 @@ def learn(results: Sequence[Result]) -> set[UUID]:
     Returns the endpoints that are held from now on.
     """
     telling = [result for result in results if result.outcome.verdict is not Verdict.REFUSED]
-    noteworthy = {result.delivery.endpoint_id for result in telling if not _is_routine(result)}
+    noteworthy = {result.outbound.endpoint_id for result in telling if not _is_routine(result)}
     if not noteworthy:
         return set()
     found: dict[UUID, list[Result]] = defaultdict(list)
     for result in telling:
-        found[result.delivery.endpoint_id].append(result)
+        found[result.outbound.endpoint_id].append(result)
     endpoints, now = _locked(noteworthy), clock.now(Endpoint)
     for endpoint in endpoints.values():
         before = endpoint.breaker.state
@@ -112,7 +112,7 @@ def suspend(endpoint: Endpoint, reason: str) -> None:
 
 def _is_routine(result: Result) -> bool:
     """A success of an endpoint whose breaker, when it was claimed, had nothing to forget."""
-    return result.outcome.succeeded and result.delivery.endpoint.breaker is breakers.AT_REST
+    return result.outcome.succeeded and result.outbound.at_rest
 
 
 def _locked(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:

@@ -1,4 +1,4 @@
-"""Claiming deliveries, together with what is needed to send them."""
+"""Claiming deliveries, and reading all that is needed to send them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hookline.core.breaker import AT_REST
+from hookline.core.standard_webhooks import Signer
 from hookline.db.rows import by_id
 from hookline.engine.job import Settlement
 from hookline.engine.leases import Leases
-from hookline.outgoing.deliver import breakers as health
+from hookline.exceptions import ConfigurationError
+from hookline.outgoing.deliver import admission
+from hookline.outgoing.deliver.admission import PutOff
+from hookline.outgoing.deliver.outbound import Outbound
+from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery, Endpoint, Message
 
 #: What sending needs of an endpoint.
 _OF_ENDPOINT = ("url", "encrypted_secrets", "breaker_state", "disabled")
 _OF_MESSAGE = ("body",)
 
-
 _MESSAGE: Any = Delivery._meta.get_field("message")
 _ENDPOINT: Any = Delivery._meta.get_field("endpoint")
+
+_HEADERS = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +34,32 @@ class Claimed:
 
     #: How many deliveries were claimed; zero means that nothing is due.
     count: int
-    #: Those of them to send now. The others were put off by a breaker, or are gone with their endpoint or message.
-    to_send: Sequence[Delivery]
+    #: Those of them to send now. The others were put off, or are gone with their endpoint or message.
+    to_send: Sequence[Outbound]
 
 
-def claim(leases: Leases[Delivery], most: int) -> Claimed:
-    """Claim up to `most` deliveries and read their messages and endpoints. Raises DatabaseError."""
+def claim(leases: Leases[Delivery], most: int, signers: Signers) -> Claimed:
+    """Claim up to `most` deliveries and read what sending them needs. Raises DatabaseError."""
     deliveries = leases.claim(most)
     try:
-        admitted, put_off = health.admit(with_parts(deliveries))
+        to_send, put_off = prepare(deliveries, signers, leases.now())
     except Exception:
         back = Settlement.give_back(0, "the database failed before it was sent")
         leases.release([(delivery, back) for delivery in deliveries])
         raise
     leases.release(put_off)
-    if len(admitted) < len(deliveries):
-        begin = {delivery.id for delivery in admitted}
+    if len(to_send) < len(deliveries):
+        begin = {outbound.id for outbound in to_send}
         for delivery in deliveries:
             if delivery.id not in begin:
                 leases.forget(delivery)
-    return Claimed(len(deliveries), admitted)
+    return Claimed(len(deliveries), to_send)
+
+
+def prepare(deliveries: Sequence[Delivery], signers: Signers, now: float) -> tuple[list[Outbound], list[PutOff]]:
+    """What to send of claimed deliveries at `now`, in Unix time, and what to give back. Raises DatabaseError."""
+    admitted, put_off = admission.admit(with_parts(deliveries))
+    return [outbound_of(delivery, signers, now) for delivery in admitted], put_off
 
 
 def with_parts(deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -63,3 +76,31 @@ def with_parts(deliveries: Sequence[Delivery]) -> list[Delivery]:
             _ENDPOINT.set_cached_value(delivery, endpoint)
             whole.append(delivery)
     return whole
+
+
+def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
+    """The values of a delivery that has its message and its endpoint."""
+    endpoint, message = delivery.endpoint, delivery.message
+    signer, unsignable = signer_of(endpoint, signers, now)
+    return Outbound(
+        id=delivery.id,
+        claim=delivery.claim,
+        attempts=delivery.attempts,
+        is_suspect=delivery.is_suspect,
+        endpoint_id=delivery.endpoint_id,
+        at_rest=endpoint.breaker is AT_REST,
+        url=endpoint.url,
+        message_id=message.public_id,
+        body=bytes(message.body),
+        headers=_HEADERS,
+        signer=signer,
+        unsignable=unsignable,
+    )
+
+
+def signer_of(endpoint: Endpoint, signers: Signers, now: float) -> tuple[Signer | None, str]:
+    """What signs for the endpoint, or why there is nothing; it quotes no secret."""
+    try:
+        return signers.of(endpoint, now), ""
+    except (ValueError, ConfigurationError) as error:
+        return None, f"cannot sign for this endpoint: {error}"

@@ -4,41 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import Any, TypeVar
-
-from django.db import InterfaceError, OperationalError
+from typing import Any
 
 from hookline import conf
-from hookline.db.connections import look_after
-from hookline.db.group_commit import GroupCommit
-from hookline.engine.job import Settlement
+from hookline.core.retry import RetrySchedule
+from hookline.db.connections import afresh
 from hookline.engine.leases import Leases
-from hookline.outgoing.deliver.attempt import Result, deliver
+from hookline.outgoing.deliver.attempt import deliver
 from hookline.outgoing.deliver.fair_queue import FairQueue
 from hookline.outgoing.deliver.load import Claimed, claim
-from hookline.outgoing.deliver.record import Recorded, record
+from hookline.outgoing.deliver.outbound import Outbound
+from hookline.outgoing.deliver.record import Recorded
+from hookline.outgoing.deliver.result_writer import ResultWriter
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery
 from hookline.transport.transport import Transport
 
 logger = logging.getLogger("hookline.outgoing")
-A = TypeVar("A")
-R = TypeVar("R")
-
-#: Pause after the database failed, so that its return is not met by a storm.
-DATABASE_PAUSE = 1.0
 
 
 class DeliveryLoop:
-    """Claims deliveries, sends at most `DELIVERY_CONCURRENCY` of them at a time, and records what came of them.
+    """Claims deliveries, sends at most `DELIVERY_CONCURRENCY` of them at a time, and has recorded what came of them.
 
     `claimer` and `writer` are the threads that hold a database connection each: one claims, one writes results. No
-    transaction is open while a request is under way.
+    transaction is open while a request is under way. On the event loop there are values, no models (see `Outbound`).
     """
 
     def __init__(
@@ -54,19 +47,18 @@ class DeliveryLoop:
         """`reserve`: how many to hold beyond those that can be sent at once, so that none of the places is empty while
         more are claimed or results are recorded, either of which takes as long as sending a hundred."""
         self._leases = leases
-        self._settings = settings
         self._transport = transport
-        self._signers = Signers()
+        self._schedule = RetrySchedule(settings.DELIVERY_RETRY_DELAYS, settings.RETRY_JITTER)
+        self._signers = Signers()  # for the claimer
         self._claimer = claimer
-        self._writer = writer
-        self._loop = asyncio.get_running_loop()
-        self._queue = FairQueue(settings.DELIVERY_CONCURRENCY, settings.DELIVERY_CONCURRENCY_PER_ENDPOINT)
+        self._queue = FairQueue[Outbound](settings.DELIVERY_CONCURRENCY, settings.DELIVERY_CONCURRENCY_PER_ENDPOINT)
         # Never full: no more than that are sent or recorded at once.
         most = 2 * settings.DELIVERY_CONCURRENCY
-        self._commit = GroupCommit[Result, Recorded](_fresh(record), writer, max_items=most)
+        # While a result cannot be recorded its delivery is not done, so a worker that records nothing claims no more.
+        self._results = ResultWriter(leases, writer, most=most, patience=settings.LEASE)
         #: Those that may have crashed a worker are sent one at a time, this one now.
-        self._suspects: deque[Delivery] = deque()
-        self._suspect: Delivery | None = None
+        self._suspects: deque[Outbound] = deque()
+        self._suspect: Outbound | None = None
         self._capacity = settings.DELIVERY_CONCURRENCY + reserve
         # A claim for each request that ends would cost as much as the request.
         self._worth_a_claim = min(settings.DELIVERY_CONCURRENCY, self._capacity // 2 + 1)
@@ -86,9 +78,9 @@ class DeliveryLoop:
         """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
         if (free := self._free) < self._worth_a_claim:
             return None
-        claimed = await self._loop.run_in_executor(self._claimer, _fresh(self._take), free)
-        self._queue.extend(delivery for delivery in claimed.to_send if not delivery.is_suspect)
-        self._suspects.extend(delivery for delivery in claimed.to_send if delivery.is_suspect)
+        claimed = await asyncio.get_running_loop().run_in_executor(self._claimer, afresh(self._take), free)
+        self._queue.extend(outbound for outbound in claimed.to_send if not outbound.is_suspect)
+        self._suspects.extend(outbound for outbound in claimed.to_send if outbound.is_suspect)
         self._begin_suspect()
         self._begin()
         return claimed
@@ -110,7 +102,7 @@ class DeliveryLoop:
         unbegun = [*self._queue.clear(), *self._suspects]
         self._suspects.clear()
         if unbegun:
-            await self._give_back(unbegun, "the worker stopped before it was sent")
+            await self._results.give_back(unbegun, "the worker stopped before it was sent")
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while not self.idle:
@@ -122,13 +114,13 @@ class DeliveryLoop:
         return self._capacity - self._queue.under_way - len(self._queue) - len(self._suspects)
 
     def _take(self, free: int) -> Claimed:
-        return claim(self._leases, free)
+        return claim(self._leases, free, self._signers)
 
     def _begin(self) -> None:
-        while (delivery := self._next()) is not None:
-            self._start(self._send(delivery))
+        while (outbound := self._next()) is not None:
+            self._start(self._send(outbound))
 
-    def _next(self) -> Delivery | None:
+    def _next(self) -> Outbound | None:
         return None if self._stopped else self._queue.begin()
 
     def _begin_suspect(self) -> None:
@@ -136,23 +128,23 @@ class DeliveryLoop:
             self._suspect = self._suspects.popleft()
             self._start(self._queue_alone(self._suspect))
 
-    async def _queue_alone(self, delivery: Delivery) -> None:
+    async def _queue_alone(self, outbound: Outbound) -> None:
         """Note that it begins before it does, so that a crash counts against it and no other."""
         try:
-            ours = await self._loop.run_in_executor(self._writer, _fresh(self._leases.begin_alone), delivery)
+            ours = await self._results.begin_alone(outbound)
         except Exception:
             self._suspect = None
             raise
         if ours and not self._stopped:
-            self._queue.extend([delivery])
+            self._queue.extend([outbound])
             self._begin()
             return
-        self._leases.forget(delivery)
+        self._leases.forget(outbound)
         self._suspect = None
         self._begin_suspect()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -162,70 +154,35 @@ class DeliveryLoop:
             logger.error("a part of the loop failed; what it held is sent again when its leases end", exc_info=error)
         self._finished.set()
 
-    async def _send(self, first: Delivery) -> None:
+    async def _send(self, first: Outbound) -> None:
         """One place: send this delivery and whichever has its turn next, until none has."""
-        delivery: Delivery | None = first
-        while delivery is not None:
-            self._leases.begin(delivery)
+        outbound: Outbound | None = first
+        while outbound is not None:
+            self._leases.begin(outbound)
             try:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
-                result = await deliver(delivery, self._transport, self._signers, self._leases.now)
-            except Exception as error:  # noqa: BLE001  # whatever it is, the place goes on
-                self._queue.sent(delivery)
-                self._recorded(delivery, None, error)
+                result = await deliver(outbound, self._transport, self._schedule, self._leases.now)
+            except Exception:  # whatever it is, the place goes on
+                logger.exception("%s could not be sent; it is sent again when its lease ends", outbound.public_id)
+                self._queue.sent(outbound)
+                self._recorded(outbound, None)
             else:
-                self._queue.sent(delivery)
-                self._record(result, time.monotonic() + self._settings.LEASE)
-            delivery = self._next()
+                self._queue.sent(outbound)
+                self._results.put(result, self._recorded)
+            outbound = self._next()
 
-    def _record(self, result: Result, end: float) -> None:
-        """Have the result written, trying again until `end` if the database is away: the request was made.
-
-        Until then the delivery is not done, so a worker that cannot record soon claims nothing more.
-        """
-
-        def done(recorded: Recorded | None, error: Exception | None) -> None:
-            if isinstance(error, OperationalError | InterfaceError) and time.monotonic() < end:
-                logger.warning("cannot record what came of %s; trying again", result.delivery.public_id)
-                self._loop.call_later(DATABASE_PAUSE, self._record, result, end)
-            else:
-                self._recorded(result.delivery, recorded, error)
-
-        self._commit.put(result, done)
-
-    def _recorded(self, delivery: Delivery, recorded: Recorded | None, error: Exception | None) -> None:
-        if recorded is None:
-            logger.error(
-                "%s could not be recorded; it is sent again when its lease ends", delivery.public_id, exc_info=error
-            )
-        elif not recorded.ours:
-            logger.warning("%s was sent, but another worker had claimed it meanwhile", delivery.public_id)
-        if recorded is not None and recorded.held and (unbegun := self._queue.leave(delivery.endpoint_id)):
-            self._start(self._give_back(unbegun, "its endpoint was held before it was sent"))
+    def _recorded(self, outbound: Outbound, recorded: Recorded | None) -> None:
+        if recorded is not None and recorded.held and (unbegun := self._queue.leave(outbound.endpoint_id)):
+            self._start(self._results.give_back(unbegun, "its endpoint was held before it was sent"))
             if self._suspect in unbegun:
                 self._suspect = None
                 self._begin_suspect()
-        self._queue.recorded(delivery)
-        self._leases.forget(delivery)
-        if delivery is self._suspect:
+        self._queue.recorded(outbound)
+        self._leases.forget(outbound)
+        if outbound is self._suspect:
             self._suspect = None
             self._begin_suspect()
         self._begin()
         self._finished.set()
         if self._free >= self._worth_a_claim:
             self._changed.set()
-
-    async def _give_back(self, unbegun: Sequence[Delivery], why: str) -> None:
-        back = Settlement.give_back(0, why)
-        pairs = [(delivery, back) for delivery in unbegun]
-        await self._loop.run_in_executor(self._writer, _fresh(self._leases.release), pairs)
-
-
-def _fresh(work: Callable[[A], R]) -> Callable[[A], R]:
-    """Drop a connection that has become unusable before the work begins."""
-
-    def with_fresh_connection(argument: A) -> R:
-        look_after()
-        return work(argument)
-
-    return with_fresh_connection

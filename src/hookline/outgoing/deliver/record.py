@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db import router, transaction
 
-from hookline import signals
 from hookline.core.text import storable
 from hookline.db.insert import Insertion
 from hookline.db.row import new_ids
@@ -41,21 +40,27 @@ def record(results: Sequence[Result]) -> list[Recorded]:
     ids = new_ids(len(results))
     rows = [attempt_of(*pair) for pair in zip(ids, results, strict=True)]
     attempts = Insertion(Attempt, dict(zip(ATTEMPT_COLUMNS, zip(*rows, strict=True), strict=True)))
-    settled = [(result.delivery, result.settlement) for result in results]
+    settled = [(result.outbound, result.settlement) for result in results]
     if health.are_routine(results):
-        ours, held = settle(settled, beside=attempts), set()
+        ours, held = settle(settled, beside=attempts, model=Delivery), set()
     else:
         with transaction.atomic(using=router.db_for_write(Delivery)):
-            ours = settle(settled, beside=attempts)
+            ours = settle(settled, beside=attempts, model=Delivery)
             # A worker that lost its lease may have slept through its deadlines, and knows nothing of the endpoint.
-            held = health.learn([result for result in results if result.delivery.id in ours])
+            held = health.learn([result for result in results if result.outbound.id in ours])
+    announce_dead(
+        [result for result in results if result.settlement.state == State.DEAD and result.outbound.id in ours]
+    )
+    return [Recorded(result.outbound.id in ours, result.outbound.endpoint_id in held) for result in results]
+
+
+def announce_dead(results: Sequence[Result]) -> None:
+    """Log deliveries that have no tries left, and tell those who want to know."""
     for result in results:
-        if result.settlement.state == State.DEAD and result.delivery.id in ours:
-            logger.error(
-                "%s is dead after %d tries: %s", result.delivery, result.delivery.attempts, result.settlement.note
-            )
-            signals.delivery_dead.send_robust(Delivery, delivery=result.delivery)
-    return [Recorded(result.delivery.id in ours, result.delivery.endpoint_id in held) for result in results]
+        outbound = result.outbound
+        logger.error("%s is dead after %d tries: %s", outbound.public_id, outbound.attempts, result.settlement.note)
+    if results:
+        Delivery.announce_dead([result.outbound.id for result in results])
 
 
 #: How much of the answer's headers is kept: an endpoint chooses them, and one row is kept for each attempt.
@@ -71,8 +76,8 @@ def attempt_of(pk: UUID, result: Result) -> tuple[Any, ...]:
     response = result.response
     return (
         pk,
-        result.delivery.pk,
-        result.delivery.attempts,
+        result.outbound.id,
+        result.outbound.attempts,
         response.status,
         response.error,
         storable(response.detail)[:1000],

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 from django.db import connections
 
@@ -15,7 +16,8 @@ from hookline import conf
 from hookline.engine import notifier
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
-from hookline.outgoing.deliver.loop import DATABASE_PAUSE, DeliveryLoop
+from hookline.outgoing.deliver.loop import DeliveryLoop
+from hookline.outgoing.deliver.result_writer import DATABASE_PAUSE
 from hookline.outgoing.models import Delivery
 from hookline.transport.transport import Transport
 
@@ -44,7 +46,7 @@ class Sender(threading.Thread):
     def stop(self, timeout: float) -> None:
         """Claim nothing more and wait for the requests under way for up to `timeout` seconds."""
         self._stopping.set()
-        self._ring()
+        notifier.of(Delivery).notify_here()  # as if there were something to send
         self.join(timeout)
         self._renewer.stop()
 
@@ -60,30 +62,32 @@ class Sender(threading.Thread):
     async def _main(self) -> None:
         transport = self._make_transport()
         reserve = self._settings.DELIVERY_CONCURRENCY * 3
-        self._deliveries = DeliveryLoop(
-            self._leases, self._settings, transport, self._claimer, self._writer, reserve=reserve
-        )
-        self._loop = asyncio.get_running_loop()
-        notifier.of(Delivery).subscribe(self._ring)
+        deliveries = DeliveryLoop(self._leases, self._settings, transport, self._claimer, self._writer, reserve=reserve)
+        wake = partial(_call_in, asyncio.get_running_loop(), deliveries.wake)
+        notifier.of(Delivery).subscribe(wake)
         try:
-            while not self._stopping.is_set():
-                try:
-                    claimed, pause = await self._deliveries.claim(), self._settings.POLL
-                except Exception:
-                    # Whatever it is, a sender that claims nothing any more without a word would be worse.
-                    logger.exception("cannot claim deliveries; trying again")
-                    claimed, pause = None, DATABASE_PAUSE
-                if not (claimed and claimed.count):
-                    await self._deliveries.pause(pause)
-            await self._deliveries.finish(self._settings.STOP_TIMEOUT)
+            await self._send_all(deliveries)
+            await deliveries.finish(self._settings.STOP_TIMEOUT)
         finally:
-            notifier.of(Delivery).unsubscribe(self._ring)
+            notifier.of(Delivery).unsubscribe(wake)
             await transport.close()
 
-    def _ring(self) -> None:
-        """Wake the loop from any thread."""
-        with suppress(RuntimeError, AttributeError):  # not running yet, or no longer: nothing sleeps
-            self._loop.call_soon_threadsafe(self._deliveries.wake)
+    async def _send_all(self, deliveries: DeliveryLoop) -> None:
+        while not self._stopping.is_set():
+            try:
+                claimed, pause = await deliveries.claim(), self._settings.POLL
+            except Exception:
+                # Whatever it is, a sender that claims nothing any more without a word would be worse.
+                logger.exception("cannot claim deliveries; trying again")
+                claimed, pause = None, DATABASE_PAUSE
+            if not (claimed and claimed.count):
+                await deliveries.pause(pause)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Call a function in the thread of an event loop, from any thread."""
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(function)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:

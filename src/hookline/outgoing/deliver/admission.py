@@ -1,0 +1,39 @@
+"""Whether a delivery that was claimed may be sent now. One that may not is given back and spends no attempt.
+
+The reason is its note, and `due_in` says when it is worth another look. This is the place for whatever holds up one
+delivery and not a whole endpoint: a rate limit, an ordering key that waits for an earlier message. What holds up all
+deliveries of an endpoint for long belongs into its `held_until`, which the claim itself sees: a claim for each delivery
+that waits would cost more than sending it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hookline.engine.job import Settlement
+from hookline.outgoing.deliver import breakers
+from hookline.outgoing.models import Delivery
+
+PutOff = tuple[Delivery, Settlement]
+
+#: Seconds until a delivery that was claimed just before its endpoint was disabled is looked at again. Until it is
+#: enabled, `held_until` keeps it from being claimed.
+_DISABLED = 5.0
+
+
+def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[PutOff]]:
+    """Split deliveries into those to send now and those to give back; neither has those whose endpoint is gone.
+
+    The rules that count what they admit come last: a breaker its probes, a rate limit its tokens.
+    """
+    enabled, disabled = enabled_ones(deliveries)
+    admitted, held = breakers.admit(enabled)
+    return admitted, [*disabled, *held]
+
+
+def enabled_ones(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[PutOff]]:
+    back = Settlement.give_back(_DISABLED, "the endpoint is disabled")
+    enabled = [delivery for delivery in deliveries if not delivery.endpoint.disabled]
+    if len(enabled) == len(deliveries):
+        return enabled, []
+    return enabled, [(delivery, back) for delivery in deliveries if delivery.endpoint.disabled]

@@ -1,0 +1,45 @@
+"""The noun Outbound: a delivery as the event loop sees it, values and no model.
+
+Reading a column of a model that was not fetched asks the database, which Django refuses on an event loop: that would be
+a lost try. So everything that sending needs is read by the thread that claims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from hookline.core import ids
+from hookline.core.standard_webhooks import Signer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outbound:
+    """What is sent where, and which claim it belongs to."""
+
+    #: Of the Delivery.
+    id: UUID
+    claim: int
+    #: Counted when it was claimed, so this one is among them.
+    attempts: int
+    #: Whether it may have crashed a worker, so that it must be sent alone.
+    is_suspect: bool
+    endpoint_id: UUID
+    #: Whether the endpoint's breaker had nothing to forget.
+    at_rest: bool
+
+    url: str
+    #: The `webhook-id`, the same in every attempt.
+    message_id: str
+    body: bytes = field(repr=False)
+    #: Those that are the same in every attempt.
+    headers: Mapping[str, str]
+    #: What signs with every active secret of the endpoint; otherwise `unsignable` says why it cannot be had.
+    signer: Signer | None = field(repr=False)
+    unsignable: str = ""
+
+    @property
+    def public_id(self) -> str:
+        """The delivery's, for logs."""
+        return ids.to_text("dlv", self.id)

@@ -1,0 +1,161 @@
+"""What crosses to the event loop is values, and what may not be sent is given back without an attempt."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import models
+from django.test.utils import override_settings
+
+from hookline import conf, dispatch
+from hookline.engine.claim import claim
+from hookline.engine.job import State
+from hookline.engine.leases import Leases
+from hookline.outgoing.deliver import load, loop
+from hookline.outgoing.deliver.signers import Signers
+from hookline.outgoing.deliver.worker import make_worker
+from hookline.outgoing.models import Attempt, Delivery, Endpoint
+from hookline.testing import StubTransport, deliver_all
+from tests.engine.rows import make_delivery, make_endpoint
+from tests.outgoing.conftest import Sending
+from tests.outgoing.consumer import Consumer
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """The value and all that it holds."""
+    yield value
+    inner: list[Any] = []
+    if dataclasses.is_dataclass(value):
+        inner = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    elif isinstance(value, Mapping):
+        inner = [*value, *value.values()]
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = list(value)
+    for one in inner:
+        yield from parts(one)
+
+
+def test_no_model_crosses_to_the_event_loop(
+    consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column that was not read would ask the database there, which Django refuses: a lost try."""
+    crossed: list[Any] = []
+    real = loop.deliver
+
+    async def seen(*arguments: Any) -> Any:
+        crossed.append(arguments[0])
+        result = await real(*arguments)
+        crossed.append(result)
+        return result
+
+    monkeypatch.setattr(loop, "deliver", seen)
+    make_endpoint(consumer.url(), metadata={"customer": "acme"})
+    dispatch("invoice.paid", {})
+    with sending():
+        wait_until(lambda: Delivery.objects.filter(state=State.SUCCEEDED).count() == 1)
+    assert len(crossed) == 2
+    for value in crossed:
+        held = list(parts(value))
+        assert len(held) > 5
+        assert not [one for one in held if isinstance(one, models.Model)]
+
+
+def test_an_outbound_delivery_cannot_be_changed_and_shows_no_secret() -> None:
+    endpoint = make_endpoint("https://consumer.example/hook")
+    message = dispatch("invoice.paid", {"id": 7})
+    (outbound,), put_off = load.prepare(claim(Delivery, 1, lease=60), Signers(), time.time())
+    assert put_off == []
+    assert (outbound.url, outbound.message_id) == ("https://consumer.example/hook", message.public_id)
+    assert (outbound.body, outbound.endpoint_id, outbound.attempts) == (bytes(message.body), endpoint.pk, 1)
+    assert outbound.public_id == Delivery.objects.get().public_id
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        outbound.url = "https://elsewhere.example"  # type: ignore[misc]  # that is the point
+    assert "signer" not in repr(outbound)
+
+
+def test_a_delivery_whose_endpoint_was_disabled_after_the_claim_is_given_back_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    going, staying = make_endpoint("https://going.example"), make_endpoint("https://staying.example")
+    dispatch("invoice.paid", {})
+    real = load.with_parts
+
+    def disable_first(deliveries: Any) -> Any:
+        endpoint = Endpoint.objects.get(pk=going.pk)
+        endpoint.disable("by a person")
+        endpoint.save()
+        return real(deliveries)
+
+    monkeypatch.setattr(load, "with_parts", disable_first)
+    leases = Leases(Delivery, lease=60, per_lane=10, longest_run=60)
+    claimed = load.claim(leases, 10, Signers())
+    assert (claimed.count, [outbound.endpoint_id for outbound in claimed.to_send]) == (2, [staying.pk])
+    delivery = Delivery.objects.get(endpoint=going)
+    assert (delivery.state, delivery.attempts, delivery.note) == (State.PENDING, 0, "the endpoint is disabled")
+    assert len(leases) == 1
+    assert claim(Delivery, 10, lease=60) == []
+
+
+def test_the_helper_for_users_tests_sends_by_the_same_steps_as_a_worker() -> None:
+    held, good = make_endpoint("https://held.example"), make_endpoint("https://good.example")
+    dispatch("invoice.paid", {})
+    Endpoint.objects.filter(pk=held.pk).update(disabled=True)  # past `save()`, so the claim does not see it
+    consumer = StubTransport()
+    deliver_all(consumer)
+    assert [sent.url for sent in consumer.sent] == ["https://good.example"]
+    assert Delivery.objects.get(endpoint=held).note == "the endpoint is disabled"
+    assert Attempt.objects.get().delivery.endpoint == good
+
+
+def test_a_secret_that_cannot_sign_is_an_attempt_and_holds_up_no_other(consumer: Consumer, sending: Sending) -> None:
+    bad, good = make_endpoint(consumer.url("/bad"), "whsec_!!!!"), make_endpoint(consumer.url("/good"))
+    dispatch("invoice.paid", {})
+    with sending():
+        wait_until(lambda: Attempt.objects.count() == 2)
+    assert [arrival.path for arrival in consumer.arrivals] == ["/good"]
+    attempt = Attempt.objects.get(delivery__endpoint=bad)
+    assert (attempt.error, attempt.detail.startswith("cannot sign for this endpoint")) == ("invalid_request", True)
+    assert Delivery.objects.get(endpoint=good).state == State.SUCCEEDED
+
+
+def test_a_sender_has_all_its_attributes_before_it_starts_and_an_idle_one_stops_at_once() -> None:
+    with override_settings(HOOKLINE={**django_settings.HOOKLINE, "POLL": 60}):
+        sender = make_worker(conf.get())
+        before = {name for name in vars(sender) if name not in vars(threading.Thread())}
+        sender.start()
+        wait_until(lambda: any("hookline-claim-delivery" in thread.name for thread in threading.enumerate()))
+        assert {name for name in vars(sender) if name not in vars(threading.Thread())} == before
+        started = time.monotonic()
+        sender.stop(20)
+        assert not sender.is_alive()
+        assert time.monotonic() - started < 10
+
+
+def test_the_result_of_an_endpoint_that_was_deleted_meanwhile_disturbs_nobody(
+    consumer: Consumer, sending: Sending
+) -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def answer(arrival: Any) -> int:
+        arrived.set()
+        go_on.wait(20)
+        return 500
+
+    consumer.script = answer
+    endpoint = make_endpoint(consumer.url())
+    make_delivery(endpoint)
+    with sending(DELIVERY_RETRY_DELAYS=[]) as running:
+        assert arrived.wait(10)
+        endpoint.delete()
+        go_on.set()
+        wait_until(lambda: len(running._leases) == 0)
+    assert Attempt.objects.count() == 0
