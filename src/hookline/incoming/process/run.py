@@ -14,6 +14,7 @@ from django.db import DatabaseError, router, transaction
 
 from hookline import conf, signals
 from hookline.core.retry import RetrySchedule
+from hookline.db.deferred import deferring
 from hookline.engine.claim import settle
 from hookline.engine.job import Settlement, State
 from hookline.exceptions import Discard, LeaseLost, Retry
@@ -56,10 +57,11 @@ def _run(event: Event, functions: Functions, begin: Begin, *, immediate: bool) -
     database = router.db_for_write(Event)
     committed: list[bool] = []
     try:
-        with handlers_transaction(database, immediate=immediate) as opened:
+        with handlers_transaction(database, immediate=immediate) as opened, deferring(database) as deferred:
             # Before the handlers, so that it is called before what they leave to do after the commit.
             transaction.on_commit(partial(committed.append, True), using=database)
             settlement = Settlement.succeed(call_handlers(event, functions, begin))
+            deferred.write()
             opened.finish_reading()
             settle_or_raise(event, settlement)
         return settlement
@@ -119,12 +121,13 @@ def _run_together(events: Sequence[Event], sets: Mapping[UUID, Functions], begin
     results: list[tuple[Event, Settlement]] = []
     committed: list[bool] = []
     try:
-        with handlers_transaction(database, immediate=immediate) as opened:
+        with handlers_transaction(database, immediate=immediate) as opened, deferring(database) as deferred:
             transaction.on_commit(partial(committed.append, True), using=database)
             results = [
                 (event, _run_in_savepoint(event, sets[event.pk], begin, database, immediate=immediate))
                 for event in events
             ]
+            deferred.write()
             opened.finish_reading()
             if len(settle(results)) < len(results):
                 raise LeaseLost("one of several events was claimed by another worker while this one was running them")

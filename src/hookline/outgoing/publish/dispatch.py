@@ -8,7 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import connections, router
+from django.db import IntegrityError, connections, router
 from django.utils import timezone
 
 from hookline.db.deferred import current
@@ -114,11 +114,11 @@ def keep(drafts: Sequence[Draft], tenant: Tenant | str | None, now: datetime) ->
 
 
 def write_kept(kept: Sequence[tuple[Draft, Message]]) -> None:
-    """Raises ConfigurationError where a tenant is gone by now."""
+    """Raises IntegrityError, as the COMMIT would, where a tenant is gone by now."""
     written = store_many([(draft, message.tenant_id) for draft, message in kept])
     for draft, message in kept:
         if draft.id not in written:
-            raise ConfigurationError(f"tenant {Tenant.public(message.tenant_id)} was deleted meanwhile")
+            raise IntegrityError(f"tenant {Tenant.public(message.tenant_id)} was deleted meanwhile")
         message.created_at = written[draft.id]
 
 
