@@ -4,7 +4,8 @@ An application calls `dispatch_many()` for thousands of messages, and one `hookl
 The clock runs from the first call until the database has the last delivery as succeeded. It is held against a bare
 aiohttp loop that posts the same bytes with the same signature to the same consumer over as many connections, and
 neither reads nor writes a database. Both are measured in turn, and the medians compared. The same with application and
-worker in one process, and each of them alone, are shown beside it. Then one message fans out to 10,000 endpoints.
+worker in one process, and each of them alone, are shown beside it. `dispatch()` by itself, each call in a transaction
+of its own, is held against bare INSERTs of the same two rows. Then one message fans out to 10,000 endpoints.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ BARE = "a bare aiohttp loop"
 BOTH = "dispatch_many(), and a worker that sends"
 TOGETHER = "the same in one process"
 DISPATCHING = "dispatch_many() alone"
+ONE_BY_ONE = "dispatch(), each in a transaction of its own"
+BARE_ROWS = "bare INSERTs of a message and a delivery, and COMMIT"
 DELIVERING = "deliver what waits"
 FANNED = "deliver one message to each of many endpoints"
 BESIDE = "dispatch_many() to the same worker, in turn with that"
@@ -73,13 +76,18 @@ def main() -> int:
             rates[TOGETHER].append(dispatch_and_deliver(count))
             rates[DISPATCHING].append(dispatch_all(count))
             rates[DELIVERING].append(deliver_waiting(count))
+            rates[BARE_ROWS].append(insert_bare(body, count // 10))
+            rates[ONE_BY_ONE].append(dispatch_one_by_one(count // 10))
+            deliver_waiting(count // 10)
         result = report.Report(
             "dispatch", kind, {"messages": f"{count:,} of {len(body)} bytes", "rounds": arguments.rounds}
         )
-        for name in (BARE, BOTH, TOGETHER, DISPATCHING, DELIVERING):
+        for name in (BARE, BOTH, TOGETHER, DISPATCHING, DELIVERING, BARE_ROWS, ONE_BY_ONE):
             result.row(name, statistics.median(rates[name]), "deliveries/s")
         ratio = statistics.median(rates[BOTH]) / statistics.median(rates[BARE])
         result.aim("dispatch and deliver / the bare loop", ratio, least=0.6)
+        ratio = statistics.median(rates[ONE_BY_ONE]) / statistics.median(rates[BARE_ROWS])
+        result.aim("dispatch() / bare INSERTs", ratio, least=0.8)
         if fan_out:
             make_endpoints(url, fan_out)
             stored: list[float] = []
@@ -180,6 +188,44 @@ def dispatch_all(count: int) -> float:
     for start in range(0, count, BATCH):
         dispatch_many([(f"order.{number % ENDPOINTS}", DATA) for number in range(start, min(start + BATCH, count))])
     return count / (time.perf_counter() - started)
+
+
+def dispatch_one_by_one(count: int) -> float:
+    """Messages per second."""
+    from django.db import transaction
+
+    from hookline import dispatch
+
+    started = time.perf_counter()
+    for number in range(count):
+        with transaction.atomic():
+            dispatch(f"order.{number % ENDPOINTS}", DATA)
+    return count / (time.perf_counter() - started)
+
+
+def insert_bare(body: bytes, count: int) -> float:
+    """Write the same rows, whose ids and owners are known. Transactions per second; what was written is deleted."""
+    from django.db import connection, transaction
+
+    from hookline.db.row import new_ids
+    from hookline.models import Delivery, Endpoint, Message
+
+    message = "INSERT INTO hookline_message (id, tenant_id, type, channels, body) VALUES (%s, %s, %s, '[]', %s)"
+    delivery = "INSERT INTO hookline_delivery (id, message_id, endpoint_id) VALUES (%s, %s, %s)"
+    endpoint = Endpoint.objects.order_by("pk")[0]
+    ids = new_ids(2 * count)
+    tenant_id, endpoint_id, *keys = (
+        one if connection.vendor == "postgresql" else one.hex for one in (endpoint.tenant_id, endpoint.pk, *ids)
+    )
+    started = time.perf_counter()
+    for first, second in zip(keys[::2], keys[1::2], strict=True):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(message, [first, tenant_id, "order.0", body])
+            cursor.execute(delivery, [second, first, endpoint_id])
+    rate = count / (time.perf_counter() - started)
+    Delivery.objects.filter(pk__in=ids[1::2]).delete()
+    Message.objects.filter(pk__in=ids[::2]).delete()
+    return rate
 
 
 def fan(count: int) -> tuple[float, float]:

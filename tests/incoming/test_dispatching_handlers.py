@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_batch_that_dispatches_writes_its_messages_by_two_statements(handler: 
 
     @handler("stripe")
     def announce(event: Event) -> None:
-        assert dispatch("announced", event.type).pk
+        assert dispatch("announced", event.type).public_id.startswith("msg_")
         dispatch("again", event.type)
 
     batch = events(10)
@@ -121,10 +122,13 @@ def test_where_the_messages_cannot_be_written_no_event_is_processed_for_it(
 
 
 def test_what_a_handler_leaves_to_do_after_the_commit_dispatches_for_itself(handler: Register) -> None:
+    def publish(data: str) -> None:
+        dispatch("after", data)
+
     @handler("stripe")
     def announce(event: Event) -> None:
         dispatch("announced", event.type)
-        transaction.on_commit(lambda: dispatch("after", f"{event.type} after") and None)
+        transaction.on_commit(partial(publish, f"{event.type} after"))
 
     process.run_all(events(3))
     assert sent() == ["e0", "e0 after", "e1", "e1 after", "e2", "e2 after"]
