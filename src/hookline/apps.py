@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
+
+from hookline.incoming.receive.log_limit import LogLimit
 
 
 class HooklineConfig(AppConfig):
@@ -17,9 +20,17 @@ class HooklineConfig(AppConfig):
     def ready(self) -> None:
         from hookline import checks  # noqa: F401  # importing registers the checks
 
+        limit_log()
         autodiscover_modules("webhooks")
         wake_other_processes()
         wake_celery()
+
+
+def limit_log() -> None:
+    """Have the log of what comes in say no more of one thing than a person would read."""
+    logger = logging.getLogger("hookline.incoming")
+    if not any(isinstance(found, LogLimit) for found in logger.filters):
+        logger.addFilter(LogLimit())
 
 
 def wake_other_processes() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hookline.core.text import printable
+from hookline.incoming.receive.log_limit import LogLimit
 
 #: Characters of a line. The longest that Hookline writes itself have less than 2,000.
 LONGEST = 10_000
@@ -46,10 +47,13 @@ def config(log_format: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter}},
+        "filters": {"limit": {"()": LogLimit}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {
             "hookline": {"level": "INFO"},
+            # A line for each request that is none, and anybody can send those.
+            "uvicorn.error": {"filters": ["limit"]},
             # Django's own handlers would print each message a second time. A 4xx is logged with its reason by the flow
             # itself, so the bare status code is only noise.
             "django": {"level": "WARNING", "handlers": [], "propagate": True},

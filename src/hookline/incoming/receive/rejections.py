@@ -307,7 +307,9 @@ def _keep(item: Refused) -> _Kept:
         kept_whole=item.whole,
         encrypted_request=text,
     )
-    return _Kept(item, row, _ROW_BYTES + len(text) * 4 // 3)  # ciphertext is kept in base64
+    return _Kept(
+        item, row, _ROW_BYTES + len(row.detail) + len(row.path) + len(text) * 4 // 3
+    )  # ciphertext is kept in base64
 
 
 def cut(request: WebhookRequest, most: int) -> tuple[WebhookRequest, bool]:
