@@ -276,9 +276,9 @@ class Provider:
 
         Such a header may also be named by the option `type` that some providers have.
         """
-        header = self.event_header
-        if config.options.get("type", "").startswith("header:"):
-            header = part_of(config.options["type"])  # valid, or the type could not have been read
+        header, named = self.event_header, config.options.get("type")
+        if isinstance(named, str) and named.startswith("header:"):  # the option may have been spoilt
+            header = part_of(named)  # valid, or the type could not have been read
         return header.read(request).strip() if header else ""
 
     def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
