@@ -169,7 +169,9 @@ def run(chosen: Sequence[tuple[type[Scenario], int]], plan: Plan, seed: int, dir
             place = directory / f"{number:02d}-{kind.__name__}"
             place.mkdir()
             began = time.monotonic()
-            stage = Stage(place, database, fleet, proxy, keys=keys, plan=plan)
+            stage = Stage(
+                place, database, fleet, proxy, keys=keys, plan=replace(plan, handler_timeout=kind.handler_timeout)
+            )
             stage.random.seed(chance.random())
             try:
                 play(scenario, stage, rounds, outcome)

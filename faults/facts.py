@@ -45,6 +45,20 @@ class Facts:
         self.look()
         return any(e["what"] == "accepted" and e["at"] > moment for e in reversed(self._sender[-2000:]))
 
+    def coming(self, count: int) -> list[str]:
+        """The ids of events that will be sent in a moment."""
+        self.look()
+        newest = max(int(e["id"].removeprefix("evt_")) for e in self._sender if e["what"] == "sent")
+        return [f"evt_{newest + 20 + number:08d}" for number in range(count)]
+
+    def hanging(self) -> int:
+        """How many handlers hang, as the workers tell each other."""
+        return int(self._database.rows("SELECT count(*) FROM hookline_hang")[0][0])
+
+    def took_effect_since(self, moment: float) -> bool:
+        rows = self._database.rows(f"SELECT count(*) FROM faults_effect WHERE at > {moment}")
+        return int(rows[0][0]) > 0
+
     def unfinished(self, older: float) -> int:
         """Events and deliveries of more than so many seconds ago that are not done."""
         waiting = "(SELECT count(*) FROM hookline_{} WHERE state IN ('pending', 'running') AND created_at < {})"

@@ -6,6 +6,9 @@ The handler writes one row of effect and dispatches one message, in the transact
 from __future__ import annotations
 
 import os
+import signal
+import time
+from pathlib import Path
 
 from django.db import connection
 
@@ -13,14 +16,27 @@ import hookline
 from faults import points
 from hookline.incoming.models import Event
 
+AFFLICTED = Path(os.environ.get("FAULTS_AFFLICTED", "."))
 WORKER = os.environ.get("FAULTS_WORKER", "")
 _NOW = {"postgresql": "extract(epoch FROM clock_timestamp())", "sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
 
 points.install()
 
 
+def afflicted(how: str, event: Event) -> bool:
+    """Whether the scenario wants it from the handler of this event (see Stage.afflict)."""
+    try:
+        return event.provider_id in (AFFLICTED / how).read_text().split()
+    except FileNotFoundError:
+        return False
+
+
 @hookline.handler("stripe", "*")
 def take_effect(event: Event) -> None:
+    if afflicted("poison", event):
+        os.kill(os.getpid(), signal.SIGKILL)
+    while afflicted("hang", event):
+        time.sleep(0.1)
     with connection.cursor() as cursor:
         now = _NOW[connection.vendor]  # the database's clock: a worker's own may be wrong on purpose
         cursor.execute(

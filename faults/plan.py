@@ -19,6 +19,7 @@ class Plan:
     #: HOOKLINE_DELIVERY_TIMEOUT; shorter than the lease.
     timeout: float
     workers: int = 2
+    handler_timeout: float = 300.0
     #: HOOKLINE_DELIVERY_CONCURRENCY_PER_ENDPOINT: so many deliveries can be repeated when a process that sends dies.
     per_endpoint: int = 20
     #: How long the network or the broker is broken.
@@ -35,6 +36,7 @@ class Plan:
             "HOOKLINE_LEASE": str(self.lease),
             "HOOKLINE_DELIVERY_TIMEOUT": str(self.timeout),
             "HOOKLINE_DELIVERY_CONCURRENCY_PER_ENDPOINT": str(self.per_endpoint),
+            "HOOKLINE_HANDLER_TIMEOUT": str(self.handler_timeout),
             "HOOKLINE_POLL": "0.05",
             "HOOKLINE_EVENT_RETRY_DELAYS": ",".join(["1"] * 200),
             "HOOKLINE_DELIVERY_RETRY_DELAYS": ",".join(["1"] * 200),

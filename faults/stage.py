@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from faults.database import EFFECT_TABLE, Database
@@ -176,6 +176,7 @@ class Stage:
             **self.plan.environment,
             **self.fleet.environment,
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "FAULTS_AFFLICTED": str(self.directory),
             "HOOKLINE_DATABASE_URL": self.database.url,
             "HOOKLINE_SECRET_KEY": "made-up-for-the-kill-tests",
             "HOOKLINE_ENCRYPTION_KEYS": self.keys.encryption,
@@ -194,7 +195,19 @@ class Stage:
         if self.database.name == "PostgreSQL":
             self.database.rows("ALTER TABLE faults_effect OWNER TO hookline")
 
+    # What handlers do
+
+    def afflict(self, how: str, events: Sequence[str]) -> None:
+        """Have the handlers of these events end their process (`poison`) or hang (`hang`), until none are named."""
+        written = self.directory / f"{how}.new"
+        written.write_text("\n".join(events))
+        written.replace(self.directory / how)
+
     # Waiting
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        """Raises Unsettled when it does not come true."""
+        self._wait(condition, what)
 
     def wait_recovered(self, since: float) -> float:
         """Wait until webhooks are acknowledged, and nothing from before `since` nor older than a second waits.

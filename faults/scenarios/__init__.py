@@ -15,6 +15,7 @@ from faults.scenarios.celery import (
     WorkerKilledRedis,
 )
 from faults.scenarios.disk import DiskFull, DiskFullSqlite
+from faults.scenarios.handlers import HandlerKills, HandlersHang, HandlersHangSqlite
 from faults.scenarios.kills import (
     EverythingKilled,
     EverythingKilledSqlite,
@@ -32,6 +33,8 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     WorkerKilled,
     EverythingKilled,
     KilledAtPoints,
+    HandlerKills,
+    HandlersHang,
     PostgresRestarted,
     PostgresAway,
     PoolExhausted,
@@ -43,6 +46,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     NetworkReset,
     EverythingKilledSqlite,
     KilledAtPointsSqlite,
+    HandlersHangSqlite,
     DiskFullSqlite,
     WorkerKilledRabbitMQ,
     WorkerKilledRedis,

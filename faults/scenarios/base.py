@@ -26,6 +26,9 @@ class Scenario(ABC):
     #: No such bound in all: attempts fail, or go unrecorded, one after the other, and the consumer may have seen each.
     bounded_by_attempts: ClassVar[bool] = False
 
+    #: HOOKLINE_HANDLER_TIMEOUT, in seconds.
+    handler_timeout: ClassVar[float] = 300.0
+
     #: The next round follows at once, and recovering counts from the last one; otherwise each round waits for it.
     continuous: ClassVar[bool] = False
 

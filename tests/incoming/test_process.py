@@ -268,6 +268,47 @@ def test_whatever_a_handler_raises_is_a_failure_with_a_note(
     assert Group.objects.count() == 0
 
 
+class Panic(BaseException):
+    """What a Rust extension raises when it panics (pyo3's PanicException) is no Exception either."""
+
+
+@pytest.mark.parametrize("error", [Panic("index out of bounds"), GeneratorExit(), KeyboardInterrupt("raised by code")])
+@pytest.mark.parametrize("together", [1, 10])
+def test_what_is_no_exception_is_the_failure_of_its_handler_and_its_neighbours_succeed(
+    source: Source, handler: Register, error: BaseException, together: int
+) -> None:
+    @handler("stripe", "bad")
+    def fail(event: Event) -> None:
+        Group.objects.create(name="written")
+        raise error
+
+    @handler("stripe", "good")
+    def succeed(event: Event) -> None:
+        Group.objects.create(name=event.public_id)
+
+    for kind in ("good", "bad", "good"):
+        make_event(source, type=kind)
+    with override_settings(
+        HOOKLINE={**django_settings.HOOKLINE, "EVENT_RETRY_DELAYS": [], "EVENTS_PER_TRANSACTION": together}
+    ):
+        run_until_finished()
+    bad = Event.objects.get(type="bad")
+    assert (bad.state, bad.attempts) == (State.DEAD, 1)
+    assert bad.note.startswith(type(error).__name__)
+    assert set(Event.objects.filter(type="good").values_list("state", "attempts")) == {(State.SUCCEEDED, 1)}
+    assert Group.objects.count() == 2
+
+
+def test_ctrl_c_in_the_main_thread_ends_the_run_and_not_the_event(event: Event, handler: Register) -> None:
+    @handler("stripe")
+    def interrupted(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        process.run(event)
+    assert (stored(event).state, stored(event).note) == (State.RUNNING, "")
+
+
 def test_an_error_whose_text_cannot_be_had_is_still_a_failure_with_a_note(event: Event, handler: Register) -> None:
     class Unprintable(Exception):  # named for what is wrong with it
         def __str__(self) -> str:
