@@ -281,8 +281,8 @@ def claiming(model: type[Job], kind: str, lanes: str = "") -> Callable[[Depth], 
 
 
 def settling(kind: str) -> Callable[[Depth], Callable[[], object]]:
-    from hookline.engine.claim import settle
-    from hookline.engine.job import Settlement
+    from hookline.engine.settle import settle
+    from hookline.engine.settlement import Settlement
 
     def prepare(depth: Depth) -> Callable[[], object]:
         results = [(job, Settlement.succeed()) for job in depth.claimed[kind]]
@@ -351,7 +351,7 @@ def counting(model: type[Job]) -> Callable[[Depth], Callable[[], object]]:
 
 
 def releasing(model: type[Job]) -> Callable[[Depth], Callable[[], object]]:
-    from hookline.engine.claim import release_expired
+    from hookline.engine.settle import release_expired
 
     return lambda _depth: lambda: release_expired(model, 9)
 

@@ -85,8 +85,8 @@ def grow(rows: int, costs: Costs, write: Callable[[int], None]) -> None:
 
 def take_in(source: Source, count: int, costs: Costs) -> None:
     """Store, claim and settle events."""
-    from hookline.engine.claim import settle
-    from hookline.engine.job import Settlement
+    from hookline.engine.settle import settle
+    from hookline.engine.settlement import Settlement
 
     costing(costs, "store", partial(store, source, count))
     for jobs in claimed("Event", costs):

@@ -14,7 +14,7 @@ from django.urls import Resolver404, resolve
 from hookline import conf
 from hookline.core.addresses import AddressPolicy
 from hookline.db import encrypted_field as fields
-from hookline.engine.claim import DIALECTS
+from hookline.engine.sql import DIALECTS
 from hookline.exceptions import ConfigurationError
 
 

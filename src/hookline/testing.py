@@ -33,8 +33,9 @@ from hookline import conf, providers
 from hookline.core.addresses import AddressPolicy
 from hookline.core.request import WebhookRequest
 from hookline.core.retry import RetrySchedule
-from hookline.engine.claim import claim, settle
+from hookline.engine.claim import claim
 from hookline.engine.job import State
+from hookline.engine.settle import settle
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
 from hookline.incoming.process.worker import fetch_sources

@@ -21,8 +21,10 @@ def main() -> None:
 
     from django.apps import apps
 
-    from hookline.engine.claim import claim, settle
-    from hookline.engine.job import Job, Settlement
+    from hookline.engine.claim import claim
+    from hookline.engine.job import Job
+    from hookline.engine.settle import settle
+    from hookline.engine.settlement import Settlement
 
     model = apps.get_model("hookline", sys.argv[1])
     assert issubclass(model, Job)

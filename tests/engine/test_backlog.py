@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from hookline.engine import backlog as module
 from hookline.engine.backlog import backlog_of
-from hookline.engine.claim import claim, settle
-from hookline.engine.job import Lane, Settlement
+from hookline.engine.claim import claim
+from hookline.engine.job import Lane
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
 from tests.engine.rows import Jobs
 
 

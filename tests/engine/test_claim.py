@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hookline.engine.claim import begin, claim, extend, release_expired, settle
-from hookline.engine.job import Settlement, State, requeue
+from hookline.engine.claim import claim
+from hookline.engine.job import State, requeue
+from hookline.engine.settle import begin, extend, release_expired, settle
+from hookline.engine.settlement import Settlement
 from tests.engine.rows import Jobs, ago, lane_of, rolled_back
 
 

@@ -9,8 +9,10 @@ import pytest
 from django.utils import timezone
 
 from hookline.db import clock
-from hookline.engine.claim import claim, extend, release_expired, settle
-from hookline.engine.job import Settlement, State
+from hookline.engine.claim import claim
+from hookline.engine.job import State
+from hookline.engine.settle import extend, release_expired, settle
+from hookline.engine.settlement import Settlement
 from hookline.incoming.models import Event
 from tests.engine.rows import Jobs, make_event, make_source
 

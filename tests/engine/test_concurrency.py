@@ -15,8 +15,10 @@ import pytest
 from django.db import close_old_connections, connection, connections
 
 from hookline.db.insert import insert_new
-from hookline.engine.claim import claim, release_expired, settle
-from hookline.engine.job import Settlement, State
+from hookline.engine.claim import claim
+from hookline.engine.job import State
+from hookline.engine.settle import release_expired, settle
+from hookline.engine.settlement import Settlement
 from hookline.incoming.models import Event
 from tests.engine.other_processes import databases_as_json
 from tests.engine.rows import Jobs, make_source

@@ -8,9 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from hookline.engine.claim import claim, settle
-from hookline.engine.job import Job, Lane, Settlement
+from hookline.engine.claim import claim
+from hookline.engine.job import Job, Lane
 from hookline.engine.leases import Leases
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
 from tests.engine.rows import Jobs, ago, lane_of
 
 

@@ -9,10 +9,11 @@ from datetime import datetime
 import pytest
 from django.db import Error, InterfaceError, OperationalError
 
-from hookline.engine import claim as engine
-from hookline.engine.claim import release_expired, settle
-from hookline.engine.job import Job, Settlement, State
+from hookline.engine import settle as engine
+from hookline.engine.job import Job, State
 from hookline.engine.leases import Leases
+from hookline.engine.settle import release_expired, settle
+from hookline.engine.settlement import Settlement
 from tests.engine.rows import Jobs, ago
 
 

@@ -12,9 +12,10 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from hookline.engine.backlog import backlog_of
-from hookline.engine.claim import claim, extend, release_expired, settle
-from hookline.engine.job import Settlement
+from hookline.engine.claim import claim
 from hookline.engine.prune import Pruner
+from hookline.engine.settle import extend, release_expired, settle
+from hookline.engine.settlement import Settlement
 from hookline.operations import deliveries, events
 from hookline.operations.selection import Selection
 from tests.engine.rows import Jobs, ago, make_endpoint, make_source

@@ -19,8 +19,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hookline.engine.claim import begin, claim, extend, release_expired, settle
-from hookline.engine.job import Job, Lane, Settlement, State, requeue
+from hookline.engine.claim import claim
+from hookline.engine.job import Job, Lane, State, requeue
+from hookline.engine.settle import begin, extend, release_expired, settle
+from hookline.engine.settlement import Settlement
 from tests.engine.rows import KINDS, Jobs
 
 MAX_ATTEMPTS = 3

@@ -14,10 +14,12 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection, connections
 
 from hookline.engine import worker as worker_module
-from hookline.engine.claim import claim, settle
-from hookline.engine.job import Job, Settlement, State
+from hookline.engine.claim import claim
+from hookline.engine.job import Job, State
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
 from hookline.engine.worker import Begin, ThreadWorker
 from tests.engine.rows import Jobs
 from tests.waiting import wait_until

@@ -8,8 +8,9 @@ import pytest
 
 from hookline import signals
 from hookline.audit.actor import SYSTEM
-from hookline.engine.claim import begin, claim, release_expired
+from hookline.engine.claim import claim
 from hookline.engine.job import State
+from hookline.engine.settle import begin, release_expired
 from hookline.incoming.models import Event
 from hookline.operations import sources
 from hookline.testing import post_webhook

@@ -21,8 +21,10 @@ from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.breaker import State as BreakerState
 from hookline.core.retry import RetrySchedule
 from hookline.core.secrets import SecretRing
-from hookline.engine.claim import claim, settle
-from hookline.engine.job import Settlement, State
+from hookline.engine.claim import claim
+from hookline.engine.job import State
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver import load as claimed
 from hookline.outgoing.deliver import sender

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from django.db import close_old_connections, connections
 
-from hookline.engine.claim import release_expired
 from hookline.engine.leases import Leases
+from hookline.engine.settle import release_expired
 
 logger = logging.getLogger("hookline.engine")
 

@@ -13,8 +13,10 @@ from uuid import UUID
 
 from django.db import Error
 
-from hookline.engine import claim as engine
-from hookline.engine.job import Held, Job, Settlement
+from hookline.engine import settle as settling
+from hookline.engine.claim import FIRST, LANES, claim
+from hookline.engine.job import Held, Job
+from hookline.engine.settlement import Settlement
 
 J = TypeVar("J", bound=Job)
 
@@ -43,7 +45,7 @@ class Leases(Generic[J]):
         #: Those that run and are not yet marked so in the database, and since when.
         self._begun: dict[int, tuple[J, float]] = {}
         self._lanes: Counter[int] = Counter()
-        self._after = engine.FIRST
+        self._after = FIRST
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
@@ -58,14 +60,14 @@ class Leases(Generic[J]):
         with self._lock:
             busy = [UUID(int=lane) for lane, count in self._lanes.items() if count > self.per_lane - half]
         jobs = self._claim(limit, busy, half)
-        if not jobs and self._after != engine.FIRST:
-            self._after = engine.FIRST
+        if not jobs and self._after != FIRST:
+            self._after = FIRST
             jobs = self._claim(limit, busy, half)
         lanes = Counter([self._lane_of(job).int for job in jobs])
         # A claim leaves lanes unvisited when there are more than it looks at (half of those may have given nothing,
         # because another worker was just taking theirs), or when there are fewer places than lanes.
-        unvisited = len(lanes) * 2 >= engine.LANES or len(jobs) == limit == len(lanes)
-        self._after = UUID(int=max(lanes)) if unvisited else engine.FIRST
+        unvisited = len(lanes) * 2 >= LANES or len(jobs) == limit == len(lanes)
+        self._after = UUID(int=max(lanes)) if unvisited else FIRST
         if jobs and (until := jobs[0].lease_until):
             self._ahead = time.time() - (until.timestamp() - self.lease)
         since = time.monotonic()
@@ -100,7 +102,7 @@ class Leases(Generic[J]):
         limit = time.monotonic() - self.mark_after
         with self._lock:
             jobs = [job for job, since in self._begun.values() if since <= limit]
-        engine.begin(jobs)
+        settling.begin(jobs)
         with self._lock:
             for job in jobs:
                 if (known := self._begun.get(job.id.int)) is not None and known[0] is job:
@@ -112,7 +114,7 @@ class Leases(Generic[J]):
         with self._lock:
             self._begun.pop(job.id.int, None)
             known = self._known(job)
-        return known is not None and bool(engine.begin([known]))
+        return known is not None and bool(settling.begin([known]))
 
     def forget(self, job: Held) -> None:
         """Forget a job that is settled or lost; not one that was claimed again meanwhile."""
@@ -125,21 +127,21 @@ class Leases(Generic[J]):
         now = time.monotonic()
         with self._lock:
             jobs = [job for job, since in self._jobs.values() if now - since < self.longest_run]
-        kept = engine.extend(jobs, self.lease)
+        kept = settling.extend(jobs, self.lease)
         with self._lock:
             others = {job.id: job.claim for job in jobs if job.id not in kept and job.id.int in self._jobs}
         if not others:
             return
         # Most were settled a moment ago and are `done` in the next one: those have the claim that they had.
         claims = self.model._default_manager.filter(pk__in=others).values_list("pk", "claim")
-        for job_id, claim in claims:
-            if claim != others[job_id]:
+        for job_id, number in claims:
+            if number != others[job_id]:
                 logger.warning("the lease of %s was lost while it ran", self.model(id=job_id).public_id)
 
     def release(self, jobs: Sequence[tuple[Held, Settlement]]) -> None:
         """Return jobs that were claimed but not begun."""
         try:
-            engine.settle(jobs, model=self.model)
+            settling.settle(jobs, model=self.model)
         except Error:  # InterfaceError, too, which is no DatabaseError
             logger.exception("cannot give back %d jobs; their leases will run out", len(jobs))
         for job, _ in jobs:
@@ -159,4 +161,4 @@ class Leases(Generic[J]):
                 del self._lanes[lane]
 
     def _claim(self, limit: int, busy: list[UUID], per_lane: int) -> list[J]:
-        return engine.claim(self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane)
+        return claim(self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane)

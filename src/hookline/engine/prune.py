@@ -22,8 +22,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hookline.core import ids
 from hookline.db import clock
 from hookline.db.row import Row
-from hookline.engine.claim import FIRST, dialect_of
+from hookline.engine.claim import FIRST
 from hookline.engine.job import Job
+from hookline.engine.sql import dialect_of
 
 logger = logging.getLogger("hookline.engine")
 

@@ -16,10 +16,11 @@ from uuid import UUID
 from django.db import DatabaseError, connections, router
 
 from hookline.engine import hang
-from hookline.engine.claim import settle
-from hookline.engine.job import Job, Settlement, State
+from hookline.engine.job import Job, State
 from hookline.engine.leases import Leases
 from hookline.engine.quarantine import Place
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
 from hookline.exceptions import LeaseLost
 
 J = TypeVar("J", bound=Job)

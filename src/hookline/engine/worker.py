@@ -16,11 +16,12 @@ from django.db import OperationalError, connections
 
 from hookline.db.connections import look_after
 from hookline.engine import notifier
-from hookline.engine.job import Job, Settlement
+from hookline.engine.job import Job
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.engine.prefetch import Prefetch
 from hookline.engine.quarantine import Quarantine
+from hookline.engine.settlement import Settlement
 from hookline.engine.watchdog import Run, Watchdog
 from hookline.exceptions import LeaseLost
 

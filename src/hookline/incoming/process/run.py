@@ -15,8 +15,9 @@ from django.db import DatabaseError, router, transaction
 from hookline import conf, signals
 from hookline.core.retry import RetrySchedule
 from hookline.db.deferred import deferring
-from hookline.engine.claim import settle
-from hookline.engine.job import Settlement, State
+from hookline.engine.job import State
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
 from hookline.exceptions import Discard, LeaseLost, Retry
 from hookline.incoming.models import UNHANDLED, Event
 from hookline.incoming.process import handlers

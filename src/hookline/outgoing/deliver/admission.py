@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hookline.engine.job import Settlement
+from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver import breakers
 from hookline.outgoing.models import Delivery
 

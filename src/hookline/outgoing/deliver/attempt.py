@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
-from hookline.engine.job import Settlement
+from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.transport.transport import Response, Transport
 

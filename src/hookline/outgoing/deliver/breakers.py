@@ -22,7 +22,7 @@ from hookline.core import breaker as breakers
 from hookline.core.breaker import BreakerSettings
 from hookline.core.outcome import Verdict
 from hookline.db import clock
-from hookline.engine.job import Settlement
+from hookline.engine.settlement import Settlement
 from hookline.outgoing.models import Delivery, Endpoint
 
 if TYPE_CHECKING:

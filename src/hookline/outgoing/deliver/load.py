@@ -9,8 +9,8 @@ from typing import Any
 from hookline.core.breaker import AT_REST
 from hookline.core.standard_webhooks import Signer
 from hookline.db.rows import by_id
-from hookline.engine.job import Settlement
 from hookline.engine.leases import Leases
+from hookline.engine.settlement import Settlement
 from hookline.exceptions import ConfigurationError
 from hookline.outgoing.deliver import admission
 from hookline.outgoing.deliver.admission import PutOff

@@ -14,8 +14,8 @@ from django.db import router, transaction
 from hookline.core.text import storable
 from hookline.db.insert import Insertion
 from hookline.db.row import new_ids
-from hookline.engine.claim import settle
 from hookline.engine.job import State
+from hookline.engine.settle import settle
 from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver.attempt import Result
 from hookline.outgoing.models import Attempt, Delivery

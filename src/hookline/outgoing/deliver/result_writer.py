@@ -12,8 +12,8 @@ from django.db import InterfaceError, OperationalError
 
 from hookline.db.connections import afresh
 from hookline.db.group_commit import GroupCommit
-from hookline.engine.job import Settlement
 from hookline.engine.leases import Leases
+from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver.attempt import Result
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.record import Recorded, record

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hookline.db.arrays import packed
 from hookline.db.binary import fetch_prepared
 from hookline.engine import notifier
-from hookline.engine.claim import dialect_of
+from hookline.engine.sql import dialect_of
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish.draft import Draft
 from hookline.outgoing.publish.routing import DIALECTS

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hookline import conf
-from hookline.engine.job import Settlement
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.engine.quarantine import Quarantine
+from hookline.engine.settlement import Settlement
 from hookline.engine.watchdog import Watchdog
 from hookline.exceptions import LeaseLost
 from hookline.incoming.models import Event

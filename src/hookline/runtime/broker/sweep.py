@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cache
 
 from hookline import conf
-from hookline.engine.claim import release_expired
 from hookline.engine.job import Job
 from hookline.engine.prune import Pruner, prune
+from hookline.engine.settle import release_expired
 from hookline.incoming import retention as incoming
 from hookline.incoming.models import Event
 from hookline.outgoing import retention as outgoing

@@ -1,0 +1,176 @@
+"""What becomes of running jobs: keeping, marking, settling and taking them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from django.db import connections, router, transaction
+
+from hookline.core.text import storable
+from hookline.db.binary import arrays, fetch_ids, unnest
+from hookline.db.insert import Insertion
+from hookline.engine.job import Held, Job, State
+from hookline.engine.settlement import Settlement
+from hookline.engine.sql import dialect_of, names_of
+
+J = TypeVar("J", bound=Job)
+
+#: Notes of jobs whose lease ran out.
+CRASHED = "the worker stopped while it ran; its lease ran out"
+CRASHED_UNBEGUN = "the worker stopped before it was known to run, so this try does not count; its lease ran out"
+
+# The state in a form for which no index serves: that of the states has an entry for every job that ran since the last
+# vacuum, and PostgreSQL would read all of them each time.
+_OURS = """
+FROM result
+WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state || '' = 'running' AND {table}.{among}
+RETURNING {table}.id
+"""
+
+_RESULT_TYPES = ("uuid", "bigint", "text", "double precision", "text", "integer")
+
+_SETTLE = (
+    """
+WITH {beside} result (id, claim, state, due_in, note, refund) AS ({rows})
+UPDATE {table}
+SET state = result.state,
+    due_at = CASE WHEN result.state = 'pending' THEN {due} ELSE due_at END,
+    finished_at = CASE WHEN result.state = 'pending' THEN NULL ELSE {now} END,
+    attempts = attempts - result.refund,
+    crashes = CASE WHEN result.refund = 1 THEN crashes ELSE 0 END,
+    {settled_too}
+    note = result.note,
+    lease_until = NULL"""
+    + _OURS
+)
+
+_EXTEND = (
+    """
+WITH result (id, claim) AS ({rows})
+UPDATE {table} SET lease_until = {lease_end}"""
+    + _OURS
+)
+
+_BEGIN = (
+    """
+WITH result (id, claim) AS ({rows})
+UPDATE {table} SET begun_at = {now}"""
+    + _OURS
+)
+
+# Whether the crash is held against a job: only when it is known to have begun. The first crash makes no job dead, since
+# any of those that ran in that process may have caused it.
+_RELEASE = """
+WITH expired AS MATERIALIZED (
+    SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now}
+    ORDER BY lease_until LIMIT %(limit)s {lock}
+)
+UPDATE {table}
+SET state = CASE WHEN {dies} THEN 'dead' ELSE 'pending' END,
+    finished_at = CASE WHEN {dies} THEN {now} ELSE NULL END,
+    attempts = CASE WHEN begun_at IS NULL AND attempts > 0 THEN attempts - 1 ELSE attempts END,
+    crashes = {least}(crashes + 1, 1000),
+    note = CASE WHEN begun_at IS NULL THEN %(unbegun)s ELSE %(begun)s END,
+    due_at = {now}, lease_until = NULL
+WHERE state = 'running' AND {expired}
+RETURNING id, state
+"""
+_DIES = "begun_at IS NOT NULL AND attempts >= %(most)s AND crashes > 0"
+
+
+def settle(
+    results: Sequence[tuple[Held, Settlement]], beside: Insertion | None = None, *, model: type[Job] | None = None
+) -> set[UUID]:
+    """Write what became of running jobs of one model, and in the same transaction insert other rows `beside` that.
+
+    `model` says which, where the jobs are not given as instances of it.
+
+    Returns the ids of those that were still ours. The others were changed by whoever claimed them since; what is
+    beside is inserted all the same. Without results nothing is. Joins the caller's transaction, if there is one.
+    """
+    if not results:
+        return set()
+    rows = [
+        (job.id, job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)) for job, to in results
+    ]
+    model = model or cast("type[Job]", type(results[0][0]))
+    return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
+
+
+def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
+    """Give running jobs `lease` seconds from now. Returns the ids of those that were still ours."""
+    if not jobs:
+        return set()
+    rows = [(job.id, job.claim) for job in jobs]
+    return _change(type(jobs[0]), _EXTEND, _RESULT_TYPES[:2], rows, lease=lease)
+
+
+def begin(jobs: Sequence[J]) -> set[UUID]:
+    """Note that running jobs have begun, so that a crash counts. Returns the ids of those that were still ours."""
+    if not jobs:
+        return set()
+    return _change(type(jobs[0]), _BEGIN, _RESULT_TYPES[:2], [(job.id, job.claim) for job in jobs])
+
+
+def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> int:
+    """Return jobs whose worker is gone: pending again, or dead when no tries are left. At most `limit`.
+
+    A try counts only when the job is known to have begun. All of them are suspects from now on, which run alone.
+    """
+    connection = connections[router.db_for_write(model)]
+    dialect = dialect_of(connection)
+    names = {**names_of(model, dialect), "lock": dialect.lock, "least": dialect.least, "dies": _DIES}
+    sql = _RELEASE.format(**names, expired=dialect.among.format("SELECT id FROM expired"))
+    params: dict[str, Any] = {"most": max_attempts, "limit": limit, "begun": CRASHED, "unbegun": CRASHED_UNBEGUN}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        released = cursor.fetchall()
+    if dead := [_uuid(job_id) for job_id, state in released if state == State.DEAD]:
+        model.announce_dead(dead)
+    return len(released)
+
+
+def _change(
+    model: type[Job],
+    statement: str,
+    types: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    lease: float = 0.0,
+    beside: Insertion | None = None,
+) -> set[UUID]:
+    """Change the jobs that `rows` name by id and claim. Returns the ids of those that were still ours.
+
+    On PostgreSQL other rows are inserted `beside` that by the same statement: one round trip, and one transaction
+    without a BEGIN and a COMMIT.
+    """
+    connection = connections[router.db_for_write(model)]
+    dialect = dialect_of(connection)
+    names = {
+        **names_of(model, dialect),
+        "due": dialect.later.format("result.due_in"),
+        "lease_end": dialect.later.format(float(lease)),
+        "among": dialect.among.format("SELECT id FROM result"),
+        "beside": f"beside AS ({beside.sql})," if beside else "",
+    }
+    if connection.vendor == "postgresql":
+        sql = statement.format(**names, rows=f"SELECT * FROM {unnest(types)}")
+        params = arrays(types, list(zip(*rows, strict=True)))
+        return fetch_ids(connection, sql, [*beside.params, *params] if beside else params)
+    if beside:
+        with transaction.atomic(using=connection.alias):
+            beside.run()
+            return _change(model, statement, types, rows, lease=lease)
+    marks = ", ".join([f"({', '.join(['%s'] * len(types))})"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement.format(**names, rows=f"VALUES {marks}"),
+            [value.hex if isinstance(value, UUID) else value for row in rows for value in row],
+        )
+        return {UUID(hex=value) for (value,) in cursor.fetchall()}
+
+
+def _uuid(value: UUID | str) -> UUID:
+    return value if isinstance(value, UUID) else UUID(hex=value)

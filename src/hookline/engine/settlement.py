@@ -1,0 +1,43 @@
+"""The noun Settlement: what becomes of a running job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hookline.engine.job import State
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of a running job: a decision, not yet made true."""
+
+    state: State
+    note: str = ""
+    #: Seconds until a pending job is due again.
+    due_in: float = 0.0
+    #: The try did not count: nothing was attempted.
+    refund: bool = False
+
+    @classmethod
+    def succeed(cls, note: str = "") -> Settlement:
+        return cls(State.SUCCEEDED, note) if note else _SUCCEEDED
+
+    @classmethod
+    def retry(cls, due_in: float, note: str) -> Settlement:
+        return cls(State.PENDING, note, due_in)
+
+    @classmethod
+    def give_back(cls, due_in: float, note: str = "") -> Settlement:
+        return cls(State.PENDING, note, due_in, refund=True)
+
+    @classmethod
+    def die(cls, note: str) -> Settlement:
+        return cls(State.DEAD, note)
+
+    @classmethod
+    def cancel(cls, note: str) -> Settlement:
+        return cls(State.CANCELLED, note)
+
+
+#: What becomes of most jobs.
+_SUCCEEDED = Settlement(State.SUCCEEDED)

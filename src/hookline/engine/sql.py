@@ -1,0 +1,89 @@
+"""What the hand-written SQL of the engine shares: how PostgreSQL and SQLite differ, and the names in statements.
+
+Every statement is its own transaction and is short: nothing is held while a job runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hookline.engine.job import Job, Lane
+from hookline.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Dialect:
+    least: str
+    most: str
+    now: str
+    #: Now plus a number of seconds, `{}`.
+    later: str
+    #: Locks the rows that a claim picks, leaving those that another claim is picking.
+    lock: str
+    #: Has the walk from lane to lane take the index of pending jobs. Without statistics, SQLite would rather read and
+    #: sort all that are pending, by the index that begins with the state.
+    walk: str
+    #: The rows of one lane, joined to `ready`; PostgreSQL and SQLite plan different forms well.
+    pick: str
+    #: The rows whose ids a query, `{}`, gives. PostgreSQL takes an array for short and looks each up by its key; with
+    #: IN it reads the whole table for as long as it believes it small.
+    among: str
+
+
+_PICK = """
+    SELECT id FROM {table} WHERE state = 'pending' AND {lane} = ready.id AND due_at <= {now}
+    ORDER BY due_at LIMIT {share} {lock}"""
+
+DIALECTS = {
+    "postgresql": Dialect(
+        least="least",
+        most="greatest",
+        now="clock_timestamp()",
+        later="clock_timestamp() + ({}) * interval '1 second'",
+        lock="FOR UPDATE SKIP LOCKED",
+        walk="",
+        pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
+        among="id = ANY(ARRAY({}))",
+    ),
+    "sqlite": Dialect(
+        least="min",
+        most="max",
+        # The form in which Django writes a DateTimeField, to the millisecond. %% because the driver formats it.
+        now="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
+        later="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', ({}) || ' seconds')",
+        lock="",
+        walk="INDEXED BY {table}_pending",
+        pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
+        among="id IN ({})",
+    ),
+}
+
+_NOT_HELD = "NOT EXISTS (SELECT 1 FROM {lanes_table} held WHERE held.id = lane.id AND held.held_until > {now})"
+
+
+def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
+    """Raises ConfigurationError for a database that Hookline does not support."""
+    try:
+        return DIALECTS[connection.vendor]
+    except KeyError:
+        raise ConfigurationError(f"Hookline runs on PostgreSQL and SQLite, not on {connection.display_name}") from None
+
+
+def names_of(model: type[Job], dialect: Dialect) -> dict[str, Any]:
+    lane = model._meta.get_field(model.lane)
+    lanes_model = cast("type[Lane]", lane.related_model)
+    return {
+        "table": model._meta.db_table,
+        "lane": lane.column,  # type: ignore[union-attr]  # a foreign key has a column
+        "not_held": _NOT_HELD.format(lanes_table=lanes_model._meta.db_table, now=dialect.now),
+        "now": dialect.now,
+        "walk": dialect.walk.format(table=model._meta.db_table),
+        "settled_too": model.settled_too,
+    }
+
+
+def uuid_adapter(connection: BaseDatabaseWrapper) -> Any:
+    return (lambda value: value) if connection.features.has_native_uuid_field else (lambda value: value.hex)
