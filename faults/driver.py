@@ -170,7 +170,12 @@ def run(chosen: Sequence[tuple[type[Scenario], int]], plan: Plan, seed: int, dir
             place.mkdir()
             began = time.monotonic()
             stage = Stage(
-                place, database, fleet, proxy, keys=keys, plan=replace(plan, handler_timeout=kind.handler_timeout)
+                place,
+                database,
+                fleet,
+                proxy,
+                keys=keys,
+                plan=replace(plan, handler_timeout=kind.handler_timeout, together=kind.together),
             )
             stage.random.seed(chance.random())
             try:

@@ -20,6 +20,8 @@ class Plan:
     timeout: float
     workers: int = 2
     handler_timeout: float = 300.0
+    #: HOOKLINE_EVENTS_PER_TRANSACTION of every second worker; of the others it is 1.
+    together: int = 10
     #: HOOKLINE_DELIVERY_CONCURRENCY_PER_ENDPOINT: so many deliveries can be repeated when a process that sends dies.
     per_endpoint: int = 20
     #: How long the network or the broker is broken.

@@ -109,7 +109,7 @@ class Stage:
             "FAULTS_TALLY": str(self.facts.tally(number)),
             **self._doom(f"worker-{number}", point, alone=alone),
             # Both ways of processing are under test: an event per transaction, and many.
-            "HOOKLINE_EVENTS_PER_TRANSACTION": "1" if number % 2 == 0 else "10",
+            "HOOKLINE_EVENTS_PER_TRANSACTION": "1" if number % 2 == 0 else str(self.plan.together),
         }
         if shift:
             paths = [str(ROOT / "faults" / "clock"), self._environment()["PYTHONPATH"]]

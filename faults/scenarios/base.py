@@ -28,6 +28,8 @@ class Scenario(ABC):
 
     #: HOOKLINE_HANDLER_TIMEOUT, in seconds.
     handler_timeout: ClassVar[float] = 300.0
+    #: HOOKLINE_EVENTS_PER_TRANSACTION of every second worker.
+    together: ClassVar[int] = 10
 
     #: The next round follows at once, and recovering counts from the last one; otherwise each round waits for it.
     continuous: ClassVar[bool] = False

@@ -20,7 +20,7 @@ from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement
-from hookline.engine.worker import Begin, ThreadWorker
+from hookline.engine.worker import Begin, OnStuck, ThreadWorker
 from tests.engine.rows import Jobs
 from tests.waiting import wait_until
 
@@ -37,7 +37,7 @@ def make_worker(
     lease: float = 60,
     longest_run: float = 3600,
     prepare: Callable[[list[Job]], object] = list,
-    on_stuck: Callable[[str], object] = print,
+    on_stuck: OnStuck | None = None,
 ) -> ThreadWorker[Job]:
     leases: Leases[Job] = Leases(jobs.model, lease=lease, per_lane=100, longest_run=longest_run)
 

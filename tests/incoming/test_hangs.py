@@ -205,6 +205,10 @@ def test_a_process_in_which_too_many_threads_hang_asks_to_be_started_again(
     monkeypatch.setattr(worker_module, "MOST_HANGING", 3)
     reasons: list[str] = []
 
+    def note(reason: str, at_once: bool) -> None:
+        assert not at_once
+        reasons.append(reason)
+
     @handler("stripe", "slow")
     def hang(event: Event) -> None:
         assert go_on.wait(60)
@@ -212,7 +216,7 @@ def test_a_process_in_which_too_many_threads_hang_asks_to_be_started_again(
     for _ in range(3):
         make_event(source, type="slow")
     settings = conf.load({"HANDLER_TIMEOUT": 0.5, "POLL": 0.05, "EVENT_RETRY_DELAYS": [3600]})
-    made = make_worker(settings, threads=1, on_stuck=reasons.append)
+    made = make_worker(settings, threads=1, on_stuck=note)
     made.start()
     try:
         wait_until(lambda: bool(reasons), 20)

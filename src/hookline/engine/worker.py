@@ -32,6 +32,9 @@ logger = logging.getLogger("hookline.engine")
 #: What runs a batch of jobs. It says which of them begins, and what of it runs, for people.
 Begin = Callable[[J, str], None]
 
+#: Told that the process must be started again, and why. True: at once, since what hangs has the database's only lock.
+OnStuck = Callable[[str, bool], object]
+
 #: So many threads may hang before the process has to be replaced. Each keeps its memory, and on SQLite perhaps a lock.
 MOST_HANGING = 16
 #: A job that waits here for so many seconds is given back, since what is before it takes its time.
@@ -54,7 +57,7 @@ class ThreadWorker(Generic[J]):
         run: Callable[[list[J], Begin[J]], object],
         *,
         fail: Callable[[J, BaseException], Settlement],
-        on_stuck: Callable[[str], object] = logger.critical,
+        on_stuck: OnStuck | None = None,
         threads: int,
         poll: float,
         max_attempts: int,
@@ -199,15 +202,17 @@ class ThreadWorker(Generic[J]):
         except OperationalError as error:
             # On SQLite it has the only write lock, and there is no other way to take that from a thread.
             if hanging := self._watchdog.hanging:
-                self._report_stuck(f"{hanging[0].what} hangs, and nothing can be written beside it ({error})")
+                self._report_stuck(f"{hanging[0].what} hangs, and nothing can be written beside it ({error})", True)
             raise
         if len(hanging := self._watchdog.hanging) >= MOST_HANGING:
-            self._report_stuck(f"{len(hanging)} threads hang, one of them in {hanging[-1].what}")
+            self._report_stuck(f"{len(hanging)} threads hang, one of them in {hanging[-1].what}", False)
 
-    def _report_stuck(self, reason: str) -> None:
+    def _report_stuck(self, reason: str, at_once: bool) -> None:
         if not self._stuck:
             self._stuck = True
-            self._on_stuck(f"this process must be started again: {reason}")
+            logger.critical("this process must be started again: %s", reason)
+            if self._on_stuck is not None:
+                self._on_stuck(f"this process must be started again: {reason}", at_once)
 
     def _next_jobs(self) -> list[J]:
         """Up to a batch of jobs, waiting for the first; none when the worker stops. A suspect is a batch by itself."""

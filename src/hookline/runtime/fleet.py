@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
@@ -14,6 +13,7 @@ from django.db import connections, router
 from hookline import conf
 from hookline.engine.postgres_notify import Listener
 from hookline.engine.prune import Pruner, Pruning
+from hookline.engine.worker import OnStuck
 from hookline.incoming import retention as incoming
 from hookline.incoming.models import Event
 from hookline.incoming.process.worker import make_worker as make_incoming
@@ -39,7 +39,7 @@ class Fleet:
         settings: conf.Settings,
         only: str | None = None,
         concurrency: int | None = None,
-        on_stuck: Callable[[str], object] = logger.critical,
+        on_stuck: OnStuck | None = None,
     ) -> None:
         """`only`: "incoming" or "outgoing". `concurrency`: handlers at once; with only outgoing, requests at once.
 

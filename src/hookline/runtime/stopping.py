@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from hookline.exceptions import HooklineError
+
+logger = logging.getLogger("hookline.cli")
 
 
 class Stopping:
@@ -40,8 +43,15 @@ class Stopping:
         if not self.requested:
             os.read(self.readable, 1)
 
-    def fail(self, reason: str) -> None:
-        """Ask the process to stop, from any thread: it cannot go on, and its supervisor has to start it again."""
+    def fail(self, reason: str, at_once: bool) -> None:
+        """Ask the process to stop, from any thread: it cannot go on, and its supervisor has to start it again.
+
+        `at_once`: nothing can be finished or given back, and others wait until the process is gone.
+        """
+        if at_once:
+            logger.critical("%s", reason)
+            logging.shutdown()
+            os._exit(1)
         self.failure = self.failure or reason
         if not self.requested:
             self.requested = True

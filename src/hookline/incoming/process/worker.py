@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-
 from django.db import router
 
 from hookline import conf
 from hookline.engine.leases import Leases
 from hookline.engine.prefetch import MOST
-from hookline.engine.worker import ThreadWorker
+from hookline.engine.worker import OnStuck, ThreadWorker
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
 
-logger = logging.getLogger("hookline.incoming")
-
 
 def make_worker(
-    settings: conf.Settings, threads: int | None = None, on_stuck: Callable[[str], object] = logger.critical
+    settings: conf.Settings, threads: int | None = None, on_stuck: OnStuck | None = None
 ) -> ThreadWorker[Event]:
     """A worker with `threads` threads, or as many as the settings say. Not started yet."""
     threads, batch = threads or settings.HANDLER_THREADS, settings.EVENTS_PER_TRANSACTION
