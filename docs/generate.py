@@ -109,9 +109,8 @@ def facts(provider: Provider) -> Iterator[tuple[str, str]]:
     if provider.id_at is not None:
         yield "event id", where(provider.id_at) + ("" if provider.id_is_signed else ", **not signed**")
     yield "deduplication key", key(provider)
-    if provider.retries:
-        yield "changes on a retry", cell(provider.retries)
-        yield "look-alikes", cell(provider.repeats_bodies) or "distinct events differ in what the key is made of"
+    yield "changes on a retry", cell(provider.retries)
+    yield "look-alikes", cell(provider.repeats_bodies) or "distinct events differ in what the key is made of"
     yield from flow(provider)
     yield "methods", ", ".join(sorted(provider.methods))
     yield "expected values from", source_of_values(provider)

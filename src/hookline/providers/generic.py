@@ -96,6 +96,7 @@ class Generic(HmacProvider):
     repeats_bodies = "Whether distinct events of your sender can have identical bodies is not known."
     #: What stands beside the id in the signed text, and so may not be in it.
     id_borders: ClassVar[frozenset[str]] = frozenset()
+    retries = "not known: your sender is. What it stamps anew, in the timestamp, does not count"
 
     samples = {
         "order.created": {"order": 1001, "total": "42.00", "currency": "EUR"},

@@ -33,6 +33,7 @@ class GoCardless(HmacProvider):
     signature = Plain("webhook-signature")
 
     id_at = Json("id")
+    retries = "nothing: an event keeps its `id` (GoCardless' page on webhooks)"
 
     samples = {
         "payments.confirmed": {"links": {"payment": "PM00BD05S5VM2T"}, "details": {"cause": "payment_confirmed"}},

@@ -41,6 +41,7 @@ class GoogleDrive(TokenProvider):
 
     token_at = _TOKEN
     type_at = Header(f"{_PREFIX}resource-state")
+    retries = "nothing that counts: channel and message number stay (Google's page on push notifications)"
 
     samples = {
         "change": {},

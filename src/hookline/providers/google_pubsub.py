@@ -57,6 +57,7 @@ class GooglePubSub(JwtProvider):
 
     type_at = Fixed("message")
     id_at = Json("message.messageId")
+    retries = "`deliveryAttempt`, and the token; `messageId` stays (Google's page on push subscriptions)"
 
     samples = {"message": {"emailAddress": "user@example.com", "historyId": "9876543210"}}
 

@@ -6,7 +6,7 @@ The bytes that are signed have characters outside ASCII and `<`, `>`, `&` escape
 There is no timestamp. The type is `action` (Recruiting) or `event_type` (Onboarding). The id, for people to read, is
 the header `Greenhouse-Event-ID`, or the body's `id` (Onboarding). The header is not signed and a captured body could
 be sent again under another one, and whether a retry keeps it is unknown, so the deduplication key is a hash of the
-body; the option `trust_unsigned_id` changes that.
+body.
 
 Saving a web hook sends a signed `ping`, which is an event like any other; a web hook whose ping failed stays
 disabled. Greenhouse wants the status 200 and tries seven times within about 15 hours. The header's name is a general
@@ -39,6 +39,7 @@ class Greenhouse(HmacProvider):
     id_at = Header("greenhouse-event-id")
     onboarding_id_at = Json("id")
     id_is_signed = False
+    retries = "not documented; the body is that of the event, with its times"
 
     samples = {
         "ping": {"web_hook_id": 11},

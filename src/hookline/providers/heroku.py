@@ -34,6 +34,10 @@ class Heroku(HmacProvider):
     type_at = Json("resource")
     action_at = Json("action")
     id_at = Json("id")
+    retries = (
+        "`webhook_metadata`, which tells of the attempt, and `published_at`; `id` stays (Heroku's page on app webhooks)"
+    )
+    retry_fields = ("webhook_metadata", "published_at")
 
     samples = {
         "release.create": {"app": _APP, "description": "Deploy 9ef4cbc", "status": "succeeded", "version": 3},

@@ -33,6 +33,11 @@ class HireRight(BasicProvider):
     options = PLACES
 
     type_at = Fixed("order.status_updated")
+    repeats_bodies = (
+        "Nothing is known of the body but a status: an order that goes back to an earlier one may have the same body "
+        "again."
+    )
+    retries = "not documented; without an `id` to go by, a retry is processed again"
 
     samples = {"order.status_updated": {"id": "OO-123456-ABCD", "status": {"value": "Completed"}}}
 

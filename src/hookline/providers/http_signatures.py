@@ -66,6 +66,7 @@ class HttpSignatures(HttpSignatureProvider):
         Option("type", "Where the event type is: json:DOTTED.PATH or fixed:TEXT.", "json:type", check=body_part),
         Option("id", "Where the event id is: json:DOTTED.PATH, or none.", "json:id", check=id_part),
     )
+    retries = "not known: your sender is. The time in the signature does not count"
 
     samples = {
         "order.created": {"order": 1001, "total": "42.00", "currency": "EUR"},

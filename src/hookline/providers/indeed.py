@@ -31,6 +31,7 @@ class Indeed(HmacProvider):
     digest = "sha1"
     encoding = "base64"
     type_at = Fixed("application")
+    retries = "not documented; the body has the application's `id` and time"
 
     samples = {
         "application": {

@@ -34,6 +34,7 @@ class Iterable(TokenProvider):
     token_at = Header("authorization")
 
     type_at = Json("eventName")
+    retries = "not documented; the body is taken to stay, with the event's times"
 
     samples = {
         "emailSend": {"campaignId": 49313, "campaignName": "test", "messageId": "d3c44d47b4994306b4db8d16a94db025"},

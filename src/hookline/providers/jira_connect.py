@@ -44,6 +44,7 @@ class JiraConnect(JwtProvider):
     claims = Claims(expires=True)
 
     type_at = Json("webhookEvent")
+    retries = "the token; the body stays, with `timestamp` in milliseconds (Atlassian's page on webhooks)"
 
     samples = {
         "jira:issue_created": {"issue_event_type_name": "issue_created", "issue": _ISSUE},

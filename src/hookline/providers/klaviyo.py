@@ -35,6 +35,7 @@ class Klaviyo(HmacProvider):
 
     type_at = Json("topic")
     id_at = Json("external_id")
+    retries = "the timestamp in `meta`, which does not count; `external_id` stays (Klaviyo's page on webhooks)"
 
     samples = {
         "event:klaviyo.opened_email": {"relationships": {"profile": {"data": _PROFILE}}},

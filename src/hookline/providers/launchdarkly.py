@@ -28,6 +28,7 @@ class LaunchDarkly(HmacProvider):
 
     type_at = Json("kind")
     id_at = Json("_id")
+    retries = "not documented; `_id` is that of the entry and not of the attempt"
 
     samples = {
         "flag.createFlag": {"name": "new-checkout", "titleVerb": "created the flag"},

@@ -34,6 +34,8 @@ class Line(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("webhookEventId")
+    retries = "`deliveryContext.isRedelivery`; `webhookEventId` stays (LINE's page on redelivery)"
+    retry_fields = ("deliveryContext", "replyToken")
 
     samples = {
         "message": {"message": {"type": "text", "id": "14353798921116", "text": "Hello, world"}},

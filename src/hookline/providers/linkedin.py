@@ -41,6 +41,7 @@ class LinkedIn(HmacProvider):
     signed = ("hmacsha256=", BODY)
     type_at = Json("type")
     action_at = Json("leadAction")
+    retries = "not documented; the body has ids and times of its own"
 
     samples = {
         "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS": {

@@ -35,6 +35,7 @@ class LiveKit(JwtProvider):
 
     type_at = Json("event")
     id_at = Json("id")
+    retries = "the token; `id` stays (LiveKit's page on webhooks)"
 
     samples = {
         "room_started": {"room": {"sid": "RM_hycBMAjmt6Ub", "name": "Demo Room"}},

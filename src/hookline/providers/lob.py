@@ -31,6 +31,7 @@ class Lob(HmacProvider):
 
     type_at = Json("event_type.id")
     id_at = Json("id")
+    retries = "not documented; the timestamp at most; `id` is that of the event"
 
     samples = {
         "postcard.created": {"id": "psc_d2d73fba2d3b2b64", "object": "postcard", "mail_type": "usps_first_class"},

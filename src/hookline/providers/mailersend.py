@@ -35,6 +35,7 @@ class MailerSend(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("data.id")
+    retries = "not documented; `data.id` is that of the activity"
 
     samples = {
         "activity.sent": {

@@ -52,6 +52,7 @@ class Mandrill(HmacProvider):
 
     type_at = Json("event")
     id_at = Json("_id")
+    retries = "nothing of an item: the batch is sent again (Mandrill's page on webhooks)"
 
     samples = {
         "send": {"msg": {**_MESSAGE, "state": "sent"}},

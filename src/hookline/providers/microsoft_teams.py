@@ -36,6 +36,7 @@ class MicrosoftTeams(HmacProvider):
     signature = Plain("authorization", prefix="HMAC ")
     encoding = "base64"
     type_at = Json("type")
+    retries = "Teams documents no retry; the activity has its `timestamp`"
 
     samples = {
         "message": {"text": "<at>Deploy</at> status", "textFormat": "plain"},

@@ -30,6 +30,7 @@ class ModernTreasury(HmacProvider):
     signed = (BODY,)
 
     type_at = Json("event")
+    retries = "not documented; the body is that of the event, with the object's times"
 
     samples = {
         "payment_order.created": {

@@ -32,6 +32,7 @@ class Mollie(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("id")
+    retries = "not documented; `id` is that of the event (Mollie's page on webhooks)"
 
     samples = {
         "payment-link.paid": {"resource": "payment-link", "id": "pl_qng5gbbv8NAZ5gpM5ZYgx", "description": "Bicycle"},

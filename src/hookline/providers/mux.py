@@ -29,6 +29,8 @@ class Mux(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("id")
+    retries = "the timestamp, and `attempts` in the body; `id` stays (Mux's page on webhooks)"
+    retry_fields = ("attempts",)
 
     samples = {
         "video.asset.created": {"id": "0201p02fGKPE7MrbC269XRD7LpcHhrmbu0002", "status": "preparing"},

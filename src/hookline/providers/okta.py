@@ -41,6 +41,7 @@ class Okta(TokenProvider):
 
     type_at = Json("eventType")
     id_at = Json("uuid")
+    retries = "nothing of an item: its `uuid` stays (Okta's page on event hooks)"
 
     samples = {
         "user.lifecycle.create": {"displayMessage": "Create Okta user", "target": [_USER]},

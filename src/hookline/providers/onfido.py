@@ -27,6 +27,7 @@ class Onfido(HmacProvider):
     signed = (BODY,)
 
     type_at = Json("payload.action")
+    retries = "not documented; the body has the time of completion"
 
     samples = {
         "check.completed": {"id": "5345badd-f4bf-4240-9f3b-ffb998bda09e", "status": "complete"},

@@ -39,6 +39,7 @@ class PaddleClassic(PublicKeyProvider):
 
     type_at = Form("alert_name")
     id_at = Form("alert_id")
+    retries = "nothing: `alert_id` stays (Paddle's page on alerts)"
 
     samples = {
         "payment_succeeded": {"order_id": "384920-1284", "currency": "EUR", "sale_gross": "49.90"},

@@ -31,6 +31,7 @@ class Paystack(HmacProvider):
     digest = "sha512"
 
     type_at = Json("event")
+    retries = "nothing: the body is sent again for up to 72 hours (Paystack's page on webhooks)"
 
     samples = {
         "charge.success": {

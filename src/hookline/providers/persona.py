@@ -49,6 +49,7 @@ class Persona(HmacProvider):
 
     type_at = Json("data.attributes.name")
     id_at = Json("data.id")
+    retries = "the timestamp; `data.id` stays (Persona's page on webhooks)"
 
     samples = {
         "inquiry.completed": {"type": "inquiry", "id": "inq_9g7q4sNRf5FIm", "attributes": {"status": "completed"}},

@@ -64,6 +64,7 @@ class Plivo(HmacProvider):
 
     signature = _List(_V3)
     encoding = "base64"
+    retries = "the nonce and signature, which do not count; URL and parameters stay (Plivo's page on callbacks)"
 
     samples = {
         "delivered": {

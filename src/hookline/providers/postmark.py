@@ -29,6 +29,7 @@ class Postmark(BasicProvider):
 
     type_at = Json("RecordType")
     id_at = Json("MessageID")
+    retries = "nothing: the body is sent again (Postmark's page on webhooks)"
 
     samples = {
         "Delivery": {"Recipient": "ada@example.com", "Details": "Test delivery webhook details", "Tag": "welcome"},

@@ -38,6 +38,7 @@ class QuickBooks(HmacProvider):
 
     signature = Plain("intuit-signature")
     encoding = "base64"
+    retries = "nothing of an item: its `id` or time stays (Intuit's page on webhooks)"
 
     samples = {
         "qbo.invoice.updated.v1": {"intuitentityid": "145", "intuitaccountid": "310687"},

@@ -33,6 +33,7 @@ class Razorpay(HmacProvider):
     type_at = Json("event")
     id_at = Header("x-razorpay-event-id")
     id_is_signed = False
+    retries = "nothing that counts: `x-razorpay-event-id` and the body stay (Razorpay's page on webhooks)"
 
     samples = {
         "payment.authorized": {"payment": {"entity": {**_PAYMENT, "status": "authorized"}}},

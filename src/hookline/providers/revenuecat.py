@@ -38,6 +38,7 @@ class RevenueCat(TokenProvider):
 
     type_at = Json("event.type")
     id_at = Json("event.id")
+    retries = "nothing: `event.id` stays (RevenueCat's page on webhooks)"
 
     samples = {
         "INITIAL_PURCHASE": {**_PURCHASE, "period_type": "NORMAL", "price": 4.99, "currency": "USD"},

@@ -30,6 +30,7 @@ class Rootly(HmacProvider):
 
     type_at = Json("event.type")
     id_at = Json("event.id")
+    retries = "the timestamp; `event.id` stays (Rootly's page on webhooks)"
 
     samples = {
         "incident.created": {

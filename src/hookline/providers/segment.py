@@ -45,6 +45,8 @@ class Segment(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("messageId")
+    retries = "`sentAt` at most; `messageId` stays (Segment's specification)"
+    retry_fields = ("sentAt",)
 
     samples = {
         "track": {"event": "Order Completed", "properties": {"orderId": "50314b8e", "total": 42.5}},

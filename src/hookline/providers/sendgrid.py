@@ -38,6 +38,7 @@ class SendGrid(PublicKeyProvider):
 
     type_at = Json("event")
     id_at = Json("sg_event_id")
+    retries = "the timestamp and the batch; `sg_event_id` stays (SendGrid's event reference)"
 
     samples = {
         "delivered": {"response": "250 OK"},

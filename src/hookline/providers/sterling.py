@@ -33,6 +33,11 @@ class Sterling(BasicProvider):
     options = PLACES
 
     type_at = Fixed("screening.updated")
+    repeats_bodies = (
+        "Nothing is known of the body but a status: a screening that goes back to an earlier one may have the same "
+        "body again."
+    )
+    retries = "not documented; without an `id` to go by, a retry is processed again"
 
     samples = {"screening.updated": {"id": "000000000000001", "status": "complete", "result": "clear"}}
 

@@ -32,6 +32,7 @@ class Telegram(TokenProvider):
     reply = Reply()
 
     id_at = Json("update_id")
+    retries = "nothing: `update_id` stays (Telegram's Bot API)"
 
     samples = {
         "message": {"message_id": 1365, "from": _USER, "chat": _CHAT, "date": 1441645532, "text": "/start"},

@@ -35,6 +35,8 @@ class Telnyx(PublicKeyProvider):
 
     type_at = Json("data.event_type")
     id_at = Json("data.id")
+    retries = "the timestamp and `meta`, which counts the attempts; `data.id` stays (Telnyx' page on webhooks)"
+    retry_fields = ("meta",)
 
     samples = {
         "message.received": {"id": "84cca175-9755-4859-b67f-4730d7f58aa3", "direction": "inbound", "text": "Hello"},

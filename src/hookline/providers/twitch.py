@@ -41,6 +41,7 @@ class Twitch(HmacProvider):
 
     type_at = Json("subscription.type")
     id_at = Header("twitch-eventsub-message-id")
+    retries = "`Twitch-Eventsub-Message-Retry`; the message id stays (Twitch's page on EventSub)"
 
     samples = {
         "channel.follow": {**_USER, **_CHANNEL, "followed_at": "2020-07-15T18:16:11.17106713Z"},

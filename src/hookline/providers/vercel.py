@@ -30,6 +30,7 @@ class Vercel(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("id")
+    retries = "nothing: `id` stays (Vercel's page on webhooks)"
 
     samples = {
         "deployment.created": {"deployment": _DEPLOYMENT, "target": "production", "plan": "pro"},

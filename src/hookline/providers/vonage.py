@@ -35,6 +35,7 @@ class Vonage(JwtProvider):
     body_claim = "payload_hash"
 
     type_at = Json("status")
+    retries = "the token, which does not count; the body has its `timestamp` (Vonage's page on webhooks)"
 
     samples = {
         "delivered": {"message_uuid": "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "to": "447700900000", "channel": "sms"},

@@ -9,9 +9,9 @@ whoever captured a request can send its body again under another topic. A handle
 order.
 
 The id is `X-WC-Webhook-Delivery-ID`, which is not signed and is made anew for each request. The deduplication key is a
-hash of topic and body. WooCommerce never tries again, so nothing but a replay is ever a duplicate; but the body of a
-`deleted` event is only `{"id": 1}`, and such an event that honestly happens twice counts once. The option
-`trust_unsigned_id` takes both, and replays with them. There is no timestamp in the signature.
+hash of topic and body. WooCommerce never tries again, and the body of a `deleted` event is only `{"id": 1}`, so a known
+one under another delivery id is a new event with `repeat_of`; `repeated_bodies=refuse` makes it a duplicate, so that no
+captured request is good for a second event. There is no timestamp in the signature.
 
 When a webhook is saved, WooCommerce posts the unsigned form `webhook_id=<number>` and wants exactly 200. That is
 answered while the source waits for its first contact, and makes no event.
@@ -46,6 +46,12 @@ class WooCommerce(HmacProvider):
     type_at = Header("x-wc-webhook-topic")
     id_at = Header("x-wc-webhook-delivery-id")
     id_is_signed = False
+    event_header = type_at
+    repeats_bodies = (
+        "The body of a `deleted` event is only the id, so what is deleted, restored and deleted again has the same "
+        "body twice; the delivery id, which is not signed, tells them apart (WooCommerce's source)."
+    )
+    retries = "WooCommerce never tries again; the delivery id is made anew for each request (its source, WC_Webhook)"
 
     samples = {
         "order.created": {"id": 727, "status": "processing", "currency": "EUR", "total": "29.35"},
@@ -68,10 +74,6 @@ class WooCommerce(HmacProvider):
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         request.json()  # the type is not in the body, but what is stored is JSON
         return self.type_at.read(request)
-
-    def signed_bytes(self, request: WebhookRequest) -> bytes:
-        """The topic stands before the body, although nothing signs it: it tells apart two events with one body."""
-        return self.type_at.read(request).encode("latin-1", "replace") + b"\n" + request.body
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

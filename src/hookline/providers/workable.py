@@ -33,6 +33,7 @@ class Workable(HmacProvider):
     signature = Plain("x-workable-signature")
     type_at = Json("event_type")
     id_at = Json("id")
+    retries = "not documented; `id` is taken to be that of the event"
 
     samples = {
         "candidate_created": _CANDIDATE,

@@ -32,6 +32,11 @@ class Workday(BasicProvider):
     options = PLACES
 
     type_at = Fixed("notification")
+    repeats_bodies = (
+        "The body is what the author of the integration wrote: without an id or a time in it, the next event may have"
+        " the same bytes."
+    )
+    retries = "not documented; without an `id` to go by, a retry is processed again"
 
     samples = {"notification": {"event": "Worker_Hired", "worker": {"id": "21001"}}}
 

@@ -33,6 +33,7 @@ class WorkOS(HmacProvider):
 
     type_at = Json("event")
     id_at = Json("id")
+    retries = "the timestamp; `id` stays (WorkOS' page on webhooks)"
 
     samples = {
         "connection.activated": {**_CONNECTION, "state": "active"},

@@ -42,6 +42,14 @@ class XTwitter(HmacProvider):
     signature = Plain("x-twitter-webhooks-signature", prefix="sha256=")
     signed = (BODY,)
     encoding = "base64"
+    repeats_bodies = (
+        "An event of the X Activity API holds no time, and not always an id: a biography that is changed back and "
+        "forth has the same body again."
+    )
+    retries = (
+        "not documented: the body of an account activity has its times. One of the X Activity API without an id is "
+        "processed again"
+    )
 
     samples = {
         "tweet_create_events": {"id_str": "1050118621198921728", "text": "Hello", "user": {"screen_name": "furni"}},
@@ -65,6 +73,10 @@ class XTwitter(HmacProvider):
             raise Unreadable("wrong_field", "the body is not a JSON object")
         named = field_of(document, "data.event_type")
         return named if isinstance(named, str) else next((key for key in document if key not in _CONTEXT), "")
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        """The events of the X Activity API."""
+        return field_of(request.json(), "data") is not None and not field_of(request.json(), "data.event_uuid")
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
