@@ -70,8 +70,9 @@ bench-long: $(DEV)  ## Run the benchmarks that take long: a million events, ten 
 bench-verify: $(DEV)  ## Time the verification of each provider against the bare primitive and the official SDK
 	$(BIN)/python -m bench.verify $(ARGS)
 
-fuzz: $(DEV)  ## Fuzz every provider with bent requests, guided by coverage (FUZZ_SECONDS=20)
-	$(BIN)/python -m fuzz.requests -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 $(ARGS)
+fuzz: $(DEV)  ## Fuzz providers and parsers, half of the time each, guided by coverage (FUZZ_SECONDS=20)
+	$(BIN)/python -m fuzz.requests -max_total_time=$$(( $(FUZZ_SECONDS) / 2 )) -max_len=4096 -print_final_stats=1 $(ARGS)
+	$(BIN)/python -m fuzz.parsers -max_total_time=$$(( $(FUZZ_SECONDS) / 2 )) -max_len=128 -len_control=0 -print_final_stats=1 $(ARGS)
 
 docs: $(DEV)  ## Write the pages about the providers from the code, and the benchmarks' from their results
 	$(BIN)/python docs/generate.py

@@ -63,7 +63,7 @@ def assert_linear(make: Callable[[int], Callable[[], object]], size: int, *, mos
 
     What is quadratic comes near four times.
     """
-    cost(make(size))  # what is only done once: imports, caches
+    make(size)()  # what is only done once: imports, caches
     once, twice = cost(make(size)), cost(make(2 * size))
     assert twice <= most * once + 20_000, f"{size} costs {once:,}, and {2 * size} costs {twice:,}"
 
