@@ -48,7 +48,11 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @deliveries.command()
 @click.argument("ids", nargs=-1, metavar="[ID...]")
 @listing.filters("status", "type", "tenant", "endpoint", limit=1000)
-@click.option("--now", is_flag=True, help="Also those that wait for their next try.")
+@click.option(
+    "--now",
+    is_flag=True,
+    help="Also those that wait for their next try, unless their endpoint is held.",
+)
 @json_option
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, as_json: bool) -> None:
     """Send finished deliveries again, with all their tries and under the same message id.
