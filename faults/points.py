@@ -57,6 +57,9 @@ CELERY_SERVER = {
 WORKER = {
     "claimed": Point("hookline.incoming.process.run", "run_all", False, "event claimed, no handler called"),
     "handled": Point("hookline.incoming.process.run", "call_handlers", True, "after the handler, before it is settled"),
+    "published": Point(
+        "hookline.db.deferred", "Deferred.write", True, "what the handlers dispatched is written, before COMMIT"
+    ),
     "settled": Point("hookline.incoming.process.run", "settle", True, "handler done and settled, before COMMIT"),
     "processed": Point("hookline.incoming.process.run", "run_all", True, "after COMMIT, before the next event"),
     "sending": Point(SENDING, "deliver", False, "delivery claimed, nothing sent"),
