@@ -72,11 +72,9 @@ WORKER = {
 #: These, and more, with Celery. They are in a process of its pool.
 CELERY_WORKER = {
     **WORKER,
-    "woken": Point("hookline.tasks", "process_due", False, "message taken, nothing claimed"),
-    "finished": Point("hookline.tasks", "send_due", True, "all is sent and recorded, the message not acknowledged"),
-    "swept": Point(
-        "hookline.runtime.broker.sweep", "release_expired", True, "leases taken back, nobody woken", passages=1
-    ),
+    "woken": Point("hookline.tasks", "share", False, "message taken, nothing claimed"),
+    "finished": Point("hookline.tasks", "share", True, "all is sent and recorded, the message not acknowledged"),
+    "swept": Point("hookline.engine.kind", "release_expired", True, "leases taken back, nobody woken", passages=1),
 }
 
 

@@ -21,6 +21,7 @@ class HooklineConfig(AppConfig):
         from hookline import checks  # noqa: F401  # importing registers the checks
 
         limit_log()
+        declare_kinds()
         autodiscover_modules("webhooks")
         wake_other_processes()
         wake_celery()
@@ -33,14 +34,20 @@ def limit_log() -> None:
         logger.addFilter(LogLimit())
 
 
+def declare_kinds() -> None:
+    """Make the kinds of job known: importing them does."""
+    from hookline.incoming import kind as events  # noqa: F401  # only now, when there are models
+    from hookline.outgoing import kind as deliveries  # noqa: F401  # as above
+
+
 def wake_other_processes() -> None:
     """On PostgreSQL, have the workers of other processes woken by what this process commits."""
     from hookline.engine import notifier  # only now, when there are models
+    from hookline.engine.kind import declared
     from hookline.engine.postgres_notify import PostgresNotify
-    from hookline.models import Delivery, Event
 
-    for model in (Event, Delivery):
-        notifier.of(model).relay(PostgresNotify(model))
+    for kind in declared():
+        notifier.of(kind.model).relay(PostgresNotify(kind.model))
 
 
 def wake_celery() -> None:

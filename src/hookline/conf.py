@@ -97,6 +97,14 @@ class Settings:
     #: How long a worker that was told to stop waits for what it has begun.
     STOP_TIMEOUT: float = 30
 
+    @property
+    def event_retry(self) -> RetrySchedule:
+        return RetrySchedule(self.EVENT_RETRY_DELAYS, self.RETRY_JITTER)
+
+    @property
+    def delivery_retry(self) -> RetrySchedule:
+        return RetrySchedule(self.DELIVERY_RETRY_DELAYS, self.RETRY_JITTER)
+
 
 ENGINES = ("worker", "celery")
 

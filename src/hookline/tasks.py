@@ -7,37 +7,29 @@ message has an ETA: retries wait in their rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from celery import shared_task
 
 from hookline import conf
 from hookline.engine.job import Job
-from hookline.incoming.models import Event
-from hookline.outgoing.models import Delivery
+from hookline.engine.kind import declared, kind_of
 from hookline.runtime import broker as celery
-from hookline.runtime.broker.deliveries import send_due
-from hookline.runtime.broker.events import process_due
 from hookline.runtime.broker.sweep import sweep as sweep_all
-from hookline.runtime.broker.sweep import take_back
 from hookline.runtime.broker.wakeups import wake
 
 _OPTIONS = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
 
 
-def _process_events() -> None:
-    process_due(conf.get(), partial(wake, Event))
-    _take_back(Event)
+def share(model: type[Job]) -> None:
+    """Run what is due of this kind for a while, and return what a worker that was killed has left.
 
-
-def _send_deliveries() -> None:
-    send_due(conf.get(), partial(wake, Delivery))
-    _take_back(Delivery)
-
-
-def _take_back(model: type[Job]) -> None:
-    """What a worker that was killed has left: under load the sweep would wait behind other messages."""
-    if take_back(model, conf.get()):
+    Under load the sweep would wait behind other messages.
+    """
+    kind = kind_of(model, conf.get())
+    kind.share(partial(wake, model))
+    if kind.take_back():
         wake(model)
 
 
@@ -45,6 +37,13 @@ def _sweep() -> None:
     sweep_all(conf.get(), wake)
 
 
-process_events = shared_task(_process_events, name=celery.PROCESS_EVENTS, **_OPTIONS)
-send_deliveries = shared_task(_send_deliveries, name=celery.SEND_DELIVERIES, **_OPTIONS)
+def _task(model: type[Job]) -> Callable[[], None]:
+    def run() -> None:
+        share(model)
+
+    return run
+
+
+#: The task of each kind.
+TASKS = {kind.model: shared_task(_task(kind.model), name=kind.task, **_OPTIONS) for kind in declared()}
 sweep = shared_task(_sweep, name=celery.SWEEP, **_OPTIONS)

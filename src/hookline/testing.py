@@ -38,7 +38,7 @@ from hookline.engine.job import State
 from hookline.engine.settle import settle
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
-from hookline.incoming.process.worker import fetch_sources
+from hookline.incoming.process.load import fetch_sources
 from hookline.outgoing.deliver.attempt import Result, deliver
 from hookline.outgoing.deliver.load import prepare
 from hookline.outgoing.deliver.outbound import Outbound
@@ -159,7 +159,7 @@ def deliver_all(transport: Transport | None = None) -> list[Delivery]:
     `hookline.outgoing.deliver.worker.make_transport(hookline.conf.get())`.
     """
     transport, signers, settings = transport or StubTransport(), Signers(), conf.get()
-    schedule = RetrySchedule(settings.DELIVERY_RETRY_DELAYS, settings.RETRY_JITTER)
+    schedule = settings.delivery_retry
     tried: set[UUID] = set()
     while deliveries := claim(Delivery, _BATCH, settings.LEASE):
         to_send, put_off = prepare(sorted(deliveries, key=_age), signers, time.time())

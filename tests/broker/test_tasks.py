@@ -16,16 +16,16 @@ import hookline
 from hookline import conf, tasks
 from hookline.core.ids import uuid7
 from hookline.engine import claim as engine
+from hookline.engine import threaded
 from hookline.engine.job import State
+from hookline.engine.kind import kind_of
 from hookline.incoming.models import Event
 from hookline.incoming.process.handlers import forget
 from hookline.outgoing.deliver import result_writer
 from hookline.outgoing.deliver.attempt import Result
 from hookline.outgoing.deliver.record import record
 from hookline.outgoing.models import Attempt, Delivery
-from hookline.runtime.broker import beat_schedule, events
-from hookline.runtime.broker.deliveries import send_due
-from hookline.runtime.broker.events import process_due
+from hookline.runtime.broker import beat_schedule
 from hookline.runtime.broker.sweep import sweep
 from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
 from tests.outgoing.consumer import Consumer, running_consumer
@@ -55,6 +55,14 @@ def ran() -> Iterator[list[str]]:
     forget(note)
 
 
+def process_due(settings: conf.Settings, on_more: Callable[[], None]) -> None:
+    kind_of(Event, settings).share(on_more)
+
+
+def send_due(settings: conf.Settings, on_more: Callable[[], None]) -> None:
+    kind_of(Delivery, settings).share(on_more)
+
+
 def states(model: Any) -> set[str]:
     return set(model.objects.values_list("state", flat=True))
 
@@ -62,7 +70,7 @@ def states(model: Any) -> set[str]:
 def test_one_task_processes_all_that_is_due_and_asks_for_help_with_a_full_batch(
     ran: list[str], asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "BATCH", 10)
+    monkeypatch.setattr(threaded, "BATCH", 10)
     first, second = make_source("stripe"), make_source("stripe")
     due = [make_event(source).public_id for source in [first] * 13 + [second] * 12]
     process_due(SETTINGS, lambda: asked.append("more"))
@@ -80,7 +88,7 @@ def test_a_task_without_work_asks_for_nothing(ran: list[str], asked: list[str]) 
 def test_a_task_whose_time_is_up_asks_for_another_one(
     ran: list[str], asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "SHARE", 0.0)
+    monkeypatch.setattr(threaded, "SHARE", 0.0)
     make_event(make_source("stripe"))
     process_due(SETTINGS, lambda: asked.append("more"))
     assert (ran, asked) == ([], ["more"])
@@ -89,7 +97,7 @@ def test_a_task_whose_time_is_up_asks_for_another_one(
 def test_what_waits_behind_a_handler_that_takes_long_is_given_back_and_its_try_not_counted(
     asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "PATIENCE", 0.05)
+    monkeypatch.setattr(threaded, "PATIENCE", 0.05)
     if connection.vendor == "sqlite":
         pytest.skip("on SQLite the handler's transaction keeps all others from writing")
     source = make_source("stripe")
@@ -228,8 +236,8 @@ def failing_twice(write: Callable[[Sequence[Result]], Any]) -> Callable[[Sequenc
 
 def test_the_tasks_are_acknowledged_late_and_keep_no_results() -> None:
     registered = {
-        "hookline.process_events": tasks.process_events,
-        "hookline.send_deliveries": tasks.send_deliveries,
+        "hookline.process_events": tasks.TASKS[Event],
+        "hookline.send_deliveries": tasks.TASKS[Delivery],
         "hookline.sweep": tasks.sweep,
     }
     for name, task in registered.items():

@@ -8,7 +8,7 @@ import signal
 import time
 
 from hookline.engine.job import State
-from hookline.runtime.broker import PROCESS_EVENTS, SEND_DELIVERIES, SWEEP
+from hookline.runtime.broker import SWEEP
 from hookline.runtime.broker.messenger import DEBOUNCE
 from tests.brokers.handlers import HOLD
 from tests.brokers.site import LONG, Ledger, Site
@@ -46,7 +46,7 @@ def test_messages_alone_carry_events_and_deliveries(site: Site, ledger: Ledger) 
 def test_messages_that_come_more_than_once_do_no_harm(site: Site, ledger: Ledger) -> None:
     for _ in range(20):
         ledger.post()
-        for task in (PROCESS_EVENTS, SEND_DELIVERIES, SWEEP) * 2:
+        for task in ("hookline.process_events", "hookline.send_deliveries", SWEEP) * 2:
             site.send_task(task)
     ledger.wait_until_settled()
     assert set(ledger.check().values()) == {1}

@@ -21,7 +21,6 @@ from hookline.core.secrets import SecretRing
 from hookline.db.insert import insert_new
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Rejection, Source
-from hookline.incoming.process.worker import make_worker
 from hookline.incoming.receive import duplicates, rejections
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.dispatch import dispatch
@@ -32,6 +31,7 @@ from tests.edges.servers import Answer, Edge
 from tests.engine.rows import make_source
 from tests.providers.kits import kit_of
 from tests.waiting import wait_until
+from tests.workers import events_worker
 
 
 def accepted(answer: Answer) -> str:
@@ -46,7 +46,7 @@ def accepted(answer: Answer) -> str:
 
 
 def run_all_events() -> None:
-    worker = make_worker(conf.get())
+    worker = events_worker(conf.get())
     worker.start()
     try:
         pending = Event.objects.filter(state__in=[State.PENDING, State.RUNNING])

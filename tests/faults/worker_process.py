@@ -27,9 +27,9 @@ def main(hold: str) -> None:
     import hookline
     from hookline import conf
     from hookline.incoming.models import Event
-    from hookline.incoming.process.worker import make_worker as make_incoming
     from hookline.outgoing.deliver import result_writer
-    from hookline.outgoing.deliver.worker import make_worker as make_outgoing
+    from tests.workers import deliveries_worker as make_outgoing
+    from tests.workers import events_worker as make_incoming
 
     def hold_on(what: str) -> None:
         print("held", what, flush=True)

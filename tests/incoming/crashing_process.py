@@ -28,7 +28,7 @@ def main(seconds: float) -> None:
     import hookline
     from hookline import conf
     from hookline.incoming.models import Event
-    from hookline.incoming.process.worker import make_worker
+    from tests.workers import events_worker
 
     @hookline.handler("*", "poison")
     def crash(event: Event) -> None:
@@ -39,7 +39,7 @@ def main(seconds: float) -> None:
     def take_effect(event: Event) -> None:
         hookline.dispatch("effect", {"event": event.public_id})
 
-    make_worker(conf.get(), threads=4).start()
+    events_worker(conf.get(), threads=4).start()
     threading.Event().wait()
 
 

@@ -20,12 +20,12 @@ from hookline.engine.hang import Hang
 from hookline.engine.job import State
 from hookline.engine.worker import ThreadWorker
 from hookline.incoming.models import Event, Source
-from hookline.incoming.process.worker import make_worker
 from hookline.operations import doctor, sources
 from hookline.testing import post_webhook
 from tests.edges.conftest import Register
 from tests.engine.rows import make_event, make_source
 from tests.waiting import wait_until
+from tests.workers import events_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +46,7 @@ def source(transactional_db: None) -> Source:
 @contextmanager
 def working(go_on: threading.Event, *, threads: int = 2, **settings: Any) -> Iterator[ThreadWorker[Event]]:
     given = {"HANDLER_TIMEOUT": 0.5, "POLL": 0.05, "EVENT_RETRY_DELAYS": [3600], **settings}
-    made = make_worker(conf.load(given), threads=threads)
+    made = events_worker(conf.load(given), threads=threads)
     made.start()
     try:
         yield made
@@ -216,7 +216,7 @@ def test_a_process_in_which_too_many_threads_hang_asks_to_be_started_again(
     for _ in range(3):
         make_event(source, type="slow")
     settings = conf.load({"HANDLER_TIMEOUT": 0.5, "POLL": 0.05, "EVENT_RETRY_DELAYS": [3600]})
-    made = make_worker(settings, threads=1, on_stuck=note)
+    made = events_worker(settings, threads=1, on_stuck=note)
     made.start()
     try:
         wait_until(lambda: bool(reasons), 20)

@@ -20,12 +20,12 @@ from hookline.engine.job import State
 from hookline.exceptions import LeaseLost
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
-from hookline.incoming.process.worker import make_worker
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.dispatch import dispatch
 from tests.edges.conftest import Register
 from tests.engine.rows import ago, make_event, make_source
 from tests.waiting import wait_until
+from tests.workers import events_worker
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def seconds_until_due(event: Event) -> float:
 
 
 def run_until_finished() -> None:
-    worker = make_worker(conf.get(), threads=2)
+    worker = events_worker(conf.get(), threads=2)
     worker.start()
     try:
         wait_until(lambda: not Event.objects.filter(state__in=["pending", "running"]).exists())
@@ -437,7 +437,7 @@ def test_a_hundred_events_run_in_four_threads_each_once(source: Source, handler:
     def announce(event: Event) -> None:
         dispatch("effect", {"event": event.public_id})
 
-    worker = make_worker(conf.get(), threads=4)
+    worker = events_worker(conf.get(), threads=4)
     worker.start()
     wait_until(lambda: Event.objects.filter(state=State.SUCCEEDED).count() == 100, 30)
     worker.stop(10)
@@ -445,7 +445,7 @@ def test_a_hundred_events_run_in_four_threads_each_once(source: Source, handler:
 
 
 def test_the_worker_reads_the_sources_of_a_batch_with_one_query(source: Source, django_assert_num_queries: Any) -> None:
-    from hookline.incoming.process.worker import fetch_sources
+    from hookline.incoming.process.load import fetch_sources
 
     for _ in range(5):
         make_event(source)

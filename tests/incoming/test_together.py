@@ -17,11 +17,11 @@ from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.incoming.models import Event
 from hookline.incoming.process import run as process
-from hookline.incoming.process.worker import make_worker
 from hookline.outgoing.models import Message
 from tests.edges.conftest import Register
 from tests.engine.rows import make_event, make_source
 from tests.waiting import wait_until
+from tests.workers import events_worker
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_worker_with_batches_gives_every_event_one_effect(handler: Register, t
         dispatch("effect", {"event": event.public_id})
 
     with override_settings(HOOKLINE={**django_settings.HOOKLINE, "EVENTS_PER_TRANSACTION": 8}):
-        worker = make_worker(conf.get(), threads=2)
+        worker = events_worker(conf.get(), threads=2)
         worker.start()
         wait_until(lambda: Event.objects.filter(state=State.SUCCEEDED).count() == 100, 30)
         worker.stop(10)

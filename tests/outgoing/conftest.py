@@ -11,8 +11,8 @@ from django.conf import settings as django_settings
 from django.test.utils import override_settings
 
 from hookline import conf, signals
-from hookline.outgoing.deliver.worker import make_worker
 from tests.outgoing.consumer import Consumer, running_consumer
+from tests.workers import deliveries_worker
 
 Sending = Callable[..., AbstractContextManager[Any]]
 
@@ -31,7 +31,7 @@ def sending(transactional_db: None) -> Sending:
     def run(**settings: Any) -> Iterator[Any]:
         defaults = {"ALLOWED_SUBNETS": ["127.0.0.0/8"], "POLL": 0.05}
         with override_settings(HOOKLINE={**django_settings.HOOKLINE, **defaults, **settings}):
-            sender = make_worker(conf.get())
+            sender = deliveries_worker(conf.get())
             sender.start()
             try:
                 yield sender

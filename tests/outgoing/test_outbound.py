@@ -20,13 +20,13 @@ from hookline.engine.leases import Leases
 from hookline.outgoing.deliver import load, loop
 from hookline.outgoing.deliver.attempt import deliver
 from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.deliver.worker import make_worker
 from hookline.outgoing.models import Attempt, Delivery, Endpoint
 from hookline.testing import StubTransport, deliver_all
 from tests.engine.rows import make_delivery, make_endpoint
 from tests.outgoing.conftest import Sending
 from tests.outgoing.consumer import Consumer
 from tests.waiting import wait_until
+from tests.workers import deliveries_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -129,7 +129,7 @@ def test_a_secret_that_cannot_sign_is_an_attempt_and_holds_up_no_other(consumer:
 
 def test_a_sender_has_all_its_attributes_before_it_starts_and_an_idle_one_stops_at_once() -> None:
     with override_settings(HOOKLINE={**django_settings.HOOKLINE, "POLL": 60}):
-        sender = make_worker(conf.get())
+        sender = deliveries_worker(conf.get())
         before = {name for name in vars(sender) if name not in vars(threading.Thread())}
         sender.start()
         wait_until(lambda: any("hookline-claim-delivery" in thread.name for thread in threading.enumerate()))

@@ -32,6 +32,10 @@ class RetrySchedule:
         if not 0 <= self.jitter <= 1:
             raise ConfigurationError(f"retry jitter must be a share from 0 to 1, not {self.jitter!r}")
 
+    @property
+    def max_attempts(self) -> int:
+        return len(self.delays) + 1
+
     def next_delay(self, attempt: int, random: float, at_least: float = 0.0) -> float | None:
         """Seconds until the attempt after attempt number `attempt` (1 is the first); None when none is left.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
+from hookline.core.retry import RetrySchedule
 from hookline.engine.job import State
 
 
@@ -41,3 +43,16 @@ class Settlement:
 
 #: What becomes of most jobs.
 _SUCCEEDED = Settlement(State.SUCCEEDED)
+
+
+def after_failure(
+    schedule: RetrySchedule, attempts: int, note: str, *, asked: float | None = None, at_least: float = 0.0
+) -> Settlement:
+    """What becomes of a job whose try failed, after so many: pending until its next try, or dead.
+
+    `asked`: when the next one is wanted instead of when the schedule says; `at_least`: not before that.
+    """
+    delay = schedule.next_delay(attempts, random.random(), at_least=at_least)  # noqa: S311  # jitter is no secret
+    if delay is None:
+        return Settlement.die(f"{note}; no tries left")
+    return Settlement.retry(delay if asked is None else asked, note)

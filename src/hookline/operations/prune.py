@@ -9,9 +9,9 @@ from hookline.audit.actor import Actor
 from hookline.audit.models import AuditEntry
 from hookline.audit.record import record
 from hookline.engine import prune as engine
-from hookline.incoming import retention as incoming
-from hookline.outgoing import retention as outgoing
+from hookline.engine.kind import kinds
 
+#: What is always told, in this order.
 KINDS = ("events", "rejections", "deliveries", "attempts", "messages")
 
 
@@ -20,8 +20,8 @@ def prune(actor: Actor, settings: conf.Settings) -> dict[str, int]:
 
     This takes many transactions, so the audit entry comes after the last one.
     """
-    deleted = engine.prune([*incoming.pruners(settings), *outgoing.pruners(settings)]).deleted
-    counts = {kind: deleted[kind] for kind in KINDS}
+    deleted = engine.prune([pruner for kind in kinds(settings) for pruner in kind.prune()]).deleted
+    counts = {**dict.fromkeys(KINDS, 0), **deleted}
     with transaction.atomic(using=router.db_for_write(AuditEntry)):
         record(actor, "history.prune", details=counts)
     return counts

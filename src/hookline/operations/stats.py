@@ -11,9 +11,10 @@ from hookline.core import ids
 from hookline.core.breaker import State
 from hookline.db.clock import moment
 from hookline.engine.backlog import MOST, Backlog, backlog_of
+from hookline.engine.kind import declared
 from hookline.incoming.models import Event, Rejection
 from hookline.incoming.receive.rejections import only_counted
-from hookline.outgoing.models import Delivery, Endpoint
+from hookline.outgoing.models import Endpoint
 
 __all__ = ["Backlog", "Stats", "backlogs", "take", "unhandled_by_type"]
 
@@ -56,7 +57,7 @@ def take() -> Stats:
 
 def backlogs() -> dict[str, Backlog]:
     """The backlog of each kind of job."""
-    return {"events": backlog_of(Event), "deliveries": backlog_of(Delivery)}
+    return {str(kind.model._meta.verbose_name_plural): backlog_of(kind.model) for kind in declared()}
 
 
 def _as_json(backlog: Backlog) -> dict[str, Any]:

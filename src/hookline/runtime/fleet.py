@@ -1,4 +1,4 @@
-"""The noun Fleet: the workers of one process, for events and for deliveries."""
+"""The noun Fleet: the workers of one process, for every kind of job."""
 
 from __future__ import annotations
 
@@ -6,29 +6,18 @@ import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Protocol
 
 from django.db import connections, router
 
 from hookline import conf
+from hookline.engine.kind import declared, kinds
 from hookline.engine.postgres_notify import Listener
-from hookline.engine.prune import Pruner, Pruning
+from hookline.engine.prune import Pruning
 from hookline.engine.worker import OnStuck
-from hookline.incoming import retention as incoming
 from hookline.incoming.models import Event
-from hookline.incoming.process.worker import make_worker as make_incoming
 from hookline.operations import handlers
-from hookline.outgoing import retention as outgoing
-from hookline.outgoing.deliver.worker import make_worker as make_outgoing
-from hookline.outgoing.models import Delivery
 
 logger = logging.getLogger("hookline.cli")
-
-
-class _Worker(Protocol):
-    def start(self) -> None: ...
-
-    def stop(self, timeout: float) -> None: ...
 
 
 class Fleet:
@@ -51,19 +40,13 @@ class Fleet:
             else:
                 settings = replace(settings, HANDLER_THREADS=concurrency)
         self._stop_timeout = settings.STOP_TIMEOUT
-        self._workers: list[_Worker] = []
         self._processes_events = only != "outgoing"
-        pruners: list[Pruner] = []
-        if only != "outgoing":
-            self._workers.append(make_incoming(settings, on_stuck=on_stuck))
-            pruners += incoming.pruners(settings)
-        if only != "incoming":
-            self._workers.append(make_outgoing(settings))
-            pruners += outgoing.pruners(settings)
-        self._pruning = Pruning(pruners)
+        chosen = kinds(settings, only)
+        self._workers = [kind.worker(on_stuck) for kind in chosen]
+        self._pruning = Pruning([pruner for kind in chosen for pruner in kind.prune()])
         self._listener: Listener | None = None
         if connections[router.db_for_write(Event)].vendor == "postgresql":
-            self._listener = Listener((Event, Delivery))
+            self._listener = Listener(tuple(one.model for one in declared()))
 
     def start(self) -> None:
         # The garbage collector took a tenth of a sender's time. What is loaded by now stays until the end, so it need

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +12,10 @@ from uuid import UUID
 from django.db import DatabaseError, router, transaction
 
 from hookline import conf, signals
-from hookline.core.retry import RetrySchedule
 from hookline.db.deferred import deferring
 from hookline.engine.job import State
 from hookline.engine.settle import settle
-from hookline.engine.settlement import Settlement
+from hookline.engine.settlement import Settlement, after_failure
 from hookline.exceptions import Discard, LeaseLost, Retry
 from hookline.incoming.models import UNHANDLED, Event
 from hookline.incoming.process import handlers
@@ -194,19 +192,14 @@ def decide(event: Event, error: BaseException) -> Settlement:
     if isinstance(error, Discard):
         return Settlement.cancel(error.reason)
     asked = error.after if isinstance(error, Retry) else None
-    delay = schedule().next_delay(event.attempts, random.random(), at_least=asked or 0.0)  # noqa: S311  # jitter is no secret
     note = describe(error)
-    if delay is None:
+    settlement = after_failure(conf.get().event_retry, event.attempts, note, asked=asked, at_least=asked or 0.0)
+    if settlement.state == State.DEAD:
         logger.error("%s is dead after %d tries: %s", event.public_id, event.attempts, note, exc_info=error)
-        return Settlement.die(note)
-    due_in = asked if asked is not None else delay
-    logger.warning("%s failed and is tried again in %.0f s: %s", event.public_id, due_in, note, exc_info=error)
-    return Settlement.retry(due_in, note)
-
-
-def schedule() -> RetrySchedule:
-    settings = conf.get()
-    return RetrySchedule(settings.EVENT_RETRY_DELAYS, settings.RETRY_JITTER)
+    else:
+        due_in = settlement.due_in
+        logger.warning("%s failed and is tried again in %.0f s: %s", event.public_id, due_in, note, exc_info=error)
+    return settlement
 
 
 def describe(error: BaseException) -> str:

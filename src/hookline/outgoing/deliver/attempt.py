@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
-from hookline.engine.settlement import Settlement
+from hookline.engine.settlement import Settlement, after_failure
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.transport.transport import Response, Transport
 
@@ -54,8 +53,7 @@ def decide(attempts: int, response: Response, outcome: Outcome, schedule: RetryS
     note = describe(response)
     if outcome.verdict is Verdict.GONE:
         return Settlement.die(f"{note}; the endpoint says it is gone for good and was suspended")
-    delay = schedule.next_delay(attempts, random.random(), at_least=outcome.retry_after or 0.0)  # noqa: S311  # jitter is no secret
-    return Settlement.die(f"{note}; no tries left") if delay is None else Settlement.retry(delay, note)
+    return after_failure(schedule, attempts, note, at_least=outcome.retry_after or 0.0)
 
 
 def describe(response: Response) -> str:

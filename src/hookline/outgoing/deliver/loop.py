@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any
 
 from hookline import conf
-from hookline.core.retry import RetrySchedule
 from hookline.db.connections import afresh
 from hookline.engine.leases import Leases
 from hookline.outgoing.deliver.attempt import deliver
@@ -48,7 +47,7 @@ class DeliveryLoop:
         more are claimed or results are recorded, either of which takes as long as sending a hundred."""
         self._leases = leases
         self._transport = transport
-        self._schedule = RetrySchedule(settings.DELIVERY_RETRY_DELAYS, settings.RETRY_JITTER)
+        self._schedule = settings.delivery_retry
         self._signers = Signers()  # for the claimer
         self._claimer = claimer
         self._queue = FairQueue[Outbound](settings.DELIVERY_CONCURRENCY, settings.DELIVERY_CONCURRENCY_PER_ENDPOINT)

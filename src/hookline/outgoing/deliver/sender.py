@@ -28,14 +28,18 @@ class Sender(threading.Thread):
     """Sends what is due until `stop()`."""
 
     def __init__(
-        self, leases: Leases[Delivery], make_transport: Callable[[], Transport], settings: conf.Settings
+        self,
+        leases: Leases[Delivery],
+        make_transport: Callable[[], Transport],
+        settings: conf.Settings,
+        max_attempts: int,
     ) -> None:
         super().__init__(name="hookline-sender", daemon=True)
         self._leases = leases
         self._make_transport = make_transport
         self._settings = settings
         self._stopping = threading.Event()
-        self._renewer = LeaseRenewer(leases, max_attempts=len(settings.DELIVERY_RETRY_DELAYS) + 1)
+        self._renewer = LeaseRenewer(leases, max_attempts)
         self._claimer = ThreadPoolExecutor(1, "hookline-claim-delivery")
         self._writer = ThreadPoolExecutor(1, "hookline-record")
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 #: The tasks, as messages name them. Routes to a queue of their own: `{"hookline.*": {"queue": "hookline"}}`.
-PROCESS_EVENTS = "hookline.process_events"
-SEND_DELIVERIES = "hookline.send_deliveries"
 SWEEP = "hookline.sweep"
 
 

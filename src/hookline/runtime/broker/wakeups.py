@@ -10,12 +10,8 @@ from celery.app import app_or_default
 
 from hookline.engine import notifier
 from hookline.engine.job import Job
-from hookline.incoming.models import Event
-from hookline.outgoing.models import Delivery
-from hookline.runtime.broker import PROCESS_EVENTS, SEND_DELIVERIES
+from hookline.engine.kind import declaration_of, declared
 from hookline.runtime.broker.messenger import Messenger
-
-TASKS: dict[type[Job], str] = {Event: PROCESS_EVENTS, Delivery: SEND_DELIVERIES}
 
 #: How long a process that ends waits for its last messages to be sent.
 _LAST_WORDS = 1.0
@@ -28,14 +24,14 @@ def connect() -> None:
     and need not be in other threads.
     """
     messenger()
-    for model in TASKS:
-        notifier.of(model).relay(partial(wake, model))
+    for kind in declared():
+        notifier.of(kind.model).relay(partial(wake, kind.model))
 
 
 def wake(model: type[Job]) -> None:
     """Have a worker look for jobs of this kind. Raises nothing, and does not wait for the broker."""
     if not messenger().app.conf.task_always_eager:  # then there are no workers: somebody's tests
-        messenger().send(TASKS[model])
+        messenger().send(declaration_of(model).task)
 
 
 @cache

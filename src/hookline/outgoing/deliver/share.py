@@ -13,25 +13,18 @@ from hookline import conf
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.outgoing.deliver.loop import DeliveryLoop
-from hookline.outgoing.deliver.worker import MARK_AFTER, make_transport
+from hookline.outgoing.deliver.worker import make_transport
 from hookline.outgoing.models import Delivery
 
 #: How long one task goes on claiming, in seconds. Then it waits for the requests under way, and its place is free.
 SHARE = 2.0
 
 
-def send_due(settings: conf.Settings, on_more: Callable[[], None]) -> None:
+def send_share(leases: Leases[Delivery], settings: conf.Settings, on_more: Callable[[], None]) -> None:
     """Send what is due until nothing is, or for about SHARE seconds. Raises DatabaseError.
 
     `on_more` is called when there is, or may be, work for another task.
     """
-    leases = Leases(
-        Delivery,
-        lease=settings.LEASE,
-        per_lane=settings.DELIVERY_CONCURRENCY_PER_ENDPOINT,
-        longest_run=settings.DELIVERY_TIMEOUT + settings.LEASE,
-        mark_after=MARK_AFTER,
-    )
     with ThreadPoolExecutor(1, "hookline-deliveries") as database:
         try:
             with LeaseRenewer(leases):
