@@ -16,6 +16,7 @@ import hookline
 from hookline import conf, tasks
 from hookline.core.ids import uuid7
 from hookline.engine import claim as engine
+from hookline.engine import settle as engine_settle
 from hookline.engine import threaded
 from hookline.engine.job import State
 from hookline.engine.kind import kind_of
@@ -248,3 +249,27 @@ def test_the_tasks_are_acknowledged_late_and_keep_no_results() -> None:
 
 def test_beat_starts_the_sweep_as_often_as_it_is_told() -> None:
     assert beat_schedule(every=7) == {"hookline.sweep": {"task": "hookline.sweep", "schedule": 7}}
+
+
+def test_deliveries_that_may_have_crashed_a_worker_are_noted_before_they_are_sent_one_at_a_time(
+    consumer: Consumer, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = make_endpoint(consumer.url())
+    suspects = {make_delivery(endpoint, crashes=2).pk for _ in range(3)}
+    others = {make_delivery(endpoint, crashes=1).pk for _ in range(3)}
+    noted: list[set[Any]] = []
+    begin = engine_settle.begin
+
+    def note(deliveries: Sequence[Any]) -> Any:
+        if deliveries:
+            noted.append({delivery.pk for delivery in deliveries})
+            running = Delivery.objects.filter(state=State.RUNNING, begun_at__isnull=False)
+            assert not running.exists()  # the suspect before this one is done
+        return begin(deliveries)
+
+    monkeypatch.setattr(engine_settle, "begin", note)
+    send_due(SETTINGS, lambda: asked.append("more"))
+    assert states(Delivery) == {State.SUCCEEDED}
+    assert sorted(map(sorted, noted)) == sorted([pk] for pk in suspects)
+    assert not others & {pk for found in noted for pk in found}
+    assert set(Delivery.objects.values_list("attempts", "crashes")) == {(1, 0)}

@@ -18,6 +18,7 @@ from hookline.engine.settle import extend, release_expired, settle
 from hookline.engine.settlement import Settlement
 from hookline.operations import deliveries, events
 from hookline.operations.selection import Selection
+from hookline.operations.stats import unhandled_by_type
 from tests.engine.rows import Jobs, ago, make_endpoint, make_source
 
 
@@ -125,3 +126,14 @@ def rows_read(table: str) -> int:
         )
         (count,) = cursor.fetchone()
     return int(count)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_unhandled_events_are_found_by_an_index_that_holds_no_others() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite plans without statistics")
+    for run in (
+        lambda: events.newest(Selection(unhandled=True)),
+        lambda: unhandled_by_type(0.0),
+    ):
+        assert any("INDEX hookline_event_unhandled" in step for step in plan_of(run))
