@@ -112,6 +112,13 @@ def test_a_body_of_box_whose_backslashes_are_spelt_otherwise_is_a_duplicate() ->
     assert relation(first, second) == Relation.DUPLICATE
 
 
+def test_a_known_notification_of_another_salesforce_organization_is_a_conflict() -> None:
+    vector = load("salesforce")[0]
+    body = vector.body.replace(">00D000000000062EAA<", ">00D000000000063EAA<")
+    assert body != vector.body
+    assert relation_of(vector, replace(vector.request, body=body.encode())) == Relation.CONFLICT
+
+
 def test_a_type_in_a_header_that_is_not_signed_makes_no_conflict() -> None:
     vector = load("standard")[0].with_options({"type": "header:x-type"})
     first, second = (

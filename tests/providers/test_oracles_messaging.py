@@ -130,7 +130,7 @@ def test_plivo_accepts_a_get_that_the_sdk_signs(query: dict[str, str]) -> None:
     assert accepted("plivo", plivo_request("GET", url, {}, get_signature_v3(SECRET, text, "nonce1").decode()))
 
 
-@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("position", [0, 1, 2, 4, 5])
 def test_the_plivo_sdk_accepts_our_vectors(position: int) -> None:
     vector = load("plivo")[position]
     signature, nonce = vector.headers["x-plivo-signature-v3"], vector.headers["x-plivo-signature-v3-nonce"]
@@ -139,7 +139,7 @@ def test_the_plivo_sdk_accepts_our_vectors(position: int) -> None:
 
 
 def test_the_plivo_sdk_accepts_the_vector_of_the_older_signature() -> None:
-    vector = load("plivo")[-1]
+    vector = load("plivo")[3]
     signature, nonce = vector.headers["x-plivo-signature-v2"], vector.headers["x-plivo-signature-v2-nonce"]
     assert validate_signature(vector.url, nonce, signature, vector.secrets[0])
 

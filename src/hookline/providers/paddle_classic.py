@@ -39,7 +39,10 @@ class PaddleClassic(PublicKeyProvider):
 
     type_at = Form("alert_name")
     id_at = Form("alert_id")
-    retries = "nothing: `alert_id` stays (Paddle's page on alerts)"
+    retries = (
+        "not documented: Paddle's history has one entry for an alert, with a count of attempts, so `alert_id` and the "
+        "other fields are taken to stay"
+    )
 
     samples = {
         "payment_succeeded": {"order_id": "384920-1284", "currency": "EUR", "sale_gross": "49.90"},

@@ -3,8 +3,12 @@
 https://paystack.com/docs/payments/webhooks/#verify-event-origin
 
 The type is the body's `event` (`charge.success`). `data.id` names the transaction and not the event, so there is no
-event id: the deduplication key is a hash of the body. There is no timestamp in the signature. Test events are signed
-with the test key: give test and live a source each, and never both keys to one.
+event id: the deduplication key is a hash of the body. A charge, transfer or refund with an id comes to each state once,
+so its known body is a duplicate. Any other known body is a new event with `repeat_of`, **also when Paystack only tries
+again**, since nothing tells the two apart: where that is worse than to lose an event, set `repeated_bodies=refuse`.
+
+There is no timestamp in the signature. Test events are signed with the test key: give test and live a source each, and
+never both keys to one.
 """
 
 from __future__ import annotations
@@ -13,11 +17,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import json_request
+from hookline.providers.base import SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
-from hookline.providers.schemes.parts import BODY, Json
+from hookline.providers.schemes.parts import BODY, Json, field_of
 from hookline.providers.schemes.signatures import Plain
 from hookline.providers.schemes.signed import write_iso8601
+
+#: What comes to each of its states once, if it has one of these ids. A refund that is pending may have none.
+_ONCE = ("charge.success", "transfer.", "refund.")
+_IDS = ("data.id", "data.refund_reference")
 
 
 class Paystack(HmacProvider):
@@ -31,7 +39,11 @@ class Paystack(HmacProvider):
     digest = "sha512"
 
     type_at = Json("event")
-    retries = "nothing: the body is sent again for up to 72 hours (Paystack's page on webhooks)"
+    repeats_bodies = (
+        "`customeridentification.failed`, `subscription.disable`, `refund.pending` and others hold no time and no id "
+        "of their own, so the same again has the same bytes (Paystack's samples)."
+    )
+    retries = "not documented: Paystack tries for 72 hours, and is taken to send the same body"
 
     samples = {
         "charge.success": {
@@ -49,6 +61,10 @@ class Paystack(HmacProvider):
         },
         "refund.processed": {"id": "132013318360", "status": "processed", "transaction_reference": "T685312322670591"},
     }
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        document = request.json()
+        return not (self.type_at.read(request).startswith(_ONCE) and any(field_of(document, path) for path in _IDS))
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

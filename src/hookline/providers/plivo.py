@@ -7,8 +7,10 @@ where there is a query); then a full stop and `X-Plivo-Signature-V3-Nonce`. Any 
 https://www.plivo.com/docs/voice/concepts/signature-validation
 
 Since names and values stand next to each other, an attacker who captured a request can shift the border between them.
-There is no timestamp, and the nonce is not remembered: a repeated request is a duplicate, as the deduplication key is a
-hash of URL and parameters. Bodies that are no urlencoded form are refused, since nothing would cover them.
+Bodies that are no urlencoded form are refused, since nothing would cover them. There is no timestamp. The deduplication
+key is a hash of URL and parameters. A message comes to each state once, and a call begins and ends once, so that again
+is a duplicate. What else happens in a call has neither id nor time and may happen again (the same digits are pressed
+twice): under another nonce, which is signed, it is a new event with `repeat_of`.
 
 The older `X-Plivo-Signature-V2` covers **only the URL**: whoever captured one request can put anything into its body.
 It is refused unless the source has the option `allow_v2`; then the deduplication key is a hash of URL and nonce, so
@@ -37,6 +39,8 @@ from hookline.providers.schemes.signed import as_sent
 _V2, _V2_NONCE = "x-plivo-signature-v2", Header("x-plivo-signature-v2-nonce")
 _V3, _V3_NONCE = "x-plivo-signature-v3", Header("x-plivo-signature-v3-nonce")
 _TYPES = ("Event", "Status", "Type", "CallStatus")
+#: What happens to a call once.
+_ONCE = ("StartApp", "Hangup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,14 @@ class Plivo(HmacProvider):
 
     signature = _List(_V3)
     encoding = "base64"
-    retries = "the nonce and signature, which do not count; URL and parameters stay (Plivo's page on callbacks)"
+    repeats_bodies = (
+        "What a caller does has neither id nor time: the same digits pressed twice in one call have the same "
+        "parameters (Plivo's page on GetInput). The signed nonce tells them apart."
+    )
+    retries = (
+        "not documented: the nonce and signature are taken to be new; what a caller did is then a new event with "
+        "`repeat_of`"
+    )
 
     samples = {
         "delivered": {
@@ -111,6 +122,14 @@ class Plivo(HmacProvider):
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         fields = self.payload(request)
         return next((fields[name] for name in _TYPES if fields.get(name)), "")
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        fields = self.payload(request)
+        return not fields.get("MessageUUID") and fields.get("Event") not in _ONCE
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The nonce of the signature that was verified."""
+        return (_V3_NONCE if _V3 in request.headers else _V2_NONCE).read(request)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -38,7 +38,10 @@ class QuickBooks(HmacProvider):
 
     signature = Plain("intuit-signature")
     encoding = "base64"
-    retries = "nothing of an item: its `id` or time stays (Intuit's page on webhooks)"
+    retries = (
+        "not documented: the items are taken to stay, each with its `id` or `lastUpdated`, and in which batch they "
+        "come does not count"
+    )
 
     samples = {
         "qbo.invoice.updated.v1": {"intuitentityid": "145", "intuitaccountid": "310687"},

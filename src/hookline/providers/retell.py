@@ -3,7 +3,9 @@
 HMAC-SHA256 over `<raw body><v>`, body first; the key is the API key that has the webhook badge, as text. The window is
 the five minutes of Retell's own SDK. https://github.com/RetellAI/retell-python-sdk (lib/webhook_auth.py)
 
-The type is the body's `event` (`call_started`). There is no event id: the deduplication key is a hash of the body.
+The type is the body's `event` (`call_started`). There is no event id: the deduplication key is a hash of the body. A
+call starts, ends and is analyzed once, so that again is a duplicate. But it may be transferred several times: a known
+body of such an event is a new one with `repeat_of`, unless the signed timestamp is known, too.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import json_request
+from hookline.providers.base import SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Json
 from hookline.providers.schemes.signatures import KeyValues
+
+#: What happens to a call or chat once.
+_ONCE = frozenset(f"{what}_{state}" for what in ("call", "chat") for state in ("started", "ended", "analyzed"))
 
 
 class Retell(HmacProvider):
@@ -30,7 +35,14 @@ class Retell(HmacProvider):
     tolerance = 300
 
     type_at = Json("event")
-    retries = "the timestamp, which does not count; the body is that of the call"
+    repeats_bodies = (
+        "Transfers hold the call and no id or time of their own, so the same transfer tried again has the same bytes "
+        "(Retell's page on webhooks). The signed timestamp tells them apart."
+    )
+    retries = (
+        "not documented: the timestamp is taken to be that of the attempt; a transfer that is told again is then a new "
+        "event with `repeat_of`"
+    )
 
     samples = {
         "call_started": {
@@ -49,6 +61,14 @@ class Retell(HmacProvider):
             "call_analysis": {},
         },
     }
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        return self.type_at.read(request) not in _ONCE
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The signed time of sending."""
+        _, sent = self.signature.read(request)
+        return sent
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -30,7 +30,10 @@ class Rootly(HmacProvider):
 
     type_at = Json("event.type")
     id_at = Json("event.id")
-    retries = "the timestamp; `event.id` stays (Rootly's page on webhooks)"
+    retries = (
+        "not documented: Rootly's API sends a delivery that it has kept again, so `event.id` and the body are taken to "
+        "stay, and the timestamp to be new"
+    )
 
     samples = {
         "incident.created": {

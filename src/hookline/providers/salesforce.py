@@ -12,12 +12,14 @@ notification alone. The type is the record's (`Account`), the id is the notifica
 `{"OrganizationId", "ActionId", "EnterpriseUrl", "PartnerUrl", "Id", "sObject": {"type": "Account", "Id": ...}}`.
 
 The answer is the SOAP message `<Ack>true</Ack>`, once for all notifications; an empty 200 would count as a failure.
-Salesforce tries again for 24 hours, out of order, and sends the newest field values only. XML with a document type
-declaration is refused, so there are no entities to expand.
+Salesforce tries again for 24 hours, out of order, and sends the newest field values only: a known notification stays a
+duplicate when its record has changed meanwhile. Under a known id, another record or organisation is a new event with
+`conflict_of`. XML with a document type declaration is refused, so there are no entities to expand.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -101,8 +103,10 @@ class Salesforce(TokenProvider):
         return str(self.payload(request)["sObject"]["type"])
 
     def content(self, request: WebhookRequest) -> bytes:
-        """Nothing but the id, which is the key: when Salesforce tries again it sends the newest values."""
-        return b""
+        """Which notification it is and of which record, without the fields: a retry has their newest values."""
+        event = self.payload(request)
+        record = event["sObject"]
+        return json.dumps([event["OrganizationId"], event["Id"], record["type"], record.get("Id")]).encode()
 
     def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
         found = str(self.payload(request)["Id"])

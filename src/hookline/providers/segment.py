@@ -9,7 +9,8 @@ sender that you trust for another reason; handlers should then believe nothing o
 https://support.twilio.com/hc/en-us/articles/51193799782171
 
 Type and id are an event's `type` (`track`) and `messageId`, if the mapping keeps them. Each event of a batch becomes an
-Event of its own. There is no signed time, so a captured request can be replayed: it is then a duplicate.
+Event of its own. There is no signed time, so a captured request can be replayed: it is then a duplicate. Only where the
+mapping drops `messageId` and every time, a known body is a new event with `repeat_of`: keep the id.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from hookline.exceptions import NotVerified, Unreadable
 from hookline.providers.base import Option, ParsedEvent, SourceConfig, json_request
 from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.hmac import HmacProvider
-from hookline.providers.schemes.parts import Json
+from hookline.providers.schemes.parts import Json, field_of
 from hookline.providers.schemes.signatures import Plain
 from hookline.providers.schemes.signed import write_iso8601
+
+_TIMES = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
 
 
 class Segment(HmacProvider):
@@ -45,8 +48,15 @@ class Segment(HmacProvider):
 
     type_at = Json("type")
     id_at = Json("messageId")
-    retries = "`sentAt` at most; `messageId` stays (Segment's specification)"
-    retry_fields = ("sentAt",)
+    repeats_bodies = (
+        "A mapping may drop `messageId` and every time, and then the same again has the same bytes (Segment's page on "
+        "the mapping)."
+    )
+    retries = (
+        "`sentAt`, `receivedAt` and the `timestamp` that is reckoned from them, where an app's library sends a message "
+        "again; `messageId` stays (Segment's page on common fields)"
+    )
+    retry_fields = ("sentAt", "receivedAt", "timestamp")
 
     samples = {
         "track": {"event": "Order Completed", "properties": {"orderId": "50314b8e", "total": 42.5}},
@@ -70,6 +80,10 @@ class Segment(HmacProvider):
         return each_item(
             request, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
         )
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        document = request.json()
+        return not any(field_of(document, name) for name in _TIMES)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

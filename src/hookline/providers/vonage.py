@@ -8,7 +8,9 @@ be is not documented, so an old one is not refused. Vonage writes that a callbac
 https://developer.vonage.com/en/getting-started/concepts/webhooks#signed-webhooks
 
 The type is the body's `status` (`delivered`, `answered`); `inbound` for a message to you, `answer` for a call to you.
-There is no event id: the deduplication key is a hash of the body, which has a timestamp in it.
+There is no event id: the deduplication key is a hash of the body, which has a timestamp or the id of a message in it.
+But an `answer` has neither, and may come again with the same body where a call is transferred to one URL twice: under
+another `jti`, the signed id of the token, it is a new event with `repeat_of`.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify
 from hookline.providers.base import SourceConfig, json_request
-from hookline.providers.schemes.jwt import Claims, JwtProvider
+from hookline.providers.schemes.jwt import Claims, JwtProvider, read_object
 from hookline.providers.schemes.parts import Json, field_of
 
 
@@ -35,7 +37,13 @@ class Vonage(JwtProvider):
     body_claim = "payload_hash"
 
     type_at = Json("status")
-    retries = "the token, which does not count; the body has its `timestamp` (Vonage's page on webhooks)"
+    repeats_bodies = (
+        "An `answer` holds the call and no time, so a call that is transferred to one URL twice may have the same "
+        "bytes again (Vonage's reference of the Voice API). The signed `jti` of the token tells them apart."
+    )
+    retries = (
+        "not documented: the token is taken to be new, which counts for an `answer` only; the body has its `timestamp`"
+    )
 
     samples = {
         "delivered": {"message_uuid": "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "to": "447700900000", "channel": "sms"},
@@ -54,6 +62,13 @@ class Vonage(JwtProvider):
         if field_of(request.json(), "message_type"):
             return "inbound"
         return "answer" if field_of(request.json(), "conversation_uuid") else ""
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        return self.event_type(request, config) == "answer" and not field_of(request.json(), "timestamp")
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """The signed id of the token, which was verified."""
+        return str(read_object(self.read_token(request).payload, "the token's payload").get("jti", ""))
 
     def compose_claims(self, request: WebhookRequest, config: SourceConfig, now: float) -> dict[str, Any]:
         ours = {"iss": "Vonage", "jti": f"c5ba8f24-1a14-4c10-bfdf-{now * 1000:.0f}", "api_key": "a1b2c3d"}
