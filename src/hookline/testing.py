@@ -75,7 +75,9 @@ def sign_webhook(source: Source, event_type: str, data: Any = None, *, event_id:
     """
     now = time.time()
     provider = providers.get(source.provider)
-    return provider.signed_request(event_type, source.config(now), now, url=source.url, event_id=event_id, data=data)
+    return provider.signed_request(
+        event_type, source.config(now), now, url=source.url, event_id=event_id, data=data, again=bool(event_id)
+    )
 
 
 def post_webhook(

@@ -38,7 +38,11 @@ class Target:
 @click.option(
     "--server", metavar="URL", help=f"Where the source is served.  [default: PUBLIC_URL, or {DEFAULT_SERVER}]"
 )
-@click.option("--event-id", metavar="ID", help="The sender's id of the event.  [default: a new one]")
+@click.option(
+    "--event-id",
+    metavar="ID",
+    help="The sender's id of the event; given twice on a day, it is the same event.  [default: a new one]",
+)
 @json_option
 def trigger(
     *,
@@ -62,6 +66,7 @@ def trigger(
 
     found = providers.get(provider)
     target = _target(found, source_id, url, secret, server)
+    again = event_id is not None
     event_id = event_id or f"evt_{secrets.token_hex(12)}"
     if data is None and event_type not in found.samples:
         click.echo(
@@ -71,7 +76,7 @@ def trigger(
         )
     sent = None if data is None else payload.parse(data)
     request = found.signed_request(
-        event_type, target.config, time.time(), url=target.signed_url, event_id=event_id, data=sent
+        event_type, target.config, time.time(), url=target.signed_url, event_id=event_id, data=sent, again=again
     )
     # Some senders put their token, or a hash of the body, into the query: it is there once the request is signed.
     query = request.url.partition("?")[2]

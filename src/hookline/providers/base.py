@@ -21,6 +21,8 @@ from hookline.providers.schemes.parts import Part, part_of
 
 #: An id or type longer than this is not one; PostgreSQL would also refuse to index it.
 MAX_NAME_LENGTH = 255
+#: In seconds.
+DAY = 86400
 MAX_KEY_LENGTH = 300
 #: The type of an event that is an item of a batch which cannot be read.
 UNREADABLE = "unreadable"
@@ -335,9 +337,15 @@ class Provider:
         url: str,
         event_id: str = "",
         data: Mapping[str, Any] | None = None,
+        again: bool = False,
     ) -> WebhookRequest:
-        """The whole request that the real sender would make to this URL: composed, and signed. Raises as `sign`."""
-        request = self.configured(config.options).compose(event_type, event_id, now, data)
+        """The whole request that the real sender would make to this URL: composed, and signed. Raises as `sign`.
+
+        With `again` the event happened when the day began, so that the same id names the same event all day long:
+        two that differ in their time would be two events under one id.
+        """
+        happened = now - now % DAY if again else now
+        request = self.configured(config.options).compose(event_type, event_id, happened, data)
         return self.sign(replace(request, url=url), config, now)
 
     def hidden_headers(self, options: Mapping[str, str]) -> frozenset[str]:
