@@ -295,20 +295,20 @@ def inserting_events(depth: Depth) -> Callable[[], object]:
     from django.db import transaction
 
     from hookline.db.insert import insert_new
+    from hookline.incoming.receive.new_event import COLUMNS, NewEvent
     from hookline.models import Event
 
-    events: list[Event] = []
+    events: list[NewEvent] = []
     for number in range(2 * BATCH):
         key, source = f"evt_{uuid.uuid4().hex[:24]}", depth.sources[number % len(depth.sources)]
-        fields = {"type": "invoice.paid", "dedup_key": f"id:{key}", "provider_id": key, "headers": {}, "body": BODY}
-        events.append(Event(source=source, **fields))
+        events.append(NewEvent(source, "invoice.paid", f"id:{key}", BODY, key))
 
     def run() -> None:
         with transaction.atomic(using=depth.alias):
-            assert len(insert_new(events[:BATCH], unique=("source_id", "dedup_key"))) == BATCH
+            assert len(insert_new(Event, COLUMNS, events[:BATCH], unique=("source_id", "dedup_key"))) == BATCH
 
     with transaction.atomic(using=depth.alias):  # so that as many wait as before the two claims
-        insert_new(events[BATCH:], unique=("source_id", "dedup_key"))
+        insert_new(Event, COLUMNS, events[BATCH:], unique=("source_id", "dedup_key"))
     return run
 
 
@@ -324,7 +324,7 @@ def inserting_deliveries(depth: Depth) -> Callable[[], object]:
 
     def insert(messages: list[Message]) -> None:
         with transaction.atomic(using=depth.alias):
-            insert_new(messages, unique=("tenant_id", "uid"))
+            insert_new(Message, ("id", "tenant_id", "type", "channels", "body"), messages, unique=("tenant_id", "uid"))
             endpoints = [depth.endpoints[number % len(depth.endpoints)].pk for number in range(len(messages))]
             columns = {
                 "id": new_ids(len(messages)), "message": [message.pk for message in messages], "endpoint": endpoints

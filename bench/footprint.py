@@ -27,7 +27,8 @@ from rich.table import Table
 from bench.stand import database, set_up
 
 if TYPE_CHECKING:
-    from hookline.incoming.models import Event, Source
+    from hookline.incoming.models import Source
+    from hookline.incoming.receive.new_event import NewEvent
     from hookline.outgoing.deliver.attempt import Result
     from hookline.outgoing.models import Delivery
 
@@ -101,7 +102,7 @@ def store(source: Source, count: int) -> None:
         assert not any(stored.duplicate for stored in commit(group))
 
 
-def event(source: Source) -> Event:
+def event(source: Source) -> NewEvent:
     """What the edge makes of a genuine request whose body has 1 kB."""
     from hookline import providers
     from hookline.incoming.receive.documents import documents

@@ -14,6 +14,7 @@ from hookline.apps import wake_celery
 from hookline.engine import notifier
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Event
+from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import store
 from hookline.outgoing.models import Delivery
 from hookline.runtime.broker import messenger as module
@@ -38,7 +39,7 @@ def connected(messenger: Messenger, monkeypatch: pytest.MonkeyPatch) -> Iterator
 def test_a_stored_event_and_a_dispatched_message_wake_their_workers(connected: Messenger, queue: Queue) -> None:
     source = make_source("stripe")
     make_endpoint()
-    store([Event(source=source, type="invoice.paid", dedup_key="id:1", body=b"{}")])
+    store([NewEvent(source=source, type="invoice.paid", dedup_key="id:1", body=b"{}")])
     assert connected.flush(5)
     assert queue.messages() == ["hookline.process_events"]
     with transaction.atomic():

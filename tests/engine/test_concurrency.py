@@ -20,6 +20,7 @@ from hookline.engine.job import State
 from hookline.engine.settle import release_expired, settle
 from hookline.engine.settlement import Settlement
 from hookline.incoming.models import Event
+from hookline.incoming.receive.new_event import COLUMNS, NewEvent
 from tests.engine.other_processes import databases_as_json
 from tests.engine.rows import Jobs, make_source
 
@@ -130,9 +131,9 @@ def test_of_threads_that_insert_the_same_rows_at_once_in_different_order_exactly
 
     def work(number: int) -> None:
         order = keys if number % 2 else list(reversed(keys))
-        rows = [Event(source=source, type="a", dedup_key=key, body=b"{}") for key in order]
-        new = insert_new(rows, unique=("source_id", "dedup_key"))
-        won.extend(row.dedup_key for row in rows if row.pk in new)
+        rows = [NewEvent(source, "a", key, b"{}") for key in order]
+        new = insert_new(Event, COLUMNS, rows, unique=("source_id", "dedup_key"))
+        won.extend(row.dedup_key for row in rows if row.id in new)
 
     for _ in range(10):
         in_threads(6, work)
@@ -143,8 +144,8 @@ def test_of_threads_that_insert_the_same_rows_at_once_in_different_order_exactly
 
 def test_a_row_that_repeats_within_one_insert_is_there_once(transactional_db: None) -> None:
     source = make_source()
-    rows = [Event(source=source, type="a", dedup_key="id:same", body=b"{}") for _ in range(3)]
-    assert len(insert_new(rows, unique=("source_id", "dedup_key"))) == 1
+    rows = [NewEvent(source, "a", "id:same", b"{}") for _ in range(3)]
+    assert len(insert_new(Event, COLUMNS, rows, unique=("source_id", "dedup_key"))) == 1
     assert Event.objects.count() == 1
     assert connection.in_atomic_block is False
 

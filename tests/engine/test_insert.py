@@ -10,6 +10,7 @@ from django.db import Error, IntegrityError, transaction
 from hookline.db.insert import Insertion, insert_new
 from hookline.db.row import new_ids
 from hookline.incoming.models import Event, Rejection
+from hookline.incoming.receive.new_event import COLUMNS, NewEvent
 from hookline.outgoing.models import Message
 from hookline.tenants.models import resolve
 from tests.engine.rows import make_source
@@ -63,9 +64,11 @@ def test_what_must_be_encrypted_is_not_stored_in_the_clear(db: None) -> None:
 
 
 def test_a_missing_value_does_not_become_a_default(transactional_db: None) -> None:
-    event = Event(source=make_source(), type="a", dedup_key="id:1", body=b"{}", note=None)  # type: ignore[misc]  # on purpose
+    event = NewEvent(make_source(), "a", "id:1", b"{}")
+    event.provider_id = None  # type: ignore[assignment]  # on purpose
+    other = NewEvent(event.source, "a", "id:2", b"{}")
     with pytest.raises(IntegrityError):
-        insert_new([event], unique=("source_id", "dedup_key"))
+        insert_new(Event, COLUMNS, [event, other], unique=("source_id", "dedup_key"))
 
 
 def test_a_value_that_does_not_fit_is_refused_and_nothing_is_stored(transactional_db: None) -> None:

@@ -19,6 +19,7 @@ from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.django_view import SourcesInDatabase
 from hookline.incoming.receive.documents import documents
 from hookline.incoming.receive.flow import Receiver, new_events, receive
+from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import Stored, store
 from hookline.operations import sources
 from hookline.tenants.models import resolve
@@ -157,19 +158,19 @@ def test_only_the_redelivered_event_of_those_that_died_is_made_due_again(github:
 
 
 def test_look_alikes_of_one_batch_are_told_apart(github: Source) -> None:
-    def event(delivery: str) -> Event:
+    def event(delivery: str) -> NewEvent:
         request = signed(github, DISPATCH, x_github_event="workflow_dispatch", x_github_delivery=delivery)
         received = providers.get("github").receive(request, github.config(NOW), NOW)
         return new_events(request, github, received)[0]
 
     first, second, again, second_again = (event(delivery) for delivery in ("a", "b", "a", "b"))
     assert store([first, second, again, second_again]) == [
-        Stored(first.pk, False),
-        Stored(second.pk, False),
-        Stored(first.pk, True),
-        Stored(second.pk, True),
+        Stored(first.id, False),
+        Stored(second.id, False),
+        Stored(first.id, True),
+        Stored(second.id, True),
     ]
-    assert Event.objects.get(pk=second.pk).repeat_of == first.pk
+    assert Event.objects.get(pk=second.id).repeat_of == first.id
 
 
 def test_look_alikes_that_come_at_once_are_stored_once_each(github: Source) -> None:

@@ -19,6 +19,7 @@ from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import duplicates
 from hookline.incoming.receive import store as store_module
+from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import Stored, portions, store, store_by_turns
 from hookline.operations import sources
 
@@ -30,8 +31,8 @@ def source() -> Source:
     return sources.create(SYSTEM, "stripe", secrets=["whsec_x"])
 
 
-def event(source: Source, key: str, **fields: Any) -> Event:
-    return Event(id=new_id(), source=source, type="invoice.paid", dedup_key=key, body=b"{}", **fields)
+def event(source: Source, key: str, **fields: Any) -> NewEvent:
+    return NewEvent(id=new_id(), source=source, type="invoice.paid", dedup_key=key, body=b"{}", **fields)
 
 
 def test_of_the_same_event_several_times_in_one_batch_the_first_is_stored_and_the_others_name_it(
@@ -93,7 +94,7 @@ def test_of_a_batch_that_fails_half_way_the_rest_is_stored_when_it_comes_again(
 ) -> None:
     calls = []
 
-    def insert_some(events: Sequence[Event]) -> Any:
+    def insert_some(events: Sequence[NewEvent]) -> Any:
         calls.append(len(events))
         if len(calls) == 2:
             raise OperationalError("the disk is full")
@@ -114,7 +115,7 @@ def test_on_an_event_loop_what_comes_meanwhile_goes_between_two_portions(source:
     acknowledged: list[str] = []
 
     async def main() -> None:
-        def write(groups: Sequence[Sequence[Event]]) -> list[list[Stored]]:
+        def write(groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
             turns.append([len(group) for group in groups])
             if len(turns) == 1:
                 loop.call_soon_threadsafe(lambda: others.append(asyncio.create_task(other())))

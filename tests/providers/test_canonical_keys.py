@@ -17,8 +17,9 @@ from hookline import providers
 from hookline.core.forms import multipart_body
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import NotVerified, Unreadable, VerificationError
-from hookline.incoming.models import Event, Source
+from hookline.incoming.models import Source
 from hookline.incoming.receive.flow import new_events
+from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.relation import Relation, relation
 from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.token import TokenProvider
@@ -58,7 +59,7 @@ def check(vector: Vector, changed: Iterator[WebhookRequest]) -> None:
             assert relation(first, event) is not Relation.CONFLICT, request
 
 
-def events_of(vector: Vector, request: WebhookRequest) -> list[Event]:
+def events_of(vector: Vector, request: WebhookRequest) -> list[NewEvent]:
     """The events of a request, before they are stored."""
     return new_events(request, Source(provider=vector.provider_name, options=vector.options), vector.receive(request))
 

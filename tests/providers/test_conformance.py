@@ -395,3 +395,19 @@ def test_the_same_event_signed_again_is_a_duplicate_and_a_later_one_is_not(name:
     assert again.dedup_key == first.dedup_key
     is_repeat = later.if_known == "repeat" and (not later.provider_id or later.provider_id != first.provider_id)
     assert later.dedup_key != first.dedup_key or is_repeat
+
+
+@every_provider
+def test_an_event_that_is_named_is_the_same_all_day_long(name: str) -> None:
+    provider, kit = providers.get(name), kit_of(name)
+    event_type = next(iter(provider.samples))
+
+    def received(now: float) -> Received:
+        request = provider.signed_request(
+            event_type, kit.sender, now, url="https://hooks.example.com/in/abc", event_id="1000", again=True
+        )
+        return kit.receive(provider, request, now + 1)
+
+    (first,), (second,) = received(1_700_050_000).events, received(1_700_053_600).events
+    if provider.id_is_signed and provider.id_at and not provider.time_is_checked:
+        assert (first.dedup_key, first.body) == (second.dedup_key, second.body)

@@ -12,8 +12,9 @@ import pytest
 
 from hookline import providers
 from hookline.core.request import WebhookRequest
-from hookline.incoming.models import Event, Source
+from hookline.incoming.models import Source
 from hookline.incoming.receive.flow import new_events
+from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.relation import Relation, relation
 from tests.providers.vectors import Vector, load, load_all
 
@@ -25,12 +26,12 @@ def name_of(vector: Vector) -> str:
     return f"{vector.provider_name}: {vector.why[:50]}"
 
 
-def events_of(vector: Vector, request: WebhookRequest) -> list[Event]:
+def events_of(vector: Vector, request: WebhookRequest) -> list[NewEvent]:
     source = Source(provider=vector.provider_name, options=vector.options)
     return new_events(request, source, vector.receive(request))
 
 
-def becomes(vector: Vector, change: dict[str, Any]) -> tuple[str, Event]:
+def becomes(vector: Vector, change: dict[str, Any]) -> tuple[str, NewEvent]:
     """What the changed request is to the vector's own, and its event."""
     first = events_of(vector, vector.request)[0]
     request, receiver = vector.changed(change)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.expressions import DatabaseDefault
 
 from hookline.db.arrays import alike
 from hookline.db.binary import arrays, execute, fetch_ids, unnest
@@ -72,33 +71,26 @@ class Insertion:
         return returned
 
 
-def insert_new(rows: Sequence[Row], unique: Sequence[str]) -> set[UUID]:
-    """Insert rows of one model, leaving out those that violate the unique columns: the constraint decides what is new.
+def insert_new(model: type[Row], names: Sequence[str], rows: Iterable[Any], unique: Sequence[str]) -> set[UUID]:
+    """Insert rows, leaving out those that violate the unique columns: the constraint decides what is new.
 
-    Returns the ids of those that were inserted. Two transactions that insert the same row at once wait for each
-    other, and exactly one of them inserts it. Columns whose value is left to the database must be the same ones in
-    all rows. Run it in a transaction: on SQLite more than 1,000 rows take several statements.
+    Each row has the columns `names` as attributes; the other columns get their defaults from the database. Returns the
+    ids of those that were inserted. Two transactions that insert the same row at once wait for each other, and exactly
+    one of them inserts it. Run it in a transaction: on SQLite more than 1,000 rows take several statements.
     """
     # In one order everywhere: two transactions that insert the same rows in different orders would deadlock.
-    rows = sorted(rows, key=lambda row: [_in_order(getattr(row, name)) for name in unique])
+    ordered = sorted(rows, key=lambda row: [_in_order(getattr(row, name)) for name in unique])
     columns = {}
-    for field in rows[0]._meta.concrete_fields:
-        values = list(map(attrgetter(field.attname), rows))
-        if not _is_left_to_database(field, values):
-            columns[field.name] = values
-    return Insertion(type(rows[0]), columns).run_where_new(unique)
+    for name in names:
+        values = list(map(attrgetter(name), ordered))
+        if values[0] is not None or not alike(values):  # all of them NULL, which the database makes without us
+            columns[name] = values
+    return Insertion(model, columns).run_where_new(unique)
 
 
 def _in_order(value: Any) -> Any:
     """The value of one column in a form that sorts, and quickly."""
     return value.int if type(value) is UUID else str(value)
-
-
-def _is_left_to_database(field: Any, values: Sequence[Any]) -> bool:
-    """Whether the database makes the value of this column, by what the first row has; or would make NULL, as in all."""
-    return isinstance(values[0], DatabaseDefault) or (
-        values[0] is None and not field.has_db_default() and alike(values)
-    )
 
 
 #: What PostgreSQL takes as it is.

@@ -18,7 +18,7 @@ from hookline.db.row import Row
 from hookline.engine.job import Job, Lane, job_indexes
 from hookline.exceptions import TooLarge
 from hookline.incoming import url
-from hookline.providers.base import IfKnown, SourceConfig
+from hookline.providers.base import SourceConfig
 from hookline.tenants.models import Tenant
 
 
@@ -76,7 +76,15 @@ class Source(Lane):
 
     def config(self, now: float) -> SourceConfig:
         """What the provider may know of this source at this time."""
-        return SourceConfig(self.secrets.active(now), self.options, self.awaiting_handshake, source=self.pk)
+        return SourceConfig(self._ring().active(now), self.options, self.awaiting_handshake, source=self.pk)
+
+    def _ring(self) -> SecretRing:
+        """`secrets`, read once for as long as they stay the same: a source in memory is asked for every request."""
+        text = self.encrypted_secrets
+        read: tuple[str, SecretRing] | None = self.__dict__.get("_read_ring")
+        if read is None or read[0] is not text:
+            read = self.__dict__["_read_ring"] = (text, SecretRing.load(text))
+        return read[1]
 
 
 #: Note of an event that succeeded without anybody having looked at it. No quotation marks: it stands in SQL.
@@ -111,13 +119,6 @@ class Event(Job):
     url = models.TextField(null=True, editable=False)  # noqa: DJ001 # as above
     #: True where it succeeded because no handler wanted it, else null.
     unhandled = models.BooleanField(null=True, editable=False)
-
-    #: Of an event that is not stored yet: see ParsedEvent.
-    if_known: IfKnown = "duplicate"
-    previous_key: str = ""
-
-    #: Not stored: why an item of a batch that was just received cannot be read.
-    problem: str = ""
 
     class Meta:
         ordering = ["-id"]

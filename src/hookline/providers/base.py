@@ -210,6 +210,8 @@ class Provider:
     retry_fields: ClassVar[tuple[str, ...]] = ()
     #: Event types for `hookline trigger` to offer, each with the payload that the sender would send.
     samples: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Whether `verify` holds the time of the event, which `compose` writes into the body, against its tolerance.
+    time_is_checked: ClassVar[bool] = False
     #: Whether the sender has event types besides the samples. Where not, `compose` refuses any other.
     open_types: ClassVar[bool] = True
 
@@ -344,7 +346,7 @@ class Provider:
         With `again` the event happened when the day began, so that the same id names the same event all day long:
         two that differ in their time would be two events under one id.
         """
-        happened = now - now % DAY if again else now
+        happened = now - now % DAY if again and not self.time_is_checked else now
         request = self.configured(config.options).compose(event_type, event_id, happened, data)
         return self.sign(replace(request, url=url), config, now)
 

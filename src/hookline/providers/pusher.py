@@ -31,6 +31,7 @@ _TOLERANCE = 300
 
 
 class Pusher(HmacProvider):
+    time_is_checked = True
     title = "Pusher Channels"
     docs_url = "https://pusher.com/docs/channels/server_api/webhooks/"
     secret_help = "the secret of the app key"

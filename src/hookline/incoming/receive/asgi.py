@@ -28,11 +28,12 @@ from hookline.core.request import WebhookRequest, read_headers
 from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit, QueueFull
 from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, TooLarge
-from hookline.incoming.models import Event, Source
+from hookline.incoming.models import Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.bounded_threads import Bound, BoundedThreads
 from hookline.incoming.receive.documents import MAX_DOCUMENTS, Documents, Fetch, documents
 from hookline.incoming.receive.flow import Receiver, Verified
+from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.source_cache import Found, SourceCache, source_or_raise
 from hookline.incoming.receive.store import Stored, store_at_once, store_by_turns
 from hookline.incoming.url import path_prefix
@@ -116,7 +117,7 @@ class LoopReceiver(Receiver):
         self._writer = ThreadPoolExecutor(1, "hookline-store")
         self._looker = ThreadPoolExecutor(1, "hookline-lookup")
         self._keeper = ThreadPoolExecutor(1, "hookline-rejections")
-        self._events: GroupCommit[Sequence[Event], list[Stored]] = GroupCommit(store_groups, self._writer)
+        self._events: GroupCommit[Sequence[NewEvent], list[Stored]] = GroupCommit(store_groups, self._writer)
         self._look_ups: GroupCommit[str, Found] = GroupCommit(
             partial(with_connection, sources.look_up), self._looker, batch=100, max_items=1000
         )
@@ -177,7 +178,7 @@ class LoopReceiver(Receiver):
             return await self._large.run(size, partial(self.verified, request, source, fetch))
         return self.verified(request, source, fetch)
 
-    async def store(self, events: Sequence[Event]) -> Sequence[Stored]:
+    async def store(self, events: Sequence[NewEvent]) -> Sequence[Stored]:
         try:
             return await store_by_turns(events, self._events.submit)
         except QueueFull as error:
@@ -206,7 +207,7 @@ class LoopReceiver(Receiver):
             await asyncio.sleep(REFRESH)
 
 
-def store_groups(groups: Sequence[Sequence[Event]]) -> list[list[Stored]]:
+def store_groups(groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
     """Commit the events of several requests at once. Returns for each request what became of its events."""
     look_after(every=LOOK)
     stored = iter(store_at_once([event for group in groups for event in group]))

@@ -12,6 +12,7 @@ from hookline.db.insert import insert_new
 from hookline.engine.job import State, requeue
 from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event
+from hookline.incoming.receive.new_event import COLUMNS, NewEvent
 from hookline.incoming.receive.relation import Relation, other_key, relation
 from hookline.providers.base import UNREADABLE
 
@@ -26,11 +27,11 @@ _CONTENT = ("body", "headers", "method", "url")
 Key = tuple[int, str]
 
 
-def key_of(event: Event) -> Key:
+def key_of(event: Event | NewEvent) -> Key:
     return event.source_id.int, event.dedup_key
 
 
-def insert_new_events(events: Sequence[Event]) -> Duplicates:
+def insert_new_events(events: Sequence[NewEvent]) -> Duplicates:
     """Insert what is new, and find out what the others are, in the caller's transaction. Nearly always one statement.
 
     Raises CannotStore.
@@ -43,24 +44,24 @@ def insert_new_events(events: Sequence[Event]) -> Duplicates:
     if len(new) < len(left):
         known = _stored([event for event in firsts.values() if event.id not in new])
         others = [event for event in left if event.id not in new]
-        duplicates |= _set_apart(others, firsts | known)
+        duplicates |= _set_apart(others, {**firsts, **known})
         apart = [event for event in others if event.id.int not in duplicates]
         firsts_apart = {key_of(event): event for event in reversed(apart)}
         new = _insert(firsts_apart)
         known_apart = _stored([event for event in firsts_apart.values() if event.id not in new])
-        firsts_apart |= known_apart
-        duplicates |= {event.id.int: firsts_apart[key_of(event)].id for event in apart if event.id not in new}
+        all_apart: dict[Key, Event | NewEvent] = {**firsts_apart, **known_apart}
+        duplicates |= {event.id.int: all_apart[key_of(event)].id for event in apart if event.id not in new}
         seen = [*seen, *known.values(), *known_apart.values()]
     _requeue_dead(seen, duplicates)
     return duplicates
 
 
-def _insert(events: Mapping[Key, Event]) -> set[UUID]:
+def _insert(events: Mapping[Key, NewEvent]) -> set[UUID]:
     """Insert those whose keys are new. Returns their ids."""
-    return insert_new(list(events.values()), unique=("source_id", "dedup_key")) if events else set()
+    return insert_new(Event, COLUMNS, events.values(), unique=("source_id", "dedup_key")) if events else set()
 
 
-def _set_apart(events: Iterable[Event], firsts: Mapping[Key, Event]) -> Duplicates:
+def _set_apart(events: Iterable[NewEvent], firsts: Mapping[Key, Event | NewEvent]) -> Duplicates:
     """Which of these are duplicates of the first event with their key. The others get keys that tell them apart."""
     duplicates = {}
     for event in events:
@@ -77,7 +78,7 @@ def _set_apart(events: Iterable[Event], firsts: Mapping[Key, Event]) -> Duplicat
     return duplicates
 
 
-def _known_under_other_keys(events: Iterable[Event]) -> tuple[Duplicates, list[Event]]:
+def _known_under_other_keys(events: Iterable[NewEvent]) -> tuple[Duplicates, list[Event]]:
     """Which of these are known under another key than their own, and the stored events that they are.
 
     That is looked up for those senders only whose events can have such a key: that of a repeat, which must be found
@@ -96,12 +97,12 @@ def _known_under_other_keys(events: Iterable[Event]) -> tuple[Duplicates, list[E
     return found, list(stored.values())
 
 
-def _other_keys(event: Event) -> list[str]:
+def _other_keys(event: NewEvent) -> list[str]:
     keys = [other_key(event, Relation.REPEAT)] if event.if_known == "repeat" and event.provider_id else []
     return [*keys, event.previous_key] if event.previous_key not in ("", event.dedup_key) else keys
 
 
-def _stored(events: Collection[Event]) -> dict[Key, Event]:
+def _stored(events: Collection[NewEvent]) -> dict[Key, Event]:
     """The stored events with the keys of these. Raises CannotStore where one was deleted a moment ago."""
     if not events:
         return {}

@@ -15,7 +15,6 @@ from hookline import providers
 from hookline.conf import Settings
 from hookline.core.request import WebhookRequest, without_fields
 from hookline.core.text import printable, storable
-from hookline.db.row import new_id
 from hookline.exceptions import (
     CannotStore,
     CannotVerify,
@@ -30,8 +29,9 @@ from hookline.exceptions import (
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import Documents, Fetch, receive_with
+from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import Stored, store
-from hookline.providers.base import ParsedEvent, Received, Reply
+from hookline.providers.base import Received, Reply
 
 logger = logging.getLogger("hookline.incoming")
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Sources(Protocol):
 class Verified:
     """A genuine request: rows for what it holds, not yet stored, and what its sender is to be told."""
 
-    events: list[Event]
+    events: list[NewEvent]
     received: Received
 
 
@@ -124,7 +124,7 @@ class Receiver:
     async def verify(self, request: WebhookRequest, source: Source) -> Verified:
         return self.verified(request, source, self._documents.fetch)
 
-    async def store(self, events: Sequence[Event]) -> Sequence[Stored]:
+    async def store(self, events: Sequence[NewEvent]) -> Sequence[Stored]:
         """Commit the events. Raises CannotStore."""
         return store(events)
 
@@ -239,8 +239,8 @@ def verify(request: WebhookRequest, source: Source, now: float, fetch: Fetch) ->
     return received
 
 
-def new_events(request: WebhookRequest, source: Source, received: Received) -> list[Event]:
-    """Event rows for what was received, not yet stored."""
+def new_events(request: WebhookRequest, source: Source, received: Received) -> list[NewEvent]:
+    """Events for what was received, not yet stored."""
     if not received.events:
         return []
     provider = providers.get(source.provider)
@@ -256,26 +256,22 @@ def new_events(request: WebhookRequest, source: Source, received: Received) -> l
             source.public_id,
             printable(problems[0], 500),
         )
-    return [_new_event(source, parsed, headers, method, url) for parsed in received.events]
-
-
-def _new_event(
-    source: Source, parsed: ParsedEvent, headers: dict[str, str], method: str | None, url: str | None
-) -> Event:
-    event = Event(
-        id=new_id(),
-        source=source,
-        type=parsed.type,
-        dedup_key=parsed.dedup_key,
-        provider_id=parsed.provider_id,
-        headers=headers,
-        body=parsed.body,
-        method=method,
-        url=url,
-    )
-    event.problem = parsed.problem
-    event.if_known, event.previous_key = parsed.if_known, parsed.previous_key
-    return event
+    return [
+        NewEvent(
+            source,
+            parsed.type,
+            parsed.dedup_key,
+            parsed.body,
+            parsed.provider_id,
+            headers,
+            method,
+            url,
+            parsed.if_known,
+            parsed.previous_key,
+            parsed.problem,
+        )
+        for parsed in received.events
+    ]
 
 
 def answer(received: Received, stored: Sequence[Stored]) -> Reply:

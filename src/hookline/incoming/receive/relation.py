@@ -13,6 +13,7 @@ from enum import StrEnum
 from hookline import providers
 from hookline.exceptions import VerificationError
 from hookline.incoming.models import Event
+from hookline.incoming.receive.new_event import NewEvent
 
 
 class Relation(StrEnum):
@@ -25,7 +26,7 @@ class Relation(StrEnum):
     CONFLICT = "conflict"
 
 
-def relation(first: Event, event: Event) -> Relation:
+def relation(first: Event | NewEvent, event: NewEvent) -> Relation:
     """What `event` is to the `first` with the same key. Both may be of one batch."""
     if event.if_known == "repeat":
         same = event.provider_id and event.provider_id == first.provider_id
@@ -35,7 +36,7 @@ def relation(first: Event, event: Event) -> Relation:
     return Relation.DUPLICATE
 
 
-def other_key(event: Event, what: Relation) -> str:
+def other_key(event: NewEvent, what: Relation) -> str:
     """The key of an event that is a repeat or conflict of the first one with its own: the same when it comes again.
 
     A repeat without a delivery id never comes again: each is another event.
@@ -48,14 +49,14 @@ def other_key(event: Event, what: Relation) -> str:
     return f"{what}:{digest.hexdigest()}"
 
 
-def _have_same_content(first: Event, event: Event) -> bool:
+def _have_same_content(first: Event | NewEvent, event: NewEvent) -> bool:
     """The type is not compared: it stands in the body too, or in a header that anybody could have changed."""
     if bytes(first.body) == bytes(event.body) and first.url == event.url:
         return True
     return content(first, event.source.provider) == content(event, event.source.provider)
 
 
-def content(event: Event, provider: str) -> bytes:
+def content(event: Event | NewEvent, provider: str) -> bytes:
     """What all deliveries of the event have in common."""
     try:
         return providers.get(provider).content(event.request)

@@ -24,6 +24,7 @@ from hookline.engine.job import State
 from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.duplicates import insert_new_events
+from hookline.incoming.receive.new_event import NewEvent
 from hookline.providers.base import Reply
 
 logger = logging.getLogger("hookline.incoming")
@@ -46,15 +47,16 @@ class Stored:
 
     @property
     def reply(self) -> Reply:
+        # Written out, because every acknowledgement is one: no character of an id needs to be escaped.
         status = "duplicate" if self.duplicate else "accepted"
-        return Reply.json({"status": status, "id": Event.public(self.id)})
+        return Reply(f'{{"status":"{status}","id":"{Event.public(self.id)}"}}'.encode(), "application/json")
 
 
 def _nothing(stored: Sequence[Stored]) -> None:
     pass
 
 
-def store(events: Sequence[Event], within: Callable[[Sequence[Stored]], None] = _nothing) -> list[Stored]:
+def store(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]], None] = _nothing) -> list[Stored]:
     """Commit the events of one request, a portion at a time. `within` gets the result before the last COMMIT.
 
     Raises CannotStore. The portions before are stored then, and duplicates when the sender tries again.
@@ -71,7 +73,7 @@ def store(events: Sequence[Event], within: Callable[[Sequence[Stored]], None] = 
 
 
 async def store_by_turns(
-    events: Sequence[Event], commit: Callable[[Sequence[Event], int], Awaitable[Sequence[Stored]]]
+    events: Sequence[NewEvent], commit: Callable[[Sequence[NewEvent], int], Awaitable[Sequence[Stored]]]
 ) -> list[Stored]:
     """The same on an event loop. `commit` gets a portion and its bytes, and returns when it is committed.
 
@@ -83,7 +85,7 @@ async def store_by_turns(
     return stored
 
 
-def portions(events: Sequence[Event]) -> Iterator[tuple[Sequence[Event], int]]:
+def portions(events: Sequence[NewEvent]) -> Iterator[tuple[Sequence[NewEvent], int]]:
     """The events in portions, each with its bytes as rows."""
     start = size = headers_size = 0
     headers = None
@@ -100,7 +102,7 @@ def portions(events: Sequence[Event]) -> Iterator[tuple[Sequence[Event], int]]:
         yield events[start:], size
 
 
-def store_at_once(events: Sequence[Event], within: Callable[[Sequence[Stored]], None] = _nothing) -> list[Stored]:
+def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]], None] = _nothing) -> list[Stored]:
     """Commit the events that are new in one transaction. Raises CannotStore, and then nothing was stored.
 
     The unique constraint decides what is new. A duplicate of an event that died makes it due again; one of an
@@ -132,7 +134,7 @@ def store_at_once(events: Sequence[Event], within: Callable[[Sequence[Stored]], 
     return stored
 
 
-def _end_unreadable(new: Iterable[Event]) -> list[UUID]:
+def _end_unreadable(new: Iterable[NewEvent]) -> list[UUID]:
     """Items of batches that cannot be read are dead from the start, for a person to see. Returns their ids."""
     problems: dict[str, list[UUID]] = defaultdict(list)
     for event in new:
@@ -146,14 +148,14 @@ def _end_unreadable(new: Iterable[Event]) -> list[UUID]:
     return dead
 
 
-def _end_handshakes(events: Iterable[Event]) -> None:
+def _end_handshakes(events: Iterable[NewEvent]) -> None:
     """A source that got a genuine event no longer waits for first contact, so unsigned handshakes are over."""
     for source in {event.source_id: event.source for event in events if event.source.awaiting_handshake}.values():
         Source.objects.filter(pk=source.pk).update(awaiting_handshake=False, changed_at=Now())
         source.awaiting_handshake = False
 
 
-def _tell(event: Event) -> None:
+def _tell(event: NewEvent) -> None:
     """Log that an event resembles an earlier one, and is none the less new."""
     if event.repeat_of:
         logger.info(
