@@ -1,8 +1,8 @@
 """Carrying wake-ups between processes through PostgreSQL's NOTIFY.
 
-NOTIFY takes a lock on the whole database while it commits, so it is sent outside the transaction that it is about, and
-by one process at most once in `PAUSE`. A listener therefore looks a second time when the pause is over. What is lost
-all the same, with a connection for example, is found by polling.
+NOTIFY takes a lock on the whole database while it commits, so it is sent outside the transaction that it is about. The
+first one is sent at once. When more follow within `WINDOW`, a thread sends one for all of each window, so that whoever
+commits never waits for a window to end. What is lost all the same, with a connection for example, is found by polling.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from django.db import DatabaseError, connections, router
+from django.db import DatabaseError, Error, connections, router
 
 from hookline.engine import notifier
 from hookline.engine.job import Job
@@ -21,35 +21,72 @@ logger = logging.getLogger("hookline.engine")
 
 CHANNEL = "hookline"
 #: Seconds between two notifications from one process.
-PAUSE = 0.05
+WINDOW = 0.01
+#: The thread of a storm ends, and closes its connection, when nothing came for so many seconds.
+LINGER = 0.1
 #: Seconds between attempts to reconnect, at first and at most.
 _FIRST_RETRY, _LAST_RETRY = 0.5, 10.0
 
 
 class PostgresNotify:
-    """Tells other processes about jobs of one kind, on the connection of the thread that committed them."""
+    """Tells other processes about jobs of one kind: on the connection of the thread that committed them, or in a storm
+    on one of its own."""
 
     def __init__(self, model: type[Job]) -> None:
         self._model = model
+        self._lock = threading.Lock()
         self._next = 0.0
+        self._waiting = threading.Event()
+        self._storm: threading.Thread | None = None
 
     def __call__(self) -> None:
-        """Notify, unless this process did a moment ago or is on SQLite. Raises nothing."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + PAUSE
+        """Notify, now or at the end of the window; not on SQLite. Raises nothing."""
         connection = connections[router.db_for_write(self._model)]
         if connection.vendor != "postgresql" or connection.in_atomic_block:
             return
+        with self._lock:
+            now = time.monotonic()
+            # A thread does not live on in a process that was forked.
+            if self._storm is not None and self._storm.is_alive():
+                self._waiting.set()
+                return
+            if now < self._next:
+                self._waiting.set()
+                self._storm = threading.Thread(target=self._bundle, name="hookline-notify", daemon=True)
+                self._storm.start()
+                return
+            self._next = now + WINDOW
+        self._send()
+
+    def _bundle(self) -> None:
+        """Send one notification for all of each window, until there is quiet."""
+        pause = threading.Event()
+        pause.wait(max(0.0, self._next - time.monotonic()))
         try:
-            with connection.cursor() as cursor:
+            while self._storm_goes_on():
+                self._send()
+                pause.wait(WINDOW)
+        finally:
+            connections.close_all()
+
+    def _storm_goes_on(self) -> bool:
+        self._waiting.wait(LINGER)
+        with self._lock:
+            goes_on = self._waiting.is_set()
+            self._waiting.clear()
+            if not goes_on:
+                self._storm = None
+            return goes_on
+
+    def _send(self) -> None:
+        try:
+            with connections[router.db_for_write(self._model)].cursor() as cursor:
                 # There is nothing here that a crash could lose, so nobody need wait for the disk.
                 cursor.execute(
                     "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)",
                     [CHANNEL, self._model._meta.db_table],
                 )
-        except DatabaseError:
+        except Error:  # InterfaceError, too, which is no DatabaseError
             logger.warning("cannot notify other processes; they find the job by polling", exc_info=True)
 
 
@@ -89,11 +126,7 @@ class Listener(threading.Thread):
             self._notify(self._models)  # whatever was committed before we listened
             while not self._stopping.is_set():
                 heard = {notice.payload for notice in connection.notifies(timeout=0.5, stop_after=1)}
-                if heard:
-                    self._notify(heard)
-                    # More may have been committed within the pause, without a notification of its own.
-                    heard |= {notice.payload for notice in connection.notifies(timeout=PAUSE)}
-                    self._notify(heard)
+                self._notify(heard)
 
     def _notify(self, tables: Iterable[str]) -> None:
         for table in tables:
