@@ -1,4 +1,4 @@
-"""Writes docs/providers.md and docs/providers/*.md from the providers and their test vectors: `make docs`.
+"""Writes docs/metrics.md, docs/providers.md and docs/providers/*.md from the code and the test vectors: `make docs`.
 
 What a page says of a provider is its docstring and its attributes, so that neither can grow old unnoticed; a test fails
 when the pages are not what this would write.
@@ -24,6 +24,7 @@ from hookline.providers.schemes.parts import BODY, METHOD, TIMESTAMP, URL, Json,
 from hookline.providers.schemes.public_key import PublicKeyProvider
 from hookline.providers.schemes.signed import SignedProvider
 from hookline.providers.schemes.token import TokenProvider
+from hookline.telemetry import catalogue as metrics
 
 DOCS = Path(__file__).parent
 VECTORS = DOCS.parent / "tests" / "vectors"
@@ -43,6 +44,7 @@ _MARKERS: dict[Part, str] = {BODY: "body", TIMESTAMP: "timestamp", URL: "URL", M
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page: where it stands, and its text."""
     all_providers = [providers.get(name) for name in providers.names()]
+    yield DOCS / "metrics.md", metrics.page()
     yield DOCS / "providers.md", catalogue(all_providers)
     for provider in all_providers:
         yield DOCS / "providers" / f"{provider.name}.md", page(provider)

@@ -16,6 +16,7 @@ from django.dispatch import Signal
 
 from hookline import conf, providers, signals
 from hookline.cli.root import root
+from hookline.telemetry import catalogue
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -101,10 +102,14 @@ def test_every_signal_is_documented() -> None:
     assert [name for name in names if f"`{name}" not in text] == []
 
 
-def test_the_provider_pages_are_what_make_docs_writes() -> None:
+def test_every_metric_is_documented_and_no_other() -> None:
+    assert set(rows("metrics.md")) == {metric.name for metric in catalogue.METRICS}
+
+
+def test_the_generated_pages_are_what_make_docs_writes() -> None:
     generate = runpy.run_path(str(DOCS / "generate.py"))
     wanted = dict(generate["pages"]())
-    assert len(wanted) == len(providers.names()) + 1
+    assert len(wanted) == len(providers.names()) + 2
     stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     assert stale == [], "run `make docs`"
     assert set((DOCS / "providers").glob("*.md")) <= set(wanted)

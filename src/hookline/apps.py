@@ -9,6 +9,7 @@ from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
 from hookline.incoming.receive.log_limit import LogLimit
+from hookline.telemetry.prometheus import prometheus
 
 
 class HooklineConfig(AppConfig):
@@ -23,6 +24,7 @@ class HooklineConfig(AppConfig):
         limit_log()
         declare_kinds()
         autodiscover_modules("webhooks")
+        prometheus.connect()
         wake_other_processes()
         wake_celery()
 

@@ -88,6 +88,10 @@ class Settings:
     #: Connections at the same time in one process. Beyond it, an idle one is closed for the new one, or that gets 503.
     HTTP_MAX_CONNECTIONS: int = 1000
 
+    #: Who sends this as `Authorization: Bearer ...` may read /metrics. Without it only direct requests from a loopback
+    #: or private address may.
+    METRICS_TOKEN: str = field(default="", repr=False)
+
     #: Who works: "worker" is `hookline worker` or `hookline serve`; "celery" is Celery's workers (docs/celery.md).
     ENGINE: str = "worker"
     #: How long a claimed job belongs to its worker without a sign of life. Extended every third of it.

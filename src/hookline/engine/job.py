@@ -19,6 +19,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 from hookline.db.row import Row
+from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.records import JobsDied
 
 J = TypeVar("J", bound="Job")
 
@@ -88,7 +90,9 @@ class Job(Row):
 
     @classmethod
     def announce_dead(cls, ids: Collection[UUID]) -> None:
-        """Tell those who want to know that these jobs, whose workers are gone, have no tries left."""
+        """Tell those who want to know that these jobs have no tries left. Called once that is committed."""
+        if wanted(JobsDied):
+            emit(JobsDied(str(cls._meta.verbose_name_plural), cls, tuple(ids)))
 
 
 def requeue(jobs: models.QuerySet[J], note: str) -> int:

@@ -17,6 +17,8 @@ from hookline.engine import settle as settling
 from hookline.engine.claim import FIRST, LANES, claim
 from hookline.engine.job import Held, Job
 from hookline.engine.settlement import Settlement
+from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.records import JobsClaimed
 
 J = TypeVar("J", bound=Job)
 
@@ -49,6 +51,7 @@ class Leases(Generic[J]):
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
+        self._kind = str(model._meta.verbose_name_plural)
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -76,6 +79,8 @@ class Leases(Generic[J]):
                 self._remove(job)  # one that was settled and is due again before anybody said that it is done
             self._lanes += lanes
             self._jobs.update([(job.id.int, (job, since)) for job in jobs])
+        if jobs and wanted(JobsClaimed):
+            emit(JobsClaimed(self._kind, len(jobs)))
         return jobs
 
     def now(self) -> float:

@@ -25,6 +25,8 @@ from hookline.db.row import Row
 from hookline.engine.claim import FIRST
 from hookline.engine.job import Job
 from hookline.engine.sql import dialect_of
+from hookline.telemetry.emit import emit
+from hookline.telemetry.records import RowsPruned
 
 logger = logging.getLogger("hookline.engine")
 
@@ -125,6 +127,8 @@ def prune(pruners: Iterable[Pruner], seconds: float | None = None) -> Step:
             deleted.update(step.deleted)
             if not step.more:
                 left.remove(pruner)
+    if deleted:
+        emit(RowsPruned(deleted))
     return Step(deleted, more=bool(left))
 
 

@@ -14,6 +14,8 @@ from hookline.db.insert import Insertion
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
 from hookline.engine.sql import dialect_of, names_of
+from hookline.telemetry.emit import emit
+from hookline.telemetry.records import LeasesExpired
 
 J = TypeVar("J", bound=Job)
 
@@ -127,6 +129,8 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         released = cursor.fetchall()
+    if released:
+        emit(LeasesExpired(str(model._meta.verbose_name_plural), len(released)))
     if dead := [_uuid(job_id) for job_id, state in released if state == State.DEAD]:
         model.announce_dead(dead)
     return len(released)

@@ -135,7 +135,8 @@ class Event(Job):
 
     @classmethod
     def announce_dead(cls, ids: Collection[UUID]) -> None:
-        for event in cls.objects.filter(pk__in=ids).select_related("source__tenant"):
+        super().announce_dead(ids)
+        for event in cls.objects.filter(pk__in=ids).select_related("source__tenant").order_by("pk"):
             signals.event_dead.send_robust(cls, event=event)
 
     @property

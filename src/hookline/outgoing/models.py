@@ -132,7 +132,8 @@ class Delivery(Job):
 
     @classmethod
     def announce_dead(cls, ids: Collection[UUID]) -> None:
-        for delivery in cls.objects.filter(pk__in=ids).select_related("endpoint", "message"):
+        super().announce_dead(ids)
+        for delivery in cls.objects.filter(pk__in=ids).select_related("endpoint", "message").order_by("pk"):
             signals.delivery_dead.send_robust(cls, delivery=delivery)
 
 

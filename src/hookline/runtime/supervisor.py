@@ -17,6 +17,7 @@ from django.db import connections
 
 from hookline.exceptions import HooklineError
 from hookline.runtime.stopping import Stopping
+from hookline.telemetry.prometheus import counted_together, process_ended
 
 logger = logging.getLogger("hookline.cli")
 
@@ -38,7 +39,8 @@ def run(work: Work, processes: int, on_ready: Callable[[], None]) -> None:
             stopping.raise_failure()
     else:
         connections.close_all()  # a connection must not be shared by forked processes
-        Supervisor(work, processes, on_ready).run()
+        with counted_together():
+            Supervisor(work, processes, on_ready).run()
 
 
 class Supervisor:
@@ -81,6 +83,7 @@ class Supervisor:
             if self._ready < self._count:
                 raise HooklineError("a process ended before it was ready; its messages are above")
             logger.error("process %s ended with code %s and is replaced", ended.pid, ended.exitcode)
+            process_ended(ended.pid or 0)
             time.sleep(_PAUSE)
             self._children[self._children.index(ended)] = self._start()
 

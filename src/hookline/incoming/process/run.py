@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, router, transaction
 
-from hookline import conf, signals
+from hookline import conf
 from hookline.db.deferred import deferring
 from hookline.engine.job import State
 from hookline.engine.settle import settle
@@ -25,6 +26,8 @@ from hookline.incoming.process.transaction import (
     met_conflict,
     takes_lock_at_once,
 )
+from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.records import EventRun, EventsProcessed, LeasesLost
 
 logger = logging.getLogger("hookline.incoming")
 
@@ -42,7 +45,13 @@ def run(event: Event, begin: Begin = _unwatched) -> Settlement:
 
     Raises LeaseLost if the event belongs to another worker by now; then nothing that was done here remains.
     """
-    functions = functions_of(event)
+    began = time.monotonic()
+    settlement = _run_alone(event, functions_of(event), begin)
+    announce([EventRun(event, settlement, time.monotonic() - began)])
+    return settlement
+
+
+def _run_alone(event: Event, functions: Functions, begin: Begin) -> Settlement:
     if takes_lock_at_once([functions]):
         return _run(event, functions, begin, immediate=True)
     try:
@@ -77,8 +86,6 @@ def _run(event: Event, functions: Functions, begin: Begin, *, immediate: bool) -
         begin(event, f"the end of {event.public_id}")
         settlement = decide(event, error)
         settle_or_raise(event, settlement)
-    if settlement.state == State.DEAD:
-        signals.event_dead.send_robust(Event, event=event)
     return settlement
 
 
@@ -117,18 +124,15 @@ def run_together(events: Sequence[Event], begin: Begin = _unwatched) -> None:
 
 def _run_together(events: Sequence[Event], sets: Mapping[UUID, Functions], begin: Begin, *, immediate: bool) -> None:
     database = router.db_for_write(Event)
-    results: list[tuple[Event, Settlement]] = []
+    runs: list[EventRun] = []
     committed: list[bool] = []
     try:
         with handlers_transaction(database, immediate=immediate) as opened, deferring(database) as deferred:
             transaction.on_commit(partial(committed.append, True), using=database)
-            results = [
-                (event, _run_in_savepoint(event, sets[event.pk], begin, database, immediate=immediate))
-                for event in events
-            ]
+            runs = [_run_in_savepoint(event, sets[event.pk], begin, database, immediate=immediate) for event in events]
             deferred.write()
             opened.finish_reading()
-            if len(settle(results)) < len(results):
+            if len(settle([(run.event, run.settlement) for run in runs])) < len(runs):
                 raise LeaseLost("one of several events was claimed by another worker while this one was running them")
     except BaseException as error:
         if not committed and not immediate and is_conflict(error):
@@ -136,12 +140,24 @@ def _run_together(events: Sequence[Event], sets: Mapping[UUID, Functions], begin
         if not committed or ends_the_process(error):
             raise
         logger.exception("%d events are processed, but something to be done after the commit failed", len(events))
-    for event, settlement in results:
-        if settlement.state == State.DEAD:
-            signals.event_dead.send_robust(Event, event=event)
+    announce(runs)
 
 
-def _run_in_savepoint(
+def announce(runs: Sequence[EventRun]) -> None:
+    """Tell those who want to know what became of events. Called once it is committed."""
+    if wanted(EventsProcessed):
+        emit(EventsProcessed(runs))
+    if dead := [run.event.pk for run in runs if run.settlement.state == State.DEAD]:
+        Event.announce_dead(dead)
+
+
+def _run_in_savepoint(event: Event, functions: Functions, begin: Begin, database: str, *, immediate: bool) -> EventRun:
+    began = time.monotonic()
+    settlement = _call_in_savepoint(event, functions, begin, database, immediate=immediate)
+    return EventRun(event, settlement, time.monotonic() - began)
+
+
+def _call_in_savepoint(
     event: Event, functions: Functions, begin: Begin, database: str, *, immediate: bool
 ) -> Settlement:
     try:
@@ -184,6 +200,7 @@ def call_handlers(event: Event, functions: Functions, begin: Begin = _unwatched)
 def settle_or_raise(event: Event, settlement: Settlement) -> None:
     """Make the settlement true. Raises LeaseLost, so that a surrounding transaction rolls back."""
     if not settle([(event, settlement)]):
+        emit(LeasesLost("events", 1))
         raise LeaseLost(f"{event.public_id} was claimed by another worker while this one was running it")
 
 

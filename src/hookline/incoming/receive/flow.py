@@ -32,6 +32,8 @@ from hookline.incoming.receive.documents import Documents, Fetch, receive_with
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import Stored, store
 from hookline.providers.base import Received, Reply
+from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.records import RequestRefused
 
 logger = logging.getLogger("hookline.incoming")
 T = TypeVar("T")
@@ -115,6 +117,8 @@ class Receiver:
     ) -> Reply:
         """Keep a request that is refused, for a person to see why. Returns what to answer."""
         await self.keep(rejections.Refused(request, source, token, error, body_read=body_read))
+        if wanted(RequestRefused):
+            emit(RequestRefused(source, error.reason, error.status, error.detail))
         return refusal(error, source)
 
     # ---- the steps that take time ------------------------------------------------------------------

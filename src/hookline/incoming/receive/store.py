@@ -26,6 +26,8 @@ from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.duplicates import insert_new_events
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.providers.base import Reply
+from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.records import EventsStored
 
 logger = logging.getLogger("hookline.incoming")
 
@@ -126,6 +128,8 @@ def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]
     for event in new:
         if event.repeat_of or event.conflict_of:
             _tell(event)
+    if wanted(EventsStored):
+        emit(EventsStored(new, [event for event in events if event.id.int in duplicates] if duplicates else ()))
     if signals.event_received.has_listeners(Event):
         for event in new:
             signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)

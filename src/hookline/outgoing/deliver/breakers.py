@@ -24,6 +24,8 @@ from hookline.core.outcome import Verdict
 from hookline.db import clock
 from hookline.engine.settlement import Settlement
 from hookline.outgoing.models import Delivery, Endpoint
+from hookline.telemetry.emit import emit
+from hookline.telemetry.records import BreakerChanged, EndpointSuspended
 
 if TYPE_CHECKING:
     from hookline.outgoing.deliver.attempt import Result
@@ -49,8 +51,11 @@ def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[De
             if delivery.endpoint_id not in endpoints:
                 continue
             endpoint = endpoints[delivery.endpoint_id]
+            before = endpoint.breaker.state
             decision = breakers.admits(endpoint.breaker, now, SETTINGS)
             endpoint.breaker = decision.breaker
+            if endpoint.breaker.state is not before:
+                _announce(endpoint, before)
             if decision.admit:
                 admitted.append(delivery)
             else:
@@ -88,6 +93,7 @@ def learn(results: Sequence[Result]) -> set[UUID]:
                 endpoint.breaker = breakers.record(endpoint.breaker, result.outcome.succeeded, now, SETTINGS)
         if endpoint.breaker.state is not before:
             logger.warning("the breaker of %s (%s) is now %s", endpoint.public_id, endpoint.url, endpoint.breaker.state)
+            _announce(endpoint, before)
     _save(endpoints.values())
     return {endpoint.pk for endpoint in endpoints.values() if endpoint.held_until is not None}
 
@@ -105,9 +111,18 @@ def suspend(endpoint: Endpoint, reason: str) -> None:
     )
     logger.error("%s (%s) is suspended: %s", endpoint.public_id, endpoint.url, reason)
     transaction.on_commit(
+        partial(emit, EndpointSuspended(endpoint, reason)), using=router.db_for_write(Endpoint), robust=True
+    )
+    transaction.on_commit(
         partial(signals.endpoint_suspended.send_robust, Endpoint, endpoint=endpoint, reason=reason),
         using=router.db_for_write(Endpoint),
     )
+
+
+def _announce(endpoint: Endpoint, before: breakers.State) -> None:
+    """Tell those who want to know that its breaker changed, once that is committed."""
+    changed = BreakerChanged(endpoint, before.value, endpoint.breaker.state.value)
+    transaction.on_commit(partial(emit, changed), using=router.db_for_write(Endpoint), robust=True)
 
 
 def _is_routine(result: Result) -> bool:

@@ -21,6 +21,8 @@ from hookline.outgoing.deliver.record import Recorded
 from hookline.outgoing.deliver.result_writer import ResultWriter
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery
+from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.records import SenderUsed
 from hookline.transport.transport import Transport
 
 logger = logging.getLogger("hookline.outgoing")
@@ -82,6 +84,7 @@ class DeliveryLoop:
         self._suspects.extend(outbound for outbound in claimed.to_send if outbound.is_suspect)
         self._begin_suspect()
         self._begin()
+        self._tell_use()
         return claimed
 
     async def pause(self, seconds: float) -> None:
@@ -107,6 +110,13 @@ class DeliveryLoop:
                 while not self.idle:
                     self._finished.clear()
                     await self._finished.wait()
+        if wanted(SenderUsed):
+            emit(SenderUsed(id(self), 0, 0, 0))
+
+    def _tell_use(self) -> None:
+        if wanted(SenderUsed):
+            waiting = len(self._queue) + len(self._suspects)
+            emit(SenderUsed(id(self), self._queue.under_way, waiting, self._transport.idle))
 
     @property
     def _free(self) -> int:

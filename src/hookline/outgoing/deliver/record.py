@@ -19,6 +19,8 @@ from hookline.engine.settle import settle
 from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver.attempt import Result
 from hookline.outgoing.models import Attempt, Delivery
+from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.records import DeliveriesAttempted, LeasesLost
 
 logger = logging.getLogger("hookline.outgoing")
 
@@ -48,6 +50,10 @@ def record(results: Sequence[Result]) -> list[Recorded]:
             ours = settle(settled, beside=attempts, model=Delivery)
             # A worker that lost its lease may have slept through its deadlines, and knows nothing of the endpoint.
             held = health.learn([result for result in results if result.outbound.id in ours])
+    if len(ours) < len(results):
+        emit(LeasesLost("deliveries", len(results) - len(ours)))
+    if wanted(DeliveriesAttempted):
+        emit(DeliveriesAttempted([result for result in results if result.outbound.id in ours]))
     announce_dead(
         [result for result in results if result.settlement.state == State.DEAD and result.outbound.id in ours]
     )

@@ -1,0 +1,266 @@
+"""The sink Prometheus: counts records with prometheus-client, in memory or, with several processes, in shared files."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from hookline.core import ids
+from hookline.telemetry import catalogue, records
+from hookline.telemetry.catalogue import MAX_SERIES, Kind, Metric
+from hookline.telemetry.emit import subscribe
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.registry import Collector
+
+logger = logging.getLogger("hookline.telemetry")
+
+#: Where several processes keep what they count, as prometheus-client has it.
+DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+
+#: Value of each label beyond MAX_SERIES.
+OTHER = "other"
+
+
+class Series:
+    """The time series of one metric, each kept at hand: prometheus-client takes longer to find one than to count."""
+
+    def __init__(self, metric: Metric, registry: CollectorRegistry) -> None:
+        import prometheus_client
+
+        name = metric.name.removesuffix("_total")
+        self._labels = metric.labels
+        self._known: dict[tuple[str, ...], Any] = {}
+        if metric.kind is Kind.COUNTER:
+            self._metric: Any = prometheus_client.Counter(name, metric.text, metric.labels, registry=registry)
+        elif metric.kind is Kind.HISTOGRAM:
+            self._metric = prometheus_client.Histogram(
+                name, metric.text, metric.labels, registry=registry, buckets=metric.buckets
+            )
+        else:
+            self._metric = prometheus_client.Gauge(
+                name, metric.text, metric.labels, registry=registry, multiprocess_mode="livesum"
+            )
+
+    def of(self, *values: str) -> Any:
+        """prometheus-client's own object for these label values."""
+        known = self._known.get(values)
+        if known is None:
+            if len(self._known) >= MAX_SERIES:
+                values = tuple(OTHER for _ in self._labels)
+            known = self._known[values] = self._metric.labels(*values) if self._labels else self._metric
+        return known
+
+
+class Prometheus:
+    """Counts records. prometheus-client is loaded with the first record, or when somebody reads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connected = False
+        self._made: dict[str, Series] | None = None
+        #: Sender -> what it used last.
+        self._senders: dict[int, records.SenderUsed] = {}
+
+    def connect(self) -> None:
+        """Count every record from now on."""
+        if self._connected:
+            return
+        self._connected = True
+        subscribe(records.EventsStored, self.events_stored)
+        subscribe(records.RequestRefused, self.request_refused)
+        subscribe(records.EventsProcessed, self.events_processed)
+        subscribe(records.DeliveriesAttempted, self.deliveries_attempted)
+        subscribe(records.JobsDied, lambda record: self._count(catalogue.DEAD, record.kind, by=len(record.ids)))
+        subscribe(records.JobsClaimed, partial(self._count_jobs, catalogue.CLAIMED))
+        subscribe(records.LeasesLost, partial(self._count_jobs, catalogue.LEASES_LOST))
+        subscribe(records.LeasesExpired, partial(self._count_jobs, catalogue.LEASES_EXPIRED))
+        subscribe(records.BreakerChanged, lambda record: self._count(catalogue.BREAKER_CHANGES, record.after))
+        subscribe(records.EndpointSuspended, lambda _: self._count(catalogue.SUSPENDED))
+        subscribe(records.RowsPruned, self.rows_pruned)
+        subscribe(records.SenderUsed, self.sender_used)
+
+    @cached_property
+    def registry(self) -> CollectorRegistry:
+        """Of Hookline alone: a project's own metrics are elsewhere."""
+        from prometheus_client import CollectorRegistry
+
+        return CollectorRegistry()
+
+    def exposition(self, accept: str, beside: Iterable[Collector] = ()) -> tuple[bytes, str]:
+        """All that was counted, in all processes of this machine, and what else is collected `beside` it.
+
+        Returns the document and its content type. `accept` is the header of the request.
+        """
+        from prometheus_client import CollectorRegistry
+        from prometheus_client.exposition import choose_encoder
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        shown = CollectorRegistry()
+        if directory := os.environ.get(DIRECTORY):
+            MultiProcessCollector(_Ours(shown), path=directory)  # type: ignore[no-untyped-call]  # prometheus-client has types for most
+        else:
+            _ = self._series
+            shown.register(self.registry)
+        for collector in beside:
+            shown.register(collector)
+        encode, content_type = choose_encoder(accept)
+        return encode(shown), content_type
+
+    # ---- what is counted ---------------------------------------------------------------------------
+    def events_stored(self, stored: records.EventsStored) -> None:
+        counts: dict[tuple[str, str], int] = {}
+        for event in stored.new:
+            key = event.source.provider, _outcome_of_new(event)
+            counts[key] = counts.get(key, 0) + 1
+        for event in stored.duplicates:
+            key = event.source.provider, "duplicate"
+            counts[key] = counts.get(key, 0) + 1
+        series = self._series[catalogue.RECEIVED.name]
+        for (provider, outcome), number in counts.items():
+            series.of(provider, outcome).inc(number)
+
+    def request_refused(self, refused: records.RequestRefused) -> None:
+        provider = refused.source.provider if refused.source is not None else ""
+        self._count(catalogue.REFUSED, provider, refused.reason, str(refused.status))
+
+    def events_processed(self, processed: records.EventsProcessed) -> None:
+        counts, times, lag = (
+            self._series[metric.name] for metric in (catalogue.PROCESSED, catalogue.PROCESSING, catalogue.EVENT_LAG)
+        )
+        now = time.time()
+        for run in processed.runs:
+            provider = run.event.source.provider
+            counts.of(provider, _outcome_of_run(run.settlement)).inc()
+            times.of(provider).observe(run.seconds)
+            if run.event.attempts == 1:
+                lag.of().observe(max(0.0, now - ids.made_at(run.event.id)))
+
+    def deliveries_attempted(self, attempted: records.DeliveriesAttempted) -> None:
+        counts, times, latency = (
+            self._series[metric.name]
+            for metric in (catalogue.ATTEMPTS, catalogue.ATTEMPT_TIME, catalogue.DELIVERY_LATENCY)
+        )
+        now = time.time()
+        for result in attempted.results:
+            outcome = _OUTCOMES.get(result.settlement.state, "retried")
+            counts.of(outcome, reason_class(result.outcome.reason)).inc()
+            times.of().observe(result.response.duration_ms / 1000)
+            if outcome == "delivered":
+                latency.of().observe(max(0.0, now - ids.made_at(result.outbound.id)))
+
+    def rows_pruned(self, pruned: records.RowsPruned) -> None:
+        for kind, number in pruned.deleted.items():
+            self._count(catalogue.PRUNED, kind, by=number)
+
+    def sender_used(self, used: records.SenderUsed) -> None:
+        with self._lock:
+            self._senders[used.sender] = used
+            senders = tuple(self._senders.values())
+            if not (used.under_way or used.waiting or used.idle_connections):
+                del self._senders[used.sender]  # it has ended, perhaps
+        self._series[catalogue.SENDER_UNDER_WAY.name].of().set(sum(one.under_way for one in senders))
+        self._series[catalogue.SENDER_WAITING.name].of().set(sum(one.waiting for one in senders))
+        self._series[catalogue.SENDER_IDLE.name].of().set(sum(one.idle_connections for one in senders))
+
+    def _count_jobs(
+        self, metric: Metric, record: records.JobsClaimed | records.LeasesLost | records.LeasesExpired
+    ) -> None:
+        self._count(metric, record.kind, by=record.number)
+
+    def _count(self, metric: Metric, *labels: str, by: int = 1) -> None:
+        self._series[metric.name].of(*labels).inc(by)
+
+    @property
+    def _series(self) -> dict[str, Series]:
+        if self._made is None:
+            with self._lock:
+                if self._made is None:  # nobody else made it meanwhile
+                    counted = [metric for metric in catalogue.METRICS if not metric.from_database]
+                    self._made = {metric.name: Series(metric, self.registry) for metric in counted}
+        return self._made
+
+
+class _Ours:
+    """Registers a collector that gives no metrics but Hookline's: a project's own may be in the same directory."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def register(self, collector: Any) -> None:
+        self._collector = collector
+        self._registry.register(self)
+
+    def collect(self) -> Iterable[Any]:
+        return [metric for metric in self._collector.collect() if metric.name.startswith("hookline_")]
+
+
+@contextmanager
+def counted_together() -> Iterator[None]:
+    """Have the processes that are forked in the block count together: whichever is asked for metrics knows all.
+
+    In a directory that goes with the block, unless the environment names one. Has no effect once prometheus-client is
+    loaded, which decides then how it counts.
+    """
+    if os.environ.get(DIRECTORY):
+        yield
+        return
+    if "prometheus_client" in sys.modules:
+        logger.warning(
+            "each process counts for itself in /metrics, since something of yours loads prometheus_client while it "
+            "starts; set %s to an empty directory to have them add up",
+            DIRECTORY,
+        )
+        yield
+        return
+    directory = os.environ[DIRECTORY] = tempfile.mkdtemp(prefix="hookline-metrics-")
+    try:
+        yield
+    finally:
+        del os.environ[DIRECTORY]
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def process_ended(pid: int) -> None:
+    """A process of this machine is gone: what it used is not used any more. What it counted stays."""
+    if os.environ.get(DIRECTORY):
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]  # prometheus-client has types for most
+
+
+def reason_class(reason: str) -> str:
+    """`status_503` -> `5xx`; anything else is a Failure and stays."""
+    return f"{reason[7]}xx" if reason.startswith("status_") else reason
+
+
+_OUTCOMES = {"succeeded": "delivered", "dead": "dead", "cancelled": "dead"}
+
+
+def _outcome_of_new(event: Any) -> str:
+    if event.problem:
+        return "unreadable"
+    if event.repeat_of:
+        return "repeat"
+    return "conflict" if event.conflict_of else "accepted"
+
+
+def _outcome_of_run(settlement: Any) -> str:
+    state = settlement.state.value
+    if state == "succeeded":
+        return "unhandled" if settlement.note else "succeeded"
+    return "retried" if state == "pending" else str(state)
+
+
+#: Of this process.
+prometheus = Prometheus()
