@@ -9,7 +9,6 @@ HooklineError
 │   ├── WrongMethod             405: this provider does not use this HTTP method
 │   ├── TooLarge                413: the body is longer than the limit
 │   ├── UnsupportedEncoding     415: the body is compressed
-│   ├── RateLimited             429: the source gets more than its limit
 │   ├── HeadersTooLarge         431: more headers than any sender needs
 │   └── CannotVerify            503: nothing to verify with (no secret, key cannot be fetched); the sender retries
 ├── CannotStore                 503: the event is genuine but could not be committed; the sender retries
@@ -17,6 +16,7 @@ HooklineError
 │   ├── InvalidEventType        also a ValueError
 │   ├── NotSerializable         also a TypeError
 │   └── MessageTooLarge         also a ValueError
+├── DoesNotFit                  `event.parse()`: what was sent is not what the dataclass says; also a ValueError
 ├── AddressRefused              a URL or address that Hookline will not connect to
 ├── NotFound                    nothing has this id
 ├── Conflict                    it cannot be done to this object as it is now, such as retrying what still runs
@@ -98,13 +98,6 @@ class UnsupportedEncoding(VerificationError):
     code = "unsupported_encoding"
 
 
-class RateLimited(VerificationError):
-    """The source receives more than its limit; the sender should come back later."""
-
-    status = 429
-    code = "rate_limited"
-
-
 class HeadersTooLarge(VerificationError):
     """The header section has more headers, or more bytes, than any sender needs."""
 
@@ -143,6 +136,10 @@ class NotSerializable(DispatchError, TypeError):
 
 class MessageTooLarge(DispatchError, ValueError):
     """The serialised message is longer than `MAX_MESSAGE_BYTES`."""
+
+
+class DoesNotFit(HooklineError, ValueError):
+    """What a sender sent is not what a dataclass says. The message names the path and what was expected."""
 
 
 class AddressRefused(HooklineError):

@@ -25,13 +25,11 @@ def test_every_2xx_is_a_success(status: int) -> None:
 def test_every_other_status_but_410_is_tried_again(status: int) -> None:
     outcome = classify(status, "", None, 0.0)
     assert outcome == Outcome(Verdict.RETRY, f"status_{status}")
-    assert outcome.wants_retry
 
 
 def test_410_says_that_the_endpoint_is_gone() -> None:
     outcome = classify(410, "", "60", 0.0)
     assert outcome == Outcome(Verdict.GONE, "status_410")
-    assert not outcome.wants_retry
     assert not outcome.succeeded
 
 
@@ -47,7 +45,6 @@ def test_network_trouble_is_tried_again(error: str) -> None:
 def test_what_hookline_itself_did_not_send_is_told_apart_and_tried_again(error: str) -> None:
     outcome = classify(None, error, None, 0.0)
     assert outcome == Outcome(Verdict.REFUSED, error)
-    assert outcome.wants_retry
 
 
 @pytest.mark.parametrize("status", [200, 410])

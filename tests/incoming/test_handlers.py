@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -69,11 +74,97 @@ def test_what_is_not_a_function_is_refused() -> None:
         handlers.handler("stripe")("not a function")  # type: ignore[type-var]  # that is the point
 
 
-def test_an_async_function_is_refused_because_nobody_would_await_it() -> None:
-    with pytest.raises(ConfigurationError, match="async"):
+def test_what_would_run_nothing_when_it_is_called_is_refused() -> None:
+    def generator(event: Any) -> Iterator[None]:
+        yield
 
-        @handlers.handler("stripe")
-        async def never_awaited(event: Any) -> None: ...
+    async def async_generator(event: Any) -> AsyncIterator[None]:
+        yield
+
+    class Generator:
+        def __call__(self, event: Any) -> Iterator[None]:
+            yield
+
+    for function in (generator, async_generator, Generator(), partial(generator)):
+        with pytest.raises(ConfigurationError, match="generator"):
+            handlers.handler("stripe")(function)
+
+
+def test_an_object_with_an_async_call_is_refused() -> None:
+    class Async:
+        async def __call__(self, event: Any) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="an object with an async __call__"):
+        handlers.handler("stripe")(Async())
+
+
+def test_an_object_with_a_plain_call_is_a_handler(handler: Register) -> None:
+    class Plain:
+        def __call__(self, event: Any) -> None: ...
+
+    plain = Plain()
+    handler("stripe")(plain)
+    assert handlers.matching("stripe", "a") == [plain]
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Iterator[Callable[[str], ModuleType]]:
+    """Imports one file of handlers under the name that is given."""
+    file = tmp_path / "webhooks.py"
+    file.write_text(
+        """
+import functools, hookline
+
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(event):
+        return function(event)
+    return wrapper
+
+@hookline.handler("stripe", "paid")
+def plain(event): ...
+
+@hookline.handler("stripe", "paid")
+@logged
+def wrapped(event): ...
+
+for name in ("a", "b"):
+    @hookline.handler("stripe", "paid")
+    def one_of_two(event): ...
+"""
+    )
+    before = handlers.registered()
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    yield load
+    for item in handlers.registered():
+        if item not in before:
+            handlers.forget(item.function)
+
+
+def test_a_file_that_is_imported_under_two_names_registers_its_handlers_once(
+    imported: Callable[[str], ModuleType], caplog: pytest.LogCaptureFixture
+) -> None:
+    imported("webhooks")
+    assert names("stripe", "paid") == ["plain", "wrapped", "one_of_two", "one_of_two"]
+    imported("shop.webhooks")
+    assert names("stripe", "paid") == ["plain", "wrapped", "one_of_two", "one_of_two"]
+    assert "webhooks.plain and shop.webhooks.plain are the same handler" in caplog.text
+
+
+def test_a_function_that_wants_an_event_for_two_reasons_gets_it_once(handler: Register) -> None:
+    @handler("stripe", "invoice.*")
+    @handler("*", "invoice.paid")
+    def paid(event: Any) -> None: ...
+
+    assert names("stripe", "invoice.paid") == ["paid"]
 
 
 @pytest.mark.parametrize(

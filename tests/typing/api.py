@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, assert_type
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from hookline import Discard, Retry, adispatch, dispatch, dispatch_many, handler
 from hookline.incoming.models import Event, Source
@@ -22,6 +25,22 @@ def on_invoice(event: Event) -> None:
     assert_type(bytes(event.body), bytes)
     assert_type(event.public_id, str)
     assert_type(event.id, UUID)
+
+
+@dataclass
+class Invoice:
+    id: str
+
+
+class InvoiceModel(BaseModel):
+    id: str
+
+
+@handler("stripe", "invoice.paid")
+async def on_paid(event: Event) -> None:
+    assert_type(event.parse(Invoice), Invoice)
+    assert_type(event.parse(InvoiceModel), InvoiceModel)
+    await adispatch("invoice.paid", event.parse(Invoice))
 
 
 @handler("github")

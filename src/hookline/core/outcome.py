@@ -53,10 +53,6 @@ class Outcome:
     def succeeded(self) -> bool:
         return self.verdict is Verdict.SUCCEEDED
 
-    @property
-    def wants_retry(self) -> bool:
-        return self.verdict in (Verdict.RETRY, Verdict.REFUSED)
-
 
 _NOT_SENT = frozenset((Failure.ADDRESS_REFUSED, Failure.INVALID_REQUEST))
 _RETRY_AFTER_STATUSES = frozenset((429, 503))

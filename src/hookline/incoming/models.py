@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
+import json
 import secrets as random
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.functional import cached_property
 
 from hookline import conf, providers, signals
+from hookline.core import structure
 from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.db.encrypted_field import EncryptedField
@@ -20,6 +24,8 @@ from hookline.exceptions import TooLarge
 from hookline.incoming import url
 from hookline.providers.base import SourceConfig
 from hookline.tenants.models import Tenant
+
+M = TypeVar("M")
 
 
 def new_token() -> str:
@@ -139,13 +145,29 @@ class Event(Job):
         for event in cls.objects.filter(pk__in=ids).select_related("source__tenant").order_by("pk"):
             signals.event_dead.send_robust(cls, event=event)
 
-    @property
+    @cached_property
     def json(self) -> Any:
         """The JSON that the sender sent, wherever in the body it stands. Raises Unreadable; `body` has the bytes.
 
-        The fields of the query for a sender that sends its events as one.
+        The fields of the query for a sender that sends its events as one. It is read once for each run of the event's
+        handlers, who share it: do not change it.
         """
         return providers.get(self.source.provider).payload(self.request)
+
+    def parse(self, model: builtins.type[M]) -> M:
+        """`json` as a pydantic model, or as a dataclass whose fields have types of what JSON can hold.
+
+        Raises what pydantic raises, or DoesNotFit for a dataclass; both are ValueErrors.
+        """
+        validate = getattr(model, "model_validate_json", None)
+        if validate is not None:  # of JSON, so that a strict model takes a date
+            parsed: M = validate(json.dumps(self.json))
+            return parsed
+        return structure.build(model, self.json)
+
+    def forget_json(self) -> None:
+        """Have `json` read again, so that a run begins with what was sent, and not with what the previous one made."""
+        self.__dict__.pop("json", None)
 
     @property
     def query(self) -> dict[str, str]:

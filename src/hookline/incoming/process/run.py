@@ -191,9 +191,10 @@ def functions_of(event: Event) -> Functions:
 
 def call_handlers(event: Event, functions: Functions, begin: Begin = _unwatched) -> str:
     """Call every handler that wants the event. Returns a note for the operator."""
+    event.forget_json()
     for function in functions:
         begin(event, handlers.name_of(function))
-        function(event)
+        handlers.call(function, event)
     return "" if functions else UNHANDLED
 
 
