@@ -6,7 +6,6 @@ python -m bench.consumer    prints the port of a server on loopback, and serves 
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,21 +13,16 @@ from typing import cast
 
 import uvloop
 
+from bench.process import beside, line_of
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @contextmanager
 def consumer() -> Iterator[int]:
     """Run the consumer in a process of its own. Yields its port."""
-    command = [sys.executable, "-m", "bench.consumer"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.stdin.close()
-            process.wait(20)
+    with beside("bench.consumer") as process:
+        yield int(line_of(process))
 
 
 class Consumer(asyncio.Protocol):

@@ -111,6 +111,25 @@ def running(*command: str, environment: Mapping[str, str] | None = None) -> Iter
         process.stop()
 
 
+@contextmanager
+def beside(module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `python -m MODULE ARGUMENTS`, which serves until its standard input is closed: when the block ends."""
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        try:
+            yield process
+        finally:
+            process.stdin.close()
+            process.wait(20)
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    """The next line that it writes."""
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
 def port_of(process: Process) -> int:
     """Wait until the server listens; the port that it says."""
     return int(process.wait_for("listens on http://").rpartition(":")[2])

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 import uvloop
 
 from bench.consumer import ANSWER, Consumer
+from bench.process import beside, line_of
 
 _EVENT = re.compile(rb"evt_[0-9a-f]{32}")
 
@@ -29,7 +30,7 @@ class Sink:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.port = int(self._line())
+        self.port = int(line_of(self._process))
         self.arrived: dict[str, list[float]] = {}
         #: Seconds of processor time in all.
         self.spent = 0.0
@@ -38,7 +39,7 @@ class Sink:
         """Take note of what arrived since the last look."""
         assert self._process.stdin is not None
         print("look", file=self._process.stdin, flush=True)
-        seen = json.loads(self._line())
+        seen = json.loads(line_of(self._process))
         self.spent = seen["spent"]
         for event, times in seen["arrived"].items():
             self.arrived.setdefault(event, []).extend(times)
@@ -59,22 +60,12 @@ class Sink:
         twice = sum(len(self.arrived[event]) != 1 for event in events)
         assert not twice, f"{twice} messages arrived more than once"
 
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
-
 
 @contextmanager
 def sink() -> Iterator[Sink]:
     """Run the sink in a process of its own."""
-    command = [sys.executable, "-m", "bench.sink"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        try:
-            yield Sink(process)
-        finally:
-            process.stdin.close()
-            process.wait(20)
+    with beside("bench.sink") as process:
+        yield Sink(process)
 
 
 class _Noting(Consumer):

@@ -10,7 +10,6 @@ import asyncio
 import json
 import socket
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bench.consumer import Consumer
+from bench.process import beside, line_of
 
 ADDRESSES = [f"127.0.0.{last}" for last in range(1, 21)]
 
@@ -67,16 +67,11 @@ class Served:
 @contextmanager
 def tls_consumer() -> Iterator[Served]:
     """Run the consumer in a process of its own."""
-    with tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory:
-        command = [sys.executable, "-m", "bench.tls_consumer", directory]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            try:
-                yield Served(**json.loads(process.stdout.readline()), ca=Path(directory, "ca.pem").read_text())
-            finally:
-                process.stdin.close()
-                process.wait(20)
+    with (
+        tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory,
+        beside("bench.tls_consumer", directory) as process,
+    ):
+        yield Served(**json.loads(line_of(process)), ca=Path(directory, "ca.pem").read_text())
 
 
 async def _serve(directory: Path) -> None:

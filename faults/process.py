@@ -5,54 +5,41 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tests import processes
 
-class Process:
-    """A running command in a session of its own, with whatever it forks. Its output goes to the file `log`."""
+
+class Process(processes.Process):
+    """A process that is broken on purpose: it is stopped and continued, and killed alone or by its children."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        self.command, self.log = list(command), log
-        with log.open("wb") as file:
-            self._popen = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                cwd=log.parent,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
-        return self._popen.pid
+        super().__init__(command, environment, log, log.parent)
 
     @property
     def ended(self) -> int | None:
         """The exit code (negative: the signal), or None while it runs."""
-        if self._popen.returncode is None:
+        if self.popen.returncode is None:
             # It stays a zombie until it is waited for, so that no other process can have its id.
             left = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if left is None:
                 return None
             return left.si_status if left.si_code == os.CLD_EXITED else -left.si_status
-        return self._popen.returncode
+        return self.popen.returncode
 
     def said(self, text: str) -> int:
         """How often it has written the text."""
-        return self.log.read_text(errors="replace").count(text)
+        return self.output.count(text)
 
     def wait_for(self, text: str, timeout: float = 40) -> str:
         """Wait until it has written the text; returns the rest of that line. Raises RuntimeError."""
         deadline = time.monotonic() + timeout
         while True:
             ended = self.ended
-            _, found, after = self.log.read_text(errors="replace").partition(text)
+            _, found, after = self.output.partition(text)
             if found and "\n" in after:
                 return after.partition("\n")[0].strip()
             if ended is not None or time.monotonic() > deadline:
@@ -62,17 +49,13 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         """To it and to all that it forked."""
-        if self._popen.returncode is None:
+        if self.popen.returncode is None:
             os.killpg(self.pid, number)
 
-    def wait(self, timeout: float) -> int:
-        """Wait until it ends by itself. Raises subprocess.TimeoutExpired."""
-        return self._popen.wait(timeout)
-
     def kill(self) -> None:
-        """SIGKILL of it and of all that it forked, and wait until it is gone. It also ends a stopped process."""
-        self.send(signal.SIGKILL)
-        self._popen.wait(20)
+        """Also ends a stopped process. A driver runs for hours, so an id that was given back is never used again."""
+        if self.popen.returncode is None:
+            super().kill()
 
     def kill_alone(self) -> None:
         """SIGKILL of this one process, and wait until it is gone. What it forked is left to itself, until `kill`."""

@@ -1,4 +1,4 @@
-"""Processes that a test starts: each in its own group, its output in a file, ended when the test ends."""
+"""Processes that a test or the driver of `make faults` starts: each in its own group, its output in a file."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Process:
         # Also when the process itself has ended: its group lives on in its children.
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self.popen.wait(10)
+        self.popen.wait(20)
 
     def __str__(self) -> str:
         return f"process {self.pid} ({' '.join(self.command)})"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from example.project.settings import MIDDLEWARE, TEMPLATES
 from tests.databases import django_database
+
+# What Django's admin needs is as in the example, which must stand alone.
+__all__ = ["MIDDLEWARE", "TEMPLATES"]
 
 DATABASES = {"default": django_database()}
 
@@ -23,27 +27,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "hookline",
-]
-MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
-    }
 ]
 
 HOOKLINE = {

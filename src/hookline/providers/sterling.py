@@ -15,45 +15,19 @@ handshake.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from hookline.core.request import WebhookRequest
-from hookline.providers.base import Provider, SourceConfig, json_request
-from hookline.providers.schemes.basic import BasicProvider
 from hookline.providers.schemes.parts import Fixed
-from hookline.providers.schemes.places import PLACES, placed, placed_id, placed_type
-from hookline.providers.schemes.signed import write_iso8601
+from hookline.providers.schemes.placed_basic import PlacedBasicProvider
 
 
-class Sterling(BasicProvider):
+class Sterling(PlacedBasicProvider):
     title = "Sterling"
     docs_url = "https://www.npmjs.com/package/on-demand-client"
     aliases = ("sterling_check",)
-    options = PLACES
 
     type_at = Fixed("screening.updated")
     repeats_bodies = (
         "Nothing is known of the body but a status: a screening that goes back to an earlier one may have the same "
         "body again."
     )
-    retries = "not documented; without an `id` to go by, a retry is processed again"
 
     samples = {"screening.updated": {"id": "000000000000001", "status": "complete", "result": "clear"}}
-
-    def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
-        return placed_type(self, request, config)
-
-    def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
-        return placed_id(request, config)
-
-    def compose(
-        self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
-    ) -> WebhookRequest:
-        sample = self.samples.get(event_type, {}) if data is None else data
-        request = json_request({"updatedAt": write_iso8601(now), **sample})
-        request = self.type_at.write(request, event_type)
-        return self.id_at.write(request, event_id or f"{now * 1000:.0f}") if self.id_at else request
-
-    def configured(self, options: Mapping[str, str]) -> Provider:
-        return placed(self, options)
