@@ -78,8 +78,11 @@ SAME_EVENT: dict[str, tuple[dict[str, Any], Callable[[int], Request]]] = {
     "stripe": ({}, lambda _: stripe(stripe_event("evt_same"))),
     # The id is not signed, so a hash is the key, together with the id: known under the same one is the same event.
     "github": ({}, lambda _: github(b'{"ref":"refs/heads/main"}', delivery="delivery-1")),
-    # There is no id.
-    "generic": ({"options": {"id": "none"}}, lambda _: generic(b'{"type":"order.paid","order":7}')),
+    # There is no id, and equal bodies are one event.
+    "generic": (
+        {"options": {"id": "none", "repeated_bodies": "refuse"}},
+        lambda _: generic(b'{"type":"order.paid","order":7}'),
+    ),
 }
 
 
@@ -123,6 +126,14 @@ def test_fifty_look_alikes_at_once_are_all_accepted_and_name_the_first_or_are_al
     strict = make_source("github", SECRET, options={"repeated_bodies": "refuse"})
     answers = post_at_once(edge, strict.path, make)
     assert Counter(answer.json["status"] for answer in answers) == {"accepted": 1, "duplicate": 49}
+
+
+def test_fifty_equal_bodies_at_once_of_a_sender_without_ids_are_all_accepted_and_name_the_first(edge: Edge) -> None:
+    source = make_source("generic", SECRET, options={"id": "none"})
+    answers = post_at_once(edge, source.path, lambda _: generic(b'{"type":"order.paid","order":7}'))
+    assert Counter(answer.json["status"] for answer in answers) == {"accepted": 50}
+    first = Event.objects.get(repeat_of=None)
+    assert Event.objects.filter(repeat_of=first.id).count() == 49
 
 
 def test_fifty_different_events_at_once_are_all_accepted_and_each_takes_effect_once(
@@ -525,6 +536,7 @@ def test_an_event_without_an_id_is_warned_about_once_for_its_source(
     warnings = [message for message in caplog.messages if "have no event id" in message]
     assert len(warnings) == 1
     assert source.public_id in warnings[0]
+    assert "repeated_bodies=refuse" in warnings[0]
 
 
 def test_a_captured_github_body_replayed_under_another_id_and_event_name_is_a_duplicate_where_repeats_are_refused(

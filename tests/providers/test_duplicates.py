@@ -120,6 +120,16 @@ def test_a_known_notification_of_another_salesforce_organization_is_a_conflict()
     assert relation_of(vector, replace(vector.request, body=body.encode())) == Relation.CONFLICT
 
 
+def test_a_signature_that_anybody_has_added_does_not_say_when_a_request_was_signed() -> None:
+    vector = load("http_signatures")[2]
+    added = {
+        "signature-input": 'x=("@method" "@target-uri" "content-digest");created=1700000004, ',
+        "signature": "x=:AAAA:, ",
+    }
+    request = vector.request.with_headers({name: text + vector.headers[name] for name, text in added.items()})
+    assert relation_of(vector, request) == Relation.DUPLICATE
+
+
 def test_a_type_in_a_header_that_is_not_signed_makes_no_conflict() -> None:
     vector = load("standard")[0].with_options({"type": "header:x-type"})
     first, second = (

@@ -2,10 +2,15 @@
 
 By default: hex HMAC-SHA256 of the raw body in `X-Signature`, the key being the secret as text, and the event type
 and id in the JSON body's `type` and `id`. With `timestamp_header`, the signed text is `{timestamp}.{body}` unless
-`signed` says otherwise. With an id that stands in a header outside the signed text, the deduplication key is a hash of
-the body, and a known body under another such id is a new event with `repeat_of`: whether your sender's distinct events
-can look alike is not known. `repeated_bodies=refuse` makes it a duplicate. An id that is signed counts as unsigned
-where no text stands between it and the next part: where it ends could not be told.
+`signed` says otherwise. An id that is signed counts as unsigned where no text stands between it and the next part:
+where it ends could not be told.
+
+Without an id that is signed, the deduplication key is a hash of the body. Whether your sender's distinct events can
+look alike is not known, so no known body is dropped unless it is surely the same delivery: under the same id in a
+header that is not signed, or without such an id at the same signed timestamp, it is a duplicate; else it is a new event
+with `repeat_of`. **A sender that gives no id and no timestamp therefore has each of its retries processed again**, and
+one that stamps its retries anew, too; without a timestamp so has whoever captured a request. If your sender puts
+something into each body that tells two events apart, set `repeated_bodies=refuse`: then a known body is a duplicate.
 """
 
 from __future__ import annotations
@@ -96,7 +101,11 @@ class Generic(HmacProvider):
     repeats_bodies = "Whether distinct events of your sender can have identical bodies is not known."
     #: What stands beside the id in the signed text, and so may not be in it.
     id_borders: ClassVar[frozenset[str]] = frozenset()
-    retries = "not known: your sender is. What it stamps anew, in the timestamp, does not count"
+    retries = (
+        "your sender decides. With a signed id nothing else counts. Without one a retry is processed again, with "
+        "`repeat_of`, unless the unsigned id or, where there is none, the signed timestamp stays; "
+        "`repeated_bodies=refuse` needs only the body to stay"
+    )
 
     samples = {
         "order.created": {"order": 1001, "total": "42.00", "currency": "EUR"},
@@ -137,8 +146,8 @@ class Generic(HmacProvider):
         request = self.type_at.write(request, event_type)
         return self.id_at.write(request, event_id or f"evt_{now * 1000:.0f}") if self.id_at else request
 
-    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
-        return not self.id_is_signed
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return self.timestamp_at.read(request) if self.timestamp_at else ""
 
     @property
     def known_options(self) -> tuple[Option, ...]:

@@ -9,8 +9,9 @@ that subscription. https://cloud.google.com/pubsub/docs/authenticate-push-subscr
 **The body is not signed.** The token is good for up to an hour and for any body, so whoever captured a request can send
 other messages for as long. Where that matters, the handler should fetch what the message is about; for Google Play and
 Gmail it has to anyway. The id is `message.messageId`; a replay under a new id is as easy as a forgery, so it is the
-deduplication key all the same. Google's keys are fetched through the guarded transport; if that fails, the answer is
-503 and Pub/Sub tries again.
+deduplication key all the same. Ids are unique in one topic only: a known id with another message, whose attributes
+count too, is a new event with `conflict_of`. Google's keys are fetched through the guarded transport; if that fails,
+the answer is 503 and Pub/Sub tries again.
 
 The type is `message`, unless the option `type` says where it is, such as `json:message.attributes.eventType` for
 Cloud Storage. `event.json` is what `message.data` holds: JSON if it is, else text.
@@ -95,6 +96,14 @@ class GooglePubSub(JwtProvider):
             return parse_json(raw)
         except Unreadable:
             return raw.decode("utf-8", "replace")
+
+    def content(self, request: WebhookRequest) -> bytes:
+        """All of the message, its attributes too, and nothing beside it: `deliveryAttempt` changes."""
+        try:
+            message = field_of(request.json(), "message")
+            return json.dumps(message, sort_keys=True, separators=(",", ":")).encode()
+        except (Unreadable, RecursionError):
+            return request.body
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         try:

@@ -6,6 +6,12 @@ cover at least. The body's digest is always among it. The algorithm belongs to t
 is refused. Labels mean nothing; of several signatures one that satisfies all this is enough.
 
 What the signature does not cover is whatever else stands in the headers. So type and id are read from the JSON body.
+Without an id, the deduplication key is a hash of the body, and whether your sender's distinct events can look alike is
+not known: a known body is a duplicate where its signature was `created` in the same second, and else a new event with
+`repeat_of`. **A sender that gives no id and signs anew when it tries again therefore has each retry processed again.**
+If it puts something into each body that tells two events apart, set `repeated_bodies=refuse`: then a known body is a
+duplicate.
+
 The URL is the one that the source is configured with (PUBLIC_URL), not what a proxy made of it.
 https://www.rfc-editor.org/rfc/rfc9421  https://www.rfc-editor.org/rfc/rfc9530
 """
@@ -66,7 +72,11 @@ class HttpSignatures(HttpSignatureProvider):
         Option("type", "Where the event type is: json:DOTTED.PATH or fixed:TEXT.", "json:type", check=body_part),
         Option("id", "Where the event id is: json:DOTTED.PATH, or none.", "json:id", check=id_part),
     )
-    retries = "not known: your sender is. The time in the signature does not count"
+    repeats_bodies = "Whether distinct events of your sender can have identical bodies is not known."
+    retries = (
+        "your sender decides. With an id in the body nothing else counts. Without one a retry is processed again, with "
+        "`repeat_of`, unless the signature's `created` stays; `repeated_bodies=refuse` needs only the body to stay"
+    )
 
     samples = {
         "order.created": {"order": 1001, "total": "42.00", "currency": "EUR"},
@@ -112,6 +122,9 @@ class HttpSignatures(HttpSignatureProvider):
     def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
         part = id_part(config.options.get("id", "json:id"))
         return part.read(request) if part else ""
+
+    def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
+        return self.created(request, config)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -28,7 +28,7 @@ class LemonSqueezy(HmacProvider):
     signature = Plain("x-signature")
 
     type_at = Json("meta.event_name")
-    retries = "nothing: the body is sent again as it was, up to three times (Lemon Squeezy's page on webhooks)"
+    retries = "not documented: the body is taken to stay. Its `updated_at` tells two changes of one object apart"
 
     samples = {
         "order_created": {"store_id": 1, "identifier": "104e18a2-d755-4d4b-80c4-a6c1dcbe1c10", "total": 1199},

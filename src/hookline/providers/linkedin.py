@@ -12,7 +12,9 @@ that child app: give each child app a source of its own. The newest secret answe
 The signature covers the whole body; there is no timestamp. The type is `type`, with `leadAction` behind it where there
 is one (`LEAD_ACTION.CREATED`); a handler for `LEAD_ACTION` gets all of them. One request may hold several
 `notifications`; since it is not documented that their ids are unique between products, the request stays one event,
-whose deduplication key is a hash of the body. Replacing the client secret also breaks OAuth tokens of the app.
+whose deduplication key is a hash of the body. A `RESYNC_JOBS` has neither id nor time: each is a new event, with
+`repeat_of` where its body is known, so that a retry of one is processed again. Replacing the client secret also breaks
+OAuth tokens of the app.
 """
 
 from __future__ import annotations
@@ -41,7 +43,14 @@ class LinkedIn(HmacProvider):
     signed = ("hmacsha256=", BODY)
     type_at = Json("type")
     action_at = Json("leadAction")
-    retries = "not documented; the body has ids and times of its own"
+    repeats_bodies = (
+        "`RESYNC_JOBS` holds neither an id nor a time, so the next request for the same jobs has the same body "
+        "(LinkedIn's page on job resync notifications)."
+    )
+    retries = (
+        "not documented: the body is taken to stay. If LinkedIn groups `notifications` otherwise then, they are "
+        "processed again: tell them apart by `notificationId`. A `RESYNC_JOBS` is processed again"
+    )
 
     samples = {
         "ORGANIZATION_SOCIAL_ACTION_NOTIFICATIONS": {
@@ -74,6 +83,9 @@ class LinkedIn(HmacProvider):
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind, action = self.type_at.read(request), self.action_at.read(request)
         return f"{kind}.{action}" if kind and action else kind
+
+    def repeats(self, request: WebhookRequest, config: SourceConfig) -> bool:
+        return self.type_at.read(request) == "RESYNC_JOBS"
 
     def older_types(self, event_type: str) -> tuple[str, ...]:
         kind, _, action = event_type.partition(".")

@@ -35,7 +35,7 @@ class LiveKit(JwtProvider):
 
     type_at = Json("event")
     id_at = Json("id")
-    retries = "the token; `id` stays (LiveKit's page on webhooks)"
+    retries = "nothing: the same request is sent again, with its token (LiveKit's source, `webhook/url_notifier.go`)"
 
     samples = {
         "room_started": {"room": {"sid": "RM_hycBMAjmt6Ub", "name": "Demo Room"}},

@@ -52,7 +52,10 @@ class Mandrill(HmacProvider):
 
     type_at = Json("event")
     id_at = Json("_id")
-    retries = "nothing of an item: the batch is sent again (Mandrill's page on webhooks)"
+    retries = (
+        "not documented: a failed batch is sent again (Mandrill's help pages), and its items are taken to stay, "
+        "however they are grouped"
+    )
 
     samples = {
         "send": {"msg": {**_MESSAGE, "state": "sent"}},

@@ -31,7 +31,7 @@ from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import Documents, Fetch, receive_with
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import Stored, store
-from hookline.providers.base import Received, Reply
+from hookline.providers.base import ParsedEvent, Received, Reply
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import RequestRefused
 
@@ -155,22 +155,22 @@ class Receiver:
     def verified(self, request: WebhookRequest, source: Source, fetch: Fetch) -> Verified:
         """`verified` at this moment. Raises VerificationError."""
         found = verified(request, source, self._clock(), fetch)
-        if not all(parsed.provider_id or parsed.problem for parsed in found.received.events):
-            self._warn_of_missing_ids(source)
+        nameless = next((e for e in found.received.events if not (e.provider_id or e.problem)), None)
+        if nameless is not None:
+            self._warn_of_missing_ids(source, nameless)
         return found
 
-    def _warn_of_missing_ids(self, source: Source) -> None:
+    def _warn_of_missing_ids(self, source: Source, event: ParsedEvent) -> None:
         """Once for each source."""
         if source.pk.int in self._warned:
             return
         if len(self._warned) >= MAX_WARNED:
             self._warned.clear()
         self._warned.add(source.pk.int)
-        logger.warning(
-            "%s events of source %s have no event id; duplicates are found by a hash of the signed bytes",
-            source.provider,
-            source.public_id,
-        )
+        consequence = "duplicates are found by a hash of the signed bytes"
+        if event.if_known == "repeat":
+            consequence = "each is processed, a retry or replay too, unless the source says repeated_bodies=refuse"
+        logger.warning("%s events of source %s have no event id; %s", source.provider, source.public_id, consequence)
 
 
 def run(flow: Coroutine[Any, Any, T]) -> T:

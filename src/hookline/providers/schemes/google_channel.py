@@ -28,7 +28,10 @@ class GoogleChannelProvider(TokenProvider):
 
     token_at = _TOKEN
     type_at = Header(f"{PREFIX}resource-state")
-    retries = "nothing that counts: channel and message number stay (Google's page on push notifications)"
+    retries = (
+        "not documented: `X-Goog-Message-Number` is taken to stay. If not, a retry is one notification too many, which "
+        "does no harm to a handler that fetches what changed"
+    )
 
     # ---- what a subclass states -------------------------------------------------------------------
     #: What a sample says was changed.

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, encode, equal, mac
-from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, Unreadable
+from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, Unreadable, VerificationError
 from hookline.providers.base import Option, Provider, SourceConfig
 from hookline.providers.schemes.keys import Algorithm, make_signature, private_key, public_key, verifies
 from hookline.providers.schemes.signatures import MAX_ITEMS, required_header
@@ -263,13 +263,7 @@ class HttpSignatureProvider(Provider):
         self, request: WebhookRequest, signature: SignatureInput, raw: bytes, config: SourceConfig, now: float
     ) -> float:
         """How much of the tolerance is used up. Raises NotVerified unless this signature proves the request."""
-        if missing := [name for name in self.components_of(config) if name not in signature.components]:
-            raise NotVerified("uncovered_component", f"the signature does not cover {', '.join(missing)}")
-        algorithm = self.algorithm_of(config)
-        if signature.text_parameter("alg") not in (None, algorithm):
-            raise NotVerified("wrong_algorithm", f"the signature's alg is not {algorithm}")
-        if (key_id := self.key_id_of(config)) and signature.text_parameter("keyid") != key_id:
-            raise NotVerified("unknown_key", "the signature's keyid is not the source's")
+        self.check_parameters(signature, config)
         created, expires = signature.time_parameter("created"), signature.time_parameter("expires")
         if created is None:
             raise NotVerified("missing_timestamp", "the signature does not say when it was created")
@@ -277,12 +271,40 @@ class HttpSignatureProvider(Provider):
         used = check_age(now - created, tolerance)
         if expires is not None and now > expires:
             raise NotVerified("timestamp_too_old", f"the signature expired {now - expires:.0f} s ago")
+        self.check_match(request, signature, raw, config)
+        return used
+
+    def created(self, request: WebhookRequest, config: SourceConfig) -> str:
+        """When a verified request was signed, as the first of its signatures says that was made with a secret."""
+        inputs = read_inputs(_bounded(request, "signature-input"))
+        for label, raw in read_byte_sequences("Signature", _bounded(request, "signature")).items():
+            if label in inputs:
+                try:
+                    self.check_parameters(inputs[label], config)
+                    self.check_match(request, inputs[label], raw, config)
+                    return str(inputs[label].time_parameter("created") or "")
+                except VerificationError:  # anybody could have added it
+                    continue
+        return ""
+
+    def check_parameters(self, signature: SignatureInput, config: SourceConfig) -> None:
+        """Raises NotVerified where the signature covers less than it must, or is of another algorithm or key."""
+        if missing := [name for name in self.components_of(config) if name not in signature.components]:
+            raise NotVerified("uncovered_component", f"the signature does not cover {', '.join(missing)}")
+        algorithm = self.algorithm_of(config)
+        if signature.text_parameter("alg") not in (None, algorithm):
+            raise NotVerified("wrong_algorithm", f"the signature's alg is not {algorithm}")
+        if (key_id := self.key_id_of(config)) and signature.text_parameter("keyid") != key_id:
+            raise NotVerified("unknown_key", "the signature's keyid is not the source's")
+
+    def check_match(self, request: WebhookRequest, signature: SignatureInput, raw: bytes, config: SourceConfig) -> None:
+        """Raises NotVerified unless one of the secrets made the signature."""
         base = signature_base(request, signature)
         problem = ""
         for secret in config.secrets:
             try:
                 if self.matches(secret, base, raw, config):
-                    return used
+                    return
             except ValueError as error:
                 problem = str(error)
         if problem:

@@ -30,7 +30,8 @@ PLACES = (
     ),
     Option(
         "id",
-        "Where the event id is: json:PATH, header:NAME, or none. Without it equal bodies are one event.",
+        "Where the event id is: json:PATH, header:NAME, or none. Without it each request is an event of its own, "
+        "a retry too.",
         default="none",
         check=id_part,
     ),
