@@ -16,18 +16,29 @@ from django.db import transaction
 from django.test import Client, override_settings
 from django.urls import include, path
 
-from hookline import Discard, Retry, conf, dispatch, handler
+from hookline import Discard, Retry, conf, dispatch, handler, providers
 from hookline.core.breaker import Breaker
 from hookline.core.breaker import State as BreakerState
 from hookline.core.secrets import SecretRing
+from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process.handlers import forget
 from hookline.outgoing.deliver.breakers import SETTINGS
 from hookline.outgoing.deliver.worker import make_transport
 from hookline.outgoing.models import Attempt, Delivery, Endpoint
 from hookline.tenants.models import Tenant, resolve
-from hookline.testing import StubTransport, captured_messages, deliver_all, post_webhook, run_events, sign_webhook
+from hookline.testing import (
+    StubTransport,
+    captured_messages,
+    deliver_all,
+    make_endpoint,
+    make_source,
+    post_webhook,
+    run_events,
+    sign_webhook,
+)
 from hookline.transport.transport import Response
+from tests.providers.kits import kit_of
 
 STRIPE_SECRET = "whsec_made_up_for_the_tests"
 ENDPOINT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the Standard Webhooks specification
@@ -71,6 +82,43 @@ def new_endpoint(url: str) -> Endpoint:
     endpoint.secrets = SecretRing.of(ENDPOINT_SECRET)
     endpoint.save()
     return endpoint
+
+
+# ---- sources and endpoints ------------------------------------------------------------------------
+
+#: Whose senders sign with a private key, which nobody else has.
+PRIVATE = {"apple_app_store", "aws_sns", "discord", "google_pubsub", "paddle_classic", "paypal", "plaid", "sendgrid"}
+PRIVATE |= {"telnyx", "wise"}
+
+
+@pytest.mark.parametrize("provider", sorted(set(providers.names()) - PRIVATE))
+def test_a_source_that_was_made_receives_what_is_posted(client: Client, provider: str) -> None:
+    source = make_source(provider, options=kit_of(provider).options)
+    event_type = next(iter(providers.get(provider).samples))
+    assert 200 <= post_webhook(client, source, event_type).status_code < 300
+    assert source.events.get().type == event_type
+
+
+def test_without_the_key_of_a_sender_nothing_can_be_made_up(client: Client) -> None:
+    with pytest.raises(ConfigurationError, match="needs a secret"):
+        make_source("wise")
+
+
+def test_an_endpoint_that_was_made_gets_what_it_wants() -> None:
+    endpoint = make_endpoint(event_types=["order.*"], secret=ENDPOINT_SECRET, metadata={"shop": "1"})
+    dispatch("order.paid", {"order": 1})
+    dispatch("invoice.paid", {"order": 1})
+    consumer = StubTransport()
+    (delivery,) = deliver_all(consumer)
+    assert (delivery.endpoint, endpoint.metadata) == (endpoint, {"shop": "1"})
+    verified = standardwebhooks.Webhook(ENDPOINT_SECRET).verify(consumer.sent[0].body, consumer.sent[0].headers)
+    assert verified["type"] == "order.paid"
+
+
+def test_a_tenants_endpoint_does_not_get_what_is_another_ones() -> None:
+    make_endpoint(tenant=Tenant.objects.create(key="acme"))
+    dispatch("order.paid", {})
+    assert deliver_all() == []
 
 
 # ---- webhooks in ----------------------------------------------------------------------------------

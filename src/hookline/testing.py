@@ -1,21 +1,23 @@
 """For your tests: make webhooks arrive, run what is due in this thread, and look at what would be sent.
 
-    from hookline.testing import StubTransport, captured_messages, deliver_all, post_webhook, run_events
+    from hookline import testing
 
     class InvoiceTests(TestCase):
         def test_a_paid_invoice_is_announced(self):
-            post_webhook(self.client, self.source, "invoice.paid", {"id": "in_1"})
-            with captured_messages() as messages:
-                run_events()
+            testing.make_endpoint()
+            testing.post_webhook(self.client, testing.make_source("stripe"), "invoice.paid", {"id": "in_1"})
+            with testing.captured_messages() as messages:
+                testing.run_events()
             self.assertEqual([message.type for message in messages], ["order.paid"])
 
-            consumer = StubTransport(500, 200)
-            deliver_all(consumer)
+            consumer = testing.StubTransport(200)
+            testing.deliver_all(consumer)
             self.assertEqual(consumer.sent[0].json["data"], {"order": 1})
 
 All of it works inside Django's TestCase and pytest-django's `db`, where a transaction is open: the engine's own
 transactions become savepoints, and the code that runs is the code of the workers. It does not work inside an
-`atomic()` block of your own, because an event must commit by itself.
+`atomic()` block of your own, because an event must commit by itself. With pytest, `hookline.pytest_plugin` makes
+fixtures of it.
 """
 
 from __future__ import annotations
@@ -23,28 +25,33 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from hookline import conf, providers
+from hookline.audit.actor import SYSTEM
 from hookline.core.addresses import AddressPolicy
 from hookline.core.request import WebhookRequest
 from hookline.core.retry import RetrySchedule
 from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.engine.settle import settle
+from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
 from hookline.incoming.process.load import fetch_sources
+from hookline.operations import endpoints, sources
 from hookline.outgoing.deliver.attempt import Result, deliver
 from hookline.outgoing.deliver.load import prepare
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.record import record
 from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.models import Delivery, Message
+from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.providers.base import Provider
+from hookline.tenants.models import Tenant
 from hookline.transport.transport import Response, Transport
 
 if TYPE_CHECKING:
@@ -56,12 +63,68 @@ __all__ = [
     "StubTransport",
     "captured_messages",
     "deliver_all",
+    "make_endpoint",
+    "make_source",
     "post_webhook",
     "run_events",
     "sign_webhook",
 ]
 
 _BATCH = 100
+
+
+# ---- sources and endpoints ------------------------------------------------------------------------
+
+#: Made up, in the forms that providers ask for: any text, bytes as base64 and as hex, a user with a password.
+_SECRETS = (
+    "whsec_bWFkZSB1cCBmb3IgdGhlIHRlc3RzIG9mIGEgcHJvamVjdA==",
+    "bWFkZSB1cCBmb3IgdGhlIHRlc3RzIG9mIGEgcHJvamVjdA==",
+    "6d61646520757020666f7220746865207465737473206f6620612070726f6a65",
+    "made-up:for-tests",
+    "made_up_for_tests",
+)
+
+
+def make_source(
+    provider: str = "generic",
+    *,
+    secret: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    tenant: Tenant | str | None = None,
+    name: str = "",
+) -> Source:
+    """A source that can receive what `post_webhook` sends; without a `secret`, with one that is made up.
+
+    Raises ConfigurationError where none can be: a provider that signs with a private key.
+    """
+    secret = _secret_for(providers.get(provider)) if secret is None else secret
+    return sources.create(SYSTEM, provider, secrets=[secret], options=options, tenant=tenant, name=name)
+
+
+def _secret_for(provider: Provider) -> str:
+    for secret in _SECRETS:
+        try:
+            provider.check_secret(secret)
+        except ConfigurationError as error:
+            refused = error
+        else:
+            return secret
+    raise ConfigurationError(f"make_source({provider.name!r}) needs a secret: {refused}")
+
+
+def make_endpoint(
+    url: str = "https://consumer.example.com/hooks",
+    *,
+    event_types: Sequence[str] = (),
+    secret: str | None = None,
+    tenant: Tenant | str | None = None,
+    channels: Sequence[str] = (),
+    metadata: Mapping[str, str] | None = None,
+) -> Endpoint:
+    """An endpoint that gets what is dispatched to its tenant; without a `secret`, with one that is made up."""
+    return endpoints.create(
+        SYSTEM, url, event_types=event_types, secret=secret, tenant=tenant, channels=channels, metadata=metadata
+    )
 
 
 # ---- webhooks in ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.core.event_types import check_pattern, check_type, matches, matches_any
+from hookline.core.event_types import check_pattern, check_type, matches
 from hookline.exceptions import ConfigurationError, InvalidEventType
 
 
@@ -64,13 +64,6 @@ def test_a_star_stands_for_any_text(pattern: str, event_type: str, selected: boo
 def test_patterns_select_what_the_shells_select(pattern: str, event_type: str) -> None:
     """fnmatch of the standard library, as far as only stars are used."""
     assert matches(pattern, event_type) == fnmatchcase(event_type, pattern)
-
-
-def test_no_patterns_select_everything_and_one_of_several_is_enough() -> None:
-    assert matches_any([], "a")
-    assert matches_any(["b", "a"], "a")
-    assert matches_any((pattern for pattern in ["a"]), "a")
-    assert not matches_any(["b", "c"], "a")
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 128, "*" * 256, "a*" * 20 + "b", "*a*a*a*a*a*a*b"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from hookline.exceptions import ConfigurationError, InvalidEventType
 
@@ -50,9 +49,3 @@ def matches(pattern: str, event_type: str) -> bool:
             return False
         at += len(piece)
     return True
-
-
-def matches_any(patterns: Iterable[str], event_type: str) -> bool:
-    """Whether one of the patterns selects the type. No patterns at all select everything."""
-    patterns = tuple(patterns)
-    return not patterns or any(matches(pattern, event_type) for pattern in patterns)
