@@ -24,7 +24,7 @@ class HooklineConfig(AppConfig):
         limit_log()
         declare_kinds()
         autodiscover_modules("webhooks")
-        prometheus.connect()
+        connect_sinks()
         wake_other_processes()
         wake_celery()
 
@@ -34,6 +34,17 @@ def limit_log() -> None:
     logger = logging.getLogger("hookline.incoming")
     if not any(isinstance(found, LogLimit) for found in logger.filters):
         logger.addFilter(LogLimit())
+
+
+def connect_sinks() -> None:
+    """Have what happens counted, and told to the receivers of Django's signals."""
+    from hookline.incoming import announcements as incoming  # only now, when there are models
+    from hookline.outgoing import announcements as outgoing  # as above
+
+    if not prometheus.connected:
+        prometheus.connect()
+        incoming.connect()
+        outgoing.connect()
 
 
 def declare_kinds() -> None:

@@ -18,8 +18,13 @@ from hookline.engine.kind import declared, kind_of
 from hookline.runtime import broker as celery
 from hookline.runtime.broker.sweep import sweep as sweep_all
 from hookline.runtime.broker.wakeups import wake
+from hookline.telemetry.courier import courier
 
 _OPTIONS = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
+
+
+#: A task waits so many seconds for the receivers of Django's signals: its process may end without asking.
+SIGNALS = 5.0
 
 
 def share(model: type[Job]) -> None:
@@ -31,6 +36,7 @@ def share(model: type[Job]) -> None:
     kind.share(partial(wake, model))
     if kind.take_back():
         wake(model)
+    courier.drain(SIGNALS)
 
 
 def _sweep() -> None:

@@ -15,9 +15,9 @@
             self.assertEqual(consumer.sent[0].json["data"], {"order": 1})
 
 All of it works inside Django's TestCase and pytest-django's `db`, where a transaction is open: the engine's own
-transactions become savepoints, and the code that runs is the code of the workers. It does not work inside an
-`atomic()` block of your own, because an event must commit by itself. With pytest, `hookline.pytest_plugin` makes
-fixtures of it.
+transactions become savepoints, and the code that runs is the code of the workers. Receivers of Django's signals have
+run when these functions return. It does not work inside an `atomic()` block of your own, because an event must commit
+by itself. With pytest, `hookline.pytest_plugin` makes fixtures of it.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from hookline.outgoing.deliver.record import record
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.providers.base import Provider
+from hookline.telemetry.courier import courier
 from hookline.tenants.models import Tenant
 from hookline.transport.transport import Response, Transport
 
@@ -152,9 +153,10 @@ def post_webhook(
     content_type = headers.pop("content-type", "application/octet-stream")
     query = request.url.partition("?")[2]
     path = f"{source.path}?{query}" if query else source.path
-    return client.generic(  # type: ignore[return-value]  # the stubs give it a class of their own
-        request.method, path, request.body, content_type, headers=headers
-    )
+    with courier.here():
+        return client.generic(  # type: ignore[return-value]  # the stubs give it a class of their own
+            request.method, path, request.body, content_type, headers=headers
+        )
 
 
 def run_events(*, raise_errors: bool = True) -> list[Event]:
@@ -168,7 +170,8 @@ def run_events(*, raise_errors: bool = True) -> list[Event]:
     while events := claim(Event, _BATCH, lease):
         fetch_sources(events)
         for event in sorted(events, key=_age):
-            settlement = process.run(event)
+            with courier.here():
+                settlement = process.run(event)
             ran[event.pk] = settlement.note if settlement.state in (State.PENDING, State.DEAD) else ""
     found = list(Event.objects.filter(pk__in=ran).select_related("source__tenant").order_by("pk"))
     failed = [f"{event.public_id} ({event.type}): {ran[event.pk]}" for event in found if ran[event.pk]]
@@ -229,7 +232,8 @@ def deliver_all(transport: Transport | None = None) -> list[Delivery]:
     while deliveries := claim(Delivery, _BATCH, settings.LEASE):
         to_send, put_off = prepare(sorted(deliveries, key=_age), signers, time.time())
         settle(put_off)
-        record(asyncio.run(_send(to_send, transport, schedule)))
+        with courier.here():
+            record(asyncio.run(_send(to_send, transport, schedule)))
         tried.update(delivery.pk for delivery in deliveries)
     return list(Delivery.objects.filter(pk__in=tried).select_related("message", "endpoint").order_by("pk"))
 

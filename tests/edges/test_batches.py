@@ -14,6 +14,7 @@ import pytest
 from hookline import signals
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Rejection
+from hookline.telemetry.courier import courier
 from tests.edges.conftest import Register
 from tests.edges.senders import SECRET, Request
 from tests.edges.servers import Edge
@@ -69,6 +70,7 @@ def test_one_bad_item_is_kept_as_a_dead_event_and_the_others_are_processed(
         assert (bytes(kept.body), kept.state, kept.attempts) == (BAD, State.DEAD, 0)
         assert kept.finished_at is not None
         assert "item 2 of 3: resource_type is neither text nor a whole number" in kept.note
+        assert courier.drain(10)
         assert announced == [kept.note]
     assert Event.objects.filter(state=State.SUCCEEDED).count() == 2
     assert Rejection.objects.count() == 0

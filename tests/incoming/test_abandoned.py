@@ -13,6 +13,7 @@ from hookline.engine.job import State
 from hookline.engine.settle import begin, release_expired
 from hookline.incoming.models import Event
 from hookline.operations import sources
+from hookline.telemetry.courier import courier
 from hookline.testing import post_webhook
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,6 +31,7 @@ def test_an_event_that_dies_with_its_worker_is_announced(client: Any) -> None:
         for _ in range(2):
             assert begin(claim(Event, 1, lease=-1))
             assert release_expired(Event, max_attempts=2) == 1
+        assert courier.drain(10)
     finally:
         signals.event_dead.disconnect(listen)
     assert dead == [("invoice.paid", State.DEAD)]

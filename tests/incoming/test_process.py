@@ -22,6 +22,7 @@ from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.dispatch import dispatch
+from hookline.telemetry.courier import courier
 from tests.edges.conftest import Register
 from tests.engine.rows import ago, make_event, make_source
 from tests.waiting import wait_until
@@ -180,6 +181,7 @@ def test_a_retry_counts_towards_the_limit(source: Source, handler: Register, die
     with override_settings(HOOKLINE={**django_settings.HOOKLINE, "EVENT_RETRY_DELAYS": [0, 0]}):
         run_until_finished()
     event = Event.objects.get()
+    assert courier.drain(10)
     assert (event.state, event.attempts, [dead.pk for dead in died]) == (State.DEAD, 3, [event.pk])
 
 
@@ -198,6 +200,7 @@ def test_a_discarded_event_is_cancelled_with_the_reason_and_nothing_remains(
     assert {"a test order": "a test order", "": "the handler discarded the event"}.get(reason, note) == note
     assert note
     assert Group.objects.count() == 0
+    assert courier.drain(10)
     assert died == []
 
 
@@ -222,6 +225,7 @@ def test_retries_follow_the_schedule_with_jitter_and_then_the_event_is_dead_and_
     dead = stored(event)
     assert (dead.state, dead.attempts) == (State.DEAD, 3)
     assert dead.note.startswith("ValueError: broken")
+    assert courier.drain(10)
     assert [found.pk for found in died] == [event.pk]
     assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.WARNING, logging.ERROR]
 
@@ -238,6 +242,7 @@ def test_a_worker_retries_until_the_event_is_dead(source: Source, handler: Regis
     with override_settings(HOOKLINE={**django_settings.HOOKLINE, "EVENT_RETRY_DELAYS": [0, 0, 0]}):
         run_until_finished()
     assert calls == [1, 2, 3, 4]
+    assert courier.drain(10)
     assert (Event.objects.get().state, len(died)) == (State.DEAD, 1)
 
 
@@ -350,6 +355,7 @@ def test_a_run_that_lost_its_lease_leaves_nothing_and_says_so(
         process.run(event)
     assert Group.objects.count() == 0
     assert stored(event).state == State.RUNNING
+    assert courier.drain(10)
     assert died == []
 
 
@@ -364,6 +370,7 @@ def test_a_run_that_lost_its_lease_and_fails_does_not_settle_the_event_of_anothe
     with pytest.raises(LeaseLost):
         process.run(event)
     assert (stored(event).state, stored(event).note) == (State.RUNNING, "")
+    assert courier.drain(10)
     assert died == []
 
 
@@ -396,6 +403,7 @@ def test_a_receiver_of_a_signal_that_fails_changes_nothing(event: Event, handler
     signals.event_dead.connect(fail_too)
     try:
         assert process.run(event).state == State.DEAD
+        assert courier.drain(10)
     finally:
         signals.event_dead.disconnect(fail_too)
 

@@ -18,6 +18,7 @@ from hookline.engine.job import State
 from hookline.incoming.models import Event
 from hookline.incoming.process import run as process
 from hookline.outgoing.models import Message
+from hookline.telemetry.courier import courier
 from tests.edges.conftest import Register
 from tests.engine.rows import make_event, make_source
 from tests.waiting import wait_until
@@ -69,6 +70,7 @@ def test_one_that_fails_and_one_that_is_discarded_leave_nothing_and_the_others_t
     signals.event_dead.connect(died)
     try:
         process.run_all(events)
+        assert courier.drain(10)
     finally:
         signals.event_dead.disconnect(died)
     assert states() == {"a": "succeeded", "b": "dead", "c": "dead", "d": "cancelled", "e": "succeeded"}

@@ -33,6 +33,7 @@ from hookline.outgoing.deliver.load import outbound_of
 from hookline.outgoing.deliver.record import record
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
+from hookline.telemetry.courier import courier
 from hookline.transport.transport import Response
 from tests.engine.rows import ago, make_delivery, make_endpoint, rolled_back
 from tests.outgoing.conftest import Sending
@@ -172,6 +173,7 @@ def test_410_suspends_the_endpoint_once_and_what_waits_for_it_keeps_waiting_unti
         endpoint.enable()
         endpoint.save()
         wait_for_states(dead=dead, succeeded=20 - dead)
+    assert courier.drain(10)
     assert Counter(name for name, _ in heard) == {"endpoint_suspended": 1, "delivery_dead": dead}
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action, entry.object) == (SYSTEM, "endpoint.suspend", endpoint.public_id)
@@ -518,6 +520,7 @@ def test_a_result_that_comes_after_the_lease_was_lost_is_kept_as_an_attempt_and_
     delivery.refresh_from_db()
     assert (delivery.state, delivery.note) == (State.RUNNING, "")
     assert Attempt.objects.get().status == 500
+    assert courier.drain(10)
     assert heard == []
 
 

@@ -141,7 +141,8 @@ class Leases(Generic[J]):
         claims = self.model._default_manager.filter(pk__in=others).values_list("pk", "claim")
         for job_id, number in claims:
             if number != others[job_id]:
-                logger.warning("the lease of %s was lost while it ran", self.model(id=job_id).public_id)
+                lost = self.model(id=job_id).public_id
+                logger.warning("the lease of %s was lost while it ran", lost, extra={self.model.__name__.lower(): lost})
 
     def release(self, jobs: Sequence[tuple[Held, Settlement]]) -> None:
         """Return jobs that were claimed but not begun."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import builtins
 import json
 import secrets as random
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeVar
-from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
-from hookline import conf, providers, signals
+from hookline import conf, providers
 from hookline.core import structure
 from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
@@ -138,12 +137,6 @@ class Event(Job):
     @property
     def tenant(self) -> Tenant:
         return self.source.tenant
-
-    @classmethod
-    def announce_dead(cls, ids: Collection[UUID]) -> None:
-        super().announce_dead(ids)
-        for event in cls.objects.filter(pk__in=ids).select_related("source__tenant").order_by("pk"):
-            signals.event_dead.send_robust(cls, event=event)
 
     @cached_property
     def json(self) -> Any:

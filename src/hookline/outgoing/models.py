@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import models
 
-from hookline import signals
 from hookline.core.breaker import Breaker, State
 from hookline.core.secrets import SecretRing
 from hookline.db.clock import moment
@@ -129,12 +127,6 @@ class Delivery(Job):
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["message", "endpoint"], name="hookline_delivery_unique")]
         indexes = job_indexes("hookline_delivery", "endpoint")
-
-    @classmethod
-    def announce_dead(cls, ids: Collection[UUID]) -> None:
-        super().announce_dead(ids)
-        for delivery in cls.objects.filter(pk__in=ids).select_related("endpoint", "message").order_by("pk"):
-            signals.delivery_dead.send_robust(cls, delivery=delivery)
 
 
 class Attempt(Row):

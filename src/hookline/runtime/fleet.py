@@ -16,6 +16,7 @@ from hookline.engine.prune import Pruning
 from hookline.engine.worker import OnStuck
 from hookline.incoming.models import Event
 from hookline.operations import handlers
+from hookline.telemetry.courier import courier
 
 logger = logging.getLogger("hookline.cli")
 
@@ -71,6 +72,7 @@ class Fleet:
             for stopped in [threads.submit(worker.stop, self._stop_timeout) for worker in self._workers]:
                 stopped.result()
         self._pruning.stop()
+        courier.drain(self._stop_timeout)
 
 
 def log_handlers() -> None:

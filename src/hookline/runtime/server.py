@@ -9,6 +9,7 @@ from hookline import conf
 from hookline.runtime import http_server
 from hookline.runtime.fleet import Fleet
 from hookline.runtime.stopping import Stopping
+from hookline.telemetry.courier import courier
 
 
 def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Callable[[], None]) -> None:
@@ -24,3 +25,4 @@ def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Cal
     finally:
         if fleet is not None:
             fleet.stop()
+        courier.drain(settings.STOP_TIMEOUT)

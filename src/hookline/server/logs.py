@@ -9,13 +9,14 @@ from typing import Any
 
 from hookline.core.text import printable
 from hookline.incoming.receive.log_limit import LogLimit
+from hookline.telemetry.log_fields import fields_of
 
 #: Characters of a line. The longest that Hookline writes itself have less than 2,000.
 LONGEST = 10_000
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: time, level, logger, message, and the traceback as `error` where there is one."""
+    """One JSON object per line: time, level, logger, message, what it is about, and a traceback as `error`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -24,6 +25,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage()[:LONGEST],
         }
+        line |= fields_of(record)
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line)

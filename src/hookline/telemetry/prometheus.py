@@ -67,16 +67,14 @@ class Prometheus:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._connected = False
+        self.connected = False
         self._made: dict[str, Series] | None = None
         #: Sender -> what it used last.
         self._senders: dict[int, records.SenderUsed] = {}
 
     def connect(self) -> None:
         """Count every record from now on."""
-        if self._connected:
-            return
-        self._connected = True
+        self.connected = True
         subscribe(records.EventsStored, self.events_stored)
         subscribe(records.RequestRefused, self.request_refused)
         subscribe(records.EventsProcessed, self.events_processed)

@@ -18,6 +18,7 @@ from hookline.engine.job import State
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.exceptions import Discard, LeaseLost, Retry
+from hookline.incoming.log_fields import of_event
 from hookline.incoming.models import UNHANDLED, Event
 from hookline.incoming.process import handlers
 from hookline.incoming.process.transaction import (
@@ -27,6 +28,7 @@ from hookline.incoming.process.transaction import (
     takes_lock_at_once,
 )
 from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.log_fields import concerning
 from hookline.telemetry.records import EventRun, EventsProcessed, LeasesLost
 
 logger = logging.getLogger("hookline.incoming")
@@ -46,7 +48,8 @@ def run(event: Event, begin: Begin = _unwatched) -> Settlement:
     Raises LeaseLost if the event belongs to another worker by now; then nothing that was done here remains.
     """
     began = time.monotonic()
-    settlement = _run_alone(event, functions_of(event), begin)
+    with concerning(partial(of_event, event)):
+        settlement = _run_alone(event, functions_of(event), begin)
     announce([EventRun(event, settlement, time.monotonic() - began)])
     return settlement
 
@@ -153,7 +156,8 @@ def announce(runs: Sequence[EventRun]) -> None:
 
 def _run_in_savepoint(event: Event, functions: Functions, begin: Begin, database: str, *, immediate: bool) -> EventRun:
     began = time.monotonic()
-    settlement = _call_in_savepoint(event, functions, begin, database, immediate=immediate)
+    with concerning(partial(of_event, event)):
+        settlement = _call_in_savepoint(event, functions, begin, database, immediate=immediate)
     return EventRun(event, settlement, time.monotonic() - began)
 
 

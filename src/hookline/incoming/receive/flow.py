@@ -26,6 +26,7 @@ from hookline.exceptions import (
     VerificationError,
     WrongMethod,
 )
+from hookline.incoming.log_fields import of_source
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import Documents, Fetch, receive_with
@@ -170,7 +171,13 @@ class Receiver:
         consequence = "duplicates are found by a hash of the signed bytes"
         if event.if_known == "repeat":
             consequence = "each is processed, a retry or replay too, unless the source says repeated_bodies=refuse"
-        logger.warning("%s events of source %s have no event id; %s", source.provider, source.public_id, consequence)
+        logger.warning(
+            "%s events of source %s have no event id; %s",
+            source.provider,
+            source.public_id,
+            consequence,
+            extra=of_source(source),
+        )
 
 
 def run(flow: Coroutine[Any, Any, T]) -> T:
@@ -239,6 +246,7 @@ def verify(request: WebhookRequest, source: Source, now: float, fetch: Fetch) ->
             "Later ones will be refused",
             source.public_id,
             received.tolerance_used * 100,
+            extra=of_source(source),
         )
     return received
 
@@ -259,6 +267,7 @@ def new_events(request: WebhookRequest, source: Source, received: Received) -> l
             len(received.events),
             source.public_id,
             printable(problems[0], 500),
+            extra=of_source(source),
         )
     return [
         NewEvent(

@@ -28,6 +28,7 @@ from hookline.db import counters
 from hookline.db.clock import moment
 from hookline.db.row import new_id
 from hookline.exceptions import CannotVerify, ConfigurationError, TooLarge, VerificationError
+from hookline.incoming.log_fields import of_source
 from hookline.incoming.models import Rejection, RejectionCount, Source
 from hookline.incoming.receive.rejection_limits import Limit, Room, Use
 
@@ -288,6 +289,7 @@ def _log(item: Refused) -> None:
         error.status,
         error.reason,
         printable(error.detail, 500),
+        extra=of_source(item.source),
     )
 
 

@@ -17,11 +17,11 @@ from django.db import DatabaseError, connections, router, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
-from hookline import signals
 from hookline.core.text import storable
 from hookline.engine import notifier
 from hookline.engine.job import State
 from hookline.exceptions import CannotStore
+from hookline.incoming.log_fields import of_event
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.duplicates import insert_new_events
 from hookline.incoming.receive.new_event import NewEvent
@@ -130,9 +130,6 @@ def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]
             _tell(event)
     if wanted(EventsStored):
         emit(EventsStored(new, [event for event in events if event.id.int in duplicates] if duplicates else ()))
-    if signals.event_received.has_listeners(Event):
-        for event in new:
-            signals.event_received.send_robust(Event, event_id=event.public_id, source=event.source)
     if dead:
         Event.announce_dead(dead)
     return stored
@@ -166,10 +163,12 @@ def _tell(event: NewEvent) -> None:
             "%s is a repeat of %s: it has the same signed content, and another delivery id or none",
             event.public_id,
             Event.public(event.repeat_of),
+            extra=of_event(event),
         )
     elif event.conflict_of:
         logger.warning(
             "%s conflicts with %s: it has the same event id and other content. Both are processed",
             event.public_id,
             Event.public(event.conflict_of),
+            extra=of_event(event),
         )

@@ -15,7 +15,6 @@ from uuid import UUID
 
 from django.db import router, transaction
 
-from hookline import signals
 from hookline.audit import record as audit
 from hookline.audit.actor import SYSTEM
 from hookline.core import breaker as breakers
@@ -23,6 +22,7 @@ from hookline.core.breaker import BreakerSettings
 from hookline.core.outcome import Verdict
 from hookline.db import clock
 from hookline.engine.settlement import Settlement
+from hookline.outgoing.log_fields import of_endpoint
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.telemetry.emit import emit
 from hookline.telemetry.records import BreakerChanged, EndpointSuspended
@@ -92,7 +92,13 @@ def learn(results: Sequence[Result]) -> set[UUID]:
             else:
                 endpoint.breaker = breakers.record(endpoint.breaker, result.outcome.succeeded, now, SETTINGS)
         if endpoint.breaker.state is not before:
-            logger.warning("the breaker of %s (%s) is now %s", endpoint.public_id, endpoint.url, endpoint.breaker.state)
+            logger.warning(
+                "the breaker of %s (%s) is now %s",
+                endpoint.public_id,
+                endpoint.url,
+                endpoint.breaker.state,
+                extra=of_endpoint(endpoint),
+            )
             _announce(endpoint, before)
     _save(endpoints.values())
     return {endpoint.pk for endpoint in endpoints.values() if endpoint.held_until is not None}
@@ -109,13 +115,9 @@ def suspend(endpoint: Endpoint, reason: str) -> None:
         before={"disabled": False, "disabled_reason": ""},
         after={"disabled": True, "disabled_reason": reason},
     )
-    logger.error("%s (%s) is suspended: %s", endpoint.public_id, endpoint.url, reason)
+    logger.error("%s (%s) is suspended: %s", endpoint.public_id, endpoint.url, reason, extra=of_endpoint(endpoint))
     transaction.on_commit(
         partial(emit, EndpointSuspended(endpoint, reason)), using=router.db_for_write(Endpoint), robust=True
-    )
-    transaction.on_commit(
-        partial(signals.endpoint_suspended.send_robust, Endpoint, endpoint=endpoint, reason=reason),
-        using=router.db_for_write(Endpoint),
     )
 
 

@@ -19,7 +19,7 @@ from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery, Endpoint, Message
 
 #: What sending needs of an endpoint.
-_OF_ENDPOINT = ("url", "encrypted_secrets", "breaker_state", "disabled")
+_OF_ENDPOINT = ("tenant", "url", "encrypted_secrets", "breaker_state", "disabled")
 _OF_MESSAGE = ("body",)
 
 _MESSAGE: Any = Delivery._meta.get_field("message")
@@ -88,6 +88,7 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
         attempts=delivery.attempts,
         is_suspect=delivery.is_suspect,
         endpoint_id=delivery.endpoint_id,
+        tenant_id=endpoint.tenant_id,
         at_rest=endpoint.breaker is AT_REST,
         url=endpoint.url,
         message_id=message.public_id,

@@ -20,6 +20,7 @@ from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.record import Recorded
 from hookline.outgoing.deliver.result_writer import ResultWriter
 from hookline.outgoing.deliver.signers import Signers
+from hookline.outgoing.log_fields import of_outbound
 from hookline.outgoing.models import Delivery
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import SenderUsed
@@ -172,7 +173,11 @@ class DeliveryLoop:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
                 result = await deliver(outbound, self._transport, self._schedule, self._leases.now)
             except Exception:  # whatever it is, the place goes on
-                logger.exception("%s could not be sent; it is sent again when its lease ends", outbound.public_id)
+                logger.exception(
+                    "%s could not be sent; it is sent again when its lease ends",
+                    outbound.public_id,
+                    extra=of_outbound(outbound),
+                )
                 self._queue.sent(outbound)
                 self._recorded(outbound, None)
             else:

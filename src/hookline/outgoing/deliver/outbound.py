@@ -26,6 +26,7 @@ class Outbound:
     #: Whether it may have crashed a worker, so that it must be sent alone.
     is_suspect: bool
     endpoint_id: UUID
+    tenant_id: UUID
     #: Whether the endpoint's breaker had nothing to forget.
     at_rest: bool
 

@@ -18,6 +18,7 @@ from hookline.engine.job import State
 from hookline.engine.settle import settle
 from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver.attempt import Result
+from hookline.outgoing.log_fields import of_outbound
 from hookline.outgoing.models import Attempt, Delivery
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import DeliveriesAttempted, LeasesLost
@@ -64,7 +65,13 @@ def announce_dead(results: Sequence[Result]) -> None:
     """Log deliveries that have no tries left, and tell those who want to know."""
     for result in results:
         outbound = result.outbound
-        logger.error("%s is dead after %d tries: %s", outbound.public_id, outbound.attempts, result.settlement.note)
+        logger.error(
+            "%s is dead after %d tries: %s",
+            outbound.public_id,
+            outbound.attempts,
+            result.settlement.note,
+            extra=of_outbound(outbound),
+        )
     if results:
         Delivery.announce_dead([result.outbound.id for result in results])
 

@@ -17,6 +17,7 @@ from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver.attempt import Result
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.record import Recorded, record
+from hookline.outgoing.log_fields import of_outbound
 from hookline.outgoing.models import Delivery
 
 logger = logging.getLogger("hookline.outgoing")
@@ -58,15 +59,24 @@ class ResultWriter:
 
         def written(recorded: Recorded | None, error: Exception | None) -> None:
             if isinstance(error, OperationalError | InterfaceError) and time.monotonic() < end:
-                logger.warning("cannot record what came of %s; trying again", outbound.public_id)
+                logger.warning(
+                    "cannot record what came of %s; trying again", outbound.public_id, extra=of_outbound(outbound)
+                )
                 asyncio.get_running_loop().call_later(DATABASE_PAUSE, self._put, result, done, end)
                 return
             if recorded is None:
                 logger.error(
-                    "%s could not be recorded; it is sent again when its lease ends", outbound.public_id, exc_info=error
+                    "%s could not be recorded; it is sent again when its lease ends",
+                    outbound.public_id,
+                    exc_info=error,
+                    extra=of_outbound(outbound),
                 )
             elif not recorded.ours:
-                logger.warning("%s was sent, but another worker had claimed it meanwhile", outbound.public_id)
+                logger.warning(
+                    "%s was sent, but another worker had claimed it meanwhile",
+                    outbound.public_id,
+                    extra=of_outbound(outbound),
+                )
             done(outbound, recorded)
 
         self._commit.put(result, written)
