@@ -23,6 +23,7 @@ class HooklineConfig(AppConfig):
 
         limit_log()
         declare_kinds()
+        connect_operations()
         autodiscover_modules("webhooks")
         connect_sinks()
         wake_other_processes()
@@ -51,6 +52,14 @@ def declare_kinds() -> None:
     """Make the kinds of job known: importing them does."""
     from hookline.incoming import kind as events  # noqa: F401  # only now, when there are models
     from hookline.outgoing import kind as deliveries  # noqa: F401  # as above
+
+
+def connect_operations() -> None:
+    """Give querysets the operations that they stand for, which are in a layer above them."""
+    from hookline.engine.job_queryset import JobQuerySet  # only now, when there are models
+    from hookline.operations.jobs import retry_for_code  # as above
+
+    JobQuerySet.retry_keys = staticmethod(retry_for_code)
 
 
 def wake_other_processes() -> None:

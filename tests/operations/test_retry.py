@@ -10,10 +10,10 @@ from django.utils import timezone
 from hookline.audit.actor import user
 from hookline.engine.job import State
 from hookline.exceptions import Conflict
-from hookline.models import AuditEntry, Event
+from hookline.models import AuditEntry, Delivery, Event
 from hookline.operations import events
 from hookline.operations.selection import Selection
-from tests.engine.rows import make_event, make_source
+from tests.engine.rows import make_delivery, make_endpoint, make_event, make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -70,3 +70,36 @@ def test_the_limit_bounds_a_retry() -> None:
     source = make_source()
     made = [make_event(source, state=State.DEAD) for _ in range(3)]
     assert events.retry_selection(ADA, Selection(limit=2)) == [made[2].public_id, made[1].public_id]
+
+
+def test_a_queryset_retries_what_is_dead_and_says_who_did() -> None:
+    source, other = make_source(), make_source()
+    dead, done = (make_event(source, state=state, attempts=3) for state in (State.DEAD, State.SUCCEEDED))
+    elsewhere = make_event(other, state=State.DEAD, attempts=3)
+    assert source.events.dead().retry() == 1
+    assert [stored(event)[0] for event in (dead, done, elsewhere)] == ["pending", "succeeded", "dead"]
+    assert str(AuditEntry.objects.latest("pk").actor) == "code of the project"
+    assert Event.objects.filter(type="invoice.paid").dead().retry(by="ada") == 1
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.actor, entry.action, entry.object) == (ADA, "event.retry", elsewhere.public_id)
+
+
+def test_a_queryset_of_deliveries_retries_too_and_leaves_alone_what_waits() -> None:
+    endpoint = make_endpoint()
+    for state in State.values:
+        make_delivery(endpoint, state=state, attempts=1)
+    assert Delivery.objects.retry(ADA) == 3
+    assert (Delivery.objects.pending().count(), Delivery.objects.running().count()) == (4, 1)
+    assert not (Delivery.objects.succeeded() | Delivery.objects.dead() | Delivery.objects.cancelled()).exists()
+    assert Delivery.objects.dead().retry() == 0
+    assert AuditEntry.objects.count() == 1
+
+
+def test_many_are_retried_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hookline.engine.job_queryset.PORTION", 2)
+    source = make_source()
+    for _ in range(5):
+        make_event(source, state=State.DEAD)
+    assert Event.objects.dead().order_by("pk")[:4].retry() == 4
+    assert [entry.details["count"] for entry in AuditEntry.objects.all()] == [2, 2]
+    assert Event.objects.dead().count() == 1

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from hookline import Discard, Retry, adispatch, dispatch, dispatch_many, handler
 from hookline.incoming.models import Event, Source
-from hookline.outgoing.models import Message
+from hookline.outgoing.models import Delivery, Message
 from hookline.tenants.models import Tenant
 
 
@@ -73,6 +73,12 @@ def dispatches(tenant: Tenant) -> None:
     dispatch("invoice.paid", {}, channels=("eu", "us"))
     assert_type(dispatch_many([("invoice.paid", {"id": 1}), ("invoice.sent", None)], tenant="acme"), list[Message])
     dispatch_many((("invoice.paid", number) for number in range(3)), channels=["eu"])
+
+
+def retries() -> None:
+    assert_type(Event.objects.dead().retry(), int)
+    assert_type(Event.objects.filter(type="invoice.paid").cancelled().retry(by="ada"), int)
+    assert_type(Delivery.objects.dead().get(), Delivery)
 
 
 async def dispatches_asynchronously(tenant: Tenant) -> None:

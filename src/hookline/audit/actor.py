@@ -15,7 +15,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something. `name` is a user's name, a key's public id, or the system user of the command line."""
+    """Who does something. `name` is a user's name, a key's public id, the system user of the command line,
+    or the program where no person acts.
+    """
 
     kind: Kind
     name: str = ""
@@ -27,7 +29,7 @@ class Actor:
             case Kind.COMMAND_LINE:
                 return f"{self.name} on the command line"
             case Kind.SYSTEM:
-                return "Hookline itself"
+                return self.name or "Hookline itself"
             case _:
                 return self.name
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import router, transaction
 from django.db.models.functions import Now
 
-from hookline.audit.actor import Actor
+from hookline.audit.actor import Actor, Kind, user
 from hookline.audit.record import record
 from hookline.engine import notifier
 from hookline.engine.job import Job, State, requeue
@@ -51,6 +51,12 @@ def retry(
             _record(actor, model, before)
             notifier.notify_after_commit(model)
     return [model.public(key) for key in before]
+
+
+def retry_for_code(by: Actor | str | None, model: type[J], keys: Sequence[UUID], /) -> list[str]:
+    """`retry` for `Event.objects.dead().retry()`: `by` may be a user's name, or nobody."""
+    actor = user(by) if isinstance(by, str) else by or Actor(Kind.SYSTEM, "code of the project")
+    return retry(actor, model, keys, states=FINISHED, now=False, all_or_none=False)
 
 
 def _record(actor: Actor, model: type[Job], before: dict[UUID, State]) -> None:
