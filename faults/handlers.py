@@ -6,6 +6,7 @@ The handler writes one row of effect and dispatches one message, in the transact
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from hookline.incoming.models import Event
 
 AFFLICTED = Path(os.environ.get("FAULTS_AFFLICTED", "."))
 WORKER = os.environ.get("FAULTS_WORKER", "")
+#: Batches only run one by one after one of them failed.
+FAILS_AT_TIMES = os.environ.get("FAULTS_POINT", "").startswith("parted")
 _NOW = {"postgresql": "extract(epoch FROM clock_timestamp())", "sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
 
 points.install()
@@ -43,3 +46,5 @@ def take_effect(event: Event) -> None:
             f"INSERT INTO faults_effect (event, worker, at) VALUES (%s, %s, {now})", [event.provider_id, WORKER]
         )
     hookline.dispatch("effect.taken", {"event": event.provider_id})
+    if FAILS_AT_TIMES and random.random() < 0.1:
+        raise ConnectionError("a handler that fails at times")

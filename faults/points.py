@@ -60,6 +60,9 @@ WORKER = {
     "published": Point(
         "hookline.db.deferred", "Deferred.write", True, "what the handlers dispatched is written, before COMMIT"
     ),
+    "parted": Point(
+        "hookline.incoming.process.run", "run_each", False, "a batch failed, its events run one by one", passages=1
+    ),
     "settled": Point("hookline.incoming.process.run", "settle", True, "handler done and settled, before COMMIT"),
     "processed": Point("hookline.incoming.process.run", "run_all", True, "after COMMIT, before the next event"),
     "sending": Point(SENDING, "deliver", False, "delivery claimed, nothing sent"),

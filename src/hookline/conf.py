@@ -40,9 +40,9 @@ class Settings:
     EVENT_RETRY_DELAYS: tuple[float, ...] = (5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 12 * HOUR)
     #: Handlers that run at the same time in one worker process.
     HANDLER_THREADS: int = 4
-    #: Events that share a transaction when many wait, each in its own savepoint. More is faster, and keeps the locks of
-    #: one handler's writes until those of the others are done.
-    EVENTS_PER_TRANSACTION: int = 1
+    #: Events that share a transaction at most: as many as wait, until it is 50 ms old. More is faster, and keeps the
+    #: locks of one handler's writes until those of the others are done. When one fails, each runs again by itself.
+    EVENTS_PER_TRANSACTION: int = 50
     #: A handler that runs longer has failed: its event is tried again, this run rolls back, and its thread is replaced.
     HANDLER_TIMEOUT: float = 5 * MINUTE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -50,7 +50,7 @@ class Chore(Job):
         indexes = job_indexes("chores_chore", "source")
 
 
-def do(chores: list[Chore], begin: Begin[Chore]) -> None:
+def do(chores: Iterable[Chore], begin: Begin[Chore]) -> None:
     for chore in chores:
         begin(chore, "the chore")
         failed = chore.attempts <= chore.failures

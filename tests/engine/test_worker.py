@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -41,7 +41,7 @@ def make_worker(
 ) -> ThreadWorker[Job]:
     leases: Leases[Job] = Leases(jobs.model, lease=lease, per_lane=100, longest_run=longest_run)
 
-    def run_each(batch: list[Job], begin: Begin[Job]) -> None:
+    def run_each(batch: Iterable[Job], begin: Begin[Job]) -> None:
         for job in batch:
             begin(job, "the test's run")
             run(job)
@@ -85,7 +85,8 @@ def test_jobs_that_wait_are_run_in_batches_and_each_once(jobs: Jobs) -> None:
     added = [job.pk for job in jobs.add(jobs.lane(), *[1] * 60)]
     batches: list[list[UUID]] = []
 
-    def run(batch: list[Job], begin: Begin[Job]) -> None:
+    def run(jobs: Iterable[Job], begin: Begin[Job]) -> None:
+        batch = list(jobs)
         batches.append([job.pk for job in batch])
         settle([(job, Settlement.succeed()) for job in batch])
 

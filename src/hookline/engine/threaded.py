@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from hookline.engine.job import Job
@@ -17,7 +18,7 @@ from hookline.engine.leases import Leases
 from hookline.engine.quarantine import Quarantine
 from hookline.engine.settlement import Settlement
 from hookline.engine.watchdog import Watchdog
-from hookline.engine.worker import Begin, OnStuck, ThreadWorker
+from hookline.engine.worker import BATCH_TIME, Begin, OnStuck, ThreadWorker
 from hookline.exceptions import LeaseLost
 
 J = TypeVar("J", bound=Job)
@@ -37,14 +38,15 @@ _quarantine = Quarantine()
 
 @dataclass(frozen=True, kw_only=True)
 class Threaded(Generic[J]):
-    #: Runs and settles up to `batch` jobs, and calls the function that it is given as it comes to each.
-    run: Callable[[list[J], Begin[J]], object]
+    #: Runs and settles jobs, which it takes one by one, and calls the function that it is given as it comes to each.
+    run: Callable[[Iterable[J], Begin[J]], object]
     #: What becomes of a job that runs for too long.
     fail: Callable[[J, BaseException], Settlement]
     poll: float
     #: Reads what running a claim's jobs needs.
     prepare: Callable[[list[J]], object] = list
     threads: int = 1
+    #: So many jobs at most are taken by one run.
     batch: int = 1
 
     def worker(self, kind: JobKind[J], on_stuck: OnStuck | None) -> ThreadWorker[J]:
@@ -85,53 +87,42 @@ class Threaded(Generic[J]):
 
         def give_back_unbegun() -> None:
             """Let others have what waits behind a job that takes long."""
-            if time.monotonic() >= impatient and (waiting := _take(unbegun, len(unbegun))):
+            if time.monotonic() >= impatient and (waiting := list(iter(partial(_take, unbegun), None))):
                 back = Settlement.give_back(0, "claimed together with another one that took long")
                 leases.release([(job, back) for job in waiting])
                 on_more()
 
         watchdog = Watchdog(leases, self.fail)
         with LeaseRenewer(leases, checks=(give_back_unbegun, watchdog.check)):
-            while begun := _next(unbegun, self.batch):
-                self._run_watched(leases, watchdog, begun)
+            while (first := _take(unbegun)) is not None:
+                self._run_watched(leases, watchdog, first, unbegun)
             watchdog.check()
 
-    def _run_watched(self, leases: Leases[J], watchdog: Watchdog[J], jobs: list[J]) -> None:
+    def _run_watched(self, leases: Leases[J], watchdog: Watchdog[J], first: J, unbegun: deque[J]) -> None:
         """Run a batch, a suspect alone. What the database refuses is run again after its lease."""
-        suspect = jobs[0].is_suspect
+        suspect = first.is_suspect
         place = _quarantine.enter(suspect=suspect)
         if place is None:
             back = Settlement.give_back(_quarantine.patience, "another one that may have stopped a worker runs")
-            leases.release([(job, back) for job in jobs])
+            leases.release([(first, back)])
             return
-        with watchdog.running(jobs, place) as run:
+        most, end = 1 if suspect else self.batch, time.monotonic() + BATCH_TIME
+        with watchdog.running(first, place) as run:
             try:
-                if not suspect or leases.begin_alone(jobs[0]):
-                    self.run(jobs, run.begin)
+                if not suspect or leases.begin_alone(first):
+                    self.run(run.take(most, end, partial(_take, unbegun, suspects=False)), run.begin)
             except LeaseLost as error:
                 logger.warning("%s", error)
             except Exception:
                 # The database failed. The leases run out, and the sweep returns what is left.
-                logger.exception("could not settle %s", ", ".join(job.public_id for job in jobs))
+                logger.exception("could not settle %s", ", ".join(job.public_id for job in run.jobs))
 
 
-def _next(unbegun: deque[J], most: int) -> list[J]:
-    """The next batch. A suspect is one by itself."""
-    jobs = _take(unbegun, 1)
-    while jobs and len(jobs) < most and not jobs[-1].is_suspect:
-        if not (more := _take(unbegun, 1)):
-            break
-        if more[0].is_suspect:
-            unbegun.appendleft(more[0])
-            break
-        jobs += more
-    return jobs
-
-
-def _take(unbegun: deque[J], most: int) -> list[J]:
-    """Up to `most`; not asked beforehand how many there are, because the LeaseRenewer takes some, too."""
-    jobs: list[J] = []
+def _take(unbegun: deque[J], *, suspects: bool = True) -> J | None:
+    """The next one; not asked beforehand whether there is one, because the LeaseRenewer takes some, too."""
     with suppress(IndexError):
-        while len(jobs) < most:
-            jobs.append(unbegun.popleft())
-    return jobs
+        job = unbegun.popleft()
+        if suspects or not job.is_suspect:
+            return job
+        unbegun.appendleft(job)
+    return None

@@ -30,10 +30,10 @@ logger = logging.getLogger("hookline.engine")
 
 @dataclass(eq=False)
 class Run(Generic[J]):
-    """What one thread runs: a batch of jobs, of which one has begun last."""
+    """What one thread runs: a batch of jobs that grows as it runs, of which one has begun last."""
 
     leases: Leases[J]
-    jobs: Sequence[J]
+    jobs: list[J]
     #: Django's connection of this thread.
     connection: Any
     place: Place
@@ -46,6 +46,18 @@ class Run(Generic[J]):
     hangs: bool = False
     #: Its row, for other processes.
     noted: UUID | None = None
+    #: Held while a job is added, or the whole given up on.
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, most: int, end: float, following: Callable[[], J | None]) -> Iterator[J]:
+        """The jobs, and while they run up to `most` in all: what `following` gives until `end`, in monotonic time."""
+        yield from tuple(self.jobs)
+        while len(self.jobs) < most and time.monotonic() < end:
+            with self.lock:
+                if self.hangs or (job := following()) is None:
+                    return
+                self.jobs.append(job)
+            yield job
 
     def begin(self, job: J, what: str = "") -> None:
         """The thread comes to this job. Raises LeaseLost when it was given up on meanwhile."""
@@ -82,9 +94,9 @@ class Watchdog(Generic[J]):
         self._renewed = time.monotonic()
 
     @contextmanager
-    def running(self, jobs: Sequence[J], place: Place) -> Iterator[Run[J]]:
-        """While this thread runs these jobs. It forgets their leases and leaves the place at the end."""
-        run = Run(self._leases, jobs, connections[router.db_for_write(self._leases.model)], place)
+    def running(self, job: J, place: Place) -> Iterator[Run[J]]:
+        """While this thread runs this job and what it takes besides. At the end it forgets their leases."""
+        run = Run(self._leases, [job], connections[router.db_for_write(self._leases.model)], place)
         with self._lock:
             self._runs.add(run)
         try:
@@ -96,8 +108,8 @@ class Watchdog(Generic[J]):
                 if run.noted is not None:
                     self._ended.append(run.noted)
             if not run.hangs:
-                for job in jobs:
-                    self._leases.forget(job)
+                for one in run.jobs:
+                    self._leases.forget(one)
 
     @property
     def hanging(self) -> list[Run[J]]:
@@ -111,7 +123,8 @@ class Watchdog(Generic[J]):
         with self._lock:
             late = [(run, run.job) for run in self._runs if run.job is not None and not run.hangs and run.since < limit]
         for run, _ in late:
-            run.hangs = True
+            with run.lock:
+                run.hangs = True
             run.place.leave()
             self._on_hang(run)
         for run, job in late:

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import count
 from typing import Generic, TypeVar
@@ -37,6 +37,8 @@ OnStuck = Callable[[str, bool], object]
 
 #: So many threads may hang before the process has to be replaced. Each keeps its memory, and on SQLite perhaps a lock.
 MOST_HANGING = 16
+#: A batch takes no more jobs after so many seconds: what has run waits for its COMMIT, and holds its locks.
+BATCH_TIME = 0.05
 #: A job that waits here for so many seconds is given back, since what is before it takes its time.
 PATIENCE = 10.0
 #: Pause after the database failed, so that its return is not met by a storm.
@@ -46,15 +48,17 @@ _DATABASE_PAUSE = 1.0
 class ThreadWorker(Generic[J]):
     """Claims jobs of one kind and calls `run(jobs, begin)` for up to `batch` of them at a time, in `threads` threads.
 
-    `run` settles the jobs itself, and calls `begin(job, what)` as it comes to each. What it raises is logged and the
-    leases run out: only the database can be at fault by then. `fail` decides what becomes of a job that runs for too
-    long; its thread is replaced. When too many hang, or one holds what all need, `on_stuck` is called with the reason.
+    `jobs` takes one after the other of those that wait, for up to `BATCH_TIME`, so that none is kept from a thread that
+    is free. `run` settles the jobs itself, and calls `begin(job, what)` as it comes to each. What it raises is logged
+    and the leases run out: only the database can be at fault by then. `fail` decides what becomes of a job that runs
+    for too long; its thread is replaced. When too many hang, or one holds what all need, `on_stuck` is called with the
+    reason.
     """
 
     def __init__(
         self,
         leases: Leases[J],
-        run: Callable[[list[J], Begin[J]], object],
+        run: Callable[[Iterable[J], Begin[J]], object],
         *,
         fail: Callable[[J, BaseException], Settlement],
         on_stuck: OnStuck | None = None,
@@ -82,7 +86,7 @@ class ThreadWorker(Generic[J]):
         self._numbers = count(threads)
         self._batch = batch
         # At least twice what can run, so that a thread finds work waiting when it is done.
-        self._prefetch = Prefetch(threads * batch * 2)
+        self._prefetch = Prefetch(threads * 2)
         self._claiming = threading.Thread(target=self._claim_all, name=f"hookline-claim-{self._name}", daemon=True)
         self._runners = [self._runner(number) for number in range(threads)]
         #: When a batch was last begun, in monotonic time.
@@ -158,31 +162,32 @@ class ThreadWorker(Generic[J]):
         return threading.Thread(target=self._run_all, name=f"hookline-{self._name}-{number}", daemon=True)
 
     def _run_all(self) -> None:
-        while jobs := self._next_jobs():
+        while (job := self._next_job()) is not None:
             look_after()
-            self._moved = time.monotonic()
-            if self._run_batch(jobs):
+            if self._run_batch(job):
                 break
             if not self._prefetch.enough(len(self._leases)):
                 self._wake.set()
         connections.close_all()
 
-    def _run_batch(self, jobs: list[J]) -> bool:
-        """Run these jobs. Returns whether this thread was given up on and replaced meanwhile."""
-        suspect = jobs[0].is_suspect
+    def _run_batch(self, first: J) -> bool:
+        """Run this job and those behind it. Returns whether this thread was given up on and replaced meanwhile."""
+        self._moved = time.monotonic()
+        suspect = first.is_suspect
         place = self._quarantine.enter(suspect=suspect)
         if place is None:
             back = Settlement.give_back(self._quarantine.patience, "another one that may have stopped a worker runs")
-            self._leases.release([(job, back) for job in jobs])
+            self._leases.release([(first, back)])
             return False
-        with self._watchdog.running(jobs, place) as run:
+        most = 1 if suspect else self._batch
+        with self._watchdog.running(first, place) as run:
             try:
-                if not suspect or self._leases.begin_alone(jobs[0]):
-                    self._run(jobs, run.begin)
+                if not suspect or self._leases.begin_alone(first):
+                    self._run(run.take(most, self._moved + BATCH_TIME, self._next_of_batch), run.begin)
             except LeaseLost as error:
                 logger.warning("%s", error)
             except BaseException:  # SystemExit too: it must not end a thread on which other jobs rely
-                names = ", ".join(job.public_id for job in jobs)
+                names = ", ".join(job.public_id for job in run.jobs)
                 if run.hangs:
                     logger.warning("%s ended at last, but had been given up on", names, exc_info=True)
                 else:
@@ -214,26 +219,20 @@ class ThreadWorker(Generic[J]):
             if self._on_stuck is not None:
                 self._on_stuck(f"this process must be started again: {reason}", at_once)
 
-    def _next_jobs(self) -> list[J]:
-        """Up to a batch of jobs, waiting for the first; none when the worker stops. A suspect is a batch by itself."""
-        jobs: list[J] = []
-        job = self._next_job()
-        while job is not None:
-            if job.is_suspect:
-                if not jobs:
-                    return [job]
-                self._suspects.append(job)  # for the next thread that is free: this one, if no other
-                return jobs
-            jobs.append(job)
-            if len(jobs) == self._batch:
-                return jobs
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return jobs
-        if jobs:
-            self._queue.put(None)  # the end was meant for this thread, which first has these to run
-        return jobs
+    def _next_of_batch(self) -> J | None:
+        """One that waits, and is no suspect: that is a batch by itself."""
+        try:
+            job = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if job is None:
+            self._queue.put(None)  # the end was meant for this thread, which first has its batch to run
+        elif job.is_suspect:
+            self._suspects.append(job)  # for the next thread that is free: this one, if no other
+        else:
+            self._moved = time.monotonic()
+            return job
+        return None
 
     def _next_job(self) -> J | None:
         with suppress(IndexError):

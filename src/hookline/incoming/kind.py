@@ -19,7 +19,7 @@ def make(settings: conf.Settings) -> JobKind[Event]:
     threads, batch = settings.HANDLER_THREADS, settings.EVENTS_PER_TRANSACTION
     # One source may fill the whole leases in one claim when no other has work. A second claim for the other half would
     # meet the handlers of the first, and on SQLite wait for their transactions.
-    whole = max(MOST, threads * batch * 2)
+    whole = max(MOST, threads * 2)
     return JobKind(
         model=Event,
         lease=settings.LEASE,

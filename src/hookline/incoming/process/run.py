@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from uuid import UUID
+from itertools import chain
+from typing import Any
 
-from django.db import DatabaseError, router, transaction
+from django.db import router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline import conf
 from hookline.db.deferred import deferring
@@ -48,102 +50,138 @@ def run(event: Event, begin: Begin = _unwatched) -> Settlement:
     Raises LeaseLost if the event belongs to another worker by now; then nothing that was done here remains.
     """
     began = time.monotonic()
-    with concerning(partial(of_event, event)):
-        settlement = _run_alone(event, functions_of(event), begin)
-    announce([EventRun(event, settlement, time.monotonic() - began)])
-    return settlement
-
-
-def _run_alone(event: Event, functions: Functions, begin: Begin) -> Settlement:
-    if takes_lock_at_once([functions]):
-        return _run(event, functions, begin, immediate=True)
     try:
-        return _run(event, functions, begin, immediate=False)
-    except _Conflict:
-        met_conflict([functions])
-        return _run(event, functions, begin, immediate=True)
-
-
-def _run(event: Event, functions: Functions, begin: Begin, *, immediate: bool) -> Settlement:
-    database = router.db_for_write(Event)
-    committed: list[bool] = []
-    try:
-        with handlers_transaction(database, immediate=immediate) as opened, deferring(database) as deferred:
-            # Before the handlers, so that it is called before what they leave to do after the commit.
-            transaction.on_commit(partial(committed.append, True), using=database)
-            settlement = Settlement.succeed(call_handlers(event, functions, begin))
-            deferred.write()
-            opened.finish_reading()
-            settle_or_raise(event, settlement)
-        return settlement
+        runs = _run_alone(event, begin)
     except LeaseLost:
         raise
     except BaseException as error:  # a handler is foreign code and may raise anything
         if ends_the_process(error):
             raise
-        if committed:
-            logger.exception("%s is processed, but something to be done after its commit failed", event.public_id)
-            return settlement
-        if not immediate and is_conflict(error):
-            raise _Conflict from error
-        begin(event, f"the end of {event.public_id}")
-        settlement = decide(event, error)
-        settle_or_raise(event, settlement)
+        runs = [EventRun(event, fail(event, error, begin), time.monotonic() - began)]
+    announce(runs)
+    settlement: Settlement = runs[0].settlement
     return settlement
 
 
-def run_all(events: Sequence[Event], begin: Begin = _unwatched) -> None:
-    """Run several claimed events, in one transaction if there are several: one COMMIT then pays for all of them.
+def run_all(events: Iterable[Event], begin: Begin = _unwatched) -> None:
+    """Run claimed events, which are taken one by one, in one transaction: one COMMIT then pays for all of them.
 
-    Each has a savepoint, so that a failing one rolls back alone. Where the transaction as a whole cannot be had,
-    because an event was lost to another worker or the database refused it, each event gets one of its own.
+    When one fails nothing of that transaction remains, and those that were begun in it run again, each by itself. So a
+    handler may run twice, of which only the last run has an effect.
     """
-    if len(events) > 1:
+    waiting = iter(events)
+    for first in waiting:
+        began = time.monotonic()
+        begun: list[Event] = []
         try:
-            run_together(events, begin)
-        except (LeaseLost, DatabaseError):
-            logger.warning("could not process %d events together; processing each alone", len(events), exc_info=True)
+            runs = _run_together(first, waiting, begun, begin)
+        except BaseException as error:
+            if ends_the_process(error):
+                raise
+            run_each(begun or [first], error, began, begin)
         else:
-            return
+            announce(runs)
+
+
+def run_each(events: Sequence[Event], error: BaseException, began: float, begin: Begin = _unwatched) -> None:
+    """Run events by themselves, since their common transaction ended with `error` and left nothing."""
+    if len(events) > 1:
+        logger.warning("%s; the %d events of its transaction run again, each by itself", describe(error), len(events))
     for event in events:
         try:
-            run(event, begin)
-        except LeaseLost as error:
-            logger.warning("%s", error)
+            if len(events) > 1:
+                run(event, begin)
+            elif isinstance(error, LeaseLost):
+                raise error
+            else:
+                announce([EventRun(event, fail(event, error, begin), time.monotonic() - began)])
+        except LeaseLost as lost:
+            logger.warning("%s", lost)
 
 
-def run_together(events: Sequence[Event], begin: Begin = _unwatched) -> None:
-    """Run and settle events in one transaction. Raises LeaseLost or DatabaseError, and then nothing happened."""
-    sets = {event.pk: functions_of(event) for event in events}
-    if takes_lock_at_once(set(sets.values())):
-        _run_together(events, sets, begin, immediate=True)
-        return
+def _run_alone(event: Event, begin: Begin) -> list[EventRun]:
+    if takes_lock_at_once([functions_of(event)]):
+        return _run_in_transaction([event], [], begin, immediate=True)
     try:
-        _run_together(events, sets, begin, immediate=False)
+        return _run_in_transaction([event], [], begin, immediate=False)
     except _Conflict:
-        met_conflict(sets.values())
-        _run_together(events, sets, begin, immediate=True)
+        met_conflict([functions_of(event)])
+        return _run_in_transaction([event], [], begin, immediate=True)
 
 
-def _run_together(events: Sequence[Event], sets: Mapping[UUID, Functions], begin: Begin, *, immediate: bool) -> None:
-    database = router.db_for_write(Event)
-    runs: list[EventRun] = []
-    committed: list[bool] = []
+def _run_together(first: Event, others: Iterator[Event], begun: list[Event], begin: Begin) -> list[EventRun]:
+    """Run `first`, and others for as long as there are some, in one transaction. `begun` tells which those were."""
+    immediate = takes_lock_at_once([functions_of(first)])
     try:
-        with handlers_transaction(database, immediate=immediate) as opened, deferring(database) as deferred:
-            transaction.on_commit(partial(committed.append, True), using=database)
-            runs = [_run_in_savepoint(event, sets[event.pk], begin, database, immediate=immediate) for event in events]
-            deferred.write()
+        return _run_in_transaction(chain((first,), others), begun, begin, immediate=immediate)
+    except _Conflict:
+        met_conflict({functions_of(event) for event in begun})
+        return _run_in_transaction(tuple(begun), [], begin, immediate=True)
+
+
+def _run_in_transaction(
+    events: Iterable[Event], begun: list[Event], begin: Begin, *, immediate: bool
+) -> list[EventRun]:
+    """Run events, each of which is put into `begun`, and settle them. Where this raises, nothing happened.
+
+    No event has a savepoint of its own: two more round trips for each would cost as much as many a handler.
+    """
+    connection = transaction.get_connection(router.db_for_write(Event))
+    committed: list[bool] = []
+    runs: list[EventRun] = []
+    try:
+        with handlers_transaction(connection.alias, immediate=immediate) as opened, deferring(connection.alias) as kept:
+            # Before the handlers, so that it is called before what they leave to do after the commit.
+            transaction.on_commit(partial(committed.append, True), using=connection.alias)
+            for event in events:
+                begun.append(event)
+                began = time.monotonic()
+                with concerning(partial(of_event, event)):
+                    note = call_handlers(event, functions_of(event), begin)
+                if connection.needs_rollback:
+                    # Without an exception Django rolls back in silence.
+                    raise transaction.TransactionManagementError(
+                        "a handler caught a database error, but not its rollback"
+                    )
+                runs.append(EventRun(event, Settlement.succeed(note), time.monotonic() - began))
+            kept.write()
             opened.finish_reading()
-            if len(settle([(run.event, run.settlement) for run in runs])) < len(runs):
-                raise LeaseLost("one of several events was claimed by another worker while this one was running them")
+            settle_or_raise([(run.event, run.settlement) for run in runs])
+            if len(runs) > 1:
+                _part_commit_hooks(connection)
     except BaseException as error:
-        if not committed and not immediate and is_conflict(error):
+        if committed and not ends_the_process(error):
+            names = ", ".join(run.event.public_id for run in runs)
+            logger.exception("%s: processed, but something to be done after the commit failed", names)
+        elif not committed and not immediate and is_conflict(error):
             raise _Conflict from error
-        if not committed or ends_the_process(error):
+        else:
             raise
-        logger.exception("%d events are processed, but something to be done after the commit failed", len(events))
-    announce(runs)
+    return runs
+
+
+def _part_commit_hooks(connection: BaseDatabaseWrapper) -> None:
+    """Have what one event's handlers leave to do after the commit done, though what those of another left fails."""
+    # Django's own `robust` cannot call a functools.partial that fails (5.2).
+    hooks: list[Any] = connection.run_on_commit  # three values each, whatever the stubs say
+    parted: list[Any] = [(savepoints, partial(_call_robustly, hook), robust) for savepoints, hook, robust in hooks]
+    connection.run_on_commit = parted
+
+
+def _call_robustly(hook: Callable[[], object]) -> None:
+    try:
+        hook()
+    except Exception:
+        logger.exception("what was to be done after the commit of several events failed: %r", hook)
+
+
+def fail(event: Event, error: BaseException, begin: Begin = _unwatched) -> Settlement:
+    """Settle an event whose handlers were rolled back by `error`. Raises LeaseLost."""
+    begin(event, f"the end of {event.public_id}")
+    with concerning(partial(of_event, event)):
+        settlement = decide(event, error)
+        settle_or_raise([(event, settlement)])
+    return settlement
 
 
 def announce(runs: Sequence[EventRun]) -> None:
@@ -152,31 +190,6 @@ def announce(runs: Sequence[EventRun]) -> None:
         emit(EventsProcessed(runs))
     if dead := [run.event.pk for run in runs if run.settlement.state == State.DEAD]:
         Event.announce_dead(dead)
-
-
-def _run_in_savepoint(event: Event, functions: Functions, begin: Begin, database: str, *, immediate: bool) -> EventRun:
-    began = time.monotonic()
-    with concerning(partial(of_event, event)):
-        settlement = _call_in_savepoint(event, functions, begin, database, immediate=immediate)
-    return EventRun(event, settlement, time.monotonic() - began)
-
-
-def _call_in_savepoint(
-    event: Event, functions: Functions, begin: Begin, database: str, *, immediate: bool
-) -> Settlement:
-    try:
-        with transaction.atomic(using=database):
-            note = call_handlers(event, functions, begin)
-            if transaction.get_rollback(using=database):
-                # Without an exception Django rolls back to the savepoint in silence.
-                raise transaction.TransactionManagementError("a handler caught a database error, but not its rollback")
-            return Settlement.succeed(note)
-    except LeaseLost:
-        raise
-    except BaseException as error:  # a handler may raise anything
-        if ends_the_process(error) or (not immediate and is_conflict(error)):
-            raise
-        return decide(event, error)
 
 
 class _Conflict(Exception):
@@ -202,11 +215,13 @@ def call_handlers(event: Event, functions: Functions, begin: Begin = _unwatched)
     return "" if functions else UNHANDLED
 
 
-def settle_or_raise(event: Event, settlement: Settlement) -> None:
-    """Make the settlement true. Raises LeaseLost, so that a surrounding transaction rolls back."""
-    if not settle([(event, settlement)]):
-        emit(LeasesLost("events", 1))
-        raise LeaseLost(f"{event.public_id} was claimed by another worker while this one was running it")
+def settle_or_raise(results: Sequence[tuple[Event, Settlement]]) -> None:
+    """Make the settlements true. Raises LeaseLost, so that a surrounding transaction rolls back."""
+    ours = settle(results)
+    if lost := [event.public_id for event, _ in results if event.id not in ours]:
+        if len(results) == 1:  # of several, each that was lost comes here once more, by itself
+            emit(LeasesLost("events", 1))
+        raise LeaseLost(f"{', '.join(lost)} was claimed by another worker while this one was running it")
 
 
 def decide(event: Event, error: BaseException) -> Settlement:
