@@ -229,6 +229,9 @@ directory for all processes of a machine before they start
 scrape one address on each. What is read from the database is the same everywhere: take `max`, not `sum`, over
 instances. It is read at most every ten seconds, however often it is asked for.
 
+**See it, and be woken.** [grafana/hookline.json](grafana/hookline.json) is a dashboard to import into Grafana;
+[prometheus/alerts.yml](prometheus/alerts.yml) has alert rules for Prometheus, each with what to do.
+
 Counting is always on and costs a microsecond or two for each event or attempt. Labels are bounded by the code, or by a
 number: no label has an id of a source, an endpoint or an event. Those are in the log
 ([operations.md](operations.md#the-log)).
