@@ -94,6 +94,9 @@ class Settings:
 
     #: Who works: "worker" is `hookline worker` or `hookline serve`; "celery" is Celery's workers (docs/celery.md).
     ENGINE: str = "worker"
+    #: Processes that `hookline serve` starts beside the one that answers, to run handlers and deliver; 0: it does so
+    #: itself. None: one less than there are cores, at most 4, and 0 on SQLite.
+    WORKER_PROCESSES: int | None = None
     #: How long a claimed job belongs to its worker without a sign of life. Extended every third of it.
     LEASE: float = 60
     #: The longest pause between two looks at an empty queue. A change in the same process wakes it at once.
@@ -141,8 +144,11 @@ def _check(name: str, value: Any) -> Any:
         if not all(isinstance(item, kinds) and not isinstance(item, bool) for item in value):
             raise ConfigurationError(f"HOOKLINE[{name!r}] must be a list of {of}")
         return tuple(value)
-    if default is None or isinstance(default, bool):
-        accepted: tuple[type, ...] = (bool, type(None))
+    accepted: tuple[type, ...]
+    if name in _NUMBERS_OR_NONE:
+        accepted = (int, type(None))
+    elif default is None or isinstance(default, bool):
+        accepted = (bool, type(None))
     elif isinstance(default, int | float):
         accepted = (int, float) if isinstance(default, float) or name in _DURATIONS else (int,)
     else:
@@ -176,6 +182,7 @@ _DURATIONS = frozenset(
     }
 )
 
+_NUMBERS_OR_NONE = frozenset({"WORKER_PROCESSES"})
 _DELAYS = frozenset({"EVENT_RETRY_DELAYS", "DELIVERY_RETRY_DELAYS"})
 _MAY_BE_ZERO = frozenset(
     {
@@ -186,6 +193,7 @@ _MAY_BE_ZERO = frozenset(
         "REJECTION_RETENTION",
         "ROTATION_OVERLAP",
         "STOP_TIMEOUT",
+        "WORKER_PROCESSES",
     }
 )
 

@@ -1,17 +1,12 @@
-"""`hookline serve`: the server, with the workers in the same process."""
+"""`hookline serve`: the server, and the workers beside it."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import click
 
 from hookline.cli.command import PlainCommand, load_django
-
-if TYPE_CHECKING:
-    from hookline.runtime.stopping import Stopping
 
 
 @click.command(cls=PlainCommand)
@@ -19,16 +14,22 @@ if TYPE_CHECKING:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256), help="They share the port.")
 @click.option("--worker/--no-worker", "worker", default=True, help="Process events and send deliveries here, too.")
+@click.option(
+    "--single-process", is_flag=True, help="Answer, process and send in one process, whatever WORKER_PROCESSES says."
+)
 @click.option("--demo", is_flag=True, help="Show every step on a throw-away database.")
 @click.option(
     "--migrate/--no-migrate",
     default=None,
     help="Apply missing migrations first. By default the standalone server does; a project of your own does not.",
 )
-def serve(*, host: str, port: int, processes: int, worker: bool, demo: bool, migrate: bool | None) -> None:
+def serve(
+    *, host: str, port: int, processes: int, worker: bool, single_process: bool, demo: bool, migrate: bool | None
+) -> None:
     """Receive webhooks over HTTP, and process and send them.
 
-    Each process answers requests and, unless --no-worker, runs workers. SIGTERM and Ctrl-C stop it gracefully.
+    On PostgreSQL handlers and deliveries run in processes of their own, beside the one that answers: one less than
+    there are cores, or WORKER_PROCESSES. SIGTERM and Ctrl-C stop all of them gracefully.
     """
     if demo:
         if processes > 1 or not worker:
@@ -42,7 +43,7 @@ def serve(*, host: str, port: int, processes: int, worker: bool, demo: bool, mig
 
     with http_server.listen(host, port) as listener:
         prepare(migrate)
-        run(listener, processes, worker)
+        run(listener, processes, workers_of(worker, single_process))
 
 
 def prepare(migrate: bool | None) -> None:
@@ -60,14 +61,22 @@ def prepare(migrate: bool | None) -> None:
     doctor.require_keys()
 
 
-def run(listener: socket.socket, processes: int, worker: bool) -> None:
+def workers_of(worker: bool, single_process: bool) -> int | None:
+    """How many processes work beside the server; 0: the server does; None: nobody does here."""
+    from hookline import conf
+    from hookline.runtime import server
+
+    settings = conf.get()
+    if not worker or settings.ENGINE != "worker":  # with Celery as the engine, its workers are the fleet
+        return None
+    return 0 if single_process else server.worker_processes(settings, server.cores())
+
+
+def run(listener: socket.socket, processes: int, workers: int | None) -> None:
     """Serve on the socket until told to stop."""
     from hookline.runtime import http_server, server, supervisor
-
-    def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
-        server.run(listener, worker, stopping, on_ready)
 
     def announce() -> None:
         click.echo(f"Hookline listens on {http_server.url_of(listener)}", err=True)
 
-    supervisor.run(work, processes, announce)
+    supervisor.run(server.works(listener, processes, workers), announce)

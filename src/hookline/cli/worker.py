@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
 import click
 
 from hookline.cli.command import Command
-
-if TYPE_CHECKING:
-    from hookline.runtime.stopping import Stopping
 
 
 @click.command(cls=Command)
@@ -24,19 +20,12 @@ if TYPE_CHECKING:
 @click.option("--only", type=click.Choice(["incoming", "outgoing"]), help="Process events, or send deliveries.")
 def worker(concurrency: int | None, processes: int, only: str | None) -> None:
     """Process events and send deliveries until SIGTERM or Ctrl-C, then finish what has begun and give back the rest."""
-    from hookline import conf
     from hookline.db import schema
     from hookline.operations import doctor
     from hookline.runtime import supervisor
-    from hookline.runtime.fleet import Fleet
-
-    def work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
-        fleet = Fleet(conf.get(), only, concurrency, stopping.fail)
-        fleet.start()
-        on_ready()
-        stopping.wait()
-        fleet.stop()
+    from hookline.runtime import worker as one_process
 
     schema.require()
     doctor.require_keys()
-    supervisor.run(work, processes, lambda: click.echo("Hookline works", err=True))
+    work = partial(one_process.run, only=only, concurrency=concurrency)
+    supervisor.run([work] * processes, lambda: click.echo("Hookline works", err=True))

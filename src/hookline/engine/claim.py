@@ -48,7 +48,8 @@ _CLAIM = (
     LIMIT {lanes}
 ), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
 UPDATE {table}
-SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL
+SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL,
+    worker = %(worker)s
 WHERE {picked}
 RETURNING {columns}
 """
@@ -76,16 +77,18 @@ def claim(
     busy: Collection[UUID] = (),
     per_lane: int | None = None,
     lanes: int = LANES,
+    worker: int | None = None,
 ) -> list[J]:
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
-    No lane gives more than `per_lane` jobs, and those in `busy` give none. Those due first come first. Committed when
-    this returns.
+    No lane gives more than `per_lane` jobs, and those in `busy` give none. Those due first come first. `worker` is the
+    number of this process (see Liveness). Committed when this returns.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
     adapt = uuid_adapter(connection)
     params: dict[str, Any] = {"after": adapt(after), "limit": limit, "lease": lease, "per_lane": per_lane or limit}
+    params["worker"] = worker
     params.update({f"busy{number}": adapt(lane) for number, lane in enumerate(busy)})
     names = {
         **names_of(model, dialect),

@@ -75,6 +75,8 @@ class Job(Row):
     crashes = models.PositiveSmallIntegerField(db_default=0, editable=False)
     claim = models.BigIntegerField(db_default=0, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
+    #: The number of the process that claimed it last: see Liveness. None where it has none.
+    worker = models.IntegerField(null=True, editable=False)
     #: Of a job that ended, and of no other.
     finished_at = models.DateTimeField(null=True, editable=False)
     #: Why the job is in this state, for people.

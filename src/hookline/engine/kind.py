@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from hookline import conf
 from hookline.core.retry import RetrySchedule
 from hookline.engine.job import Job
-from hookline.engine.leases import MARK_AFTER, Leases
+from hookline.engine.leases import MARK_AFTER, Leases, no_number
 from hookline.engine.prune import Pruner
 from hookline.engine.settle import release_expired
 from hookline.engine.worker import OnStuck
@@ -61,6 +61,8 @@ class JobKind(Generic[J]):
     prune: Callable[[], Sequence[Pruner]]
     #: A run that takes longer is marked as begun, so that a crash counts.
     mark_after: float = MARK_AFTER
+    #: What claims write into the rows: see Liveness.
+    worker_number: Callable[[], int | None] = no_number
 
     @property
     def name(self) -> str:
@@ -79,6 +81,7 @@ class JobKind(Generic[J]):
             per_lane=per_lane or self.per_lane,
             longest_run=self.longest_run,
             mark_after=self.mark_after,
+            worker_number=self.worker_number,
         )
 
     def worker(self, on_stuck: OnStuck | None = None) -> Worker:

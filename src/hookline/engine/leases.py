@@ -28,11 +28,23 @@ logger = logging.getLogger("hookline.engine")
 MARK_AFTER = 0.1
 
 
+def no_number() -> int | None:
+    """For those whose process has none: see Liveness."""
+    return None
+
+
 class Leases(Generic[J]):
     """Claims jobs in turn between lanes, and keeps their leases while they run. Safe to use from several threads."""
 
     def __init__(
-        self, model: type[J], *, lease: float, per_lane: int, longest_run: float, mark_after: float = MARK_AFTER
+        self,
+        model: type[J],
+        *,
+        lease: float,
+        per_lane: int,
+        longest_run: float,
+        mark_after: float = MARK_AFTER,
+        worker_number: Callable[[], int | None] = no_number,
     ) -> None:
         self.model = model
         self.lease = lease
@@ -41,6 +53,7 @@ class Leases(Generic[J]):
         self.longest_run = longest_run
         #: See `mark_begun`.
         self.mark_after = mark_after
+        self._worker_number = worker_number
         self._lock = threading.Lock()
         #: By the numbers of their ids, because Python computes the hash of a UUID in Python.
         self._jobs: dict[int, tuple[J, float]] = {}
@@ -167,4 +180,6 @@ class Leases(Generic[J]):
                 del self._lanes[lane]
 
     def _claim(self, limit: int, busy: list[UUID], per_lane: int) -> list[J]:
-        return claim(self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane)
+        return claim(
+            self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane, worker=self._worker_number()
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -19,9 +19,11 @@ from hookline.telemetry.records import LeasesExpired
 
 J = TypeVar("J", bound=Job)
 
-#: Notes of jobs whose lease ran out.
+#: Notes of jobs whose worker is gone.
 CRASHED = "the worker stopped while it ran; its lease ran out"
 CRASHED_UNBEGUN = "the worker stopped before it was known to run, so this try does not count; its lease ran out"
+DIED = "the worker died while it ran"
+DIED_UNBEGUN = "the worker died before it was known to run, so this try does not count"
 
 # The state in a form for which no index serves: that of the states has an entry for every job that ran since the last
 # vacuum, and PostgreSQL would read all of them each time.
@@ -65,8 +67,8 @@ UPDATE {table} SET begun_at = {now}"""
 # Whether the crash is held against a job: only when it is known to have begun. The first crash makes no job dead, since
 # any of those that ran in that process may have caused it.
 _RELEASE = """
-WITH expired AS MATERIALIZED (
-    SELECT id FROM {table} WHERE state = 'running' AND lease_until < {now}
+WITH gone AS MATERIALIZED (
+    SELECT id FROM {table} WHERE state = 'running' AND {is_gone}
     ORDER BY lease_until LIMIT %(limit)s {lock}
 )
 UPDATE {table}
@@ -76,7 +78,7 @@ SET state = CASE WHEN {dies} THEN 'dead' ELSE 'pending' END,
     crashes = {least}(crashes + 1, 1000),
     note = CASE WHEN begun_at IS NULL THEN %(unbegun)s ELSE %(begun)s END,
     due_at = {now}, lease_until = NULL
-WHERE state = 'running' AND {expired}
+WHERE state = 'running' AND {gone}
 RETURNING id, state
 """
 _DIES = "begun_at IS NOT NULL AND attempts >= %(most)s AND crashes > 0"
@@ -121,11 +123,34 @@ def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> i
 
     A try counts only when the job is known to have begun. All of them are suspects from now on, which run alone.
     """
+    params = {"begun": CRASHED, "unbegun": CRASHED_UNBEGUN}
+    return _release(model, "lease_until < {now}", {**params, "most": max_attempts, "limit": limit})
+
+
+def release_of(model: type[Job], workers: Collection[int], max_attempts: int, limit: int = 1000) -> int:
+    """The same for the jobs of these workers, which are known to be dead, whatever their leases say."""
+    numbers = {f"worker{place}": number for place, number in enumerate(workers)}
+    is_gone = f"worker IN ({', '.join(f'%({name})s' for name in numbers)})"
+    params = {"begun": DIED, "unbegun": DIED_UNBEGUN, "most": max_attempts, "limit": limit}
+    return _release(model, is_gone, {**params, **numbers})
+
+
+def workers_of(model: type[Job]) -> set[int]:
+    """The numbers of those that hold running jobs."""
+    connection = connections[router.db_for_write(model)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT worker FROM {model._meta.db_table} WHERE state = 'running' AND worker IS NOT NULL"
+        )
+        return {number for (number,) in cursor.fetchall()}
+
+
+def _release(model: type[Job], is_gone: str, params: Mapping[str, Any]) -> int:
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
     names = {**names_of(model, dialect), "lock": dialect.lock, "least": dialect.least, "dies": _DIES}
-    sql = _RELEASE.format(**names, expired=dialect.among.format("SELECT id FROM expired"))
-    params: dict[str, Any] = {"most": max_attempts, "limit": limit, "begun": CRASHED, "unbegun": CRASHED_UNBEGUN}
+    gone = dialect.among.format("SELECT id FROM gone")
+    sql = _RELEASE.format(**names, is_gone=is_gone.format(now=dialect.now), gone=gone)
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         released = cursor.fetchall()

@@ -11,6 +11,7 @@ from django.db import connections, router
 
 from hookline import conf
 from hookline.engine.kind import declared, kinds
+from hookline.engine.liveness import Liveness
 from hookline.engine.postgres_notify import Listener
 from hookline.engine.prune import Pruning
 from hookline.engine.worker import OnStuck
@@ -42,7 +43,9 @@ class Fleet:
                 settings = replace(settings, HANDLER_THREADS=concurrency)
         self._stop_timeout = settings.STOP_TIMEOUT
         self._processes_events = only != "outgoing"
-        chosen = kinds(settings, only)
+        # Also of the kinds that it does not run, so that somebody returns them wherever only the others died.
+        self._liveness = Liveness(kinds(settings))
+        chosen = [replace(kind, worker_number=self._liveness.number) for kind in kinds(settings, only)]
         self._workers = [kind.worker(on_stuck) for kind in chosen]
         self._pruning = Pruning([pruner for kind in chosen for pruner in kind.prune()])
         self._listener: Listener | None = None
@@ -58,6 +61,7 @@ class Fleet:
         gc.set_threshold(10_000, 20, 50)
         if self._processes_events:
             log_handlers()
+        self._liveness.start()
         for worker in self._workers:
             worker.start()
         self._pruning.start()
@@ -71,6 +75,7 @@ class Fleet:
         with ThreadPoolExecutor(len(self._workers)) as threads:
             for stopped in [threads.submit(worker.stop, self._stop_timeout) for worker in self._workers]:
                 stopped.result()
+        self._liveness.stop()
         self._pruning.stop()
         courier.drain(self._stop_timeout)
 

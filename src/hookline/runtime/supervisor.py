@@ -1,4 +1,4 @@
-"""The noun Supervisor: keeps several copies of one process running."""
+"""The noun Supervisor: keeps several processes running."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 
@@ -28,31 +28,32 @@ _PAUSE = 1.0
 Work = Callable[[Stopping, Callable[[], None]], None]
 
 
-def run(work: Work, processes: int, on_ready: Callable[[], None]) -> None:
-    """Do the work in this process, or in several, until told to stop. `on_ready` is called when all have begun.
+def run(works: Sequence[Work], on_ready: Callable[[], None]) -> None:
+    """Do one work in this process, or each of several in its own, until told to stop.
 
-    Several are forked, so the calling process must have no threads. Raises HooklineError.
+    `on_ready` is called when all have begun. Several are forked, so the calling process must have no threads. Raises
+    HooklineError.
     """
-    if processes == 1:
+    if len(works) == 1:
         with Stopping() as stopping:
-            work(stopping, on_ready)
+            works[0](stopping, on_ready)
             stopping.raise_failure()
     else:
         connections.close_all()  # a connection must not be shared by forked processes
         with counted_together():
-            Supervisor(work, processes, on_ready).run()
+            Supervisor(works, on_ready).run()
 
 
 class Supervisor:
-    """Runs `work` in `count` forked processes. The calling process must have no threads and no connections.
+    """Does each of the works in a forked process. The calling process must have no threads and no connections.
 
     A process that ends is replaced. SIGTERM and Ctrl-C are passed on as SIGTERM, and the processes are waited for.
     They also stop by themselves when the supervisor is killed.
     """
 
-    def __init__(self, work: Work, count: int, on_ready: Callable[[], None]) -> None:
-        self._work = work
-        self._count = count
+    def __init__(self, works: Sequence[Work], on_ready: Callable[[], None]) -> None:
+        self._works = works
+        self._count = len(works)
         self._on_ready = on_ready
         self._fork = multiprocessing.get_context("fork")
         self._life_read, self._life_write = os.pipe()
@@ -63,7 +64,7 @@ class Supervisor:
     def run(self) -> None:
         """Return when told to stop. Raises HooklineError when a process cannot even start."""
         with Stopping() as stopping:
-            self._children = [self._start() for _ in range(self._count)]
+            self._children = [self._start(work) for work in self._works]
             try:
                 while not stopping.requested:
                     self._watch(stopping)
@@ -85,26 +86,27 @@ class Supervisor:
             logger.error("process %s ended with code %s and is replaced", ended.pid, ended.exitcode)
             process_ended(ended.pid or 0)
             time.sleep(_PAUSE)
-            self._children[self._children.index(ended)] = self._start()
+            place = self._children.index(ended)
+            self._children[place] = self._start(self._works[place])
 
     def _count_ready(self, more: int) -> None:
         before, self._ready = self._ready, self._ready + more
         if before < self._count <= self._ready:
             self._on_ready()
 
-    def _start(self) -> ForkProcess:
-        child = self._fork.Process(target=self._run_child)
+    def _start(self, work: Work) -> ForkProcess:
+        child = self._fork.Process(target=self._run_child, args=(work,))
         child.start()
         logger.info("process %s started", child.pid)
         return child
 
-    def _run_child(self) -> None:
+    def _run_child(self, work: Work) -> None:
         os.close(self._life_write)
         # A terminal sends Ctrl-C to every process; only the supervisor's word counts.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with Stopping((signal.SIGTERM,)) as stopping:
             threading.Thread(target=self._stop_with_supervisor, name="hookline-orphan", daemon=True).start()
-            self._work(stopping, self._report_ready)
+            work(stopping, self._report_ready)
             if stopping.failure:
                 logger.critical("%s", stopping.failure)
                 sys.exit(1)

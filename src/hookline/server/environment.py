@@ -99,11 +99,18 @@ def _convert(name: str, kind: Any, text: str) -> Any:
             return tuple(float(word) for word in words(text))
         if kind in (int, float):
             return kind(text)
+        if kind == int | None:
+            return int(text)
         if kind is str:
             return text
         return _BOOLEANS[text.strip().lower()]
     except (ValueError, KeyError):
-        wanted = {int: "a whole number", float: "a number", tuple[float, ...]: "numbers with commas between them"}
+        wanted = {
+            int: "a whole number",
+            int | None: "a whole number",
+            float: "a number",
+            tuple[float, ...]: "numbers with commas between them",
+        }
         raise ConfigurationError(
             f"{PREFIX}{name} must be {wanted.get(kind, 'true or false')}, not {text[:80]!r}"
         ) from None

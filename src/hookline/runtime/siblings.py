@@ -1,0 +1,47 @@
+"""The noun Siblings: processes under one supervisor that tell each other at once that there may be something to claim.
+
+A pipe for each of them, made before they are forked. What is written is only a hint, so a full pipe is as good.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+from hookline.engine import notifier
+from hookline.engine.job import Job
+
+#: Most bytes that are read at a time; each names a kind.
+_MANY = 4096
+
+
+class Siblings:
+    """Notifications between `count` processes."""
+
+    def __init__(self, count: int, models: Sequence[type[Job]]) -> None:
+        self._models = models
+        self._pipes = [os.pipe() for _ in range(count)]
+        for _, write in self._pipes:
+            os.set_blocking(write, False)
+
+    def join(self, place: int) -> None:
+        """This process is the one with this place: pass on what it notifies, and notify it of what others do."""
+        read, _ = self._pipes[place]
+        others = [write for other, (_, write) in enumerate(self._pipes) if other != place]
+        for number, model in enumerate(self._models):
+            notifier.of(model).relay(partial(_tell, others, bytes([number])))
+        threading.Thread(target=self._listen, args=(read,), name="hookline-siblings", daemon=True).start()
+
+    def _listen(self, read: int) -> None:
+        while heard := os.read(read, _MANY):
+            for number in set(heard):
+                notifier.of(self._models[number]).notify_here()
+
+
+def _tell(pipes: Sequence[int], word: bytes) -> None:
+    for pipe in pipes:
+        with suppress(BlockingIOError, BrokenPipeError):  # full: it looks anyway; broken: it has ended
+            os.write(pipe, word)
