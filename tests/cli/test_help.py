@@ -106,6 +106,7 @@ def test_a_package_that_is_not_installed_is_named_with_what_brings_it(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "hookline.runtime.http_server", raising=False)
+    monkeypatch.delattr("hookline.runtime.http_server", raising=False)  # where another test has imported it
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     said = cli.fails("serve", "--port", "0")
     assert said == "the package uvicorn is not installed: pip install 'hookline[server]'"

@@ -242,7 +242,7 @@ def test_a_worker_for_deliveries_leaves_events_alone(installation: Installation)
 
 
 def test_processes_share_the_port_and_one_that_is_killed_is_replaced(installation: Installation) -> None:
-    server = installation.serve("--processes", "2")
+    server = installation.serve("--processes", "2", "--single-process")
     source = installation.source()
     killed, _ = started_by(server)
     assert installation.trigger(source)["status"] == "accepted"
@@ -250,6 +250,22 @@ def test_processes_share_the_port_and_one_that_is_killed_is_replaced(installatio
     server.wait_for_output(f"process {killed} ended with code -9 and is replaced")
     wait_until(lambda: len(started_by(server)) == 3)
     assert installation.trigger(source)["status"] == "accepted"
+    assert server.stop() == 0
+    assert not any(map(runs, started_by(server)))
+
+
+def test_a_worker_beside_the_server_is_told_at_once_and_replaced_when_it_is_killed(installation: Installation) -> None:
+    # It polls once an hour, so that nothing is processed unless it is told.
+    server = installation.serve(HOOKLINE_WORKER_PROCESSES="1", HOOKLINE_POLL="3600", HOOKLINE_APPS="")
+    source = installation.source()
+    processes = started_by(server)
+    assert len(processes) == 2
+    accepted = installation.trigger(source)
+    wait_until(lambda: installation.json("events", "show", accepted["id"])["status"] == "succeeded")
+    os.kill(processes[1], signal.SIGKILL)
+    server.wait_for_output(f"process {processes[1]} ended with code -9 and is replaced")
+    again = installation.trigger(source)
+    wait_until(lambda: installation.json("events", "show", again["id"])["status"] == "succeeded")
     assert server.stop() == 0
     assert not any(map(runs, started_by(server)))
 
