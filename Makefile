@@ -74,7 +74,7 @@ fuzz: $(DEV)  ## Fuzz providers and parsers, half of the time each, guided by co
 	$(BIN)/python -m fuzz.requests -max_total_time=$$(( $(FUZZ_SECONDS) / 2 )) -max_len=4096 -print_final_stats=1 $(ARGS)
 	$(BIN)/python -m fuzz.parsers -max_total_time=$$(( $(FUZZ_SECONDS) / 2 )) -max_len=128 -len_control=0 -print_final_stats=1 $(ARGS)
 
-docs: $(DEV)  ## Write the pages about the providers from the code, and the benchmarks' from their results
+docs: $(DEV)  ## Write the pages about settings, metrics and providers from the code, and the benchmarks' from their results
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m bench.publish
 

@@ -1,4 +1,4 @@
-"""Writes docs/metrics.md, docs/providers.md and docs/providers/*.md from the code and the test vectors: `make docs`.
+"""Writes the pages about settings, metrics and providers from the code and the test vectors: `make docs`.
 
 What a page says of a provider is its docstring and its attributes, so that neither can grow old unnoticed; a test fails
 when the pages are not what this would write.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import textwrap
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-from hookline import providers
+from hookline import conf, providers
 from hookline.providers.base import Provider
 from hookline.providers.schemes.basic import BasicProvider
 from hookline.providers.schemes.hmac import HmacProvider
@@ -38,16 +40,58 @@ SURENESS = {
     "nothing computed": "the secret itself is compared; nothing is computed",
 }
 
+#: What each system check says.
+CHECKS = {
+    "hookline.E001": "A setting is unknown or of the wrong type",
+    "hookline.E002": "There is no usable encryption key. The message says how to make one",
+    "hookline.E003": "`LEASE` is not longer than `DELIVERY_TIMEOUT`: a delivery could be claimed by a second "
+    "worker while the first still sends it",
+    "hookline.E004": "`USE_TZ` is off. Times are compared with the database's clock, which needs their zone",
+    "hookline.E005": "The database is neither PostgreSQL nor SQLite",
+    "hookline.E006": "`ENGINE` is `celery`, but Celery is not installed",
+    "hookline.W001": "`PUBLIC_URL` is not set, so senders that sign the URL cannot be verified",
+    "hookline.W002": 'SQLite transactions are not IMMEDIATE, so two writers can fail with "database is locked"',
+    "hookline.W003": "An enabled source has no secret, and refuses everything",
+    "hookline.W004": "`ENGINE` is `celery`, but there was no Celery app when Django started, so that webhooks wake "
+    "nobody",
+    "hookline.W005": "Your urls wrap the view of `hookline.urls`, so that `ATOMIC_REQUESTS` applies to it: "
+    "webhooks would be acknowledged before their COMMIT",
+}
+
 _MARKERS: dict[Part, str] = {BODY: "body", TIMESTAMP: "timestamp", URL: "URL", METHOD: "method"}
 
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page: where it stands, and its text."""
     all_providers = [providers.get(name) for name in providers.names()]
+    yield DOCS / "settings.md", settings_page()
     yield DOCS / "metrics.md", metrics.page()
     yield DOCS / "providers.md", catalogue(all_providers)
     for provider in all_providers:
         yield DOCS / "providers" / f"{provider.name}.md", page(provider)
+
+
+def settings_page() -> str:
+    lines = [
+        "# Settings",
+        "",
+        "<!-- Written by `make docs` from the code; do not edit. -->",
+        "",
+        "All are keys of one dict, `HOOKLINE = {...}`, in Django's settings. The standalone server reads each from the",
+        "environment instead: `HOOKLINE_` and its name, lists with commas. Durations are seconds, sizes are bytes.",
+        "",
+    ]
+    for group in conf.GROUPS:
+        lines += [f"## {group.title}", "", *([textwrap.fill(group.about, 120), ""] if group.about else [])]
+        lines += ["| setting | default | why |", "|---|---|---|"]
+        for item in fields(conf.Settings):
+            if item.metadata["group"] is group:
+                default = f'"{item.default}"' if isinstance(item.default, str) else repr(item.default)
+                lines.append(f"| `{item.name}` | `{default}` | {item.metadata['why']} |")
+        lines.append("")
+    lines += ["## System checks", "", "`python manage.py check --database default` and `hookline doctor` run them.", ""]
+    lines += ["| id | what it says |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in CHECKS.items()), ""]
+    return "\n".join(lines)
 
 
 def catalogue(all_providers: list[Provider]) -> str:

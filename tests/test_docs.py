@@ -7,8 +7,9 @@ import re
 import runpy
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -58,11 +59,11 @@ def written_commands() -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("setting", fields(conf.Settings), ids=lambda setting: str(setting.name))
-def test_every_setting_is_documented_with_its_default(setting: object) -> None:
-    name, default = setting.name, setting.default  # type: ignore[attr-defined]  # a dataclasses.Field
-    _, written, why = rows("settings.md")[name]
-    assert ast.literal_eval(written.strip("`")) == default
-    assert why
+def test_every_setting_is_documented_with_its_default_and_why(setting: Field[Any]) -> None:
+    _, written, why = rows("settings.md")[setting.name]
+    assert ast.literal_eval(written.strip("`")) == setting.default
+    assert why == setting.metadata["why"]
+    assert setting.metadata["group"] in conf.GROUPS
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:
@@ -109,7 +110,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
 def test_the_generated_pages_are_what_make_docs_writes() -> None:
     generate = runpy.run_path(str(DOCS / "generate.py"))
     wanted = dict(generate["pages"]())
-    assert len(wanted) == len(providers.names()) + 2
+    assert len(wanted) == len(providers.names()) + 3
     stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     assert stale == [], "run `make docs`"
     assert set((DOCS / "providers").glob("*.md")) <= set(wanted)

@@ -17,92 +17,278 @@ from hookline.exceptions import ConfigurationError
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Settings that belong together; a heading of docs/settings.md."""
+
+    title: str
+    about: str = ""
+
+
+BOTH = Group("For both directions")
+RECEIVING = Group("Receiving")
+SERVING = Group(
+    "Serving",
+    "For `hookline serve`. Under another server, these are that server's to limit. A header section of "
+    "more than 100 headers or 32 kB is answered 431 everywhere.",
+)
+SENDING = Group("Sending")
+GROUPS = (BOTH, RECEIVING, SERVING, SENDING)
+
+
+def setting(group: Group, default: Any, why: str, *, shown: bool = True) -> Any:
+    """A field of Settings with its documentation, in Markdown: docs/settings.md is made from it."""
+    return field(default=default, repr=shown, metadata={"group": group, "why": why})
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of Hookline. Durations are seconds, sizes are bytes."""
 
-    #: Keys for secrets at rest, as `id:base64 of 32 bytes`. The first encrypts, all decrypt.
-    ENCRYPTION_KEYS: tuple[str, ...] = field(default=(), repr=False)
-    #: Scheme and host under which senders reach this installation. Some senders sign the URL, and a Host header
-    #: is the caller's choice, so it is configured.
-    PUBLIC_URL: str = ""
+    # ---- For both directions ----
 
-    #: A longer request is refused with 413 before it is read, unless its sender documents longer ones (GitHub: 25 MB).
-    MAX_BODY_BYTES: int = 5 * 1024 * 1024
-    #: How much of a refused request is kept for a person to look at: URL, headers and body together.
-    REJECTION_BODY_BYTES: int = 16 * 1024
-    #: Rejections that are kept of one source, and a tenth of it for all unknown URLs together; an hour may bring an
-    #: eighth of that. What comes beyond is only counted, but for the first few of each reason: anybody can cause them.
-    MAX_REJECTIONS: int = 10_000
-    #: ... and how many bytes they may take.
-    MAX_REJECTION_BYTES: int = 64 * 1024 * 1024
-    #: Waits before each retry of an event whose handler failed. After the last one the event is dead.
-    EVENT_RETRY_DELAYS: tuple[float, ...] = (5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 12 * HOUR)
-    #: Handlers that run at the same time in one worker process.
-    HANDLER_THREADS: int = 4
-    #: Events that share a transaction at most: as many as wait, until it is 50 ms old. More is faster, and keeps the
-    #: locks of one handler's writes until those of the others are done. When one fails, each runs again by itself.
-    EVENTS_PER_TRANSACTION: int = 50
-    #: A handler that runs longer has failed: its event is tried again, this run rolls back, and its thread is replaced.
-    HANDLER_TIMEOUT: float = 5 * MINUTE
+    ENCRYPTION_KEYS: tuple[str, ...] = setting(
+        BOTH,
+        (),
+        "Keys for secrets at rest, each `id:base64 of 32 bytes`. The first encrypts, all decrypt: to change "
+        "keys, put a new one first and keep the former. Needed",
+        shown=False,
+    )
 
-    #: A longer message is refused by dispatch().
-    MAX_MESSAGE_BYTES: int = 1024 * 1024
-    #: Waits before each retry of a delivery (the example schedule of Standard Webhooks); then it is dead.
-    DELIVERY_RETRY_DELAYS: tuple[float, ...] = (
-        5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR,
-    )  # fmt: skip
-    #: Each wait is made longer by up to this share, so that endpoints do not all come back at once.
-    RETRY_JITTER: float = 0.2
-    #: Connect, send, and read the answer: all of it. Standard Webhooks advises 15 to 30.
-    DELIVERY_TIMEOUT: float = 20
-    #: Requests under way at the same time in one worker process.
-    DELIVERY_CONCURRENCY: int = 200
-    #: ... and to one endpoint, so that a slow one cannot take all the places.
-    DELIVERY_CONCURRENCY_PER_ENDPOINT: int = 50
-    #: How much of an endpoint's answer is kept.
-    RESPONSE_BODY_BYTES: int = 8 * 1024
-    #: Networks that the SSRF policy lets through besides public addresses, such as `10.1.0.0/16`.
-    ALLOWED_SUBNETS: tuple[str, ...] = ()
-    #: Whether endpoints may use plain http. None: only where ALLOWED_SUBNETS opens the address.
-    ALLOW_HTTP: bool | None = None
-    #: How long events and deliveries are kept after they ended, and messages; 0 keeps them for ever. An event that a
-    #: sender repeats later is new again: the longest any sender is known to repeat one by itself is some days.
-    RETENTION: float = 90 * DAY
-    #: How long rejections are kept; 0 keeps them for ever. Anybody can cause them, so not as long.
-    REJECTION_RETENTION: float = 30 * DAY
-    #: How long the former secret stays active after a rotation.
-    ROTATION_OVERLAP: float = DAY
+    PUBLIC_URL: str = setting(
+        BOTH,
+        "",
+        "Scheme and host under which senders reach you. Some sign the URL, and a Host header is the caller's choice",
+    )
 
-    #: `hookline serve`: seconds until all headers of a request must be there, ...
-    HTTP_HEADER_TIMEOUT: float = 10
-    #: ... and from then on its body. Later ones are answered 408.
-    HTTP_BODY_TIMEOUT: float = 30
-    #: Seconds that a connection may wait for its next request. Longer than the 60 of the usual load balancers, which
-    #: would otherwise send a request into a connection that is being closed.
-    HTTP_KEEP_ALIVE: float = 75
-    #: The longest body of a request to a path that is no source's, such as the admin.
-    HTTP_MAX_BODY_BYTES: int = 5 * 1024 * 1024
-    #: Bytes of all bodies under way in one process. What would exceed them is answered 503.
-    HTTP_MAX_BODIES_BYTES: int = 128 * 1024 * 1024
-    #: Connections at the same time in one process. Beyond it, an idle one is closed for the new one, or that gets 503.
-    HTTP_MAX_CONNECTIONS: int = 1000
+    ENGINE: str = setting(
+        BOTH,
+        "worker",
+        "Who works: `worker` is `hookline worker` or `hookline serve`, `celery` is Celery's workers. See "
+        "[celery.md](celery.md)",
+    )
 
-    #: Who sends this as `Authorization: Bearer ...` may read /metrics. Without it only direct requests from a loopback
-    #: or private address may.
-    METRICS_TOKEN: str = field(default="", repr=False)
+    WORKER_PROCESSES: int | None = setting(
+        BOTH,
+        None,
+        "Processes that `hookline serve` starts beside the one that answers, to run handlers and deliver (each "
+        "takes some 70 MB); 0: it does so itself. `None`: one less than there are cores, at most 4, and 0 on SQLite",
+    )
 
-    #: Who works: "worker" is `hookline worker` or `hookline serve`; "celery" is Celery's workers (docs/celery.md).
-    ENGINE: str = "worker"
-    #: Processes that `hookline serve` starts beside the one that answers, to run handlers and deliver; 0: it does so
-    #: itself. None: one less than there are cores, at most 4, and 0 on SQLite.
-    WORKER_PROCESSES: int | None = None
-    #: How long a claimed job belongs to its worker without a sign of life. Extended every third of it.
-    LEASE: float = 60
-    #: The longest pause between two looks at an empty queue. A change in the same process wakes it at once.
-    POLL: float = 0.5
-    #: How long a worker that was told to stop waits for what it has begun.
-    STOP_TIMEOUT: float = 30
+    LEASE: float = setting(
+        BOTH,
+        60,
+        "How long a job belongs to its worker without a sign of life; extended every third of it. A job whose "
+        "worker died waits so long. Longer than `DELIVERY_TIMEOUT`",
+    )
+
+    POLL: float = setting(
+        BOTH,
+        0.5,
+        "The longest pause between two looks at an empty queue. A change in the same process wakes it at once",
+    )
+
+    STOP_TIMEOUT: float = setting(
+        BOTH,
+        30,
+        "How long a worker that was told to stop waits for what it has begun",
+    )
+
+    RETRY_JITTER: float = setting(
+        BOTH,
+        0.2,
+        "Each wait before a retry is made longer by up to this share, so that not all come back at once",
+    )
+
+    RETENTION: float = setting(
+        BOTH,
+        90 * DAY,
+        "How long events and deliveries are kept after they ended, and messages: 90 days. 0 keeps them for "
+        "ever. A webhook that is sent again after that is new again; see "
+        "[operations.md](operations.md#history-and-how-long-it-is-kept)",
+    )
+
+    REJECTION_RETENTION: float = setting(
+        BOTH,
+        30 * DAY,
+        "How long rejections are kept: 30 days. 0 keeps them for ever. Anybody can cause them, so not as long",
+    )
+
+    ROTATION_OVERLAP: float = setting(
+        BOTH,
+        DAY,
+        "How long the former secret stays active after a rotation: a day for the other side to change over",
+    )
+
+    # ---- Receiving ----
+
+    MAX_BODY_BYTES: int = setting(
+        RECEIVING,
+        5 * 1024 * 1024,
+        "A longer request is refused with 413 before it is read, unless the sender documents longer ones "
+        "([GitHub](providers/github.md): 25 MB)",
+    )
+
+    REJECTION_BODY_BYTES: int = setting(
+        RECEIVING,
+        16 * 1024,
+        "How much of a refused request is kept: URL, headers and body together. Only what was kept whole can "
+        "be verified again",
+    )
+
+    MAX_REJECTIONS: int = setting(
+        RECEIVING,
+        10_000,
+        "Rejections that are kept of one source; a tenth of it for all unknown URLs together. An hour may "
+        "bring an eighth of that, one reason half of its hour. What comes beyond is only counted, but for the "
+        "first five of each reason in each hour: anybody can cause them",
+    )
+
+    MAX_REJECTION_BYTES: int = setting(
+        RECEIVING,
+        64 * 1024 * 1024,
+        "... and how many bytes they may take",
+    )
+
+    EVENT_RETRY_DELAYS: tuple[float, ...] = setting(
+        RECEIVING,
+        (5, 30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 2 * HOUR, 6 * HOUR, 12 * HOUR),
+        "Waits before each retry of an event whose handler failed; after the last one it is dead. About 21 "
+        "hours, so that a mistake can be repaired the next morning",
+    )
+
+    HANDLER_THREADS: int = setting(
+        RECEIVING,
+        4,
+        "Handlers that run at once in one worker process. Each holds a database connection",
+    )
+
+    EVENTS_PER_TRANSACTION: int = setting(
+        RECEIVING,
+        50,
+        "Events that share a transaction at most: as many as wait, until it is 50 ms old; a lone event is not "
+        "delayed. More is faster, and keeps the locks of one handler's writes until those of the others are "
+        "done. When one fails, those of its transaction are rolled back and run again, each by itself; with 1 "
+        "each has its own from the beginning",
+    )
+
+    HANDLER_TIMEOUT: float = setting(
+        RECEIVING,
+        5 * MINUTE,
+        "A handler that runs longer has failed: its event is tried again, this run is rolled back, and its "
+        "thread is replaced",
+    )
+
+    # ---- Serving ----
+
+    HTTP_HEADER_TIMEOUT: float = setting(
+        SERVING,
+        10,
+        "Seconds until all headers of a request must be there. Later ones are answered 408; a connection on "
+        "which nothing comes at all is closed",
+    )
+
+    HTTP_BODY_TIMEOUT: float = setting(
+        SERVING,
+        30,
+        "... and from then on its body",
+    )
+
+    HTTP_KEEP_ALIVE: float = setting(
+        SERVING,
+        75,
+        "Seconds that a connection may wait for its next request. Longer than the 60 of the usual load "
+        "balancers, which would otherwise send a request into a connection that is being closed",
+    )
+
+    HTTP_MAX_BODY_BYTES: int = setting(
+        SERVING,
+        5 * 1024 * 1024,
+        "The longest body of a request to a path that is no source's, such as the admin; longer ones are answered 413",
+    )
+
+    HTTP_MAX_BODIES_BYTES: int = setting(
+        SERVING,
+        128 * 1024 * 1024,
+        "Bytes of all bodies under way in one process. What would exceed them is answered 503",
+    )
+
+    HTTP_MAX_CONNECTIONS: int = setting(
+        SERVING,
+        1000,
+        "Connections at the same time in one process, and no more than it may open files for. Beyond it, the "
+        "one that was idle for the longest time is closed for the new one; if there is none, the new one is "
+        "answered 503",
+    )
+
+    METRICS_TOKEN: str = setting(
+        SERVING,
+        "",
+        "Who sends it as `Authorization: Bearer ...` may read [/metrics](metrics.md). Without it only direct "
+        "requests from a loopback or private address may, because tenants are named there",
+        shown=False,
+    )
+
+    # ---- Sending ----
+
+    MAX_MESSAGE_BYTES: int = setting(
+        SENDING,
+        1024 * 1024,
+        "A longer message is refused by `dispatch()`. Subscribers' servers have limits, too",
+    )
+
+    DELIVERY_RETRY_DELAYS: tuple[float, ...] = setting(
+        SENDING,
+        (
+            5,
+            5 * MINUTE,
+            30 * MINUTE,
+            2 * HOUR,
+            5 * HOUR,
+            10 * HOUR,
+            14 * HOUR,
+            20 * HOUR,
+            24 * HOUR,
+        ),
+        "Waits before each retry: the example schedule of Standard Webhooks. After the last one the delivery is dead",
+    )
+
+    DELIVERY_TIMEOUT: float = setting(
+        SENDING,
+        20,
+        "Connect, send, and read the answer: all of it. Standard Webhooks advises 15 to 30",
+    )
+
+    DELIVERY_CONCURRENCY: int = setting(
+        SENDING,
+        200,
+        "Requests under way at once in one worker process",
+    )
+
+    DELIVERY_CONCURRENCY_PER_ENDPOINT: int = setting(
+        SENDING,
+        50,
+        "... and to one endpoint, so that a slow one cannot take all the places",
+    )
+
+    RESPONSE_BODY_BYTES: int = setting(
+        SENDING,
+        8 * 1024,
+        "How much of an endpoint's answer is kept for people",
+    )
+
+    ALLOWED_SUBNETS: tuple[str, ...] = setting(
+        SENDING,
+        (),
+        "Networks that may be connected to besides public addresses, such as `10.1.0.0/16`. Whoever can "
+        "create endpoints can then reach them",
+    )
+
+    ALLOW_HTTP: bool | None = setting(
+        SENDING,
+        None,
+        "Whether endpoints may use plain http. None: only where `ALLOWED_SUBNETS` opens the address",
+    )
 
     @property
     def event_retry(self) -> RetrySchedule:
