@@ -52,3 +52,31 @@ class JobQuerySet(models.QuerySet[J]):
         keys = list(self.values_list("pk", flat=True))
         portions = (keys[start : start + PORTION] for start in range(0, len(keys), PORTION))
         return sum(len(JobQuerySet.retry_keys(by, self.model, portion)) for portion in portions)
+
+
+class JobManager(models.Manager[J]):
+    """The same from the model itself. Written out, so that type checkers know it."""
+
+    def get_queryset(self) -> JobQuerySet[J]:
+        return JobQuerySet(self.model, using=self._db)
+
+    def filter(self, *args: Any, **kwargs: Any) -> JobQuerySet[J]:
+        return self.get_queryset().filter(*args, **kwargs)
+
+    def pending(self) -> JobQuerySet[J]:
+        return self.get_queryset().pending()
+
+    def running(self) -> JobQuerySet[J]:
+        return self.get_queryset().running()
+
+    def succeeded(self) -> JobQuerySet[J]:
+        return self.get_queryset().succeeded()
+
+    def dead(self) -> JobQuerySet[J]:
+        return self.get_queryset().dead()
+
+    def cancelled(self) -> JobQuerySet[J]:
+        return self.get_queryset().cancelled()
+
+    def retry(self, by: Any = None) -> int:
+        return self.get_queryset().retry(by)

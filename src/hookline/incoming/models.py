@@ -19,7 +19,7 @@ from hookline.core.secrets import SecretRing
 from hookline.db.encrypted_field import EncryptedField
 from hookline.db.row import Row
 from hookline.engine.job import Job, Lane, job_indexes
-from hookline.engine.job_queryset import JobQuerySet
+from hookline.engine.job_queryset import JobManager
 from hookline.exceptions import TooLarge
 from hookline.incoming import url
 from hookline.providers.base import SourceConfig
@@ -102,7 +102,7 @@ class Event(Job):
 
     prefix = "evt"
     lane = "source"
-    objects = JobQuerySet["Event"].as_manager()
+    objects = JobManager["Event"]()
     settled_too = f"unhandled = CASE WHEN result.note = '{UNHANDLED}' THEN true END,"
 
     source = models.ForeignKey(Source, models.PROTECT, related_name="events", db_index=False)  # see job_indexes

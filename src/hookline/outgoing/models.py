@@ -15,7 +15,7 @@ from hookline.db.clock import moment
 from hookline.db.encrypted_field import EncryptedField
 from hookline.db.row import Row
 from hookline.engine.job import Job, Lane, job_indexes
-from hookline.engine.job_queryset import JobQuerySet
+from hookline.engine.job_queryset import JobManager
 from hookline.tenants.models import Tenant
 
 #: `held_until` of an endpoint that waits for a person.
@@ -116,7 +116,7 @@ class Delivery(Job):
 
     prefix = "dlv"
     lane = "endpoint"
-    objects = JobQuerySet["Delivery"].as_manager()
+    objects = JobManager["Delivery"]()
     #: Hundreds are under way in one process, and one crash of it must not have them sent one by one.
     suspect_after = 2
 
