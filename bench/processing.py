@@ -15,6 +15,7 @@ from bench import report
 from bench.backlog import HANDLER, Backlog
 from bench.process import hookline
 from bench.stand import database, set_up
+from hookline.conf import Settings
 
 THREADS = 4
 #: Events per transaction, and processes.
@@ -23,6 +24,8 @@ SETTINGS = {
     "sqlite": ((1, 1), (10, 1), (50, 1)),  # one writer, so a second process would only wait
 }
 LEAST = 2000.0
+#: EVENTS_PER_TRANSACTION where nobody sets it.
+DEFAULT = Settings().EVENTS_PER_TRANSACTION
 
 
 def main() -> int:
@@ -45,9 +48,9 @@ def main() -> int:
             name = f"{batch} per transaction, {processes} process{'es' if processes > 1 else ''}"
             result.row(name, rates[batch, processes], "events/s")
         threads = THREADS if kind == "postgresql" else 1
-        result.row(
-            f"bare INSERT and COMMIT, {threads} thread{'s' if threads > 1 else ''}", bare(threads, count), "events/s"
-        )
+        alone = bare(threads, count)
+        result.row(f"bare INSERT and COMMIT, {threads} thread{'s' if threads > 1 else ''}", alone, "events/s")
+        result.aim("default settings, 1 process, against bare INSERT and COMMIT", rates[DEFAULT, 1] / alone, least=0.5)
         if kind == "postgresql":
             (batch, processes), rate = max(rates.items(), key=lambda item: item[1])
             result.aim(f"events/s, {batch} per transaction, {processes} processes", rate, least=LEAST)
