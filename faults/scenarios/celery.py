@@ -61,7 +61,7 @@ class BrokerKilledRabbitMQ(Scenario):
 
     def caught(self, stage: Stage) -> int:
         """Every process that had something to say to the broker while it was away says so once."""
-        return stage.said("the broker does not take messages")
+        return stage.said("the broker does not accept messages")
 
     def heal(self, stage: Stage) -> None:
         assert isinstance(stage.fleet, CeleryFleet)

@@ -79,8 +79,8 @@ def check_engine(**kwargs: Any) -> list[CheckMessage]:
     if not wakeups.has_app():
         return [
             CheckWarning(
-                "HOOKLINE['ENGINE'] is 'celery', but there was no Celery app when Django started",
-                hint="Import it in your project's __init__.py, or webhooks wake nobody and wait for the sweep.",
+                "HOOKLINE['ENGINE'] is 'celery', but no Celery app existed when Django started",
+                hint="Import it in your project's __init__.py, or no worker is notified and webhooks wait.",
                 id="hookline.W004",
             )
         ]

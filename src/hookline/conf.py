@@ -175,7 +175,7 @@ class Settings:
     HANDLER_TIMEOUT: float = setting(
         RECEIVING,
         5 * MINUTE,
-        "A handler that runs longer has failed: its event is tried again, this run is rolled back, and its "
+        "A handler that runs longer has failed: its event is retried, this run is rolled back, and its "
         "thread is replaced",
     )
 

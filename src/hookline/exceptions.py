@@ -163,7 +163,7 @@ class HandlerOutcome(HooklineError):
 
 
 class Retry(HandlerOutcome):
-    """Raise in a handler to have the event tried again.
+    """Raise in a handler to have the event retried.
 
     `after` is a number of seconds or a timedelta; without it the retry schedule decides.
     The attempt counts towards the limit, so an event cannot be put off for ever. Raises ValueError for a time that is

@@ -73,11 +73,11 @@ def test_a_broker_that_is_away_gets_one_message_of_each_kind_when_it_returns(
             assert not messenger.flush(0.2)
         assert len(refused) > 2
         assert [record.getMessage() for record in caplog.records] == [
-            "the broker does not take messages; trying again until it does: nobody is there"
+            "the broker does not accept messages; retrying until it does: nobody is there"
         ]
     assert messenger.flush(5)
     assert sorted(queue.messages()) == ["hookline.process_events", "hookline.send_deliveries"]
-    assert caplog.records[-1].getMessage() == "the broker takes messages again"
+    assert caplog.records[-1].getMessage() == "the broker accepts messages again"
 
 
 def test_a_broker_that_refuses_connections_keeps_nobody_waiting(free_port: int) -> None:

@@ -42,7 +42,7 @@ def test_a_secret_of_the_specification_is_taken_as_it_is(cli: Cli) -> None:
         (["--url", URL, "--secret", "not base64!"], "the secret of an endpoint cannot be used"),
         (["--url", URL, "--secret", "whsec_" + "QUJD" * 7 + "QUI="], "base64 of 24 to 64 bytes, and is one of 23"),
         (["--url", URL, "--secret", "whsec_" + "QUJD" * 21 + "QUI="], "base64 of 24 to 64 bytes, and is one of 65"),
-        (["--url", URL, "--tenant", "nobody"], "there is no tenant 'nobody'"),
+        (["--url", URL, "--tenant", "nobody"], "tenant 'nobody' not found"),
     ],
 )
 def test_what_cannot_be_an_endpoint_is_refused_in_one_line(cli: Cli, arguments: list[str], reason: str) -> None:
@@ -89,7 +89,7 @@ def test_a_message_is_dispatched_to_the_endpoints_that_want_it(cli: Cli) -> None
 
 def test_what_cannot_be_dispatched_is_refused(cli: Cli) -> None:
     assert "is not an event type" in cli.fails("dispatch", "invoice paid", "{}")
-    assert "there is no tenant 'nobody'" in cli.fails("dispatch", "invoice.paid", "{}", "--tenant", "nobody")
+    assert "tenant 'nobody' not found" in cli.fails("dispatch", "invoice.paid", "{}", "--tenant", "nobody")
     result = cli.run("dispatch", "invoice.paid", "{oops", "--json")
     assert (result.exit_code, result.stderr) == (2, "")
     error = json.loads(result.stdout)["error"]

@@ -67,4 +67,4 @@ def test_several_rejections_are_verified_again_and_each_says_what_became_of_it(c
     first, second = json.loads(result.stdout)
     assert (first["id"], first["events"][0]["status"]) == (genuine, "accepted")
     assert (second["id"], "timestamp_too_old" in second["error"]) == (forged, True)
-    assert (result.exit_code, result.stderr) == (1, "Error: 1 of 2 are refused again\n")
+    assert (result.exit_code, result.stderr) == (1, "Error: 1 of 2 are still refused\n")

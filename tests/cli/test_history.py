@@ -99,7 +99,7 @@ def test_a_rejection_is_listed_shown_and_accepted_once_the_secret_is_right(cli: 
     assert cli.json("rejections", "show", listed["id"])["body"] == BODY
     assert BODY[:40] in cli.text("rejections", "show", listed["id"])
 
-    assert "is refused again: signature_mismatch" in cli.fails("rejections", "reverify", listed["id"])
+    assert "is still refused: signature_mismatch" in cli.fails("rejections", "reverify", listed["id"])
     cli.json("source", "rotate", source.public_id, "--secret", "whsec_other")
     accepted = cli.json("rejections", "reverify", listed["id"])
     event = Event.objects.get()

@@ -123,7 +123,7 @@ print(keys.find({{}}, Path({str(tmp_path / "hookline.db")!r})).secret_key)
     ]
     answers = [process.communicate(timeout=30) for process in started]
     assert len({output for output, _ in answers}) == 1
-    assert sum("made new keys" in error for _, error in answers) == 1
+    assert sum("created new keys" in error for _, error in answers) == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["hookline.keys"]
 
 

@@ -48,7 +48,7 @@ def test_a_source_without_a_secret_is_created_with_a_warning_on_standard_error(c
     [
         (["--provider", "strip"], "there is no provider 'strip'; did you mean one of: stripe"),
         (["--provider", "stripe", "--option", "colour=red"], "Stripe has no option 'colour'"),
-        (["--provider", "stripe", "--tenant", "nobody"], "there is no tenant 'nobody'"),
+        (["--provider", "stripe", "--tenant", "nobody"], "tenant 'nobody' not found"),
         (["--provider", "standard", "--secret", "not base64!"], "base64"),
     ],
 )

@@ -140,12 +140,12 @@ def test_keys_are_made_beside_the_database_said_once_and_used_again(installation
     first = installation.serve()
     path = installation.directory / "hookline.keys"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert f"Hookline made new keys in {path}" in first.output
+    assert f"Hookline created new keys in {path}" in first.output
     made = path.read_text()
     source = installation.source()
     assert first.stop() == 0
     second = installation.serve()
-    assert "made new keys" not in second.output
+    assert "created new keys" not in second.output
     assert path.read_text() == made
     assert installation.trigger(source)["status"] == "accepted"
 
@@ -247,7 +247,7 @@ def test_processes_share_the_port_and_one_that_is_killed_is_replaced(installatio
     killed, _ = started_by(server)
     assert installation.trigger(source)["status"] == "accepted"
     os.kill(killed, signal.SIGKILL)
-    server.wait_for_output(f"process {killed} ended with code -9 and is replaced")
+    server.wait_for_output(f"process {killed} ended with code -9 and will be restarted")
     wait_until(lambda: len(started_by(server)) == 3)
     assert installation.trigger(source)["status"] == "accepted"
     assert server.stop() == 0
@@ -263,7 +263,7 @@ def test_a_worker_beside_the_server_is_told_at_once_and_replaced_when_it_is_kill
     accepted = installation.trigger(source)
     wait_until(lambda: installation.json("events", "show", accepted["id"])["status"] == "succeeded")
     os.kill(processes[1], signal.SIGKILL)
-    server.wait_for_output(f"process {processes[1]} ended with code -9 and is replaced")
+    server.wait_for_output(f"process {processes[1]} ended with code -9 and will be restarted")
     again = installation.trigger(source)
     wait_until(lambda: installation.json("events", "show", again["id"])["status"] == "succeeded")
     assert server.stop() == 0
@@ -277,7 +277,7 @@ def test_a_worker_of_several_processes_replaces_one_that_is_killed_and_works_on(
     worker.wait_for_output("Hookline works")
     killed, _ = started_by(worker)
     os.kill(killed, signal.SIGKILL)
-    worker.wait_for_output(f"process {killed} ended with code -9 and is replaced")
+    worker.wait_for_output(f"process {killed} ended with code -9 and will be restarted")
     wait_until(lambda: len(started_by(worker)) == 3)
     installation.trigger(source)
     wait_until(lambda: installation.json("events", "list", "--status", "succeeded"))

@@ -112,7 +112,7 @@ def test_a_run_that_raises_ends_neither_its_thread_nor_the_worker(
 
     with working(make_worker(jobs, run, threads=1)):
         wait_until(lambda: states(jobs) == {"running": 4, "succeeded": 1})
-    assert "runs again when its lease ends" in caplog.text
+    assert "will run again when its lease expires" in caplog.text
 
 
 def test_stopping_waits_for_what_runs_and_gives_back_what_has_not_begun(jobs: Jobs) -> None:
@@ -194,7 +194,7 @@ def test_a_claim_that_fails_is_logged_and_made_again(
     monkeypatch.setattr(worker._leases, "claim", claim_at_the_second_try)
     with working(worker):
         wait_until(lambda: states(jobs) == {"succeeded": 1})
-    assert "trying again" in caplog.text
+    assert "retrying" in caplog.text
 
 
 def test_jobs_that_could_not_be_prepared_are_given_back_without_an_attempt(
@@ -307,4 +307,4 @@ def test_maintenance_outlives_every_error(
     maintenance.start()
     wait_until(lambda: len(beats) > 1)
     maintenance.stop()
-    assert "trying again" in caplog.text
+    assert "retrying" in caplog.text

@@ -95,7 +95,7 @@ def test_that_the_query_of_a_url_changed_is_told_without_telling_it() -> None:
 @pytest.mark.parametrize("noun", ["tenant", "source", "endpoint"])
 def test_an_update_without_anything_to_change_is_a_usage_error(noun: str) -> None:
     result = Cli().run(noun, "update", "any")
-    assert (result.exit_code, "say what to change" in result.stderr) == (2, True)
+    assert (result.exit_code, "nothing to change" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Hookline in Django's admin. Each module registers what belongs to its subject.
 
 Sources and endpoints are set up here; what happened (events, rejections, messages, deliveries, attempts) can only be
-looked at and tried again. Nothing is deleted here: a source or an endpoint takes its whole history with it, so it
+looked at and retried. Nothing is deleted here: a source or an endpoint takes its whole history with it, so it
 is disabled instead.
 """
 

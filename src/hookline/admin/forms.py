@@ -37,14 +37,14 @@ def rotate_field(help_text: str) -> forms.BooleanField:
 
 
 class OverlapField(forms.FloatField):
-    """Hours for which the former secret stays active; empty means as long as the settings say."""
+    """Hours for which the previous secret stays active; empty means as long as the settings say."""
 
     def __init__(self) -> None:
         super().__init__(
             required=False,
             min_value=0,
             label="Overlap in hours",
-            help_text="How long the former secret stays active when a new one is added. Empty: ROTATION_OVERLAP.",
+            help_text="How long the previous secret stays active after a new one is added. Empty: ROTATION_OVERLAP.",
         )
 
     def clean(self, value: Any) -> float:

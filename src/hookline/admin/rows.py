@@ -174,7 +174,7 @@ class HistoryAdmin(RowAdmin[R], Generic[R]):
         return False
 
     def may_act(self, request: HttpRequest) -> bool:
-        """Whether this user may have rows tried again: the permission to change them says so."""
+        """Whether this user may retry rows: the permission to change them says so."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
 

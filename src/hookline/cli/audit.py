@@ -29,4 +29,4 @@ def list_audit(filters: listing.Filters, as_json: bool) -> None:
             for row, entry in zip(rows, entries, strict=True)
         ]
     columns = ("created_at", "actor", "action", "object", "detail")
-    print_rows(rows, columns, as_json, "There are no such audit entries.")
+    print_rows(rows, columns, as_json, "No audit entries found.")

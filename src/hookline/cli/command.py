@@ -91,7 +91,7 @@ json_option: Callable[[Any], Any] = click.option(
 def something_to_change(*given: object) -> None:
     """Raises a usage error when none of an update's options was given."""
     if all(value is None for value in given):
-        raise click.UsageError("say what to change, with at least one option")
+        raise click.UsageError("nothing to change: give at least one option")
 
 
 def load_django() -> None:

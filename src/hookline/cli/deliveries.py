@@ -23,7 +23,7 @@ def list_deliveries(filters: listing.Filters, as_json: bool) -> None:
 
     found = [deliveries.as_json(delivery) for delivery in deliveries.newest(filters.selection())]
     columns = ("id", "type", "status", "attempts", "message", "url", "created_at", "note")
-    print_rows(found, columns, as_json, "There are no such deliveries.")
+    print_rows(found, columns, as_json, "No deliveries found.")
 
 
 @deliveries.command()
@@ -51,7 +51,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @click.option(
     "--now",
     is_flag=True,
-    help="Also those that wait for their next try, unless their endpoint is held.",
+    help="Also those waiting for their next attempt, unless their endpoint is held.",
 )
 @json_option
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, as_json: bool) -> None:

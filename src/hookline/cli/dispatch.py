@@ -11,8 +11,8 @@ from hookline.cli.output import print_fields
 @click.command(cls=Command)
 @click.argument("event_type", metavar="TYPE")
 @click.argument("data", metavar="JSON")
-@click.option("--tenant", metavar="KEY", help="Whose endpoints get it.")
-@click.option("--idempotency-key", metavar="K", help="A second message with the same key is not sent.")
+@click.option("--tenant", metavar="KEY", help="The tenant whose endpoints receive it.")
+@click.option("--idempotency-key", metavar="K", help="A message with a key that was already used is not sent.")
 @json_option
 def dispatch(event_type: str, data: str, tenant: str | None, idempotency_key: str | None, as_json: bool) -> None:
     """Publish a message to every endpoint of the tenant that wants its TYPE. JSON is its data."""

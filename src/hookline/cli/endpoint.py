@@ -24,13 +24,13 @@ def patterns(text: str) -> list[str]:
 
 @endpoint.command()
 @click.option("--url", required=True, help="Where to POST messages to.")
-@click.option("--events", default="", help="Event types with commas between them, such as 'invoice.*,order.paid'; all.")
-@click.option("--tenant", metavar="KEY", help="The tenant that it belongs to.")
+@click.option("--events", default="", help="Event types separated by commas, such as 'invoice.*,order.paid'.")
+@click.option("--tenant", metavar="KEY", help="The tenant it belongs to.")
 @secret_options("A secret of Standard Webhooks: whsec_ and base64 of 24 to 64 bytes. Without it one is made up.")
 @click.option("--uid", help="Your own id for it, unique within the tenant.")
 @click.option("--description", default="", help="For people.")
-@click.option("--channel", "channels", multiple=True, help="Only messages of this channel. Repeat it for several.")
-@click.option("--metadata", multiple=True, type=Pair(), help="What you want to know of it. Repeat it for several.")
+@click.option("--channel", "channels", multiple=True, help="Only messages of this channel. May be repeated.")
+@click.option("--metadata", multiple=True, type=Pair(), help="Your own metadata. May be repeated.")
 @json_option
 def create(
     *,
@@ -69,8 +69,8 @@ def create(
 
 
 @endpoint.command("list")
-@click.option("--tenant", metavar="KEY", help="Only those of this tenant.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.  [default: all]")
+@click.option("--tenant", metavar="KEY", help="Only of this tenant.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of rows.  [default: all]")
 @json_option
 def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None:
     """List all endpoints, newest first. Secrets are counted, not shown."""
@@ -78,12 +78,12 @@ def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None
 
     rows = [endpoints.as_json(found) for found in endpoints.newest(tenant=tenant, limit=limit)]
     columns = ("id", "tenant", "url", "events", "breaker", "disabled", "created_at")
-    print_rows(rows, columns, as_json, "There are no endpoints yet; create one with `hookline endpoint create`.")
+    print_rows(rows, columns, as_json, "No endpoints yet; create one with `hookline endpoint create`.")
 
 
 @endpoint.command()
 @click.argument("id")
-@click.option("--tenant", metavar="KEY", help="Whose uid ID is, where several tenants have it.")
+@click.option("--tenant", metavar="KEY", help="The tenant, if several tenants use this uid.")
 @json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one endpoint, by its id or uid. Its secrets are counted, not shown."""
@@ -95,11 +95,11 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 @endpoint.command()
 @click.argument("id")
 @click.option("--url", help="Where to POST messages to.")
-@click.option("--events", help="All event types that it wants, with commas between them; '' for all there are.")
+@click.option("--events", help="Event types it receives, separated by commas; '' for all.")
 @click.option("--uid", help="Your own id for it; '' for none.")
 @click.option("--description", help="For people.")
-@click.option("--channels", help="All channels that it wants, with commas between them; '' for all there are.")
-@click.option("--metadata", multiple=True, type=Pair(), help="Set this; the rest stays. Repeat it for several.")
+@click.option("--channels", help="Channels it receives, separated by commas; '' for all.")
+@click.option("--metadata", multiple=True, type=Pair(), help="Set this key; the others stay. May be repeated.")
 @click.option("--unset", multiple=True, metavar="NAME", help="Metadata to remove.")
 @json_option
 def update(
@@ -133,10 +133,10 @@ def update(
 @endpoint.command()
 @click.argument("id")
 @secret_options("The new secret. Without it one is made up and shown, this once.")
-@click.option("--overlap", type=Duration(), help="How long messages are signed with the former, too.  [default: 24h]")
+@click.option("--overlap", type=Duration(), help="How long to sign with the previous one, too.  [default: 24h]")
 @json_option
 def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Give an endpoint a new secret; messages are signed with the former ones, too, for a while."""
+    """Give an endpoint a new secret; messages are also signed with the previous ones for a while."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoints
 

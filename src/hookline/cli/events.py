@@ -23,7 +23,7 @@ def list_events(filters: listing.Filters, as_json: bool) -> None:
 
     found = [events.as_json(event) for event in events.newest(filters.selection())]
     columns = ("id", "provider", "type", "status", "attempts", "source", "created_at", "note")
-    print_rows(found, columns, as_json, "There are no such events.")
+    print_rows(found, columns, as_json, "No events found.")
 
 
 @events.command()
@@ -42,7 +42,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @events.command()
 @click.argument("ids", nargs=-1, metavar="[ID...]")
 @listing.filters("status", "unhandled", "type", "tenant", "source", limit=1000)
-@click.option("--now", is_flag=True, help="Also those that wait for their next try.")
+@click.option("--now", is_flag=True, help="Also those waiting for their next attempt.")
 @json_option
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, as_json: bool) -> None:
     """Process finished events again, with all their tries.

@@ -15,5 +15,5 @@ def handlers(as_json: bool) -> None:
     from hookline.operations import handlers
 
     rows = [handlers.as_json(found) for found in handlers.registered()]
-    empty = "There are no handlers yet: write them in the module `webhooks` of an app, or name theirs in HOOKLINE_APPS."
+    empty = "No handlers yet: write them in webhooks.py of an installed app, or list their modules in HOOKLINE_APPS."
     print_rows(rows, ("provider", "type", "handler"), as_json, empty)

@@ -22,18 +22,18 @@ STATES = ("pending", "running", "succeeded", "dead", "cancelled")
 MOST = 10_000
 
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
-    "status": click.option("--status", type=click.Choice(STATES), help="Only those in this state."),
-    "unhandled": click.option("--unhandled", is_flag=True, default=None, help="Only those that no handler wanted."),
+    "status": click.option("--status", type=click.Choice(STATES), help="Only with this status."),
+    "unhandled": click.option("--unhandled", is_flag=True, default=None, help="Only events that no handler matched."),
     "http_status": click.option(
-        "--status", type=click.IntRange(100, 599), help="Only those that were answered with this HTTP status."
+        "--status", type=click.IntRange(100, 599), help="Only requests answered with this HTTP status."
     ),
     "since": click.option("--since", type=Since(), help="Only newer: 30m, 24h or 7d ago, or an ISO 8601 time."),
     "until": click.option("--until", type=Since(), help="Only older, written the same way."),
     "type": click.option("--type", metavar="TYPE", help="Only this event type; invoice.* for all that begin so."),
-    "tenant": click.option("--tenant", metavar="KEY", help="Only those of this tenant."),
-    "source": click.option("--source", metavar="ID", help="Only those of this source."),
-    "endpoint": click.option("--endpoint", metavar="ID", help="Only those of this endpoint; its id or uid."),
-    "reason": click.option("--reason", metavar="CODE", help="Only those with this reason, such as no_secret."),
+    "tenant": click.option("--tenant", metavar="KEY", help="Only of this tenant."),
+    "source": click.option("--source", metavar="ID", help="Only of this source."),
+    "endpoint": click.option("--endpoint", metavar="ID", help="Only of this endpoint (id or uid)."),
+    "reason": click.option("--reason", metavar="CODE", help="Only with this reason, such as no_secret."),
     "actor": click.option("--actor", metavar="NAME", help="Only what this user, key or system user did."),
     "action": click.option("--action", metavar="NAME", help="Only this kind of change, such as source.rotate."),
     "object": click.option("--object", metavar="ID", help="Only changes of the object with this id."),
@@ -69,7 +69,7 @@ def filters(*names: str, limit: int = 50) -> Callable[[F], F]:
             return function(*args, filters=Filters(given, limit), **kwargs)
 
         wrapped: Any = click.option(
-            "--limit", default=limit, show_default=True, type=click.IntRange(1, MOST), help="At most so many."
+            "--limit", default=limit, show_default=True, type=click.IntRange(1, MOST), help="Maximum number of rows."
         )(command)
         for name in reversed(shown):
             wrapped = _OPTIONS[name](wrapped)

@@ -23,12 +23,12 @@ def list_messages(filters: listing.Filters, as_json: bool) -> None:
 
     found = [messages.as_json(message) for message in messages.newest(filters.selection())]
     columns = ("id", "tenant", "type", "uid", "created_at")
-    print_rows(found, columns, as_json, "There are no such messages.")
+    print_rows(found, columns, as_json, "No messages found.")
 
 
 @messages.command()
 @click.argument("id")
-@click.option("--tenant", metavar="KEY", help="Whose idempotency key ID is, where several tenants have it.")
+@click.option("--tenant", metavar="KEY", help="The tenant, if several tenants use this idempotency key.")
 @json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one message with its body and its deliveries. ID may be its idempotency key."""

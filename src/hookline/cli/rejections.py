@@ -29,7 +29,7 @@ def list_rejections(filters: listing.Filters, as_json: bool) -> None:
 
     found = [rejections.as_json(rejection) for rejection in rejections.newest(filters.selection())]
     columns = ("id", "status", "reason", "provider", "source", "remote_addr", "created_at", "detail")
-    print_rows(found, columns, as_json, "There are no such rejections.")
+    print_rows(found, columns, as_json, "No rejections found.")
     since = filters.given.get("since")
     counted = rejections.only_counted(since.timestamp() if since else time.time() - 86400)
     asked = [filters.given.get(name) for name in ("source", "reason")]
@@ -78,7 +78,7 @@ def _reverify_one(public_id: str, as_json: bool) -> None:
     try:
         found = rejections.reverify(actor(), rejection)
     except VerificationError as error:
-        raise click.ClickException(f"{rejection.public_id} is refused again: {error}") from error
+        raise click.ClickException(f"{rejection.public_id} is still refused: {error}") from error
     if as_json:
         print_fields({"id": rejection.public_id, "events": found}, as_json)
     else:
@@ -99,6 +99,6 @@ def _reverify_many(ids: tuple[str, ...], filters: listing.Filters, as_json: bool
             {"id": result.id, "events": [event["id"] for event in result.events], "note": result.problem}
             for result in results
         ]
-    print_rows(rows, ("id", "events", "note"), as_json, "There are no such rejections.")
+    print_rows(rows, ("id", "events", "note"), as_json, "No rejections found.")
     if refused := sum(bool(result.problem) for result in results):
-        raise DocumentPrinted(f"{refused} of {len(results)} are refused again")
+        raise DocumentPrinted(f"{refused} of {len(results)} are still refused")

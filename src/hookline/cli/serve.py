@@ -13,11 +13,11 @@ from hookline.cli.command import PlainCommand, load_django
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256), help="They share the port.")
-@click.option("--worker/--no-worker", "worker", default=True, help="Process events and send deliveries here, too.")
+@click.option("--worker/--no-worker", "worker", default=True, help="Also process events and send deliveries.")
 @click.option(
     "--single-process", is_flag=True, help="Answer, process and send in one process, whatever WORKER_PROCESSES says."
 )
-@click.option("--demo", is_flag=True, help="Show every step on a throw-away database.")
+@click.option("--demo", is_flag=True, help="Show every step on a temporary database.")
 @click.option(
     "--migrate/--no-migrate",
     default=None,

@@ -21,9 +21,9 @@ def source() -> None:
 @source.command()
 @click.option("--provider", required=True, help="Who sends, such as stripe, github or slack.")
 @secrets_options("The sender's signing secret. Repeat it for several.")
-@click.option("--tenant", metavar="KEY", help="The tenant that it belongs to.")
+@click.option("--tenant", metavar="KEY", help="The tenant it belongs to.")
 @click.option("--name", default="", help="For people.")
-@click.option("--option", "options", multiple=True, type=Pair(), help="A setting that the provider understands.")
+@click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
 @json_option
 def create(
     *,
@@ -50,8 +50,8 @@ def create(
 
 
 @source.command("list")
-@click.option("--tenant", metavar="KEY", help="Only those of this tenant.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.  [default: all]")
+@click.option("--tenant", metavar="KEY", help="Only of this tenant.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of rows.  [default: all]")
 @json_option
 def list_sources(tenant: str | None, limit: int | None, as_json: bool) -> None:
     """List all sources, newest first. Secrets are counted, not shown."""
@@ -59,7 +59,7 @@ def list_sources(tenant: str | None, limit: int | None, as_json: bool) -> None:
 
     rows = [sources.as_json(found) for found in sources.newest(tenant=tenant, limit=limit)]
     columns = ("id", "provider", "tenant", "name", "path", "secrets", "disabled", "created_at")
-    print_rows(rows, columns, as_json, "There are no sources yet; create one with `hookline source create`.")
+    print_rows(rows, columns, as_json, "No sources yet; create one with `hookline source create`.")
 
 
 @source.command()
@@ -75,8 +75,8 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @source.command()
 @click.argument("id")
 @click.option("--name", help="For people.")
-@click.option("--option", "options", multiple=True, type=Pair(), help="A setting that the provider understands.")
-@click.option("--unset", "unset", multiple=True, metavar="NAME", help="An option to take back to its default.")
+@click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
+@click.option("--unset", "unset", multiple=True, metavar="NAME", help="An option to reset to its default.")
 @json_option
 def update(
     *,
@@ -102,10 +102,10 @@ def update(
 @source.command()
 @click.argument("id")
 @secret_options("The new secret. Without it one is made up and shown, this once.")
-@click.option("--overlap", type=Duration(), help="How long the former secrets stay valid.  [default: 24h]")
+@click.option("--overlap", type=Duration(), help="How long the previous secrets stay valid.  [default: 24h]")
 @json_option
 def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Give a source a new secret; the former ones stay valid for a while."""
+    """Give a source a new secret; the previous ones stay valid for a while."""
     from hookline.cli.actor import actor
     from hookline.operations import sources
 

@@ -27,14 +27,14 @@ def create(key: str, name: str, email: str, as_json: bool) -> None:
 
 
 @tenant.command("list")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.  [default: all]")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of rows.  [default: all]")
 @json_option
 def list_tenants(limit: int | None, as_json: bool) -> None:
     """List all tenants, newest first."""
     from hookline.operations import tenants
 
     rows = [tenants.as_json(found) for found in tenants.newest(limit)]
-    print_rows(rows, ("id", "key", "name", "email"), as_json, "There are no tenants yet.")
+    print_rows(rows, ("id", "key", "name", "email"), as_json, "No tenants yet.")
 
 
 @tenant.command()
@@ -49,7 +49,7 @@ def show(key: str, as_json: bool) -> None:
 
 @tenant.command()
 @click.argument("key")
-@click.option("--key", "new_key", help="Another name of your own for it.")
+@click.option("--key", "new_key", help="A new display name.")
 @click.option("--name", help="For people.")
 @click.option("--email", help="Who is told when an endpoint is suspended.")
 @json_option

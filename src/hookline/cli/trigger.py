@@ -70,7 +70,7 @@ def trigger(
     event_id = event_id or f"evt_{secrets.token_hex(12)}"
     if data is None and event_type not in found.samples:
         click.echo(
-            f"Note: there is no sample of {printable(event_type)!r}, so its payload is empty; there is one of: "
+            f"Note: no sample for {printable(event_type)!r}, so its payload is empty. Samples exist for: "
             f"{', '.join(found.samples)}",
             err=True,
         )

@@ -16,7 +16,13 @@ from hookline.cli.command import Command
     help="Handlers that run at once in a process; with --only outgoing, requests under way at once.  "
     "[default: from the settings]",
 )
-@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256), help="To use several cores.")
+@click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Number of worker processes.",
+)
 @click.option("--only", type=click.Choice(["incoming", "outgoing"]), help="Process events, or send deliveries.")
 def worker(concurrency: int | None, processes: int, only: str | None) -> None:
     """Process events and send deliveries until SIGTERM or Ctrl-C, then finish what has begun and give back the rest."""

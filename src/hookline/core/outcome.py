@@ -1,7 +1,7 @@
 """The noun Outcome: what one Attempt means for its Delivery. Pure.
 
 A status of 2xx is the only success. Redirects are not followed, so 3xx is a failure: the endpoint's URL should be
-changed. A 4xx is tried again like a 5xx, because endpoints get fixed and a delivery given up is lost work. 410 says
+changed. A 4xx is retried like a 5xx, because endpoints get fixed and a delivery given up is lost work. 410 says
 that the endpoint is gone for good (Standard Webhooks, "Consumer replies":
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 """

@@ -48,7 +48,7 @@ def backlog_of(model: type[Job]) -> Backlog:
     oldest = newest[State.PENDING].values_list("created_at", flat=True).last()
     due = first_due(model)
     made = jobs.order_by("-id").values_list("id", flat=True)[:SAMPLE]
-    # Those that succeeded last are those made last, except for some that were tried again.
+    # Those that succeeded last are those made last, except for some that were retried.
     done = newest[State.SUCCEEDED].values_list("finished_at", flat=True)[:SAMPLE]
     return Backlog(
         states={state: min(count, MOST) for state, count in counts.items()},

@@ -93,7 +93,7 @@ class JobKind(Generic[J]):
     def take_back(self) -> int:
         """Return jobs whose worker is gone, and how many there were. Raises DatabaseError."""
         if released := release_expired(self.model, self.max_attempts):
-            logger.warning("took back %d %s whose worker is gone", released, self.name)
+            logger.warning("recovered %d %s whose worker is gone", released, self.name)
         return released
 
 

@@ -65,10 +65,10 @@ class LeaseRenewer(threading.Thread):
 
     def _release(self, max_attempts: int) -> None:
         if released := release_expired(self._leases.model, max_attempts):
-            logger.warning("took back %d jobs whose worker is gone", released)
+            logger.warning("recovered %d jobs whose worker is gone", released)
 
     def _try(self, duty: Callable[[], object]) -> None:
         try:
             duty()
         except Exception:  # without this thread, every job of the worker would run a second time elsewhere
-            logger.exception("cannot keep leases; trying again")
+            logger.exception("cannot keep leases; retrying")

@@ -152,7 +152,7 @@ class Liveness(threading.Thread):
         if gone := [number for number, since in self._absent.items() if now - since >= GRACE]:
             for kind in self._kinds:
                 if released := release_of(kind.model, gone, kind.max_attempts):
-                    logger.warning("took back %d %s of a worker that died", released, kind.name)
+                    logger.warning("recovered %d %s of a worker that died", released, kind.name)
 
 
 def locks_of(connection: BaseDatabaseWrapper) -> Locks | None:

@@ -156,7 +156,7 @@ class Pruning(threading.Thread):
                 if step.more:
                     pause = 3 * (time.monotonic() - began)
             except Exception:
-                logger.exception("cannot prune history; trying again in %.0f s", pause)
+                logger.exception("cannot prune history; retrying in %.0f s", pause)
             if pause == self.PAUSE:
                 connections.close_all()
             self._stopping.wait(pause)

@@ -103,7 +103,7 @@ class Threaded(Generic[J]):
         suspect = first.is_suspect
         place = _quarantine.enter(suspect=suspect)
         if place is None:
-            back = Settlement.give_back(_quarantine.patience, "another one that may have stopped a worker runs")
+            back = Settlement.give_back(_quarantine.patience, "waits for a job that may have crashed a worker")
             leases.release([(first, back)])
             return
         most, end = 1 if suspect else self.batch, time.monotonic() + BATCH_TIME

@@ -62,7 +62,7 @@ class Run(Generic[J]):
     def begin(self, job: J, what: str = "") -> None:
         """The thread comes to this job. Raises LeaseLost when it was given up on meanwhile."""
         if self.hangs:
-            raise LeaseLost(f"{job.public_id} was given up on, as its worker took too long")
+            raise LeaseLost(f"{job.public_id} timed out, because its worker took too long")
         if job is not self.job:
             if self.job is not None:
                 self.leases.end(self.job)

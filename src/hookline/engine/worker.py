@@ -124,7 +124,7 @@ class ThreadWorker(Generic[J]):
                     self._prepare(jobs)
                 except Exception:
                     # Whatever it is, a worker that claims nothing any more without a word would be worse.
-                    logger.exception("cannot claim %s jobs; trying again", self._leases.model.__name__)
+                    logger.exception("cannot claim %s jobs; retrying", self._leases.model.__name__)
                     self._give_back(jobs, "the database failed before it began")
                     jobs, pause = [], _DATABASE_PAUSE
                 self._prefetch.claimed(len(self._leases), time.monotonic())
@@ -176,7 +176,7 @@ class ThreadWorker(Generic[J]):
         suspect = first.is_suspect
         place = self._quarantine.enter(suspect=suspect)
         if place is None:
-            back = Settlement.give_back(self._quarantine.patience, "another one that may have stopped a worker runs")
+            back = Settlement.give_back(self._quarantine.patience, "waits for a job that may have crashed a worker")
             self._leases.release([(first, back)])
             return False
         most = 1 if suspect else self._batch
@@ -189,9 +189,9 @@ class ThreadWorker(Generic[J]):
             except BaseException:  # SystemExit too: it must not end a thread on which other jobs rely
                 names = ", ".join(job.public_id for job in run.jobs)
                 if run.hangs:
-                    logger.warning("%s ended at last, but had been given up on", names, exc_info=True)
+                    logger.warning("%s finished, but had already timed out", names, exc_info=True)
                 else:
-                    logger.exception("could not settle %s; what is left runs again when its lease ends", names)
+                    logger.exception("could not settle %s; what is left will run again when its lease expires", names)
         return run.hangs
 
     def _replace(self, run: Run[J]) -> None:
@@ -215,7 +215,7 @@ class ThreadWorker(Generic[J]):
     def _report_stuck(self, reason: str, at_once: bool) -> None:
         if not self._stuck:
             self._stuck = True
-            logger.critical("this process must be started again: %s", reason)
+            logger.critical("this process must be restarted: %s", reason)
             if self._on_stuck is not None:
                 self._on_stuck(f"this process must be started again: {reason}", at_once)
 

@@ -13,7 +13,7 @@ Python SDK uses 900 seconds. A handler that acts on more than statistics should 
 - Older webhooks (form): the type is the field `event`.
 - Routes (form, maybe multipart with attachments): there is no event; the type is `inbound`.
 
-200 is success, 406 would stop the retries, anything else is tried again for eight hours.
+200 is success, 406 would stop the retries, anything else is retried for eight hours.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def limits_of(application: Any) -> HttpLimits:
     limits = HttpLimits.of(settings, prefix, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if limits.connections < settings.HTTP_MAX_CONNECTIONS:
         logger.warning(
-            "this process may open too few files for HTTP_MAX_CONNECTIONS (%d) connections; it takes %d at once. "
+            "the open-file limit is too low for HTTP_MAX_CONNECTIONS (%d); only %d connections are accepted. "
             "Raise the limit (ulimit -n) or lower the setting",
             settings.HTTP_MAX_CONNECTIONS,
             limits.connections,

@@ -82,8 +82,8 @@ class Supervisor:
             self._count_ready(len(os.read(self._ready_read, 1024)))
         for ended in [child for child in self._children if not child.is_alive()]:
             if self._ready < self._count:
-                raise HooklineError("a process ended before it was ready; its messages are above")
-            logger.error("process %s ended with code %s and is replaced", ended.pid, ended.exitcode)
+                raise HooklineError("a process ended before it was ready; see its messages above")
+            logger.error("process %s ended with code %s and will be restarted", ended.pid, ended.exitcode)
             process_ended(ended.pid or 0)
             time.sleep(_PAUSE)
             place = self._children.index(ended)

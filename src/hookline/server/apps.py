@@ -39,7 +39,7 @@ def load_handlers(module: str) -> None:
             importlib.import_module(f"{module}.webhooks")
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"HOOKLINE_APPS names {module!r}, but there is no module {error.name!r}; start in the directory that holds "
+            f"HOOKLINE_APPS names {module!r}, but module {error.name!r} was not found; start in the directory with "
             "it, or add that to PYTHONPATH"
         ) from error
 

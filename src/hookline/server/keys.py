@@ -77,7 +77,7 @@ def _create(path: Path) -> None:
                 os.link(draft, path)
                 # Logging is not set up while the settings load; then this goes to standard error as it is.
                 logger.warning(
-                    "Hookline made new keys in %s (mode 600). Keep this file with care: without it the secrets in the "
+                    "Hookline created new keys in %s (mode 600). Back this file up: without it the secrets in the "
                     "database cannot be read.",
                     path,
                 )

@@ -171,7 +171,7 @@ ENDPOINTS = Metric(
 HANGING = Metric(
     "hookline_hanging_handlers",
     Kind.GAUGE,
-    "Handlers that were given up on after HANDLER_TIMEOUT and still run",
+    "Handlers that timed out after HANDLER_TIMEOUT and still run",
     from_database=True,
 )
 

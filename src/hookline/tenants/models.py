@@ -44,5 +44,5 @@ def resolve(tenant: Tenant | str | None) -> Tenant:
         return Tenant.objects.get(key=tenant)
     except Tenant.DoesNotExist:
         raise ConfigurationError(
-            f"there is no tenant {tenant!r}; create it with `hookline tenant create {tenant}`"
+            f"tenant {tenant!r} not found; create it with `hookline tenant create {tenant}`"
         ) from None

@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
         if len(name) + len(value) > self._limits.max_header:
             raise _too_large(f"a header line is longer than {self._limits.max_header} bytes")
         if len(self._pairs) == self._limits.max_headers:
-            raise _too_large(f"there are more than {self._limits.max_headers} headers")
+            raise _too_large(f"more than {self._limits.max_headers} headers")
         self._pairs.append((name, value))
 
     def on_headers_complete(self) -> None:

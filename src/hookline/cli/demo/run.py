@@ -59,7 +59,7 @@ def run_demo(host: str, port: int) -> None:
 
 
 def _tell_only_errors() -> None:
-    """The story tells what is refused or tried again, in its own words."""
+    """The story tells what is refused or retried, in its own words."""
     logging.getLogger("hookline").setLevel(logging.ERROR)
 
 

@@ -64,7 +64,7 @@ def check_function(function: Any) -> None:
     called = function if inspect.isroutine(inspect.unwrap(function)) else type(function).__call__
     for body in (function, called):
         if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
-            raise ConfigurationError(f"the handler {name_of(function)} is a generator, so a call of it runs nothing")
+            raise ConfigurationError(f"the handler {name_of(function)} is a generator, so calling it runs nothing")
     if iscoroutinefunction(called) and not iscoroutinefunction(function):
         raise ConfigurationError(
             f"the handler {name_of(function)} is an object with an async __call__; register an async function instead"
@@ -109,7 +109,7 @@ def call(function: HandlerFunction, event: Event) -> None:
         if inspect.iscoroutine(result) or inspect.isgenerator(result):
             result.close()  # or Python warns that it was never awaited
         kind = type(result).__name__
-        raise TypeError(f"the handler {name_of(function)} returned a {kind}, which nobody runs; make it an async def")
+        raise TypeError(f"the handler {name_of(function)} returned a {kind}, which never runs; make it an async def")
 
 
 def matching(provider: str, event_type: str) -> list[HandlerFunction]:

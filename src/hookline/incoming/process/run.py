@@ -232,10 +232,10 @@ def decide(event: Event, error: BaseException) -> Settlement:
     note = describe(error)
     settlement = after_failure(conf.get().event_retry, event.attempts, note, asked=asked, at_least=asked or 0.0)
     if settlement.state == State.DEAD:
-        logger.error("%s is dead after %d tries: %s", event.public_id, event.attempts, note, exc_info=error)
+        logger.error("%s is dead after %d attempts: %s", event.public_id, event.attempts, note, exc_info=error)
     else:
         due_in = settlement.due_in
-        logger.warning("%s failed and is tried again in %.0f s: %s", event.public_id, due_in, note, exc_info=error)
+        logger.warning("%s failed and will be retried in %.0f s: %s", event.public_id, due_in, note, exc_info=error)
     return settlement
 
 

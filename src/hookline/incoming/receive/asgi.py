@@ -203,7 +203,7 @@ class LoopReceiver(Receiver):
                 await loop.run_in_executor(self._refresher, with_connection, self._cache.refresh)
             except Exception:
                 # Whatever it is: without this task a source that is disabled would be served for ever.
-                logger.exception("cannot refresh the sources; trying again")
+                logger.exception("cannot refresh the sources; retrying")
             await asyncio.sleep(REFRESH)
 
 
@@ -237,7 +237,7 @@ class Body:
         """All of it, never more than `most` bytes. Raises TooLarge, or _ClientGone."""
         for name, value in self._scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > most:
-                raise TooLarge("too_large", f"the body is announced to be longer than {most} bytes")
+                raise TooLarge("too_large", f"Content-Length is more than {most} bytes")
         pieces: list[bytes] = []
         size = 0
         while not self.complete:

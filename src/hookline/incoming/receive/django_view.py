@@ -84,7 +84,7 @@ class Body:
         if not announced and "chunked" in self._request.headers.get("transfer-encoding", "").lower():
             return self._read_chunked(most)
         if int(announced or 0) >= most:
-            raise TooLarge("too_large", f"the body is announced to be longer than {most - 1} bytes")
+            raise TooLarge("too_large", f"Content-Length is more than {most - 1} bytes")
         body: bytes = self._request.read(most)
         return body
 

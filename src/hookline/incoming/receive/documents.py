@@ -2,7 +2,7 @@
 
 Which document is needed may be the caller's choice, so a fetch goes through the guarded transport, to the hosts that
 the provider names and no others; each document is fetched once while the others wait for it; how many are fetched, and
-for which source, is bounded (`fetch_queue`); what failed is not tried again for a while, and does not push out what
+for which source, is bounded (`fetch_queue`); what failed is not retried for a while, and does not push out what
 verified something (`remembered`). Whoever cannot get a document refuses the request with a 503: the sender tries again,
 and nothing passes unverified.
 """

@@ -170,7 +170,7 @@ class Recorder:
         try:
             self.flush()
         except Exception:
-            logger.exception("cannot write how many webhooks were refused; trying again when the next one is")
+            logger.exception("cannot write how many webhooks were refused; retrying with the next one")
         finally:
             connections.close_all()
 

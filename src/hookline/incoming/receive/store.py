@@ -124,7 +124,7 @@ def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]
             within(stored)
     except DatabaseError as error:
         logger.exception("cannot store %d events", len(events))
-        raise CannotStore("the database did not take the event") from error
+        raise CannotStore("the database could not store the event") from error
     for event in new:
         if event.repeat_of or event.conflict_of:
             _tell(event)

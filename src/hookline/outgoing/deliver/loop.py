@@ -161,7 +161,9 @@ class DeliveryLoop:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a part of the loop failed; what it held is sent again when its leases end", exc_info=error)
+            logger.error(
+                "a part of the loop failed; its deliveries will be sent again when their leases expire", exc_info=error
+            )
         self._finished.set()
 
     async def _send(self, first: Outbound) -> None:
@@ -174,7 +176,7 @@ class DeliveryLoop:
                 result = await deliver(outbound, self._transport, self._schedule, self._leases.now)
             except Exception:  # whatever it is, the place goes on
                 logger.exception(
-                    "%s could not be sent; it is sent again when its lease ends",
+                    "%s could not be sent; it will be sent again when its lease expires",
                     outbound.public_id,
                     extra=of_outbound(outbound),
                 )

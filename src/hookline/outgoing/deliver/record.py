@@ -66,7 +66,7 @@ def announce_dead(results: Sequence[Result]) -> None:
     for result in results:
         outbound = result.outbound
         logger.error(
-            "%s is dead after %d tries: %s",
+            "%s is dead after %d attempts: %s",
             outbound.public_id,
             outbound.attempts,
             result.settlement.note,

@@ -33,7 +33,7 @@ class ResultWriter:
     """Records results, many at once, and gives deliveries back. For one event loop."""
 
     def __init__(self, leases: Leases[Delivery], thread: Executor, *, most: int, patience: float) -> None:
-        """`most`: results at a time, more raise QueueFull. `patience`: for how many seconds one is tried again."""
+        """`most`: results at a time, more raise QueueFull. `patience`: for how many seconds one is retried."""
         self._leases = leases
         self._thread = thread
         self._patience = patience
@@ -60,20 +60,20 @@ class ResultWriter:
         def written(recorded: Recorded | None, error: Exception | None) -> None:
             if isinstance(error, OperationalError | InterfaceError) and time.monotonic() < end:
                 logger.warning(
-                    "cannot record what came of %s; trying again", outbound.public_id, extra=of_outbound(outbound)
+                    "cannot record the result of %s; retrying", outbound.public_id, extra=of_outbound(outbound)
                 )
                 asyncio.get_running_loop().call_later(DATABASE_PAUSE, self._put, result, done, end)
                 return
             if recorded is None:
                 logger.error(
-                    "%s could not be recorded; it is sent again when its lease ends",
+                    "%s could not be recorded; it will be sent again when its lease expires",
                     outbound.public_id,
                     exc_info=error,
                     extra=of_outbound(outbound),
                 )
             elif not recorded.ours:
                 logger.warning(
-                    "%s was sent, but another worker had claimed it meanwhile",
+                    "%s was sent, but another worker had claimed it in the meantime",
                     outbound.public_id,
                     extra=of_outbound(outbound),
                 )

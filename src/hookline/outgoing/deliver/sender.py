@@ -82,7 +82,7 @@ class Sender(threading.Thread):
                 claimed, pause = await deliveries.claim(), self._settings.POLL
             except Exception:
                 # Whatever it is, a sender that claims nothing any more without a word would be worse.
-                logger.exception("cannot claim deliveries; trying again")
+                logger.exception("cannot claim deliveries; retrying")
                 claimed, pause = None, DATABASE_PAUSE
             if not (claimed and claimed.count):
                 await deliveries.pause(pause)

@@ -25,7 +25,7 @@ ENOUGH = 10
 class Messenger:
     """Sends tasks without arguments, by name. Whoever asks for one neither waits for the broker nor sees it fail.
 
-    A broker that is away is tried again until it is back; of each task one message is kept for it.
+    A broker that is away is retried until it is back; of each task one message is kept for it.
     """
 
     def __init__(self, app: Any) -> None:
@@ -53,7 +53,7 @@ class Messenger:
                 try:
                     thread.start()
                 except RuntimeError:  # the interpreter is shutting down
-                    logger.warning("%s is not sent, as the process ends; the sweep makes up for it", task)
+                    logger.warning("%s is not sent, as the process ends; the next sweep will do its work", task)
                     return
                 self._thread = thread
             self._changed.notify_all()
@@ -104,11 +104,11 @@ class Messenger:
             # Whatever it is: without this thread, all that this process stores would wait for the sweep.
             self._disconnect()
             if not self._failing:
-                logger.warning("the broker does not take messages; trying again until it does: %s", error)
+                logger.warning("the broker does not accept messages; retrying until it does: %s", error)
             self._failing = True
             return tasks
         if self._failing:
-            logger.warning("the broker takes messages again")
+            logger.warning("the broker accepts messages again")
         self._failing = False
         return left
 
