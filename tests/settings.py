@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from example.project.settings import MIDDLEWARE, TEMPLATES
+from example.project import settings as example
 from tests.databases import django_database
-
-# What Django's admin needs is as in the example, which must stand alone.
-__all__ = ["MIDDLEWARE", "TEMPLATES"]
 
 DATABASES = {"default": django_database()}
 
@@ -28,6 +25,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "hookline",
 ]
+
+# What Django's admin needs is as in the example, which must stand alone.
+MIDDLEWARE = example.MIDDLEWARE
+TEMPLATES = example.TEMPLATES
 
 HOOKLINE = {
     "PUBLIC_URL": "https://hooks.example.com",

@@ -602,7 +602,7 @@ def test_nothing_secret_is_logged_on_the_whole_way(
         dispatch("invoice.paid", {})
         with sending(DELIVERY_RETRY_DELAYS=[0]):
             wait_for_states(dead=1)
-            wait_until(lambda: "is dead after 2 tries" in caplog.text)
+            wait_until(lambda: "is dead after 2 attempts" in caplog.text)
     assert len(consumer.arrivals) == 2
     for secret in (SECRET, OTHER_SECRET):
         assert secret not in caplog.text

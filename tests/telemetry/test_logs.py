@@ -78,7 +78,7 @@ def test_what_a_handler_logs_and_its_failure_name_the_event_its_source_and_its_t
         forget(work)
     about = {"event": Event.objects.get().public_id, "source": source.public_id, "tenant": source.tenant.public_id}
     assert lines.with_text("at work") == {"level": "info", **about}
-    assert lines.with_text("is dead after 1 tries") == {"level": "error", **about}
+    assert lines.with_text("is dead after 1 attempts") == {"level": "error", **about}
     user_log.info("after it")
     assert lines.with_text("after it") == {"level": "info"}
 
@@ -99,7 +99,7 @@ def test_a_dead_delivery_names_its_endpoint_message_and_tenant(lines: Lines) -> 
     endpoint.save()
     dispatch("invoice.paid", {})
     (delivery,) = deliver_all(StubTransport(500))
-    assert lines.with_text("is dead after 1 tries") == {
+    assert lines.with_text("is dead after 1 attempts") == {
         "level": "error",
         "delivery": delivery.public_id,
         "endpoint": endpoint.public_id,
