@@ -51,7 +51,7 @@ class Settings:
         BOTH,
         (),
         "Keys for secrets at rest, each `id:base64 of 32 bytes`. The first encrypts, all decrypt: to change "
-        "keys, put a new one first and keep the former. Needed",
+        "keys, put a new one first and keep the previous one. Needed",
         shown=False,
     )
 
@@ -117,7 +117,7 @@ class Settings:
     ROTATION_OVERLAP: float = setting(
         BOTH,
         DAY,
-        "How long the former secret stays active after a rotation: a day for the other side to change over",
+        "How long the previous secret stays active after a rotation: a day for the other side to change over",
     )
 
     # ---- Receiving ----
