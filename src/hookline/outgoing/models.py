@@ -99,6 +99,8 @@ class Message(Row):
     channels = models.JSONField(default=list, blank=True)
     #: The exact bytes that every attempt sends.
     body = models.BinaryField(editable=False)
+    #: The span in which it was dispatched, where that was traced.
+    traceparent = models.CharField(max_length=55, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
 
     class Meta:
         ordering = ["-id"]

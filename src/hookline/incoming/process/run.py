@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -29,6 +30,7 @@ from hookline.incoming.process.transaction import (
     met_conflict,
     takes_lock_at_once,
 )
+from hookline.telemetry import tracing
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.log_fields import concerning
 from hookline.telemetry.records import EventRun, EventsProcessed, LeasesLost
@@ -136,7 +138,7 @@ def _run_in_transaction(
             for event in events:
                 begun.append(event)
                 began = time.monotonic()
-                with concerning(partial(of_event, event)):
+                with concerning(partial(of_event, event)), traced(event):
                     note = call_handlers(event, functions_of(event), begin)
                 if connection.needs_rollback:
                     # Without an exception Django rolls back in silence.
@@ -211,8 +213,17 @@ def call_handlers(event: Event, functions: Functions, begin: Begin = _unwatched)
     event.forget_json()
     for function in functions:
         begin(event, handlers.name_of(function))
-        handlers.call(function, event)
+        with tracing.span(handlers.name_of(function), "INTERNAL"):
+            handlers.call(function, event)
     return "" if functions else UNHANDLED
+
+
+def traced(event: Event) -> AbstractContextManager[Any]:
+    """A span of one run, which continues that of the receipt."""
+    if tracing.tracer() is None:
+        return nullcontext()
+    attributes = {**{f"hookline.{name}": value for name, value in of_event(event).items()}, "hookline.type": event.type}
+    return tracing.span("process event", "CONSUMER", event.headers, {**attributes, "hookline.attempt": event.attempts})
 
 
 def settle_or_raise(results: Sequence[tuple[Event, Settlement]]) -> None:

@@ -33,6 +33,7 @@ from hookline.incoming.receive.documents import Documents, Fetch, receive_with
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import Stored, store
 from hookline.providers.base import ParsedEvent, Received, Reply
+from hookline.telemetry import tracing
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import RequestRefused
 
@@ -86,6 +87,16 @@ class Receiver:
 
     async def receive(self, head: WebhookRequest, token: str, read_body: ReadBody) -> Reply:
         """Answer a request, of which `head` is all but the body. The answer is true only because it is committed."""
+        if tracing.tracer() is None:
+            return await self._receive(head, token, read_body)
+        sent = {name: values[0] for name, values in head.headers.items() if name in ("traceparent", "tracestate")}
+        with tracing.span("receive webhook", "SERVER", sent) as span:
+            reply = await self._receive(head, token, read_body)
+            if span is not None:
+                span.set_attribute("http.response.status_code", reply.status)
+            return reply
+
+    async def _receive(self, head: WebhookRequest, token: str, read_body: ReadBody) -> Reply:
         request, source, body_read = head, None, False
         try:
             try:
@@ -100,6 +111,7 @@ class Receiver:
             request = with_body(head, await read_body(self.longest_body(source)))
             body_read = True
             verified = await self.verify(request, source)
+            keep_trace(verified.events)
             stored = await self.store(verified.events) if verified.events else ()
             return answer(verified.received, stored)
         except VerificationError as error:
@@ -178,6 +190,14 @@ class Receiver:
             consequence,
             extra=of_source(source),
         )
+
+
+def keep_trace(events: Sequence[NewEvent]) -> None:
+    """Keep with the events of one request the span in which it is received, for the run of their handlers."""
+    if events and (carrier := tracing.carrier()):
+        headers = {**events[0].headers, **carrier}
+        for event in events:
+            event.headers = headers
 
 
 def run(flow: Coroutine[Any, Any, T]) -> T:

@@ -9,6 +9,8 @@ from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.outgoing.deliver.outbound import Outbound
+from hookline.outgoing.log_fields import of_outbound
+from hookline.telemetry import tracing
 from hookline.transport.transport import Response, Transport
 
 
@@ -26,8 +28,24 @@ async def deliver(
     outbound: Outbound, transport: Transport, schedule: RetrySchedule, clock: Callable[[], float]
 ) -> Result:
     """Sign the stored bytes, send them, and judge the answer. Writes nothing and raises nothing."""
+    if tracing.tracer() is None:
+        return await _deliver(outbound, transport, schedule, clock)
+    attributes = {f"hookline.{name}": value for name, value in of_outbound(outbound).items()}
+    sent = {"traceparent": outbound.traceparent} if outbound.traceparent else None
+    with tracing.span("deliver", "CLIENT", sent, {**attributes, "hookline.attempt": outbound.attempts}) as span:
+        result = await _deliver(outbound, transport, schedule, clock)
+        if span is not None and result.response.status is not None:
+            span.set_attribute("http.response.status_code", result.response.status)
+        if not result.outcome.succeeded:
+            tracing.failed(span, result.settlement.note)
+        return result
+
+
+async def _deliver(
+    outbound: Outbound, transport: Transport, schedule: RetrySchedule, clock: Callable[[], float]
+) -> Result:
     try:
-        headers = sign(outbound, clock())
+        headers = {**tracing.carrier(), **sign(outbound, clock())}
     except ValueError as error:
         response = Response(error=Failure.INVALID_REQUEST, detail=str(error))
     else:

@@ -20,7 +20,7 @@ from hookline.outgoing.models import Delivery, Endpoint, Message
 
 #: What sending needs of an endpoint.
 _OF_ENDPOINT = ("tenant", "url", "encrypted_secrets", "breaker_state", "disabled")
-_OF_MESSAGE = ("body",)
+_OF_MESSAGE = ("body", "traceparent")
 
 _MESSAGE: Any = Delivery._meta.get_field("message")
 _ENDPOINT: Any = Delivery._meta.get_field("endpoint")
@@ -96,6 +96,7 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
         headers=_HEADERS,
         signer=signer,
         unsignable=unsignable,
+        traceparent=message.traceparent,
     )
 
 

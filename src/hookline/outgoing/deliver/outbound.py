@@ -39,6 +39,8 @@ class Outbound:
     #: What signs with every active secret of the endpoint; otherwise `unsignable` says why it cannot be had.
     signer: Signer | None = field(repr=False)
     unsignable: str = ""
+    #: Of the span in which the message was dispatched.
+    traceparent: str | None = None
 
     @property
     def public_id(self) -> str:

@@ -17,6 +17,7 @@ from hookline.exceptions import ConfigurationError
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.draft import Draft, check_channels, check_key, compose
 from hookline.outgoing.publish.store import TABLES, Stored, store, store_many
+from hookline.telemetry import tracing
 from hookline.tenants.models import DEFAULT_KEY, Tenant, resolve
 
 
@@ -39,13 +40,14 @@ def dispatch(
     """
     sent_on, uid = check_channels(channels), check_key(idempotency_key)
     now = timezone.now()
-    draft = Draft(new_id(), event_type, sent_on, compose(event_type, data, now), uid)
+    draft = Draft(new_id(), event_type, sent_on, compose(event_type, data, now), uid, traceparent())
     if (kept := keep([draft], tenant, now)) is not None:
         return kept[0]
     while True:
         stored = _store(draft, tenant)
         if stored.created_at is not None:
             know(tenant, stored.tenant_id)
+            keep_traces([draft])
             return message_of(draft, stored.tenant_id, stored.created_at, tenant)
         if (first := _first_with(stored.tenant_id, draft.uid)) is not None:
             return first
@@ -78,15 +80,17 @@ def dispatch_many(
     All of them are stored, or none: a bad one raises as `dispatch()` does, before anything is written.
     """
     sent_on, now = check_channels(channels), timezone.now()
+    trace = traceparent()
     bodies = [(event_type, compose(event_type, data, now)) for event_type, data in items]
     drafts = [
-        Draft(pk, event_type, list(sent_on), body)  # each its own list
+        Draft(pk, event_type, list(sent_on), body, None, trace)  # each its own list
         for pk, (event_type, body) in zip(new_ids(len(bodies)), bodies, strict=True)
     ]
     if (kept := keep(drafts, tenant, now)) is not None:
         return kept
     owner = resolve(tenant)
     written = store_many([(draft, owner.pk) for draft in drafts])
+    keep_traces(drafts)
     if len(written) < len(drafts):
         raise _no_tenant(owner)
     return [message_of(draft, owner.pk, written[draft.id], owner) for draft in drafts]
@@ -116,6 +120,7 @@ def keep(drafts: Sequence[Draft], tenant: Tenant | str | None, now: datetime) ->
 def write_kept(kept: Sequence[tuple[Draft, Message]]) -> None:
     """Raises IntegrityError, as the COMMIT would, where a tenant is gone by now."""
     written = store_many([(draft, message.tenant_id) for draft, message in kept])
+    keep_traces([draft for draft, _ in kept])
     for draft, message in kept:
         if draft.id not in written:
             raise IntegrityError(f"tenant {Tenant.public(message.tenant_id)} was deleted meanwhile")
@@ -132,20 +137,38 @@ def _fact(tenant: Tenant | str | None) -> tuple[str, UUID | str]:
     return ("tenant", tenant.pk if isinstance(tenant, Tenant) else tenant or DEFAULT_KEY)
 
 
+# ---- traces -----------------------------------------------------------------------------------------
+
+
+def traceparent() -> str | None:
+    """That of the current span; None where nothing is traced."""
+    return tracing.carrier().get("traceparent")
+
+
+def keep_traces(drafts: Sequence[Draft]) -> None:
+    """Write the spans in which messages were dispatched: a statement of its own, which others do not pay for."""
+    by_trace: dict[str, list[UUID]] = {}
+    for draft in drafts:
+        if draft.traceparent is not None:
+            by_trace.setdefault(draft.traceparent, []).append(draft.id)
+    for trace, ids in by_trace.items():
+        Message.objects.using(router.db_for_write(Message)).filter(pk__in=ids).update(traceparent=trace)
+
+
 # ---- what is returned -------------------------------------------------------------------------------
 
 
 def message_of(draft: Draft, tenant_id: UUID, created_at: datetime, tenant: Tenant | str | None) -> Message:
     """The message that was written, all of whose fields are values."""
     database = router.db_for_write(Message)
-    values = (draft.id, created_at, tenant_id, draft.uid, draft.type, draft.channels, draft.body)
+    values = (draft.id, created_at, tenant_id, draft.uid, draft.type, draft.channels, draft.body, draft.traceparent)
     message = Message.from_db(database, _FIELDS, values)
     if isinstance(tenant, Tenant):
         _TENANT.set_cached_value(message, tenant)
     return message
 
 
-_FIELDS = ("id", "created_at", "tenant_id", "uid", "type", "channels", "body")
+_FIELDS = ("id", "created_at", "tenant_id", "uid", "type", "channels", "body", "traceparent")
 _TENANT: Any = Message._meta.get_field("tenant")
 
 

@@ -27,6 +27,8 @@ class Draft:
     body: bytes
     #: The idempotency key.
     uid: str | None = None
+    #: Of the span in which it is dispatched.
+    traceparent: str | None = None
 
 
 def compose(event_type: str, data: Any, now: datetime) -> bytes:
