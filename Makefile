@@ -10,12 +10,21 @@ WORKERS ?= 2
 FUZZ_SECONDS ?= 20
 # These touch no database, so once is enough.
 PURE_TESTS := tests/core tests/providers
+# What Django is used for most.
+SHORT_TESTS := $(wildcard tests/test_*.py) tests/cli tests/engine tests/incoming tests/operations tests/outgoing
 # These need more than Python, and have targets of their own.
 APART := --ignore=tests/brokers --ignore=tests/npm
 
 # Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once.
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
+# The newest Django in a virtual environment of its own, on the newest Python that the locked packages have wheels for.
+BIN6 := .venv-django6/bin
+DJANGO6 := .venv-django6/.installed
+PYTHON6 ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.13.*/bin/python \
+	$(HOME)/.pyenv/versions/3.12.*/bin/python $(PYTHON); do \
+	$$python -c 'import sqlite3, ssl, sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && \
+	echo $$python && break; done)
 NPM := tests/npm/node_modules/.installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -23,7 +32,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-brokers test-npm faults faults-short check bench bench-long bench-verify fuzz docs format lock migrations-check clean
+.PHONY: help run test test-django6 test-django6-short test-brokers test-npm faults faults-short check bench bench-long bench-verify fuzz docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -36,6 +45,14 @@ test: $(DEV)  ## Set everything up and run the tests on SQLite, then on PostgreS
 	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest -n $(WORKERS) $(APART) $(ARGS)
 	$(BIN)/python -m tests.postgres --set fsync=off -- \
 		$(BIN)/pytest -n $(WORKERS) $(APART) $(PURE_TESTS:%=--ignore=%) $(ARGS)
+
+test-django6: $(DJANGO6)  ## The same with the newest Django 6, which needs Python 3.12 or later (PYTHON6=python3.13 names one)
+	HOOKLINE_TEST_POSTGRES_URL= $(BIN6)/pytest -n $(WORKERS) $(APART) $(ARGS)
+	$(BIN6)/python -m tests.postgres --set fsync=off -- \
+		$(BIN6)/pytest -n $(WORKERS) $(APART) $(PURE_TESTS:%=--ignore=%) $(ARGS)
+
+test-django6-short: $(DJANGO6)  ## A part of it, on SQLite alone: both directions, the engine, and the faces
+	HOOKLINE_TEST_POSTGRES_URL= $(BIN6)/pytest -n $(WORKERS) $(SHORT_TESTS) $(ARGS)
 
 test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as root) and run the tests with Celery on them
 	$(BIN)/python -m tests.brokers.packages
@@ -86,9 +103,12 @@ lock: $(DEV)  ## Choose the newest versions that pyproject.toml allows, and writ
 	$(LOCK) --extra server --extra demo --group build --output-file requirements/run.txt pyproject.toml
 	$(LOCK) --extra server --extra celery --extra demo --group build --group dev --constraint requirements/run.txt \
 		--output-file requirements/dev.txt pyproject.toml
+	cp requirements/dev.txt requirements/django6.txt  # uv keeps the versions that the output file has where it may
+	$(LOCK:--upgrade=) --extra server --extra celery --extra demo --group build --group dev --python-version 3.12 \
+		--override requirements/django6.in --output-file requirements/django6.txt pyproject.toml
 
 clean:  ## Remove everything that make created
-	rm -rf $(VENV) tests/npm/node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-django6 tests/npm/node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 MIGRATIONS_CHECK := $(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings hookline
@@ -113,6 +133,15 @@ $(RUN): $(BIN)/python requirements/run.txt pyproject.toml
 
 $(DEV): $(RUN) requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(DJANGO6): requirements/django6.txt pyproject.toml
+	@test -n "$(PYTHON6)" || { \
+		echo "Django 6 needs Python 3.12 or later, and none was found."; \
+		echo "Name one: make PYTHON6=/path/to/python3.13 test-django6"; exit 1; } >&2
+	test -x $(BIN6)/python || $(PYTHON6) -m venv .venv-django6
+	$(BIN6)/python -m pip install --quiet --require-hashes -r requirements/django6.txt
+	$(BIN6)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(NPM): tests/npm/package-lock.json
