@@ -110,7 +110,8 @@ def _lanes(model: type[Row], columns: Columns, wanted: Mapping[str, Any]) -> lis
     if tenant_id is None:
         return None
     lane = model._meta.get_field(str(columns.lane)).related_model
-    found: list[UUID] = list(lane.objects.filter(tenant=tenant_id).values_list("pk", flat=True)[: FEW_LANES + 1])  # type: ignore[union-attr]
+    lanes = lane.objects.filter(tenant=tenant_id)  # type: ignore[union-attr]  # every lane is a model
+    found: list[UUID] = list(lanes.values_list("pk", flat=True)[: FEW_LANES + 1])
     return found if len(found) <= FEW_LANES else None
 
 

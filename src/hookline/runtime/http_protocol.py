@@ -90,7 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._refusal = (400, "bad_request")
 
     # ---- the connection ----------------------------------------------------------------------------
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # ours is TCP
         super().connection_made(transport)
         self._real = transport
         self.transport = _Closing(transport, self)  # type: ignore[assignment]  # all that is used of it
@@ -117,7 +117,7 @@ class HttpProtocol(HttpToolsProtocol):
             if self._unparsed > MAX_HEADER_BYTES:
                 self._refuse(431, "headers_too_large")
 
-    def eof_received(self) -> bool:  # type: ignore[override]
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn says None
         """The client sends nothing more. Whether the connection stays open, because an answer is due."""
         self._ended = True
         if self.cycle is None or self.cycle.response_complete:
@@ -296,11 +296,11 @@ class HttpProtocol(HttpToolsProtocol):
         idle = [
             other
             for other in self.connections
-            if other is not self and other.idle_since < now - (SILENT if other.silent else 0)  # type: ignore[union-attr]
+            if other is not self and other.idle_since < now - (SILENT if other.silent else 0)  # type: ignore[union-attr]  # ours
         ]
         if not idle:
             return False
-        oldest: Any = min(idle, key=lambda other: other.idle_since)  # type: ignore[union-attr]
+        oldest: Any = min(idle, key=lambda other: other.idle_since)  # type: ignore[union-attr]  # ours
         self.connections.discard(oldest)
         oldest.give_way()
         return True
