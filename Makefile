@@ -21,8 +21,9 @@ DEV := $(VENV)/.installed-dev
 # The newest Django in a virtual environment of its own, on the newest Python that the locked packages have wheels for.
 BIN6 := .venv-django6/bin
 DJANGO6 := .venv-django6/.installed
-PYTHON6 ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.13.*/bin/python \
-	$(HOME)/.pyenv/versions/3.12.*/bin/python $(PYTHON); do \
+PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
+PYTHON6 ?= $(shell for python in python3.13 python3.12 $(PYENV)/versions/3.13.*/bin/python \
+	$(PYENV)/versions/3.12.*/bin/python $(PYTHON); do \
 	$$python -c 'import sqlite3, ssl, sys, venv; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && \
 	echo $$python && break; done)
 NPM := tests/npm/node_modules/.installed
@@ -32,7 +33,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-django6 test-django6-short test-brokers test-npm faults faults-short check bench bench-long bench-verify fuzz docs format lock migrations-check clean
+.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check bench bench-long bench-verify fuzz docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -53,6 +54,9 @@ test-django6: $(DJANGO6)  ## The same with the newest Django 6, which needs Pyth
 
 test-django6-short: $(DJANGO6)  ## A part of it, on SQLite alone: both directions, the engine, and the faces
 	HOOKLINE_TEST_POSTGRES_URL= $(BIN6)/pytest -n $(WORKERS) $(SHORT_TESTS) $(ARGS)
+
+has-python6:
+	@test -n "$(PYTHON6)"
 
 test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as root) and run the tests with Celery on them
 	$(BIN)/python -m tests.brokers.packages
