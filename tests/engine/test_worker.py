@@ -273,7 +273,7 @@ def test_a_job_that_hangs_is_let_go_and_run_again_and_its_first_run_settles_noth
     with working(make_worker(jobs, run, lease=0.3, longest_run=0)):
         wait_until(lambda: states(jobs) == {"succeeded": 1})
         go_on.set()
-        wait_until(lambda: len(settled) >= 2)
+        wait_until(lambda: any(claim == 1 for claim, _ in settled))
     assert (1, False) in settled
     assert [claim for claim, ours in settled if ours] != [1]
     assert jobs.model._default_manager.get().note != "run 1"

@@ -6,7 +6,8 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,23 +135,35 @@ def pooler(server: str, directory: Path) -> Iterator[None]:
     listening.listen()
 
     def copy(source: socket.socket, target: socket.socket, change: Callable[[bytes], bytes]) -> None:
-        while data := source.recv(65536):
-            target.sendall(change(data))
-        target.close()
+        with suppress(OSError):  # the other side has ended
+            while data := source.recv(65536):
+                target.sendall(change(data))
+        for side in (source, target):
+            with suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
 
     def serve() -> None:
-        client, _ = listening.accept()
-        behind = socket.socket(socket.AF_UNIX)
-        behind.connect(f"{server}/.s.PGSQL.5432")
-        threading.Thread(target=copy, args=(client, behind, bytes), daemon=True).start()
-        # BackendKeyData: a K, the length 12, the process, the key.
-        # https://www.postgresql.org/docs/current/protocol-message-formats.html
-        copy(behind, client, lambda data: re.sub(rb"K\0\0\0\x0c....", b"K\0\0\0\x0c\0\0\0\x07", data, flags=re.DOTALL))
+        try:
+            client, _ = listening.accept()
+        except OSError:  # nobody came
+            return
+        with client, socket.socket(socket.AF_UNIX) as behind:
+            behind.connect(f"{server}/.s.PGSQL.5432")
+            forward = threading.Thread(target=copy, args=(client, behind, bytes))
+            forward.start()
+            # BackendKeyData: a K, the length 12, the process, the key.
+            # https://www.postgresql.org/docs/current/protocol-message-formats.html
+            copy(behind, client, partial(re.compile(rb"K\0\0\0\x0c....", re.DOTALL).sub, b"K\0\0\0\x0c\0\0\0\x07"))
+            forward.join()
 
-    thread = threading.Thread(target=serve, daemon=True)
+    thread = threading.Thread(target=serve)
     thread.start()
-    yield
-    listening.close()
+    try:
+        yield
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(20)
+        listening.close()
 
 
 def test_nothing_is_prepared_through_a_pooler(tmp_path: Path) -> None:
