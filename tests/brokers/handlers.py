@@ -8,13 +8,14 @@ import threading
 import hookline
 from hookline.models import Event
 
-#: An event of this type holds its worker at the first try, after the effect and before its COMMIT.
+#: An event of this type holds its worker when it is claimed first, after the effect and before its COMMIT. Not at its
+#: first attempt: one that was killed before it was known to run does not count.
 HOLD = "hold.once"
 
 
 @hookline.handler("stripe")
 def take_effect(event: Event) -> None:
     hookline.dispatch("effect", {"event": event.public_id}, tenant=event.tenant)
-    if event.type == HOLD and event.attempts == 1:
+    if event.type == HOLD and event.claim == 1:
         print(f"{event.public_id} holds process {os.getpid()}.", flush=True)
         threading.Event().wait()

@@ -69,7 +69,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_its_work_is_done_once(site: S
     os.kill(held_process(site, held), signal.SIGKILL)
     ledger.post(5)
     ledger.wait_until_settled()
-    assert (ledger.event(held).state, ledger.event(held).attempts) == (State.SUCCEEDED, 2)
+    assert (ledger.event(held).state, ledger.event(held).claim) == (State.SUCCEEDED, 2)
 
     held = ledger.post(event_type=HOLD)
     held_process(site, held)
@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_its_work_is_done_once(site: S
     site.worker.kill()
     site.start_worker()
     ledger.wait_until_settled()
-    assert (ledger.event(held).state, ledger.event(held).attempts) == (State.SUCCEEDED, 2)
+    assert (ledger.event(held).state, ledger.event(held).claim) == (State.SUCCEEDED, 2)
     ledger.check()
 
 
