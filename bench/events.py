@@ -25,7 +25,9 @@ def signed(source: Source, count: int, *, same: bool = False) -> Iterator[Webhoo
     from hookline import providers
 
     provider, config = providers.get("stripe"), source.config(time.time())
-    repeated = f"evt_{uuid.uuid4().hex}"
+    repeated, began = f"evt_{uuid.uuid4().hex}", time.time()
     for _ in range(count):
-        event_id, now = repeated if same else f"evt_{uuid.uuid4().hex}", time.time()
-        yield provider.sign(provider.compose("invoice.paid", event_id, now, {"pad": "x" * 700}), config, now)
+        now = time.time()
+        # The same id with another time in it would be another event.
+        event_id, happened = (repeated, began) if same else (f"evt_{uuid.uuid4().hex}", now)
+        yield provider.sign(provider.compose("invoice.paid", event_id, happened, {"pad": "x" * 700}), config, now)
