@@ -22,7 +22,6 @@ def main(count: int) -> None:
         part = ids[start : start + BATCH]
         dispatch_many([("invoice.paid", {"id": event, "pad": "x" * 850}) for event in part])
     print("dispatched", json.dumps(ids), flush=True)
-    sys.stdin.read()
     time.sleep(600)  # until it is told to stop: a process that ended would be taken for a failure
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test.utils import override_settings
 
 from hookline import conf, providers
@@ -471,13 +471,14 @@ def test_a_chunked_body_is_read_whole(edge: Edge) -> None:
 # ---- when the database fails -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("failure", [OperationalError, InterfaceError])  # the latter is no DatabaseError
 def test_an_event_that_cannot_be_committed_is_answered_with_503_and_taken_when_it_comes_again(
-    edge: Edge, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    edge: Edge, failure: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make_source("stripe", SECRET)
 
     def fail(*arguments: Any, **more: Any) -> None:
-        raise OperationalError("the disk is full, says made-up-host")
+        raise failure("the disk is full, says made-up-host")
 
     monkeypatch.setattr(duplicates, "insert_new", fail)
     answer = edge.post(source.path, stripe(GOOD))

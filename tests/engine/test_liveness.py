@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from hookline import conf
+from hookline.engine import liveness as module
 from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.engine.kind import kind_of
@@ -116,6 +117,30 @@ def test_what_a_process_that_lives_holds_stays_there() -> None:
         finally:
             watcher.stop()
     assert set(Event.objects.values_list("state", flat=True)) == {State.RUNNING}
+
+
+@pytest.mark.parametrize("error", [OperationalError("away"), InterfaceError("closed"), RuntimeError("surprise")])
+def test_no_error_ends_the_thread_and_claims_name_no_number_until_it_is_locked_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = liveness()
+    held: list[int | None] = []
+
+    class Failing(SomeLocks):
+        def hold(self, number: int) -> bool:
+            held.append(watcher.number())
+            if len(held) == 2:
+                raise error
+            return True
+
+    monkeypatch.setattr(module, "locks_of", lambda _: Failing())
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    watcher.start()
+    try:
+        wait_until(lambda: len(held) > 3 and watcher.number() is not None)
+    finally:
+        watcher.stop()
+    assert held[2] is None
 
 
 def test_a_number_in_a_file_is_held_until_its_process_ends(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from django.db import DatabaseError, connections, router
+from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.engine.kind import JobKind
@@ -135,8 +135,9 @@ class Liveness(threading.Thread):
             try:
                 self._holds = locks.hold(self._number)
                 self.look(locks, time.monotonic())
-            except (DatabaseError, OSError):
-                # Others return what we hold only when this lasts; we lock again as soon as there is a connection.
+            except Exception:
+                # Whatever it is: if this thread ended, our claims would go on to name a number that nobody locks, and
+                # others would return them. They do so only when this lasts; we lock again as soon as we can.
                 logger.warning("cannot say that this worker lives; its leases do", exc_info=True)
                 self._holds = False
                 connection.close()

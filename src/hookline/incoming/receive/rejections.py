@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, IntegrityError, connections, router, transaction
+from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import Q, Sum
 
 from hookline import conf
@@ -125,7 +125,7 @@ class Recorder:
                     self._mark_full(item)
                     self.count(item)
             _write(kept, hour)
-        except (DatabaseError, ConfigurationError):  # the latter: no key to encrypt with
+        except (Error, ConfigurationError):  # InterfaceError, too; the latter: no key to encrypt with
             lost = [made.refused for made in kept] or left
             logger.exception("cannot keep %d rejections", len(lost))
             for item in lost:
@@ -151,7 +151,7 @@ class Recorder:
             counters.add(
                 [_row(key, hour, only_counted=each.number) for key, each in counted.items()], "key", ["only_counted"]
             )
-        except DatabaseError:
+        except Error:  # InterfaceError, too, which is no DatabaseError
             with self._lock:
                 for key, each in counted.items():
                     self._counted.setdefault(key, _Counted(each.name, each.level)).number += each.number

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError
+from django.db import Error
 
 from hookline.exceptions import CannotStore, UnknownSource
 from hookline.incoming.models import Source
@@ -50,7 +50,7 @@ def look_up(tokens: Sequence[str]) -> list[Found]:
         try:
             enabled = Source.objects.select_related("tenant").filter(token__in=wanted, disabled=False)
             sources = {source.token: source for source in enabled}
-        except DatabaseError:
+        except Error:  # InterfaceError, too, which is no DatabaseError
             logger.exception("cannot look up a source")
             return [CannotStore("the database is not available") for _ in tokens]
     return [sources.get(token) or _unknown() for token in tokens]
@@ -94,7 +94,7 @@ class SourceCache:
                 changed = list(sources.filter(changed_at__gt=self._seen - _SLACK))
                 for source in changed:
                     self._keep(source)
-        except DatabaseError:
+        except Error:  # InterfaceError, too, which is no DatabaseError
             logger.exception("cannot read the sources; going on with those known")
             return
         self._seen = max((source.changed_at for source in changed), default=self._seen)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import DatabaseError, connections, router, transaction
+from django.db import Error, connections, router, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
@@ -122,7 +122,7 @@ def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]
             notifier.notify_after_commit(Event)
             stored = [Stored(duplicates.get(event.id.int, event.id), event.id.int in duplicates) for event in events]
             within(stored)
-    except DatabaseError as error:
+    except Error as error:  # InterfaceError, too, which is no DatabaseError
         logger.exception("cannot store %d events", len(events))
         raise CannotStore("the database could not store the event") from error
     for event in new:
