@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from hookline.core.secrets import SecretRing
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process.handlers import forget
 from hookline.outgoing.models import Endpoint, Message
+from hookline.telemetry import tracing
 from hookline.tenants.models import resolve
 from hookline.testing import StubTransport, deliver_all, run_events, sign_webhook
 
@@ -154,3 +157,10 @@ def test_without_a_tracer_provider_nothing_is_added(client: Client, source: Sour
     deliver_all(consumer)
     assert "traceparent" not in consumer.sent[0].headers
     assert Message.objects.get().traceparent is None
+
+
+def test_a_module_that_another_thread_is_still_importing_traces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lazy import elsewhere, as Celery's Redis client makes one, must not fail the first requests."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
+
+    assert tracing.tracer() is None

@@ -22,9 +22,11 @@ def tracer() -> Tracer | None:
     """None where OpenTelemetry is not installed, or not set up."""
     # Whoever sets it up has imported it: so nobody else waits for that.
     trace: Any = sys.modules.get("opentelemetry.trace")
-    if trace is None:
+    # A module stands there while another thread is still importing it, and nobody can have set up what it lacks.
+    get_provider = getattr(trace, "get_tracer_provider", None)
+    if get_provider is None:
         return None
-    provider = trace.get_tracer_provider()
+    provider = get_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
         return None
     found: Tracer = provider.get_tracer("hookline", __version__)
