@@ -26,6 +26,7 @@ from hookline.providers.schemes.parts import BODY, METHOD, TIMESTAMP, URL, Json,
 from hookline.providers.schemes.public_key import PublicKeyProvider
 from hookline.providers.schemes.signed import SignedProvider
 from hookline.providers.schemes.token import TokenProvider
+from hookline.server import environment, keys
 from hookline.telemetry import catalogue as metrics
 
 DOCS = Path(__file__).parent
@@ -89,6 +90,21 @@ def settings_page() -> str:
                 default = f'"{item.default}"' if isinstance(item.default, str) else repr(item.default)
                 lines.append(f"| `{item.name}` | `{default}` | {item.metadata['why']} |")
         lines.append("")
+    lines += [
+        "## The standalone server",
+        "",
+        "`hookline serve` and the other commands of the standalone server read these besides the settings:",
+        "",
+        "| variable | what it is |",
+        "|---|---|",
+        *(f"| `{environment.PREFIX}{name}` | {text} |" for name, text in environment.OWN.items()),
+        "",
+        "Without `HOOKLINE_SECRET_KEY` and `HOOKLINE_ENCRYPTION_KEYS`, the first start makes both and writes them to",
+        f"`{keys.FILE_NAME}`, mode 600, beside the SQLite file, or in the working directory where the database is",
+        "PostgreSQL. Keep that file as you keep the database, but not in the same backup: without it the secrets in",
+        "the database cannot be read. On several machines, or in a container without a disk, set the two variables.",
+        "",
+    ]
     lines += ["## System checks", "", "`python manage.py check --database default` and `hookline doctor` run them.", ""]
     lines += ["| id | what it says |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in CHECKS.items()), ""]
     return "\n".join(lines)

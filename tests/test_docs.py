@@ -6,6 +6,7 @@ import ast
 import re
 import runpy
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import Field, fields
 from pathlib import Path
@@ -17,6 +18,8 @@ from django.dispatch import Signal
 
 from hookline import conf, providers, signals
 from hookline.cli.root import root
+from hookline.models import AuditEntry, Endpoint, Source
+from hookline.server import environment, keys
 from hookline.telemetry import catalogue
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +31,10 @@ def rows(page: str) -> dict[str, list[str]]:
     """The rows of a page's tables whose first cell begins with a name in backticks: name -> the other cells."""
     found = re.findall(r"^\| `([\w.]+)`([^|]*)\|(.*)\|$", (DOCS / page).read_text(), re.MULTILINE)
     return {name: [first.strip(), *(cell.strip() for cell in rest.split(" | "))] for name, first, rest in found}
+
+
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -67,12 +74,40 @@ def test_every_setting_is_documented_with_its_default_and_why(setting: Field[Any
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:
-    assert {name for name in rows("settings.md") if name.isupper()} == conf.NAMES
+    assert {name for name in rows("settings.md") if name.isupper() and not name.startswith("HOOKLINE_")} == conf.NAMES
 
 
 def test_exactly_the_system_checks_that_exist_are_documented() -> None:
     used = set(re.findall(r"hookline\.[EW]\d+", (ROOT / "src/hookline/checks.py").read_text()))
     assert {name for name in rows("settings.md") if name.startswith("hookline.")} == used
+
+
+def test_exactly_the_variables_of_the_standalone_server_and_its_key_file_are_documented() -> None:
+    named = {f"{environment.PREFIX}{name}" for name in environment.OWN}
+    assert {name for name in rows("settings.md") if name.startswith(environment.PREFIX)} == named
+    assert f"`{keys.FILE_NAME}`" in (DOCS / "settings.md").read_text()
+
+
+@pytest.mark.django_db
+def test_sources_and_endpoints_are_made_in_python_as_the_pages_say(capsys: pytest.CaptureFixture[str]) -> None:
+    for page, call in (("receiving.md", "sources.create("), ("sending.md", "endpoints.create(")):
+        (code,) = [code for code in python_blocks(DOCS / page) if call in code]
+        exec(compile(code, page, "exec"), {})  # the pages are ours
+    source, endpoint = Source.objects.get(), Endpoint.objects.get()
+    assert source.disabled
+    assert (endpoint.tenant.key, endpoint.event_types) == ("acme", ["order.*"])
+    assert capsys.readouterr().out.splitlines() == [source.url, endpoint.secrets.secrets[0].value]
+    assert {entry.actor_name for entry in AuditEntry.objects.all()} == {"ada"}
+
+
+def test_every_extra_that_is_written_down_exists_and_each_is_documented() -> None:
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    text = "".join(page.read_text() for page in PAGES)
+    written = {
+        name.strip() for found in re.findall(r"(?:hookline|\.|whl)\[([a-z,]+)\]", text) for name in found.split(",")
+    }
+    assert written <= extras
+    assert set(re.findall(r"^\| `(\w+)` \|", (DOCS / "install.md").read_text(), re.MULTILINE)) == extras
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

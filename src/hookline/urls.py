@@ -1,15 +1,21 @@
-"""`path("", include("hookline.urls"))` puts the sources at `/in/<token>`, and Prometheus' `/metrics`."""
+"""`path("", include("hookline.urls"))` puts the sources at `/in/<token>`, and `/healthz`, `/readyz` and `/metrics`.
+
+Django takes the first pattern that fits, so a project that has a `/healthz` of its own keeps it by listing it before.
+"""
 
 from __future__ import annotations
 
 from django.urls import path
 
 from hookline.incoming.receive.django_view import ingest
+from hookline.runtime.health import healthz, readyz
 from hookline.runtime.metrics import metrics
 
 app_name = "hookline"
 urlpatterns = [
     path("in/<str:token>", ingest, name="ingest"),
     path("in/<str:token>/", ingest),  # as some people, and some senders, write every URL
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
 ]

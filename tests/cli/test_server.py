@@ -157,6 +157,12 @@ class TestHealth:
         assert answer.json()["error"]["code"] == "migrations_missing"
         assert "hookline.0001_initial" in answer.json()["error"]["migrations"]
 
+    def test_only_who_may_read_the_metrics_learns_which_migration_is_missing(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM django_migrations WHERE app = 'hookline'")
+        answer = Client().get("/readyz", headers={"x-forwarded-for": "192.0.2.1"})
+        assert (answer.status_code, answer.json()) == (503, {"error": {"code": "migrations_missing"}})
+
     def test_a_database_that_is_away_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail() -> list[str]:
             raise OperationalError("connection refused")

@@ -20,8 +20,15 @@ from hookline.exceptions import ConfigurationError
 PREFIX = "HOOKLINE_"
 DEFAULT_DATABASE_URL = "sqlite:///hookline.db"
 
-#: What the server reads besides the settings.
-OWN = frozenset({"DATABASE_URL", "SECRET_KEY", "APPS", "LOG_FORMAT"})
+#: What the server reads besides the settings: name -> what it is, for the page about settings.
+OWN: Mapping[str, str] = {
+    "DATABASE_URL": "`postgresql://user:password@host/database`, or `sqlite:///` and a path. Without it, `hookline.db` "
+    "in the working directory",
+    "APPS": "Modules or packages with handlers, with commas between them; of a package, its module `webhooks` too. "
+    "They are imported from the working directory and `PYTHONPATH`",
+    "SECRET_KEY": "Django's `SECRET_KEY`: long and random. Without it, the one in `hookline.keys`",
+    "LOG_FORMAT": "`text`, or `json`: one object for each line. See [operations.md](operations.md#the-log)",
+}
 
 LOG_FORMATS = ("text", "json")
 
@@ -85,7 +92,7 @@ def misspelt(environment: Mapping[str, str]) -> list[str]:
     Other unknown names are left alone: Kubernetes puts HOOKLINE_PORT and the like into containers, when a service has
     that name.
     """
-    known = {PREFIX + name for name in OWN | conf.NAMES}
+    known = {PREFIX + name for name in OWN.keys() | conf.NAMES}
     unknown = (name for name in environment if name.startswith(PREFIX) and name not in known)
     near = ((name, difflib.get_close_matches(name, known, n=1, cutoff=0.9)) for name in sorted(unknown))
     return [f"{name} is not a setting; did you mean {match[0]}?" for name, match in near if match]

@@ -7,13 +7,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path
 
-from hookline.server import health
-
-urlpatterns = [
-    path("", include("hookline.urls")),
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
-]
+urlpatterns = [path("", include("hookline.urls"))]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
