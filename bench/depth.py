@@ -250,7 +250,7 @@ def measurements() -> dict[str, Callable[[Depth], Callable[[], object]]]:
 
     found: dict[str, Callable[[Depth], Callable[[], object]]] = {}
     for model, lanes in ((Event, "sources"), (Delivery, "endpoints")):
-        kind = str(model._meta.verbose_name_plural)
+        kind = model.nouns
         found[f"{kind}: claim {BATCH}"] = claiming(model, kind)
         found[f"{kind}: settle them"] = settling(kind)
         found[f"{kind}: claim {BATCH} of one lane"] = claiming(model, kind, lanes)

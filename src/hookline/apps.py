@@ -15,7 +15,7 @@ from hookline.telemetry.prometheus import prometheus
 class HooklineConfig(AppConfig):
     name = "hookline"
     label = "hookline"
-    verbose_name = "Hookline"
+    verbose_name = "Hookline"  # a name: the same in each language
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -38,6 +38,7 @@ DELAYS = (0.0, 0.0)
 
 class Chore(Job):
     prefix = "chr"
+    noun, nouns = "chore", "chores"
     lane = "source"
 
     source = models.ForeignKey(Source, models.DO_NOTHING, related_name="+", db_index=False)

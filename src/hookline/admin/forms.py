@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from hookline import conf, providers
 from hookline.exceptions import AddressRefused, ConfigurationError
@@ -15,6 +16,8 @@ from hookline.models import Endpoint, Source
 from hookline.operations import endpoints
 
 if TYPE_CHECKING:  # generic in the stubs only
+    from django.utils.functional import _StrOrPromise
+
     _SourceForm = forms.ModelForm[Source]
     _EndpointForm = forms.ModelForm[Endpoint]
 else:
@@ -23,7 +26,7 @@ else:
 _HOUR = 3600
 
 
-def secret_field(help_text: str) -> forms.CharField:
+def secret_field(help_text: _StrOrPromise) -> forms.CharField:
     return forms.CharField(
         required=False,
         max_length=1000,
@@ -32,8 +35,8 @@ def secret_field(help_text: str) -> forms.CharField:
     )
 
 
-def rotate_field(help_text: str) -> forms.BooleanField:
-    return forms.BooleanField(required=False, label="Make a new secret", help_text=help_text)
+def rotate_field(help_text: _StrOrPromise) -> forms.BooleanField:
+    return forms.BooleanField(required=False, label=_("Make a new secret"), help_text=help_text)
 
 
 class OverlapField(forms.FloatField):
@@ -43,8 +46,8 @@ class OverlapField(forms.FloatField):
         super().__init__(
             required=False,
             min_value=0,
-            label="Overlap in hours",
-            help_text="How long the previous secret stays active after a new one is added. Empty: ROTATION_OVERLAP.",
+            label=_("Overlap in hours"),
+            help_text=_("How long the previous secret stays active after a new one is added. Empty: ROTATION_OVERLAP."),
         )
 
     def clean(self, value: Any) -> float:
@@ -55,8 +58,8 @@ class OverlapField(forms.FloatField):
 
 class SourceForm(_SourceForm):
     provider = forms.ChoiceField(choices=lambda: [(name, providers.get(name).title) for name in providers.names()])
-    new_secret = secret_field("What the sender signs with. It is stored encrypted and never shown again.")
-    rotate = rotate_field("For a sender that lets you choose the secret. It is shown once.")
+    new_secret = secret_field(_("What the sender signs with. It is stored encrypted and never shown again."))
+    rotate = rotate_field(_("For a sender that lets you choose the secret. It is shown once."))
     overlap = OverlapField()
 
     class Meta:
@@ -68,7 +71,7 @@ class SourceForm(_SourceForm):
         provider = providers.get(data.get("provider") or self.instance.provider or "generic")
         data["options"] = options = data.get("options") or {}
         if not isinstance(options, dict):
-            self.add_error("options", 'Write an object, such as {"tolerance": "600"}.')
+            self.add_error("options", _('Write an object, such as {"tolerance": "600"}.'))
         else:
             check_into(self, "options", lambda: provider.check_options(options))
         if secret := data.get("new_secret"):
@@ -78,8 +81,10 @@ class SourceForm(_SourceForm):
 
 class EndpointForm(_EndpointForm):
     url = forms.CharField(max_length=2000, widget=forms.URLInput(attrs={"class": "vURLField", "size": 100}))
-    new_secret = secret_field("A secret of your own. Empty: a new endpoint gets one made for it, which is shown once.")
-    rotate = rotate_field("For the subscriber. It is shown once.")
+    new_secret = secret_field(
+        _("A secret of your own. Empty: a new endpoint gets one made for it, which is shown once.")
+    )
+    rotate = rotate_field(_("For the subscriber. It is shown once."))
     overlap = OverlapField()
 
     class Meta:

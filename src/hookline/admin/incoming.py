@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
 from hookline.admin.forms import SourceForm
@@ -38,7 +39,7 @@ class SourceAdmin(SecretsAdmin[Source]):
     raw_id_fields = ("tenant",)
     found_by = {"src": "pk", "ten": "tenant"}
     found_by_text = ("name",)
-    search_help_text = "An id (src_..., ten_...) or a name."
+    search_help_text = _("An id (src_..., ten_...) or a name.")
     readonly_fields = ("public_id", "url", "secrets_shown", "created_at", "related")
     add_fields = ("tenant", "provider", "name", "options", "new_secret", "rotate")
     change_fields = (
@@ -62,11 +63,11 @@ class SourceAdmin(SecretsAdmin[Source]):
             self.rotate(request, source, None, None)
         return source
 
-    @admin.display(description="URL")
+    @admin.display(description=_("URL"))
     def url(self, source: Source) -> str:
         return source.url
 
-    @admin.display(description="see")
+    @admin.display(description=_("see"))
     def related(self, source: Source) -> str:
         return self.links({Event: "source", Rejection: "source"}, source)
 
@@ -75,7 +76,7 @@ class EventStateFilter(StateFilter):
     """Selects by state, or what succeeded only because no handler wanted it."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [*super().lookups(request, model_admin), ("unhandled", "Unhandled")]
+        return [*super().lookups(request, model_admin), ("unhandled", str(_("Unhandled")))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "unhandled":
@@ -95,7 +96,7 @@ class EventAdmin(JobAdmin[Event]):
         "sent_headers", "content",
     )  # fmt: skip
     found_by = {"evt": "pk", "src": "source"}
-    search_help_text = (
+    search_help_text = _(
         "An id (evt_..., src_...) or the sender's own event id. One that the sender does not sign "
         "is looked for in the newest events only."
     )
@@ -107,20 +108,21 @@ class EventAdmin(JobAdmin[Event]):
         unsigned = Event.objects.filter(self.newest(), provider_id=term)
         return Q(pk__in=[pk for found in (signed, unsigned) for pk in found.values_list("pk", flat=True)[:MOST]])
 
-    @admin.display(description="repeat or conflict of")
+    @admin.display(description=_("repeat or conflict of"))
     def resembles(self, event: Event) -> str:
         """A link to the earlier event; what it leads to may have been pruned."""
-        first, what = (event.repeat_of, "repeat") if event.repeat_of else (event.conflict_of, "conflict")
+        first = event.repeat_of or event.conflict_of
         if first is None:
             return "-"
+        text = _("repeat of {}") if event.repeat_of else _("conflict of {}")
         url = reverse("admin:hookline_event_change", args=[first], current_app=self.admin_site.name)
-        return format_html('{} of <a href="{}">{}</a>', what, url, Event.public(first))
+        return format_html(str(text), format_html('<a href="{}">{}</a>', url, Event.public(first)))
 
-    @admin.display(description="headers")
+    @admin.display(description=_("headers"))
     def sent_headers(self, event: Event) -> str:
         return show_json(event.headers)
 
-    @admin.display(description="body")
+    @admin.display(description=_("body"))
     def content(self, event: Event) -> str:
         return show_body(bytes(event.body))
 
@@ -136,7 +138,7 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
         "body_size", "sent_headers", "content",
     )  # fmt: skip
     found_by = {"rej": "pk", "src": "source"}
-    search_help_text = "An id: rej_... or src_..."
+    search_help_text = _("An id: rej_... or src_...")
     actions = ("verify_again",)
 
     # Events are stored in transactions of their own.
@@ -144,36 +146,43 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         counted = rejections.only_counted(time.time() - 86400)
         if counted and request.method == "GET":
-            shown = [f"{number} for {source or 'unknown URLs'} with {reason}" for source, reason, number in counted]
-            text = f"Refused in the last 24 hours and only counted: {', '.join(shown[:SHOWN_PROBLEMS])}."
+            one = _("%(number)s for %(source)s with %(reason)s")
+            shown = [
+                one % {"number": number, "source": source or _("unknown URLs"), "reason": reason}
+                for source, reason, number in counted[:SHOWN_PROBLEMS]
+            ]
+            text = _("Refused in the last 24 hours and only counted: %s.") % ", ".join(shown)
             self.message_user(request, text, messages.WARNING)
         return super().changelist_view(request, extra_context)
 
     def has_verify_permission(self, request: HttpRequest) -> bool:
         return self.may_act(request)
 
-    @admin.action(description="Verify again, with the secrets of today", permissions=["verify"])
+    @admin.action(description=_("Verify again, with the secrets of today"), permissions=["verify"])
     def verify_again(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> None:
         selected = list(queryset.values_list("pk", flat=True)[:MOST])
         chosen = Rejection.objects.filter(pk__in=selected).select_related("source__tenant").order_by("pk")
         results = rejections.reverify_all(actor_of(request), chosen)
         problems = [f"{result.id}: {result.problem}" for result in results if result.problem]
         passed = len(results) - len(problems)
-        text = f"{passed} of the {len(selected)} selected are genuine; their events are stored."
+        text = _("%(passed)s of the %(selected)s selected are genuine; their events are stored.") % {
+            "passed": passed,
+            "selected": len(selected),
+        }
         self.message_user(request, text, messages.SUCCESS if passed else messages.WARNING)
         for problem in problems[:SHOWN_PROBLEMS]:
             self.message_user(request, problem, messages.WARNING)
         if len(problems) > SHOWN_PROBLEMS:
-            self.message_user(request, f"... and {len(problems) - SHOWN_PROBLEMS} more.", messages.WARNING)
+            self.message_user(request, _("... and %s more.") % (len(problems) - SHOWN_PROBLEMS), messages.WARNING)
 
-    @admin.display(description="headers")
+    @admin.display(description=_("headers"))
     def sent_headers(self, rejection: Rejection) -> str:
         try:
             return show_json(rejections.shown_headers(rejection))
         except ConfigurationError as error:  # the key is lost
             return str(error)
 
-    @admin.display(description="body")
+    @admin.display(description=_("body"))
     def content(self, rejection: Rejection) -> str:
         try:
             return show_body(rejections.request_of(rejection).body, rejection.body_size)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
@@ -21,11 +22,11 @@ JOB_FIELDS = ("state", "note", "attempts", "created_at", "due_at", "lease_until"
 class StateFilter(admin.SimpleListFilter):
     """Selects by state."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [(state.value, state.label) for state in State]
+        return [(state.value, str(state.label)) for state in State]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         state = self.value()
@@ -41,11 +42,11 @@ class JobAdmin(HistoryAdmin[J], Generic[J]):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return self.may_act(request)
 
-    @admin.action(description="Retry those that are dead or cancelled", permissions=["retry"])
+    @admin.action(description=_("Retry those that are dead or cancelled"), permissions=["retry"])
     def retry(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
         self._retry(request, queryset, UNSUCCESSFUL)
 
-    @admin.action(description="Run again, also those that succeeded", permissions=["retry"])
+    @admin.action(description=_("Run again, also those that succeeded"), permissions=["retry"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
         self._retry(request, queryset, FINISHED)
 
@@ -54,4 +55,5 @@ class JobAdmin(HistoryAdmin[J], Generic[J]):
         selected = list(queryset.values_list("pk", flat=True)[:MOST])
         retried = self.retry_keys(actor_of(request), selected, states=states)
         level = messages.SUCCESS if retried else messages.WARNING
-        self.message_user(request, f"{len(retried)} of the {len(selected)} selected are due again.", level)
+        text = _("%(retried)s of the %(selected)s selected are due again.")
+        self.message_user(request, text % {"retried": len(retried), "selected": len(selected)}, level)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
 from hookline.admin.forms import EndpointForm
@@ -15,8 +16,11 @@ from hookline.admin.jobs import JOB_FIELDS, JobAdmin
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
 from hookline.admin.text import show_body, show_json, show_text
+from hookline.core.breaker import State as Breaker
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
 from hookline.operations import deliveries, endpoints
+
+BREAKER = {Breaker.CLOSED: _("closed"), Breaker.OPEN: _("open"), Breaker.HALF_OPEN: _("half-open")}
 
 if TYPE_CHECKING:  # generic in the stubs only
     _Inline = admin.TabularInline[Attempt, Delivery]
@@ -34,7 +38,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     raw_id_fields = ("tenant",)
     found_by = {"ep": "pk", "ten": "tenant"}
     found_by_text = ("url", "description", "uid")
-    search_help_text = "An id (ep_..., ten_..., your own) or a part of the URL or description."
+    search_help_text = _("An id (ep_..., ten_..., your own) or a part of the URL or description.")
     readonly_fields = (
         "public_id", "secrets_shown", "disabled_reason", "held_until", "breaker_shown", "created_at", "related",
     )  # fmt: skip
@@ -64,11 +68,11 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
         return endpoint
 
-    @admin.display(description="breaker")
+    @admin.display(description=_("breaker"))
     def breaker_shown(self, endpoint: Endpoint) -> str:
-        return str(endpoint.breaker.state)
+        return str(BREAKER[endpoint.breaker.state])
 
-    @admin.display(description="see")
+    @admin.display(description=_("see"))
     def related(self, endpoint: Endpoint) -> str:
         return self.links({Delivery: "endpoint"}, endpoint)
 
@@ -81,18 +85,18 @@ class MessageAdmin(HistoryAdmin[Message]):
     not_listed = ("body",)
     fields = ("public_id", "tenant", "type", "uid", "channels", "created_at", "related", "content")
     found_by = {"msg": "pk", "ten": "tenant"}
-    search_help_text = "An id (msg_..., ten_...) or an idempotency key."
+    search_help_text = _("An id (msg_..., ten_...) or an idempotency key.")
 
     def search_text(self, term: str) -> Q:
         # With the tenants, so that the unique index on (tenant, uid) serves.
         found = Message.objects.filter(tenant__in=Tenant.objects.values("pk"), uid=term)
         return Q(pk__in=list(found.values_list("pk", flat=True)[:MOST]))
 
-    @admin.display(description="see")
+    @admin.display(description=_("see"))
     def related(self, message: Message) -> str:
         return self.links({Delivery: "message"}, message)
 
-    @admin.display(description="body")
+    @admin.display(description=_("body"))
     def content(self, message: Message) -> str:
         return show_body(bytes(message.body))
 
@@ -112,7 +116,7 @@ class AttemptInline(_Inline):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="answer")
+    @admin.display(description=_("answer"))
     def answer(self, attempt: Attempt) -> str:
         return show_text(attempt.response_body[:1000])
 
@@ -126,13 +130,13 @@ class DeliveryAdmin(JobAdmin[Delivery]):
     fields = ("public_id", "message_link", "endpoint", *JOB_FIELDS)
     inlines = (AttemptInline,)
     found_by = {"dlv": "pk", "msg": "message", "ep": "endpoint"}
-    search_help_text = "An id: dlv_..., msg_... or ep_..."
+    search_help_text = _("An id: dlv_..., msg_... or ep_...")
 
-    @admin.display(description="type")
+    @admin.display(description=_("type"))
     def message_type(self, delivery: Delivery) -> str:
         return delivery.message.type
 
-    @admin.display(description="message")
+    @admin.display(description=_("message"))
     def message_link(self, delivery: Delivery) -> str:
         return self.link(delivery.message, f"{delivery.message.public_id} ({delivery.message.type})")
 
@@ -148,12 +152,12 @@ class AttemptAdmin(HistoryAdmin[Attempt]):
         "headers", "answer",
     )  # fmt: skip
     found_by = {"atmpt": "pk", "dlv": "delivery"}
-    search_help_text = "An id: atmpt_... or dlv_..."
+    search_help_text = _("An id: atmpt_... or dlv_...")
 
-    @admin.display(description="response headers")
+    @admin.display(description=_("response headers"))
     def headers(self, attempt: Attempt) -> str:
         return show_json(attempt.response_headers)
 
-    @admin.display(description="response body")
+    @admin.display(description=_("response body"))
     def answer(self, attempt: Attempt) -> str:
         return show_text(attempt.response_body)

@@ -22,6 +22,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from hookline.core import ids
 from hookline.db import clock
@@ -41,6 +42,7 @@ _NOT_NARROWING = frozenset({"p", "all", "o", "e", "time", "_facets", "_popup", "
 
 if TYPE_CHECKING:  # generic in the stubs only
     from django.contrib.admin import ModelAdmin as _ModelAdmin
+    from django.utils.functional import _StrPromise
 
     _Paginator = Paginator[Any]
 else:
@@ -62,20 +64,20 @@ class CappedPaginator(_Paginator):
 class TimeFilter(admin.SimpleListFilter):
     """Selects by the time that is in the id."""
 
-    title = "time"
+    title = _("time")
     parameter_name = "time"
 
-    _SPANS: ClassVar[Mapping[str, tuple[str, str, int]]] = {
-        "hour": ("Last hour", "gte", _HOUR),
-        "day": ("Last 24 hours", "gte", _DAY),
-        "week": ("Last 7 days", "gte", 7 * _DAY),
-        "before-day": ("More than 24 hours ago", "lt", _DAY),
-        "before-week": ("More than 7 days ago", "lt", 7 * _DAY),
-        "before-month": ("More than 30 days ago", "lt", 30 * _DAY),
+    _SPANS: ClassVar[Mapping[str, tuple[_StrPromise, str, int]]] = {
+        "hour": (_("Last hour"), "gte", _HOUR),
+        "day": (_("Last 24 hours"), "gte", _DAY),
+        "week": (_("Last 7 days"), "gte", 7 * _DAY),
+        "before-day": (_("More than 24 hours ago"), "lt", _DAY),
+        "before-week": (_("More than 7 days ago"), "lt", 7 * _DAY),
+        "before-month": (_("More than 30 days ago"), "lt", 30 * _DAY),
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [(value, title) for value, (title, _, _) in self._SPANS.items()]
+        return [(value, str(title)) for value, (title, _, _) in self._SPANS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if (span := self._SPANS.get(self.value() or "")) is None:
@@ -104,6 +106,10 @@ class RowAdmin(_ModelAdmin[R], Generic[R]):
     found_by_text: ClassVar[tuple[str, ...]] = ()
     #: Columns that lists leave out, because they are long.
     not_listed: ClassVar[tuple[str, ...]] = ()
+
+    @admin.display(description=_("public id"))
+    def public_id(self, row: R) -> str:
+        return row.public_id
 
     def has_delete_permission(self, request: HttpRequest, obj: R | None = None) -> bool:
         return False

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
 from hookline.admin.rows import RowAdmin
@@ -69,16 +70,19 @@ class SecretsAdmin(RowAdmin[S], Generic[S]):
             self.show_secret(request, obj, rotated.secret)
 
     def show_secret(self, request: HttpRequest, obj: S, secret: str) -> None:
-        other = "sender" if isinstance(obj, Source) else "subscriber"
-        text = f"The new secret is {secret} - give it to the {other} now: it is not shown again."
-        self.message_user(request, text, messages.WARNING)
+        text = (
+            _("The new secret is %s - give it to the sender now: it is not shown again.")
+            if isinstance(obj, Source)
+            else _("The new secret is %s - give it to the subscriber now: it is not shown again.")
+        )
+        self.message_user(request, text % secret, messages.WARNING)
 
-    @admin.display(description="secrets")
+    @admin.display(description=_("secrets"))
     def secrets_shown(self, obj: S) -> str:
         """How many there are and when they end; never what they are."""
         try:
             ends: list[datetime | None] = secrets.ends(obj)
         except ConfigurationError as error:  # the key is lost
             return str(error)
-        ending: list[str] = [f"one until {end:%Y-%m-%d %H:%M} UTC" for end in ends if end is not None]
-        return "; ".join([f"{len(ends)} active", *ending])
+        ending: list[str] = [_("one until %s UTC") % f"{end:%Y-%m-%d %H:%M}" for end in ends if end is not None]
+        return "; ".join([_("%s active") % len(ends), *ending])

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
 from hookline.admin.rows import RowAdmin
@@ -20,7 +21,7 @@ class TenantAdmin(RowAdmin[Tenant]):
     readonly_fields = ("public_id", "created_at")
     found_by = {"ten": "pk"}
     found_by_text = ("key", "name")
-    search_help_text = "An id (ten_...), a key or a name."
+    search_help_text = _("An id (ten_...), a key or a name.")
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         data = form.cleaned_data

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
 from hookline.core.request import parse_json
 from hookline.exceptions import Unreadable
@@ -21,11 +22,13 @@ def show_body(body: bytes, size: int | None = None) -> str:
     """
     size = len(body) if size is None else size
     if not size:
-        return "(empty)"
+        return _("(empty)")
     if size > SHOWN_BYTES or size > len(body):
         shown = body[:SHOWN_BYTES]
         return format_html(
-            "<p>The first {} of {} bytes:</p>{}", len(shown), size, _block(shown.decode("utf-8", "backslashreplace"))
+            "<p>{}</p>{}",
+            _("The first %(shown)s of %(size)s bytes:") % {"shown": len(shown), "size": size},
+            _block(shown.decode("utf-8", "backslashreplace")),
         )
     try:
         return show_json(parse_json(body))
@@ -39,7 +42,7 @@ def show_json(value: Any) -> str:
 
 
 def show_text(text: str) -> str:
-    return _block(text[:SHOWN_BYTES]) if text else "(empty)"
+    return _block(text[:SHOWN_BYTES]) if text else _("(empty)")
 
 
 def _block(text: str) -> str:

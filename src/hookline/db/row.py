@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models.base import ModelState
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from hookline.core import ids
 
@@ -60,9 +61,13 @@ class Row(models.Model):
 
     #: The word before the underscore of the public id.
     prefix: ClassVar[str]
+    #: What one and many of these are called in JSON, metrics, records and messages: never translated, unlike the
+    #: names in `Meta`, which are for pages.
+    noun: ClassVar[str]
+    nouns: ClassVar[str]
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    id = models.UUIDField(_("ID"), primary_key=True, default=new_id, editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
         abstract = True

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from hookline.db.row import Row
 
@@ -18,18 +19,21 @@ class Hang(Row):
     """Written by the process in which it hangs, and deleted there when it ends. There are few at any time."""
 
     prefix = "hang"
+    noun, nouns = "hang", "hangs"
 
     #: The public id of the job.
-    job = models.CharField(max_length=64)
+    job = models.CharField(_("job"), max_length=64)
     #: What runs, such as the name of a handler.
-    what = models.CharField(max_length=300)
-    host = models.CharField(max_length=200)
-    process = models.PositiveIntegerField()
-    thread = models.CharField(max_length=200)
+    what = models.CharField(_("what"), max_length=300)
+    host = models.CharField(_("host"), max_length=200)
+    process = models.PositiveIntegerField(_("process"))
+    thread = models.CharField(_("thread"), max_length=200)
     #: The process is known to live until then; it writes a later time every now and then.
-    alive_until = models.DateTimeField()
+    alive_until = models.DateTimeField(_("alive until"))
 
     class Meta:
+        verbose_name = _("hang")
+        verbose_name_plural = _("hangs")
         ordering = ["id"]
 
     @property

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from hookline.db.row import Row
 from hookline.telemetry.emit import emit, wanted
@@ -35,11 +36,11 @@ class Held(Protocol):
 
 
 class State(models.TextChoices):
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    DEAD = "dead"
-    CANCELLED = "cancelled"
+    PENDING = "pending", _("Pending")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    DEAD = "dead", _("Dead")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class Lane(Row):
@@ -48,7 +49,7 @@ class Lane(Row):
     A job is claimed only when its lane is not held, so a whole backlog is put off by changing one row.
     """
 
-    held_until = models.DateTimeField(null=True, blank=True, editable=False)
+    held_until = models.DateTimeField(_("held until"), null=True, blank=True, editable=False)
 
     class Meta:
         abstract = True
@@ -64,23 +65,23 @@ class Job(Row):
     #: What a settlement assigns besides: SQL that ends with a comma.
     settled_too: ClassVar[str] = ""
 
-    state = models.CharField(max_length=9, choices=State.choices, db_default=State.PENDING, editable=False)
-    due_at = models.DateTimeField(db_default=Now(), editable=False)
+    state = models.CharField(_("state"), max_length=9, choices=State.choices, db_default=State.PENDING, editable=False)
+    due_at = models.DateTimeField(_("due at"), db_default=Now(), editable=False)
     #: Tries begun. Counted when the job is claimed, and taken back when it is given back, or when its worker crashed
     #: and nothing says that it had begun.
-    attempts = models.PositiveIntegerField(db_default=0, editable=False)
+    attempts = models.PositiveIntegerField(_("attempts"), db_default=0, editable=False)
     #: Of the last claim, once its run had begun and took longer than a moment (see Leases.mark_begun).
-    begun_at = models.DateTimeField(null=True, editable=False)
+    begun_at = models.DateTimeField(_("begun at"), null=True, editable=False)
     #: How many workers in a row crashed while they had claimed it. Such a job is a suspect, and runs alone.
-    crashes = models.PositiveSmallIntegerField(db_default=0, editable=False)
-    claim = models.BigIntegerField(db_default=0, editable=False)
-    lease_until = models.DateTimeField(null=True, editable=False)
+    crashes = models.PositiveSmallIntegerField(_("crashes"), db_default=0, editable=False)
+    claim = models.BigIntegerField(_("claim"), db_default=0, editable=False)
+    lease_until = models.DateTimeField(_("lease until"), null=True, editable=False)
     #: The number of the process that claimed it last: see Liveness. None where it has none.
-    worker = models.IntegerField(null=True, editable=False)
+    worker = models.IntegerField(_("worker"), null=True, editable=False)
     #: Of a job that ended, and of no other.
-    finished_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
     #: Why the job is in this state, for people.
-    note = models.TextField(blank=True, db_default="", editable=False)
+    note = models.TextField(_("note"), blank=True, db_default="", editable=False)
 
     class Meta:
         abstract = True
@@ -94,7 +95,7 @@ class Job(Row):
     def announce_dead(cls, ids: Collection[UUID]) -> None:
         """Tell those who want to know that these jobs have no tries left. Called once that is committed."""
         if wanted(JobsDied):
-            emit(JobsDied(str(cls._meta.verbose_name_plural), cls, tuple(ids)))
+            emit(JobsDied(cls.nouns, cls, tuple(ids)))
 
 
 def requeue(jobs: models.QuerySet[J], note: str) -> int:

@@ -67,7 +67,7 @@ class JobKind(Generic[J]):
     @property
     def name(self) -> str:
         """In the plural, such as `events`."""
-        return str(self.model._meta.verbose_name_plural)
+        return self.model.nouns
 
     @property
     def max_attempts(self) -> int:

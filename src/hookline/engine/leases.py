@@ -64,7 +64,6 @@ class Leases(Generic[J]):
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
-        self._kind = str(model._meta.verbose_name_plural)
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -93,7 +92,7 @@ class Leases(Generic[J]):
             self._lanes += lanes
             self._jobs.update([(job.id.int, (job, since)) for job in jobs])
         if jobs and wanted(JobsClaimed):
-            emit(JobsClaimed(self._kind, len(jobs)))
+            emit(JobsClaimed(self.model.nouns, len(jobs)))
         return jobs
 
     def now(self) -> float:

@@ -88,9 +88,9 @@ class Pruner:
                 for model, name in self._parts:
                     part = model._meta.db_table
                     cursor.execute(f"DELETE FROM {part} WHERE {_column(model, name)} IN ({marks})", gone)
-                    deleted[_plural(model)] += cursor.rowcount
+                    deleted[model.nouns] += cursor.rowcount
                 cursor.execute(f"DELETE FROM {table} WHERE id IN ({marks})", gone)
-                deleted[_plural(self.model)] += cursor.rowcount
+                deleted[self.model.nouns] += cursor.rowcount
         return deleted
 
     def _may_go(self, connection: BaseDatabaseWrapper, last: UUID, cutoff: float) -> tuple[str, list[Any]]:
@@ -110,7 +110,7 @@ class Pruner:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was deleted, as plural name -> number of rows, and whether there is more to look at."""
+    """What was deleted, as nouns -> number of rows, and whether there is more to look at."""
 
     deleted: Counter[str] = field(default_factory=Counter)
     more: bool = False
@@ -173,7 +173,3 @@ def _adapt(connection: BaseDatabaseWrapper, value: UUID) -> Any:
 
 def _column(model: type[Row], name: str) -> str:
     return str(model._meta.get_field(name).column)  # type: ignore[union-attr]  # a foreign key has one
-
-
-def _plural(model: type[Row]) -> str:
-    return str(model._meta.verbose_name_plural)

@@ -155,7 +155,7 @@ def _release(model: type[Job], is_gone: str, params: Mapping[str, Any]) -> int:
         cursor.execute(sql, params)
         released = cursor.fetchall()
     if released:
-        emit(LeasesExpired(str(model._meta.verbose_name_plural), len(released)))
+        emit(LeasesExpired(model.nouns, len(released)))
     if dead := [_uuid(job_id) for job_id, state in released if state == State.DEAD]:
         model.announce_dead(dead)
     return len(released)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
 from hookline import conf, providers
 from hookline.core import structure
@@ -37,19 +38,24 @@ class Source(Lane):
     """A configured place where webhooks arrive."""
 
     prefix = "src"
+    noun, nouns = "source", "sources"
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="sources")
-    provider = models.CharField(max_length=64, help_text="How the sender signs, such as stripe.")
-    name = models.CharField(max_length=256, blank=True, default="")
-    token = models.CharField(max_length=64, unique=True, default=new_token, editable=False)
-    options = models.JSONField(default=dict, blank=True, help_text="Settings that the provider understands.")
-    disabled = models.BooleanField(default=False, help_text="Answer 404 to every request.")
-    awaiting_handshake = models.BooleanField(default=True, editable=False)
-    encrypted_secrets = EncryptedField()
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="sources")
+    provider = models.CharField(_("provider"), max_length=64, help_text=_("How the sender signs, such as stripe."))
+    name = models.CharField(_("name"), max_length=256, blank=True, default="")
+    token = models.CharField(_("token"), max_length=64, unique=True, default=new_token, editable=False)
+    options = models.JSONField(
+        _("options"), default=dict, blank=True, help_text=_("Settings that the provider understands.")
+    )
+    disabled = models.BooleanField(_("disabled"), default=False, help_text=_("Answer 404 to every request."))
+    awaiting_handshake = models.BooleanField(_("awaiting handshake"), default=True, editable=False)
+    encrypted_secrets = EncryptedField(_("encrypted secrets"))
     #: By the database's clock. Snapshots in other processes look for later ones.
-    changed_at = models.DateTimeField(db_default=Now(), db_index=True, editable=False)
+    changed_at = models.DateTimeField(_("changed at"), db_default=Now(), db_index=True, editable=False)
 
     class Meta:
+        verbose_name = _("source")
+        verbose_name_plural = _("sources")
         ordering = ["-id"]
 
     def __str__(self) -> str:
@@ -101,33 +107,37 @@ class Event(Job):
     """One received, verified, deduplicated webhook."""
 
     prefix = "evt"
+    noun, nouns = "event", "events"
     lane = "source"
     objects = JobManager["Event"]()
     settled_too = f"unhandled = CASE WHEN result.note = '{UNHANDLED}' THEN true END,"
 
-    source = models.ForeignKey(Source, models.PROTECT, related_name="events", db_index=False)  # see job_indexes
-    type = models.CharField(max_length=256)
+    # Without an index of its own: see job_indexes.
+    source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), related_name="events", db_index=False)
+    type = models.CharField(_("type"), max_length=256)
     #: Unique per source: the provider's signed event id, or a hash of the signed content; a hash of that and of what
     #: tells it apart for a repeat or conflict of another event.
-    dedup_key = models.CharField(max_length=300)
-    provider_id = models.CharField(max_length=256, blank=True, default="")
+    dedup_key = models.CharField(_("deduplication key"), max_length=300)
+    provider_id = models.CharField(_("provider id"), max_length=256, blank=True, default="")
     #: Header name -> value, without those that carry credentials.
-    headers = models.JSONField(default=dict)
+    headers = models.JSONField(_("headers"), default=dict)
     #: The exact bytes that were received.
-    body = models.BinaryField(editable=False)
+    body = models.BinaryField(_("body"), editable=False)
     #: The id of the first event with the same signed content, where this one came under another delivery id. That
     #: event may have been pruned.
-    repeat_of = models.UUIDField(null=True, editable=False)
+    repeat_of = models.UUIDField(_("repeat of"), null=True, editable=False)
     #: The id of the first event with the same signed id, where this one has other content; likewise.
-    conflict_of = models.UUIDField(null=True, editable=False)
+    conflict_of = models.UUIDField(_("conflict of"), null=True, editable=False)
     #: The HTTP method where it was not POST.
-    method = models.CharField(max_length=20, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
+    method = models.CharField(_("method"), max_length=20, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
     #: The URL as the sender signs it, where it had a query; without the credentials in that.
-    url = models.TextField(null=True, editable=False)  # noqa: DJ001 # as above
+    url = models.TextField(_("URL"), null=True, editable=False)  # noqa: DJ001 # as above
     #: True where it succeeded because no handler wanted it, else null.
-    unhandled = models.BooleanField(null=True, editable=False)
+    unhandled = models.BooleanField(_("unhandled"), null=True, editable=False)
 
     class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["source", "dedup_key"], name="hookline_event_unique")]
         indexes = [
@@ -180,23 +190,28 @@ class Rejection(Row):
     """A request that was refused, kept so that a person can see why."""
 
     prefix = "rej"
+    noun, nouns = "rejection", "rejections"
 
     #: None when the URL belongs to no source.
-    source = models.ForeignKey(Source, models.CASCADE, null=True, related_name="rejections", db_index=False)
-    provider = models.CharField(max_length=64, blank=True, default="")
-    reason = models.CharField(max_length=64)
-    detail = models.TextField(blank=True, default="")
-    status = models.PositiveSmallIntegerField()
-    method = models.CharField(max_length=20)
-    path = models.CharField(max_length=300)
-    remote_addr = models.CharField(max_length=64, blank=True, default="")
-    body_size = models.PositiveIntegerField(default=0)
+    source = models.ForeignKey(
+        Source, models.CASCADE, verbose_name=_("source"), null=True, related_name="rejections", db_index=False
+    )
+    provider = models.CharField(_("provider"), max_length=64, blank=True, default="")
+    reason = models.CharField(_("reason"), max_length=64)
+    detail = models.TextField(_("detail"), blank=True, default="")
+    status = models.PositiveSmallIntegerField(_("status"))
+    method = models.CharField(_("method"), max_length=20)
+    path = models.CharField(_("path"), max_length=300)
+    remote_addr = models.CharField(_("remote address"), max_length=64, blank=True, default="")
+    body_size = models.PositiveIntegerField(_("body size"), default=0)
     #: Whether all of the request is in `encrypted_request`. None in rows of earlier versions.
-    kept_whole = models.BooleanField(null=True, editable=False)
+    kept_whole = models.BooleanField(_("kept whole"), null=True, editable=False)
     #: URL, headers and the beginning of the body, encrypted: they may hold the sender's credentials.
-    encrypted_request = EncryptedField()
+    encrypted_request = EncryptedField(_("encrypted request"))
 
     class Meta:
+        verbose_name = _("rejection")
+        verbose_name_plural = _("rejections")
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["source", "created_at"], name="hookline_rejection_source"),
@@ -216,19 +231,30 @@ class RejectionCount(Row):
     """How many requests of one source were refused for one reason within one hour, and how many of them are kept."""
 
     prefix = "rejc"
+    noun, nouns = "rejection count", "rejection counts"
 
     #: None for URLs that belong to no source. Without a constraint: a source may be deleted before this is written.
-    source = models.ForeignKey(Source, models.CASCADE, null=True, related_name="+", db_index=False, db_constraint=False)
-    reason = models.CharField(max_length=64)
+    source = models.ForeignKey(
+        Source,
+        models.CASCADE,
+        verbose_name=_("source"),
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    reason = models.CharField(_("reason"), max_length=64)
     #: When the hour began.
-    hour = models.DateTimeField()
+    hour = models.DateTimeField(_("hour"))
     #: Source, reason and hour in one, since NULLs are all different to a unique constraint.
-    key = models.CharField(max_length=160, unique=True)
+    key = models.CharField(_("key"), max_length=160, unique=True)
     #: Stored as Rejections, and the bytes that those take.
-    stored = models.PositiveBigIntegerField(default=0)
-    stored_bytes = models.PositiveBigIntegerField(default=0)
+    stored = models.PositiveBigIntegerField(_("stored"), default=0)
+    stored_bytes = models.PositiveBigIntegerField(_("stored bytes"), default=0)
     #: Beyond the limits: nothing else is known of these.
-    only_counted = models.PositiveBigIntegerField(default=0)
+    only_counted = models.PositiveBigIntegerField(_("only counted"), default=0)
 
     class Meta:
+        verbose_name = _("rejection count")
+        verbose_name_plural = _("rejection counts")
         indexes = [models.Index(fields=["hour", "source"], name="hookline_rejectioncount_hour")]

@@ -90,7 +90,7 @@ def read() -> Iterator[Sample]:
 
 def by_tenant(model: type[Job]) -> Iterator[Sample]:
     """Of the oldest 10,000 pending jobs, how many each tenant has and since when. Raises DatabaseError."""
-    kind, now = str(model._meta.verbose_name_plural), clock.now(model)
+    kind, now = model.nouns, clock.now(model)
     jobs = model._default_manager.using(router.db_for_write(model))
     oldest = jobs.filter(state=State.PENDING).order_by("created_at").values("pk")[:MOST]
     tenant = f"{model.lane}__tenant__key"

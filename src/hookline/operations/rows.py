@@ -41,4 +41,4 @@ def find_or_uid(found: QuerySet[U], name: str, tenant: Tenant | None = None) -> 
 
 
 def not_found(model: type[Row], name: str) -> NotFound:
-    return NotFound(f"{model._meta.verbose_name} {name} not found")
+    return NotFound(f"{model.noun} {name} not found")

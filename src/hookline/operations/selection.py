@@ -81,7 +81,7 @@ def newest(found: QuerySet[R], selection: Selection, columns: Columns) -> list[R
     """
     given = selection.narrowed_by()
     if unknown := set(given) - set(columns.names):
-        raise ConfigurationError(f"{found.model._meta.verbose_name_plural} have no {', '.join(sorted(unknown))}")
+        raise ConfigurationError(f"{found.model.nouns} have no {', '.join(sorted(unknown))}")
     wanted = dict(_lookup(name, columns.names[name], value) for name, value in given.items())
     base = found.model._default_manager.filter(**wanted)
     if not columns.indexed.isdisjoint(given):

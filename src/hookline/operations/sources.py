@@ -113,7 +113,7 @@ def delete(actor: Actor, source: Source) -> None:
         for model in (Event, Rejection):
             if model._default_manager.filter(source=locked).exists():
                 raise Conflict(
-                    f"source {locked.public_id} has {model._meta.verbose_name_plural}, which would be lost. Leave it "
+                    f"source {locked.public_id} has {model.nouns}, which would be lost. Leave it "
                     "disabled; it can be deleted once its history is pruned"
                 )
 

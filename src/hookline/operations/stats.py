@@ -57,7 +57,7 @@ def take() -> Stats:
 
 def backlogs() -> dict[str, Backlog]:
     """The backlog of each kind of job."""
-    return {str(kind.model._meta.verbose_name_plural): backlog_of(kind.model) for kind in declared()}
+    return {kind.model.nouns: backlog_of(kind.model) for kind in declared()}
 
 
 def _as_json(backlog: Backlog) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _belongings(tenant: Tenant) -> str:
     parts = []
     for model in (Source, Endpoint, Message):
         count = model._default_manager.filter(tenant=tenant).order_by()[: COUNTED + 1].count()
-        names = model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural
+        names = model.noun if count == 1 else model.nouns
         if count:
             parts.append(f"more than {COUNTED} {names}" if count > COUNTED else f"{count} {names}")
     return ", ".join(parts)

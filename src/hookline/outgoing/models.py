@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from hookline.core.breaker import Breaker, State
 from hookline.core.secrets import SecretRing
@@ -26,23 +27,30 @@ class Endpoint(Lane):
     """A subscriber's URL, its secrets, and which event types it wants."""
 
     prefix = "ep"
+    noun, nouns = "endpoint", "endpoints"
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="endpoints")
+    tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="endpoints")
     uid = models.CharField(  # noqa: DJ001  # null where there is none: nulls are not duplicates of each other
-        max_length=256, null=True, blank=True, help_text="Your own unique id for this endpoint."
+        _("uid"), max_length=256, null=True, blank=True, help_text=_("Your own unique id for this endpoint.")
     )
-    url = models.URLField(max_length=2000)
-    description = models.CharField(max_length=1000, blank=True, default="")
-    event_types = models.JSONField(default=list, blank=True, help_text="Patterns such as invoice.*; none means all.")
-    channels = models.JSONField(default=list, blank=True)
-    metadata = models.JSONField(default=dict, blank=True)
-    disabled = models.BooleanField(default=False, help_text="Make no new deliveries, and hold those that wait.")
-    disabled_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
-    encrypted_secrets = EncryptedField()
+    url = models.URLField(_("URL"), max_length=2000)
+    description = models.CharField(_("description"), max_length=1000, blank=True, default="")
+    event_types = models.JSONField(
+        _("event types"), default=list, blank=True, help_text=_("Patterns such as invoice.*; none means all.")
+    )
+    channels = models.JSONField(_("channels"), default=list, blank=True)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    disabled = models.BooleanField(
+        _("disabled"), default=False, help_text=_("Make no new deliveries, and hold those that wait.")
+    )
+    disabled_reason = models.CharField(_("disabled reason"), max_length=200, blank=True, default="", editable=False)
+    encrypted_secrets = EncryptedField(_("encrypted secrets"))
     #: The circuit breaker, as `Breaker.dump` writes it; `held_until` puts its verdict before the claim.
-    breaker_state = models.JSONField(default=dict, blank=True, editable=False)
+    breaker_state = models.JSONField(_("breaker state"), default=dict, blank=True, editable=False)
 
     class Meta:
+        verbose_name = _("endpoint")
+        verbose_name_plural = _("endpoints")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_endpoint_uid")]
 
@@ -90,19 +98,24 @@ class Message(Row):
     """One thing that happened, serialised once. Its public id is the `webhook-id`."""
 
     prefix = "msg"
+    noun, nouns = "message", "messages"
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="messages", db_index=False)
-    uid = models.CharField(  # noqa: DJ001  # null where there is none: nulls are not duplicates of each other
-        max_length=256, null=True, blank=True, help_text="The caller's idempotency key."
+    tenant = models.ForeignKey(
+        Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="messages", db_index=False
     )
-    type = models.CharField(max_length=256)
-    channels = models.JSONField(default=list, blank=True)
+    uid = models.CharField(  # noqa: DJ001  # null where there is none: nulls are not duplicates of each other
+        _("uid"), max_length=256, null=True, blank=True, help_text=_("The caller's idempotency key.")
+    )
+    type = models.CharField(_("type"), max_length=256)
+    channels = models.JSONField(_("channels"), default=list, blank=True)
     #: The exact bytes that every attempt sends.
-    body = models.BinaryField(editable=False)
+    body = models.BinaryField(_("body"), editable=False)
     #: The span in which it was dispatched, where that was traced.
-    traceparent = models.CharField(max_length=55, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
+    traceparent = models.CharField(_("traceparent"), max_length=55, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
 
     class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_message_uid")]
         indexes = [models.Index(fields=["tenant", "created_at"], name="hookline_message_tenant")]
@@ -117,18 +130,24 @@ class Delivery(Job):
     """A Message for an Endpoint."""
 
     prefix = "dlv"
+    noun, nouns = "delivery", "deliveries"
     lane = "endpoint"
     objects = JobManager["Delivery"]()
     #: Hundreds are under way in one process, and one crash of it must not have them sent one by one.
     suspect_after = 2
 
     # Without indexes of their own: the unique constraint begins with the message; for the endpoint see job_indexes.
-    message = models.ForeignKey(Message, models.CASCADE, related_name="deliveries", db_index=False)
-    endpoint = models.ForeignKey(Endpoint, models.CASCADE, related_name="deliveries", db_index=False)
+    message = models.ForeignKey(
+        Message, models.CASCADE, verbose_name=_("message"), related_name="deliveries", db_index=False
+    )
+    endpoint = models.ForeignKey(
+        Endpoint, models.CASCADE, verbose_name=_("endpoint"), related_name="deliveries", db_index=False
+    )
 
     class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
         ordering = ["-id"]
-        verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["message", "endpoint"], name="hookline_delivery_unique")]
         indexes = job_indexes("hookline_delivery", "endpoint")
 
@@ -137,17 +156,20 @@ class Attempt(Row):
     """One HTTP try of a Delivery."""
 
     prefix = "atmpt"
+    noun, nouns = "attempt", "attempts"
 
-    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="attempts_made")
-    number = models.PositiveIntegerField()
+    delivery = models.ForeignKey(Delivery, models.CASCADE, verbose_name=_("delivery"), related_name="attempts_made")
+    number = models.PositiveIntegerField(_("number"))
     #: None when there was no answer; then `error` names what happened.
-    status = models.PositiveSmallIntegerField(null=True)
-    error = models.CharField(max_length=64, blank=True, default="")
-    detail = models.TextField(blank=True, default="")
-    duration_ms = models.PositiveIntegerField()
-    response_headers = models.JSONField(default=dict)
+    status = models.PositiveSmallIntegerField(_("status"), null=True)
+    error = models.CharField(_("error"), max_length=64, blank=True, default="")
+    detail = models.TextField(_("detail"), blank=True, default="")
+    duration_ms = models.PositiveIntegerField(_("duration (ms)"))
+    response_headers = models.JSONField(_("response headers"), default=dict)
     #: The beginning of the answer, for people; bytes that are not UTF-8 are shown as escapes.
-    response_body = models.TextField(blank=True, default="")
+    response_body = models.TextField(_("response body"), blank=True, default="")
 
     class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
         ordering = ["-id"]

@@ -48,7 +48,7 @@ class EventsProcessed:
 
 @dataclass(frozen=True, slots=True)
 class JobsDied:
-    """No tries are left, or there is nothing to try. `kind` is the model's plural name, such as `events`."""
+    """No tries are left, or there is nothing to try. `kind` is the model's `nouns`, such as `events`."""
 
     kind: str
     model: Any
@@ -111,6 +111,6 @@ class SenderUsed:
 
 @dataclass(frozen=True, slots=True)
 class RowsPruned:
-    """Plural name of a kind of row -> how many were deleted."""
+    """Nouns of a kind of row -> how many were deleted."""
 
     deleted: Mapping[str, int]

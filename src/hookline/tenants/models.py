@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError
@@ -14,17 +15,23 @@ DEFAULT_KEY = "default"
 
 class Tenant(Row):
     prefix = "ten"
+    noun, nouns = "tenant", "tenants"
 
     key = models.CharField(
+        _("key"),
         max_length=256,
         unique=True,
-        validators=[RegexValidator(r"^[A-Za-z0-9._-]+\Z", "Use letters, digits, dots, underscores and hyphens.")],
-        help_text="Your own name for this tenant.",
+        validators=[RegexValidator(r"^[A-Za-z0-9._-]+\Z", _("Use letters, digits, dots, underscores and hyphens."))],
+        help_text=_("Your own name for this tenant."),
     )
-    name = models.CharField(max_length=256, blank=True, default="")
-    email = models.EmailField(blank=True, default="", help_text="Who is told when an endpoint is suspended.")
+    name = models.CharField(_("name"), max_length=256, blank=True, default="")
+    email = models.EmailField(
+        _("email"), blank=True, default="", help_text=_("Who is told when an endpoint is suspended.")
+    )
 
     class Meta:
+        verbose_name = _("tenant")
+        verbose_name_plural = _("tenants")
         ordering = ["key"]
 
     def __str__(self) -> str:

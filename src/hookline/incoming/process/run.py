@@ -231,7 +231,7 @@ def settle_or_raise(results: Sequence[tuple[Event, Settlement]]) -> None:
     ours = settle(results)
     if lost := [event.public_id for event, _ in results if event.id not in ours]:
         if len(results) == 1:  # of several, each that was lost comes here once more, by itself
-            emit(LeasesLost("events", 1))
+            emit(LeasesLost(Event.nouns, 1))
         raise LeaseLost(f"{', '.join(lost)} was claimed by another worker while this one was running it")
 
 

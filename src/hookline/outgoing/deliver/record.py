@@ -52,7 +52,7 @@ def record(results: Sequence[Result]) -> list[Recorded]:
             # A worker that lost its lease may have slept through its deadlines, and knows nothing of the endpoint.
             held = health.learn([result for result in results if result.outbound.id in ours])
     if len(ours) < len(results):
-        emit(LeasesLost("deliveries", len(results) - len(ours)))
+        emit(LeasesLost(Delivery.nouns, len(results) - len(ours)))
     if wanted(DeliveriesAttempted):
         emit(DeliveriesAttempted([result for result in results if result.outbound.id in ours]))
     announce_dead(
