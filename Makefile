@@ -13,7 +13,7 @@ PURE_TESTS := tests/core tests/providers
 # What Django is used for most.
 SHORT_TESTS := $(wildcard tests/test_*.py) tests/cli tests/engine tests/incoming tests/operations tests/outgoing
 # These need more than Python, and have targets of their own.
-APART := --ignore=tests/brokers --ignore=tests/npm
+APART := --ignore=tests/brokers --ignore=tests/install --ignore=tests/npm
 
 # Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once.
 RUN := $(VENV)/.installed-run
@@ -33,7 +33,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check bench bench-long bench-verify fuzz docs format lock migrations-check clean
+.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check dist bench bench-long bench-verify fuzz docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -71,6 +71,11 @@ faults: $(DEV)  ## Kill and break everything for many rounds, and account for it
 
 faults-short: $(DEV)  ## The same, bounded: a few rounds of the most telling faults
 	$(BIN)/python -m faults --short $(ARGS)
+
+dist: $(DEV)  ## Build the wheel and the source archive, and try the wheel in an empty environment
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/pytest tests/install/test_wheel.py $(ARGS)
 
 check: $(DEV)  ## Lint, format, types, layers and migrations, without changing anything
 	$(BIN)/ruff check

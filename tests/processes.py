@@ -16,7 +16,15 @@ from tests.waiting import wait_until
 class Process:
     """A running command. Standard output and standard error go to one file, `output` reads it."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, directory: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        directory: Path,
+        base: Mapping[str, str] | None = None,
+    ) -> None:
+        """`environment` is added to `base`, which is this process's own environment where none is given."""
         self.command = list(command)
         self.log = log
         with log.open("wb") as file:
@@ -26,7 +34,7 @@ class Process:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 cwd=directory,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                env={**(os.environ if base is None else base), "PYTHONUNBUFFERED": "1", **environment},
                 start_new_session=True,
             )
 

@@ -24,7 +24,7 @@ from hookline.telemetry import catalogue
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), *sorted((ROOT / "example").glob("*.md")), ROOT / "README.md"]
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted((ROOT / "example").glob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
 
 
 def rows(page: str) -> dict[str, list[str]]:

@@ -26,6 +26,7 @@ INSTEAD = {
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     ROOT / "example/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
