@@ -27,7 +27,7 @@ from bench import report
 from bench.consumer import consumer
 from bench.process import hookline
 from bench.stand import database, set_up
-from hookline.core.standard_webhooks import Signer
+from hookline.core.signatures.standard_webhooks import Signer
 
 #: Messages for each call of `dispatch_many()`.
 BATCH = 500

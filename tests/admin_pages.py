@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.forms import MultipleChoiceField
 from django.test import Client
 from django.urls import reverse
 
@@ -44,6 +45,9 @@ def submit(client: Client, page: str, /, **values: object) -> tuple[dict[str, li
     form = client.get(page).context["adminform"].form
     data = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
     for name, value in data.items():
+        if isinstance(form.fields[name], MultipleChoiceField):
+            data[name] = list(value or [])
+            continue
         data[name] = json.dumps(value) if isinstance(value, dict | list) else "" if value in (None, False) else value
     data |= {f"initial-{name}": data[name] for name, field in form.fields.items() if field.show_hidden_initial}
     answer = client.post(page, {**data, **values}, follow=True)

@@ -96,7 +96,9 @@ def test_a_query_that_cannot_be_read_is_refused(url: str) -> None:
         request(url=url).query()
 
 
-@pytest.mark.parametrize("module", ["hookline.core.request", "hookline.core.standard_webhooks", "hookline.providers"])
+@pytest.mark.parametrize(
+    "module", ["hookline.core.request", "hookline.core.signatures.standard_webhooks", "hookline.providers"]
+)
 def test_the_pure_part_loads_neither_django_nor_an_http_client(module: str) -> None:
     script = (
         f"import sys, {module}; from hookline import providers; [providers.get(n) for n in providers.names()]; "

@@ -107,6 +107,11 @@ def _secrets(row: Source | Endpoint) -> tuple[str, ...]:
     return row.secrets.active(0)
 
 
+def _keys(endpoint: Endpoint) -> tuple[str, ...]:
+    endpoint.refresh_from_db()
+    return endpoint.keys.active(0)
+
+
 def _newest(model: Any) -> Any:
     return model.objects.latest("id")
 
@@ -342,6 +347,41 @@ CASES = [
         after=lambda world: _fields(world.endpoint, "url", "event_types", "uid", "metadata"),
         expected=(TOKEN_URL, ["order.*"], "orders-1", {"region": "eu"}),
         document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
+    ),
+    Case(
+        "endpoint.update",
+        ["endpoints.update"],
+        lambda actor, world: endpoints.update(
+            actor, world.endpoint, signatures=["x-webhook", "v1a"], headers={"X-Token": "made-up-token"}
+        ),
+        lambda world: (
+            f"endpoint update {world.endpoint.public_id} --signatures v1a,x-webhook --header X-Token=made-up-token"
+        ),
+        lambda admin, world: submit(
+            admin, page_url(world.endpoint), signatures=["v1a", "x-webhook"], headers='{"X-Token": "made-up-token"}'
+        ),
+        about=lambda world: world.endpoint.public_id,
+        changes={"signatures": [None, ["v1a", "x-webhook"]], "key_pairs": [None, 1], "headers": [None, ["x-token"]]},
+        details=lambda _: {"values_of_headers": "set"},
+        after=lambda world: (
+            *_fields(world.endpoint, "signatures", "own_headers"),
+            len(world.endpoint.keys.active(0)),
+            _secrets(world.endpoint),
+        ),
+        expected=(["v1a", "x-webhook"], {"x-token": "made-up-token"}, 1, (ENDPOINT_SECRET,)),
+        document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
+    ),
+    Case(
+        "endpoint.rotate_key",
+        ["endpoints.rotate_key"],
+        lambda actor, world: endpoints.rotate_key(actor, world.endpoint, overlap=7200.0),
+        lambda world: f"endpoint rotate {world.endpoint.public_id} --key --overlap 2h",
+        lambda admin, world: submit(admin, page_url(world.endpoint), new_key_pair="on", overlap="2"),
+        about=lambda world: world.endpoint.public_id,
+        changes={"key_pairs": [None, 1]},
+        details=lambda _: {"overlap_seconds": 7200.0},
+        after=lambda world: (len(_keys(world.endpoint)), _secrets(world.endpoint)),
+        expected=(1, (ENDPOINT_SECRET,)),
     ),
     Case(
         "endpoint.rotate",

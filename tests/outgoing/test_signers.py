@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -20,13 +21,23 @@ OTHER = "whsec_b3RoZXIgYnl0ZXMgZm9yIHRoZXNlIHRlc3Rz"
 NOW = 1_700_000_000.0
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is signed."""
+
+    url: str = "https://one.example"
+    message_id: str = "msg_1"
+    type: str = "invoice.paid"
+    body: bytes = b"{}"
+
+
 def read_again(endpoint: Endpoint) -> Endpoint:
     """As a claim reads it."""
     return Endpoint.objects.get(pk=endpoint.pk)
 
 
 def signature(signers: Signers, endpoint: Endpoint, now: float = NOW) -> str:
-    return signers.of(endpoint, now).headers("msg_1", int(NOW), b"{}")["webhook-signature"]
+    return signers.of(endpoint, now).headers(Request(), int(NOW))["webhook-signature"]
 
 
 def expected(*secrets: str) -> str:

@@ -19,8 +19,8 @@ from stripe import WebhookSignature
 from svix.webhooks import Webhook as SvixWebhook
 
 from hookline import providers
-from hookline.core import standard_webhooks
 from hookline.core.request import WebhookRequest
+from hookline.core.signatures import standard_webhooks
 from hookline.exceptions import NotVerified
 from hookline.providers.base import SourceConfig, json_request
 

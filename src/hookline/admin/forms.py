@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from hookline import conf, providers
+from hookline.core.signatures import scheme
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.models import Endpoint, Source
 from hookline.operations import endpoints
@@ -85,11 +86,40 @@ class EndpointForm(_EndpointForm):
         _("A secret of your own. Empty: a new endpoint gets one made for it, which is shown once.")
     )
     rotate = rotate_field(_("For the subscriber. It is shown once."))
+    signatures = forms.MultipleChoiceField(
+        required=False,
+        choices=list(scheme.SCHEMES.items()),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("How messages are signed; none means v1. A key pair is made where one is needed."),
+    )
+    new_key_pair = forms.BooleanField(
+        required=False,
+        label=_("Make a new key pair"),
+        help_text=_("For the schemes with Ed25519. Its public key is shown."),
+    )
+    headers = forms.JSONField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
+        help_text=_(
+            'Headers to send with each request, as {"x-tenant": "acme"}. They replace those that are there, and '
+            "their values are stored encrypted and never shown. {} for none; empty leaves them as they are."
+        ),
+    )
     overlap = OverlapField()
 
     class Meta:
         model = Endpoint
-        fields = ("tenant", "uid", "url", "description", "event_types", "channels", "metadata", "disabled")
+        fields = (
+            "tenant",
+            "uid",
+            "url",
+            "description",
+            "event_types",
+            "channels",
+            "metadata",
+            "signatures",
+            "disabled",
+        )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -97,6 +127,9 @@ class EndpointForm(_EndpointForm):
             check_into(self, "url", lambda: endpoints.check_url(url))
         if secret := data.get("new_secret"):
             check_into(self, "new_secret", lambda: endpoints.check_secret(secret))
+        check_into(self, "signatures", lambda: endpoints.checked({"signatures": data.get("signatures") or []}))
+        if (headers := data.get("headers")) is not None:
+            check_into(self, "headers", lambda: endpoints.checked({"own_headers": headers}))
         empty: dict[str, Any] = {"event_types": [], "channels": [], "metadata": {}, "uid": None}
         for name, nothing in empty.items():
             data[name] = data.get(name) or nothing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +16,7 @@ from hookline.admin.jobs import JOB_FIELDS, JobAdmin
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
 from hookline.admin.text import show_body, show_json, show_text
+from hookline.audit.actor import Actor
 from hookline.core.breaker import State as Breaker
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
 from hookline.operations import deliveries, endpoints
@@ -34,19 +35,32 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     list_display = ("__str__", "url", "tenant", "disabled", "disabled_reason", "held_until", "public_id", "created_at")
     list_select_related = ("tenant",)
     list_filter = ("disabled",)
-    not_listed = ("encrypted_secrets", "metadata")
+    not_listed = ("encrypted_secrets", "encrypted_keys", "encrypted_headers", "metadata")
     raw_id_fields = ("tenant",)
     found_by = {"ep": "pk", "ten": "tenant"}
     found_by_text = ("url", "description", "uid")
     search_help_text = _("An id (ep_..., ten_..., your own) or a part of the URL or description.")
     readonly_fields = (
-        "public_id", "secrets_shown", "disabled_reason", "held_until", "breaker_shown", "created_at", "related",
+        "public_id", "secrets_shown", "public_keys", "header_names", "disabled_reason", "held_until", "breaker_shown",
+        "created_at", "related",
     )  # fmt: skip
-    add_fields = ("tenant", "uid", "url", "description", "event_types", "channels", "metadata", "new_secret")
+    add_fields = (
+        "tenant",
+        "uid",
+        "url",
+        "description",
+        "event_types",
+        "channels",
+        "metadata",
+        "signatures",
+        "headers",
+        "new_secret",
+    )
     change_fields = (
         "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "metadata",
         "disabled", "disabled_reason", "held_until", "breaker_shown",
-        "secrets_shown", "rotate", "new_secret", "overlap", "created_at", "related",
+        "secrets_shown", "rotate", "new_secret", "signatures", "public_keys", "new_key_pair", "overlap",
+        "header_names", "headers", "created_at", "related",
     )  # fmt: skip
     fixed_fields = ("tenant",)  # the history is its own
     operations: ClassVar[ModuleType] = endpoints
@@ -63,10 +77,38 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             uid=data["uid"],
             channels=data["channels"],
             metadata=data["metadata"],
+            signatures=data["signatures"],
+            headers=data["headers"],
         )
         if given is None:
             self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
         return endpoint
+
+    def change(self, actor: Actor, obj: Endpoint, changed: dict[str, Any]) -> None:
+        if changed.get("headers", ...) is None:  # the field was left empty
+            del changed["headers"]
+        super().change(actor, obj, changed)
+
+    def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and form.cleaned_data["new_key_pair"]:
+            rotated = endpoints.rotate_key(actor_of(request), obj, overlap=form.cleaned_data["overlap"])
+            text = _("The new public key is %(key)s") % {"key": rotated.secret}
+            self.message_user(request, text, messages.SUCCESS)
+
+    @admin.display(description=_("public keys"))
+    def public_keys(self, endpoint: Endpoint) -> str:
+        keys = endpoints.public_keys(endpoint)
+        return (
+            str(_("the key that encrypted them is lost"))
+            if keys is None
+            else ", ".join(key.public for key in keys) or "-"
+        )
+
+    @admin.display(description=_("names of headers"))
+    def header_names(self, endpoint: Endpoint) -> str:
+        names = endpoints.header_names(endpoint)
+        return str(_("the key that encrypted them is lost")) if names is None else ", ".join(names) or "-"
 
     @admin.display(description=_("breaker"))
     def breaker_shown(self, endpoint: Endpoint) -> str:
@@ -126,7 +168,13 @@ class DeliveryAdmin(JobAdmin[Delivery]):
     retry_keys = staticmethod(deliveries.retry_keys)
     list_display = ("public_id", "state", "message_type", "endpoint", "attempts", "note", "due_at", "created_at")
     list_select_related = ("message", "endpoint")
-    not_listed = ("message__body", "endpoint__encrypted_secrets", "endpoint__metadata")
+    not_listed = (
+        "message__body",
+        "endpoint__encrypted_secrets",
+        "endpoint__encrypted_keys",
+        "endpoint__encrypted_headers",
+        "endpoint__metadata",
+    )
     fields = ("public_id", "message_link", "endpoint", *JOB_FIELDS)
     inlines = (AttemptInline,)
     found_by = {"dlv": "pk", "msg": "message", "ep": "endpoint"}

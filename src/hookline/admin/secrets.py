@@ -20,7 +20,7 @@ from hookline.operations import secrets
 S = TypeVar("S", Source, Endpoint)
 
 #: Form fields that show nothing of what is stored.
-ONLY_WRITTEN = frozenset({"new_secret", "rotate", "overlap"})
+ONLY_WRITTEN = frozenset({"new_secret", "rotate", "new_key_pair", "overlap"})
 
 
 class SecretsAdmin(RowAdmin[S], Generic[S]):

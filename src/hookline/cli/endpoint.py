@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hookline.cli.command import Group, json_option, something_to_change
+from hookline.cli.headers_options import headers_options
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options
@@ -16,6 +17,11 @@ from hookline.cli.times import Duration
 @click.group(cls=Group)
 def endpoint() -> None:
     """Manage endpoints: the URLs that messages are delivered to."""
+
+
+_SIGNATURES = (
+    "How to sign, separated by commas: v1, v1a, rfc9421-hmac, rfc9421-ed25519, x-webhook, svix.  [default: v1]"
+)
 
 
 def patterns(text: str) -> list[str]:
@@ -31,6 +37,8 @@ def patterns(text: str) -> list[str]:
 @click.option("--description", default="", help="For people.")
 @click.option("--channel", "channels", multiple=True, help="Only messages of this channel. May be repeated.")
 @click.option("--metadata", multiple=True, type=Pair(), help="Your own metadata. May be repeated.")
+@click.option("--signatures", default="", help=_SIGNATURES)
+@headers_options
 @json_option
 def create(
     *,
@@ -42,6 +50,8 @@ def create(
     description: str,
     channels: tuple[str, ...],
     metadata: tuple[tuple[str, str], ...],
+    signatures: str,
+    headers: dict[str, str] | None,
     as_json: bool,
 ) -> None:
     """Create an endpoint. The secret is shown this once: the subscriber verifies messages with it."""
@@ -58,13 +68,18 @@ def create(
         description=description,
         channels=channels,
         metadata=dict(metadata),
+        signatures=patterns(signatures),
+        headers=headers,
     )
-    fields = {
+    fields: dict[str, Any] = {
         "id": created.public_id,
         "url": created.url,
         "secret": created.secrets.secrets[0].value,
         "tenant": created.tenant.key,
     }
+    if signatures:
+        shown = endpoints.as_json(created)
+        fields |= {name: shown[name] for name in ("signatures", "public_keys", "jwks_url")}
     print_fields(fields, as_json)
 
 
@@ -101,6 +116,8 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 @click.option("--channels", help="Channels it receives, separated by commas; '' for all.")
 @click.option("--metadata", multiple=True, type=Pair(), help="Set this key; the others stay. May be repeated.")
 @click.option("--unset", multiple=True, metavar="NAME", help="Metadata to remove.")
+@click.option("--signatures", help=_SIGNATURES)
+@headers_options
 @json_option
 def update(
     *,
@@ -112,16 +129,20 @@ def update(
     channels: str | None,
     metadata: tuple[tuple[str, str], ...],
     unset: tuple[str, ...],
+    signatures: str | None,
+    headers: dict[str, str] | None,
     as_json: bool,
 ) -> None:
     """Change what is given of an endpoint; the rest stays."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoints
 
-    something_to_change(url, events, uid, description, channels, metadata or None, unset or None)
+    something_to_change(url, events, uid, description, channels, metadata or None, unset or None, signatures, headers)
     found = endpoints.find(id)
     changed: dict[str, Any] = {"url": url, "uid": uid, "description": description}
     changed["event_types"] = None if events is None else patterns(events)
+    changed["signatures"] = None if signatures is None else patterns(signatures)
+    changed["headers"] = headers
     changed["channels"] = None if channels is None else patterns(channels)
     if metadata or unset:
         merged = {**found.metadata, **dict(metadata)}
@@ -134,13 +155,19 @@ def update(
 @click.argument("id")
 @secret_options("The new secret. Without it one is made up and shown, this once.")
 @click.option("--overlap", type=Duration(), help="How long to sign with the previous one, too.  [default: 24h]")
+@click.option("--key", is_flag=True, help="The key pair, and not the secret; a given one is whsk_...")
 @json_option
-def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Give an endpoint a new secret; messages are also signed with the previous ones for a while."""
+def rotate(id: str, secret: str | None, overlap: float | None, key: bool, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
+    """Give an endpoint a new secret or key pair; messages are also signed with the previous ones for a while."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoints
 
     found = endpoints.find(id)
+    if key:
+        rotated = endpoints.rotate_key(actor(), found, secret, overlap=overlap)
+        fields = {"id": found.public_id, "public_key": rotated.secret, "overlap_seconds": rotated.overlap}
+        print_fields(fields, as_json)
+        return
     rotated = endpoints.rotate(actor(), found, secret, overlap=overlap)
     fields = {"id": found.public_id, "secret": rotated.secret, "overlap_seconds": rotated.overlap}
     print_fields(fields, as_json)

@@ -102,6 +102,11 @@ class _Stored(str):
     __slots__ = ()
 
 
+def is_sealed(value: object) -> bool:
+    """Whether it is what the database has of an encrypted field, and not in the clear."""
+    return isinstance(value, _Stored)
+
+
 def sealed(instance: models.Model, name: str) -> str | None:
     """What the database has of an encrypted field. None once the field was read or set: then it is in the clear."""
     value = instance.__dict__.get(name)
@@ -127,6 +132,10 @@ if TYPE_CHECKING:
     _BaseField = models.TextField[str, str]
 else:
     _BaseField = models.TextField
+
+
+#: The `db_default` of a column that is added to a table with rows.
+NOTHING = models.Value("", output_field=models.TextField())
 
 
 class EncryptedField(_BaseField):

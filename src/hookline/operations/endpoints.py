@@ -14,12 +14,17 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.event_types import check_pattern
 from hookline.core.secrets import SecretRing
-from hookline.core.standard_webhooks import check_new_secret, new_secret
+from hookline.core.sent_headers import check_own_headers
+from hookline.core.signatures import scheme
+from hookline.core.signatures.ed25519 import KEY_BYTES, SigningKey
+from hookline.core.signatures.scheme import check_schemes
+from hookline.core.signatures.standard_webhooks import check_new_secret, new_secret
 from hookline.engine import notifier
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.secrets import Rotated
+from hookline.outgoing import jwks
 from hookline.outgoing.deliver.worker import address_policy
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.tenants.models import Tenant, resolve
@@ -54,10 +59,13 @@ def create(
     uid: str | None = None,
     channels: Sequence[str] = (),
     metadata: Mapping[str, str] | None = None,
+    signatures: Sequence[str] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> Endpoint:
     """Store a new endpoint; without a secret one is made up. No event types means all, and no channels, too.
 
-    Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
+    `signatures` are schemes of `core/signatures/scheme.py`; a key pair is made up where one needs it. `headers` are
+    sent with each request. Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
     """
     fields = checked(
         {
@@ -67,6 +75,8 @@ def create(
             "uid": uid,
             "channels": channels,
             "metadata": metadata or {},
+            **({"signatures": signatures} if signatures else {}),
+            **({"own_headers": headers} if headers else {}),
         }
     )
     ring = SecretRing.of(check_secret(secret) if secret is not None else new_secret(os.urandom(32)))
@@ -74,26 +84,32 @@ def create(
         endpoint = Endpoint(tenant=resolve(tenant), **fields)
         _check_uid_is_free(endpoint)
         endpoint.secrets = ring
+        _make_key_pair_if_needed(endpoint)
         endpoint.save(force_insert=True)
         record(actor, "endpoint.create", endpoint.public_id, tenant_id=endpoint.tenant_id, after=audited(endpoint))
     return endpoint
 
 
 def update(actor: Actor, endpoint: Endpoint, **fields: Any) -> None:
-    """Change what is given of `url`, `event_types`, `description`, `uid`, `channels` and `metadata`.
+    """Change what is given of what `create` takes, but tenant and secret. `headers` replaces all of them.
 
     Raises as `create` does, and NotFound.
     """
+    if "headers" in fields:
+        fields["own_headers"] = fields.pop("headers")
     changed = checked(fields)
     url = changed.get("url", endpoint.url)
     hidden = url != endpoint.url and without_query(url) == without_query(endpoint.url)
     details = {"query_of_url": "changed"} if hidden else {}
+    if "own_headers" in changed:
+        details["values_of_headers"] = "set"
     with changing(actor, "endpoint.update", endpoint, audited, details) as locked:
         for field, value in changed.items():
             setattr(locked, field, value)
         if "uid" in changed:
             _check_uid_is_free(locked)
-        locked.save(update_fields=list(changed))
+        _make_key_pair_if_needed(locked)
+        locked.save(update_fields=[*map(_column, changed), *(["encrypted_keys"] if "signatures" in changed else [])])
 
 
 def rotate(actor: Actor, endpoint: Endpoint, secret: str | None = None, *, overlap: float | None = None) -> Rotated:
@@ -108,6 +124,20 @@ def rotate(actor: Actor, endpoint: Endpoint, secret: str | None = None, *, overl
         locked.secrets = locked.secrets.rotate(new, time.time(), seconds)
         locked.save(update_fields=["encrypted_secrets"])
     return Rotated(new, seconds)
+
+
+def rotate_key(actor: Actor, endpoint: Endpoint, key: str | None = None, *, overlap: float | None = None) -> Rotated:
+    """Put a new key pair first, for the schemes that sign with one; without a private key (`whsk_...`) one is made up.
+
+    Messages are signed with the previous ones, too, for `overlap` more seconds. Returns the public key, `whpk_...`.
+    Raises ConfigurationError or NotFound.
+    """
+    pair = load_key(key) if key is not None else SigningKey(os.urandom(KEY_BYTES))
+    seconds = secrets.overlap_or_default(overlap)
+    with changing(actor, "endpoint.rotate_key", endpoint, audited, {"overlap_seconds": seconds}) as locked:
+        locked.keys = locked.keys.rotate(pair.dump(), time.time(), seconds)
+        locked.save(update_fields=["encrypted_keys"])
+    return Rotated(pair.public, seconds)
 
 
 def disable(actor: Actor, endpoint: Endpoint, reason: str = "") -> None:
@@ -196,6 +226,30 @@ def check_secret(secret: str) -> str:
     return secret
 
 
+def load_key(key: str) -> SigningKey:
+    """Raises ConfigurationError, which does not quote it."""
+    try:
+        return SigningKey.load(key)
+    except ValueError as error:
+        raise ConfigurationError(f"the private key of an endpoint cannot be used: {error}") from None
+
+
+def public_keys(endpoint: Endpoint) -> list[SigningKey] | None:
+    """Its active key pairs, newest first; None when the key that encrypted them is lost."""
+    try:
+        return [SigningKey.load(key) for key in endpoint.keys.active(time.time())]
+    except ConfigurationError:
+        return None
+
+
+def header_names(endpoint: Endpoint) -> list[str] | None:
+    """The headers that a person gave it, without their values; None when the key that encrypted them is lost."""
+    try:
+        return sorted(endpoint.own_headers)
+    except ConfigurationError:
+        return None
+
+
 def audited(endpoint: Endpoint) -> dict[str, Any]:
     """What an audit entry tells. What stands in the query of a URL may be a token."""
     return {
@@ -207,6 +261,7 @@ def audited(endpoint: Endpoint) -> dict[str, Any]:
         "channels": endpoint.channels,
         "metadata": endpoint.metadata,
         "secrets": secrets.count(endpoint),
+        **_special(endpoint),
         "breaker": endpoint.breaker.state.value,
         "disabled": endpoint.disabled,
         "disabled_reason": endpoint.disabled_reason,
@@ -231,6 +286,10 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "description": endpoint.description,
         "metadata": endpoint.metadata,
         "secrets": secrets.count(endpoint),
+        "signatures": list(endpoint.schemes),
+        "public_keys": None if (keys := public_keys(endpoint)) is None else [key.public for key in keys],
+        "jwks_url": jwks.url_of(endpoint) if keys else None,
+        "headers": header_names(endpoint),
         "breaker": endpoint.breaker.state.value,
         "disabled": endpoint.disabled,
         "disabled_reason": endpoint.disabled_reason,
@@ -251,6 +310,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "uid": check_uid,
     "channels": check_channels,
     "metadata": check_metadata,
+    "signatures": check_schemes,
+    "own_headers": check_own_headers,
 }
 
 
@@ -258,6 +319,27 @@ def _texts(name: str, values: Sequence[str]) -> list[str]:
     if isinstance(values, str) or not all(isinstance(value, str) for value in values):
         raise ConfigurationError(f'{name} must be a list of texts, such as ["invoice.paid", "order.*"]')
     return list(values)
+
+
+def _special(endpoint: Endpoint) -> dict[str, Any]:
+    """What an audit entry tells of an endpoint that has it."""
+    found: dict[str, Any] = {}
+    if endpoint.signatures is not None:
+        found["signatures"] = list(endpoint.schemes)
+    if (keys := public_keys(endpoint)) != []:
+        found["key_pairs"] = None if keys is None else len(keys)
+    if header_names(endpoint) != []:
+        found["headers"] = header_names(endpoint)
+    return found
+
+
+def _column(field: str) -> str:
+    return "encrypted_headers" if field == "own_headers" else field
+
+
+def _make_key_pair_if_needed(endpoint: Endpoint) -> None:
+    if not scheme.WITH_KEY_PAIR.isdisjoint(endpoint.schemes) and not endpoint.keys.active(time.time()):
+        endpoint.keys = SecretRing.of(SigningKey(os.urandom(KEY_BYTES)).dump())
 
 
 def _check_uid_is_free(endpoint: Endpoint) -> None:

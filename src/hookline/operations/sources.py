@@ -13,7 +13,7 @@ from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.secrets import SecretRing
-from hookline.core.standard_webhooks import new_secret
+from hookline.core.signatures.standard_webhooks import new_secret
 from hookline.exceptions import Conflict
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.operations import rows, secrets, tenants

@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from hookline.core.breaker import Breaker, State
 from hookline.core.secrets import SecretRing
+from hookline.core.signatures import scheme
 from hookline.db.clock import moment
-from hookline.db.encrypted_field import EncryptedField
+from hookline.db.encrypted_field import NOTHING, EncryptedField
 from hookline.db.row import Row
 from hookline.engine.job import Job, Lane, job_indexes
 from hookline.engine.job_queryset import JobManager
@@ -45,6 +46,14 @@ class Endpoint(Lane):
     )
     disabled_reason = models.CharField(_("disabled reason"), max_length=200, blank=True, default="", editable=False)
     encrypted_secrets = EncryptedField(_("encrypted secrets"))
+    #: How messages are signed, of `core/signatures/scheme.py`. NULL: by Standard Webhooks v1 alone.
+    signatures = models.JSONField(
+        _("signatures"), null=True, blank=True, help_text=_("How messages are signed; none means v1.")
+    )
+    #: Of the schemes with key pairs.
+    encrypted_keys = EncryptedField(_("encrypted keys"), db_default=NOTHING)
+    #: What a person wants sent with each request, such as a token.
+    encrypted_headers = EncryptedField(_("encrypted headers"), db_default=NOTHING)
     #: The circuit breaker, as `Breaker.dump` writes it; `held_until` puts its verdict before the claim.
     breaker_state = models.JSONField(_("breaker state"), default=dict, blank=True, editable=False)
 
@@ -64,6 +73,30 @@ class Endpoint(Lane):
     @secrets.setter
     def secrets(self, ring: SecretRing) -> None:
         self.encrypted_secrets = ring.dump()
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """How messages are signed."""
+        return tuple(self.signatures or scheme.DEFAULT)
+
+    @property
+    def keys(self) -> SecretRing:
+        """The private halves of its key pairs."""
+        return SecretRing.load(self.encrypted_keys)
+
+    @keys.setter
+    def keys(self, ring: SecretRing) -> None:
+        self.encrypted_keys = ring.dump()
+
+    @property
+    def own_headers(self) -> dict[str, str]:
+        """The headers that a person gave it."""
+        found: dict[str, str] = json.loads(self.encrypted_headers or "{}")
+        return found
+
+    @own_headers.setter
+    def own_headers(self, headers: dict[str, str]) -> None:
+        self.encrypted_headers = json.dumps(headers) if headers else ""
 
     @property
     def breaker(self) -> Breaker:

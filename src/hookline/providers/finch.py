@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.core.standard_webhooks import decode_secret
+from hookline.core.signatures.standard_webhooks import decode_secret
 from hookline.exceptions import Unreadable
 from hookline.providers.base import SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider

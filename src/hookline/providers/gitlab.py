@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.core.standard_webhooks import SECRET_PREFIX
+from hookline.core.signatures.standard_webhooks import SECRET_PREFIX
 from hookline.providers.base import Option, Provider, SourceConfig, json_request
 from hookline.providers.schemes.parts import Header, Json, field_of
 from hookline.providers.schemes.signed import as_sent, tolerance_option

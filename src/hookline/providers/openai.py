@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.core.standard_webhooks import SECRET_PREFIX
+from hookline.core.signatures.standard_webhooks import SECRET_PREFIX
 from hookline.providers.base import json_request
 from hookline.providers.standard import Standard
 

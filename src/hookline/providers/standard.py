@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from hookline.core.request import WebhookRequest
-from hookline.core.standard_webhooks import decode_secret
+from hookline.core.signatures.standard_webhooks import decode_secret
 from hookline.exceptions import CannotVerify, Unreadable
 from hookline.providers.base import Option, Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider

@@ -11,7 +11,7 @@ from hookline import providers
 from hookline.audit.actor import SYSTEM
 from hookline.cli.demo.consumer import Consumer
 from hookline.core.request import WebhookRequest
-from hookline.core.standard_webhooks import new_secret
+from hookline.core.signatures.standard_webhooks import new_secret
 from hookline.models import Endpoint, Source, Tenant
 from hookline.operations import endpoints, sources, tenants
 

@@ -61,7 +61,7 @@ def sign(outbound: Outbound, now: float) -> dict[str, str]:
     """
     if outbound.signer is None:
         raise ValueError(outbound.unsignable)
-    return {**outbound.headers, **outbound.signer.headers(outbound.message_id, int(now), outbound.body)}
+    return outbound.signer.headers(outbound, int(now))
 
 
 def decide(attempts: int, response: Response, outcome: Outcome, schedule: RetrySchedule) -> Settlement:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hookline.core.breaker import AT_REST
-from hookline.core.standard_webhooks import Signer
+from hookline.core.signatures.message_signer import MessageSigner
 from hookline.db.rows import by_id
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
@@ -19,13 +19,14 @@ from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery, Endpoint, Message
 
 #: What sending needs of an endpoint.
-_OF_ENDPOINT = ("tenant", "url", "encrypted_secrets", "breaker_state", "disabled")
-_OF_MESSAGE = ("body", "traceparent")
+_OF_ENDPOINT = (
+    "tenant", "url", "breaker_state", "disabled", "encrypted_secrets", "signatures", "encrypted_keys",
+    "encrypted_headers",
+)  # fmt: skip
+_OF_MESSAGE = ("type", "body", "traceparent")
 
 _MESSAGE: Any = Delivery._meta.get_field("message")
 _ENDPOINT: Any = Delivery._meta.get_field("endpoint")
-
-_HEADERS = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +93,15 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
         at_rest=endpoint.breaker is AT_REST,
         url=endpoint.url,
         message_id=message.public_id,
+        type=message.type,
         body=bytes(message.body),
-        headers=_HEADERS,
         signer=signer,
         unsignable=unsignable,
         traceparent=message.traceparent,
     )
 
 
-def signer_of(endpoint: Endpoint, signers: Signers, now: float) -> tuple[Signer | None, str]:
+def signer_of(endpoint: Endpoint, signers: Signers, now: float) -> tuple[MessageSigner | None, str]:
     """What signs for the endpoint, or why there is nothing; it quotes no secret."""
     try:
         return signers.of(endpoint, now), ""

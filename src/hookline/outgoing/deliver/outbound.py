@@ -6,12 +6,11 @@ a lost try. So everything that sending needs is read by the thread that claims.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from hookline.core import ids
-from hookline.core.standard_webhooks import Signer
+from hookline.core.signatures.message_signer import MessageSigner
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +32,10 @@ class Outbound:
     url: str
     #: The `webhook-id`, the same in every attempt.
     message_id: str
+    type: str
     body: bytes = field(repr=False)
-    #: Those that are the same in every attempt.
-    headers: Mapping[str, str]
-    #: What signs with every active secret of the endpoint; otherwise `unsignable` says why it cannot be had.
-    signer: Signer | None = field(repr=False)
+    #: What signs by every scheme of the endpoint, with every active secret; otherwise `unsignable` says why it cannot.
+    signer: MessageSigner | None = field(repr=False)
     unsignable: str = ""
     #: Of the span in which the message was dispatched.
     traceparent: str | None = None

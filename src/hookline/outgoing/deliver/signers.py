@@ -6,19 +6,21 @@ the database has them, encrypted, so that a change counts at once; what they dec
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from hookline.core.secrets import SecretRing
-from hookline.core.standard_webhooks import Signer
-from hookline.db.encrypted_field import opened, sealed
+from hookline.core.signatures.ed25519 import SigningKey
+from hookline.core.signatures.message_signer import MessageSigner
+from hookline.db.encrypted_field import is_sealed, opened
 from hookline.outgoing.models import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    #: The secrets, encrypted.
-    sealed: str
-    signer: Signer
+    #: What the database has of the endpoint: encrypted secrets, keys and headers, and the schemes.
+    stored: tuple[object, ...]
+    signer: MessageSigner
     #: Until when these are the active ones, in Unix time.
     until: float
 
@@ -34,20 +36,35 @@ class Signers:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def of(self, endpoint: Endpoint, now: float) -> Signer:
+    def of(self, endpoint: Endpoint, now: float) -> MessageSigner:
         """What signs a message at `now`, in Unix time, with every secret that is active then.
 
         Raises ValueError or ConfigurationError, quoting no secret, when there is none that can sign.
         """
-        number, stored = endpoint.pk.int, sealed(endpoint, "encrypted_secrets")
+        number, stored = endpoint.pk.int, _stored(endpoint)
         kept = self._kept.get(number)
-        if kept is not None and kept.sealed == stored and now < kept.until:
+        if kept is not None and kept.stored == stored and now < kept.until:
             return kept.signer
-        ring = SecretRing.load(opened(endpoint, "encrypted_secrets"))
-        signer = Signer(ring.active(now))
+        secrets = SecretRing.load(opened(endpoint, "encrypted_secrets"))
+        keys = SecretRing.load(opened(endpoint, "encrypted_keys"))
+        signer = MessageSigner(
+            secrets.active(now),
+            endpoint.schemes,
+            [SigningKey.load(key) for key in keys.active(now)],
+            json.loads(opened(endpoint, "encrypted_headers") or "{}"),
+        )
         if stored is not None:
             self._kept.pop(number, None)
             if len(self._kept) >= self._most:
                 del self._kept[next(iter(self._kept))]
-            self._kept[number] = _Kept(stored, signer, ring.active_until(now))
+            self._kept[number] = _Kept(stored, signer, min(secrets.active_until(now), keys.active_until(now)))
         return signer
+
+
+def _stored(endpoint: Endpoint) -> tuple[object, ...] | None:
+    """What its signer is made of, as the database has it. None once some of it was read or set, and is in the clear."""
+    values = endpoint.__dict__
+    secrets, keys, headers = map(values.get, ("encrypted_secrets", "encrypted_keys", "encrypted_headers"))
+    if is_sealed(secrets) and is_sealed(keys) and is_sealed(headers):
+        return secrets, keys, headers, values.get("signatures")
+    return None

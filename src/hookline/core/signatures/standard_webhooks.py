@@ -1,4 +1,4 @@
-"""Standard Webhooks, signature version v1: `v1,<base64>` over `<id>.<timestamp>.<body>` with HMAC-SHA256.
+"""Standard Webhooks: `v1,<base64>` over `<id>.<timestamp>.<body>` with HMAC-SHA256, `v1a,<base64>` with Ed25519.
 
 Used in both directions: by the provider `standard` to verify, and by the sender to sign.
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Sequence
 
+from hookline.core.signatures.ed25519 import SigningKey
 from hookline.core.signing import Mac, encode
 
 SECRET_PREFIX = "whsec_"
@@ -48,30 +49,42 @@ def new_secret(random_bytes: bytes) -> str:
     return SECRET_PREFIX + encode(random_bytes, "base64")
 
 
+def check_id(message_id: str) -> None:
+    """Raises ValueError for an id that is empty, has a full stop or is not printable ASCII.
+
+    With a full stop the signed text could be read in two ways.
+    """
+    if not message_id or "." in message_id or not (message_id.isascii() and message_id.isprintable()):
+        raise ValueError(f"{message_id[:80]!r} cannot be a webhook-id: it needs printable ASCII without a full stop")
+
+
 class Signer:
     """Signs messages with several secrets at once, so that a receiver may hold any of them. Made once, used often."""
 
-    __slots__ = ("_macs",)
+    __slots__ = ("_keys", "_macs")
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        """Raises ValueError, quoting no secret, for one that is not base64 and when there is none at all."""
-        if not secrets:
+    def __init__(self, secrets: Sequence[str], keys: Sequence[SigningKey] = ()) -> None:
+        """`keys` sign, too: version v1a.
+
+        Raises ValueError, quoting no secret, for one that is not base64 and when there is nothing to sign with.
+        """
+        if not secrets and not keys:
             raise ValueError("there is no secret to sign with")
         self._macs = tuple(Mac("sha256", decode_secret(secret)) for secret in secrets)
+        self._keys = tuple(keys)
 
     def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
         """The three headers of one attempt. `timestamp` is Unix time in whole seconds.
 
-        Raises ValueError for an id that is empty, has a full stop or is not printable ASCII: with a full stop the
-        signed text could be read in two ways.
+        Raises ValueError for an id that cannot be one: see `check_id`.
         """
-        if not message_id or "." in message_id or not (message_id.isascii() and message_id.isprintable()):
-            raise ValueError(
-                f"{message_id[:80]!r} cannot be a webhook-id: it needs printable ASCII without a full stop"
-            )
+        check_id(message_id)
         signed = b"%b.%d.%b" % (message_id.encode("ascii"), timestamp, body)
+        signatures = ["v1," + encode(mac(signed), "base64") for mac in self._macs]
+        if self._keys:
+            signatures += ["v1a," + encode(key.sign(signed), "base64") for key in self._keys]
         return {
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": " ".join("v1," + encode(mac(signed), "base64") for mac in self._macs),
+            "webhook-signature": " ".join(signatures),
         }

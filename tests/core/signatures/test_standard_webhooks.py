@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from hookline.core.standard_webhooks import Signer, check_new_secret, decode_secret, new_secret
+from hookline.core.signatures.standard_webhooks import Signer, check_new_secret, decode_secret, new_secret
 
 # standard-webhooks/standard-webhooks, libraries/*/test: the example that all reference libraries share.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -1,0 +1,1 @@
+"""How the messages that are sent are signed. Pure: keys, bytes and the time are arguments."""
