@@ -16,7 +16,7 @@ from hookline.core.secrets import SecretRing
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process.handlers import forget
 from hookline.outgoing.models import Endpoint, Message
-from hookline.server.logs import JsonFormatter
+from hookline.server.logs import JsonFormatter, TextFormatter
 from hookline.telemetry.log_fields import LogFields
 from hookline.tenants.models import resolve
 from hookline.testing import StubTransport, deliver_all, post_webhook, run_events
@@ -126,3 +126,23 @@ def test_a_project_with_its_own_formatter_gets_the_fields_by_a_filter(client: Cl
         forget(work)
         user_log.removeHandler(keeper)
     assert [vars(record)["event"] for record in found] == [Event.objects.get().public_id]
+
+
+def test_what_a_handler_raises_about_a_strangers_text_steers_no_terminal(
+    source: Source, caplog: pytest.LogCaptureFixture
+) -> None:
+    @handler("stripe", "invoice.hostile")
+    def quote(event: Event) -> None:
+        raise ValueError(f"no invoice \x9b31m\x1b]0;owned\x07 {event.type}\n2026-01-01 ERROR made up")
+
+    try:
+        post_webhook(Client(), source, "invoice.hostile", {})
+        run_events(raise_errors=False)
+    finally:
+        forget(quote)
+    [record] = [record for record in caplog.records if "failed and will be retried" in record.getMessage()]
+    assert record.getMessage().isprintable()
+    written = TextFormatter().format(record)
+    assert "ValueError: no invoice" in written
+    assert [line for line in written.split("\n")[1:] if not line.startswith("  ")] == []
+    assert [c for c in written if not c.isprintable() and c != "\n"] == []

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import click
 
+from hookline.core.text import printable
 from hookline.exceptions import (
     AddressRefused,
     CannotStore,
@@ -19,6 +20,9 @@ from hookline.exceptions import (
     NotFound,
     VerificationError,
 )
+
+#: Characters of an error.
+MAX_ERROR = 4000
 
 
 class Command(click.Command):
@@ -45,10 +49,13 @@ class Group(click.Group):
 
 
 class Failure(click.ClickException):
-    """Something that a person can act on. `code` is for programs."""
+    """Something that a person can act on. `code` is for programs.
+
+    It may quote what a stranger sent, so it becomes one line without what a terminal would obey.
+    """
 
     def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
+        super().__init__(printable(message, MAX_ERROR))
         self.code = code
 
 

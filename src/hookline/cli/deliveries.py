@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli import listing
+from hookline.cli import bulk, listing, retrying
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows
 
@@ -53,18 +53,14 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
     is_flag=True,
     help="Also those waiting for their next attempt, unless their endpoint is held.",
 )
+@bulk.yes_option
 @json_option
-def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, as_json: bool) -> None:
+def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
     """Send finished deliveries again, with all their tries and under the same message id.
 
     Name them, all or none of which are retried, or choose them with options: dead ones, unless --status says others.
+    How many there are is said first, and a terminal is asked. Each 200 are a transaction of their own.
     """
-    from hookline.cli.actor import actor
     from hookline.operations import deliveries
 
-    listing.ids_or_filters(ids, filters)
-    if ids:
-        retried = deliveries.retry(actor(), ids, now=now)
-    else:
-        retried = deliveries.retry_selection(actor(), filters.selection(), now=now)
-    print_fields({"retried": retried}, as_json)
+    retrying.retry(deliveries, "deliveries", ids, filters, now=now, yes=yes, as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli import listing
+from hookline.cli import bulk, listing, retrying
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows
 
@@ -43,18 +43,14 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @click.argument("ids", nargs=-1, metavar="[ID...]")
 @listing.filters("status", "unhandled", "type", "tenant", "source", limit=1000)
 @click.option("--now", is_flag=True, help="Also those waiting for their next attempt.")
+@bulk.yes_option
 @json_option
-def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, as_json: bool) -> None:
+def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
     """Process finished events again, with all their tries.
 
     Name them, all or none of which are retried, or choose them with options: dead ones, unless --status says others.
+    How many there are is said first, and a terminal is asked. Each 200 are a transaction of their own.
     """
-    from hookline.cli.actor import actor
     from hookline.operations import events
 
-    listing.ids_or_filters(ids, filters)
-    if ids:
-        retried = events.retry(actor(), ids, now=now)
-    else:
-        retried = events.retry_selection(actor(), filters.selection(), now=now)
-    print_fields({"retried": retried}, as_json)
+    retrying.retry(events, "events", ids, filters, now=now, yes=yes, as_json=as_json)

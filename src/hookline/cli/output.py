@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
 #: How much of a body is shown to people.
 PREVIEW = 2000
-
-_STATE_STYLES = {
-    "succeeded": "green", "accepted": "green", "dead": "red", "refused": "red", "failed": "red", "running": "cyan",
-    "cancelled": "dim", "open": "red", "half-open": "yellow",
-}  # fmt: skip
 
 
 def print_json(data: Any) -> None:
@@ -28,48 +21,54 @@ def print_json(data: Any) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool, empty: str) -> None:
-    """A list: all fields as JSON, or these columns as a table. `empty` is said when there are no rows."""
+    """A list: all fields as JSON, or these columns as a table, or as records where the terminal is too narrow for one.
+
+    `empty` is said when there are no rows.
+    """
     if as_json:
         print_json(rows)
         return
     if not rows:
-        click.echo(empty, err=True)
+        say(empty)
         return
-    from rich import box
-    from rich.table import Table
+    from hookline.cli import layout
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        # Long prose may be folded; an id that is cut off cannot be copied.
-        table.add_column(heading(column), no_wrap=column not in ("note", "detail"), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
-    _print(table)
+    cells = [{column: text_of(row[column]) for column in columns} for row in rows]
+    lines = layout.table(cells, columns, width()) or layout.records(cells, columns, width())
+    click.echo("\n".join(lines))
 
 
 def print_fields(fields: Mapping[str, Any], as_json: bool) -> None:
-    """One thing: as a JSON object, or a line for each field. A mapping or list inside is shown below its name."""
+    """One thing: as a JSON object, or a line for each field. A mapping inside is shown below its name."""
     if as_json:
         print_json(fields)
         return
-    from rich.table import Table
-    from rich.text import Text
+    from hookline.cli import layout
 
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
+    shown = []
     for name, value in fields.items():
         if isinstance(value, Mapping):
-            lines: list[str | Text] = [Text(f"{key}: {_text(inner)}") for key, inner in value.items()]
-            table.add_row(heading(name), Text("\n").join(_as_text(line) for line in lines) if lines else Text("-"))
+            inner = "\n".join(f"{printable(str(key))}: {text_of(part)}" for key, part in value.items())
+            shown.append((name, inner or "-"))
         else:
-            table.add_row(heading(name), _cell(value))
-    _print(table)
+            shown.append((name, text_of(value)))
+    click.echo("\n".join(layout.fields(shown, width())))
 
 
-def heading(name: str) -> str:
-    words = name.replace("_", " ")
-    return words[:1].upper() + words[1:]
+def say(text: str) -> None:
+    """A sentence for people, on standard error."""
+    if text:
+        click.echo(printable(text), err=True)
+
+
+def width() -> int | None:
+    """How wide the terminal is; None where output goes to a file or another program, whose lines have no end."""
+    if not sys.stdout.isatty():
+        return None
+    try:
+        return int(os.environ.get("COLUMNS", "")) or None
+    except ValueError:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
 
 
 def body_fields(body: bytes) -> dict[str, Any]:
@@ -100,40 +99,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
-def console(stderr: bool = False) -> Console:
-    """Where tables go: as wide as the terminal, and without a limit where there is none."""
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 100_000, highlight=False, soft_wrap=False)
-
-
-def _print(renderable: RenderableType) -> None:
-    from rich.measure import Measurement
-
-    target = console()
-    # Wider than the terminal rather than cut off.
-    least = Measurement.get(target, target.options.update(max_width=100_000), renderable).minimum
-    target.width = max(target.width, least)
-    with target.capture() as captured:
-        target.print(renderable)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=target.is_terminal)
-
-
-def _cell(value: Any) -> Any:
-    from rich.text import Text
-
-    text = _text(value)
-    return Text(text, style=_STATE_STYLES.get(text, ""))
-
-
-def _as_text(value: Any) -> Any:
-    from rich.text import Text
-
-    return value if isinstance(value, Text) else Text(str(value))
-
-
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value for people, safe to print; `-` for none."""
     if value is None or value in ("", []):
         return "-"
     if isinstance(value, bool):
@@ -141,10 +108,10 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(map(text_of, value))
     if isinstance(value, Mapping):
         return printable(json.dumps(value, default=_jsonable))
-    return printable(str(value))
+    return printable(str(value)).expandtabs(4)
 
 
 def _jsonable(value: Any) -> Any:

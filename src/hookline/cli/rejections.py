@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from hookline.cli import listing
-from hookline.cli.command import DocumentPrinted, Group, json_option
-from hookline.cli.output import body_fields, preview, print_fields, print_rows
+from hookline.cli import bulk, listing
+from hookline.cli.command import DocumentPrinted, Failure, Group, json_option
+from hookline.cli.output import body_fields, preview, print_fields, print_rows, say
 
 #: Lines about what was only counted.
 MOST_COUNTS = 10
@@ -36,7 +36,7 @@ def list_rejections(filters: listing.Filters, as_json: bool) -> None:
     counted = [count for count in counted if all(want in (None, has) for want, has in zip(asked, count, strict=False))]
     for source, reason, number in counted[:MOST_COUNTS]:
         whose = source or "unknown URLs"
-        click.echo(f"{number} more for {whose} were refused with {reason} and only counted.", err=True)
+        say(f"{number} more for {whose} were refused with {reason} and only counted.")
 
 
 @rejections.command()
@@ -56,17 +56,19 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @rejections.command()
 @click.argument("ids", nargs=-1, metavar="[ID...]")
 @listing.filters("http_status", "reason", "tenant", "source", limit=1000)
+@bulk.yes_option
 @json_option
-def reverify(ids: tuple[str, ...], filters: listing.Filters, as_json: bool) -> None:
+def reverify(ids: tuple[str, ...], filters: listing.Filters, yes: bool, as_json: bool) -> None:
     """Verify refused requests with the secrets of today and, if they pass now, store their events.
 
-    Name them, or choose them with options. Exits with 1 when one is refused again.
+    Name them, or choose them with options: how many there are is said first, and a terminal is asked. Exits with 1 when
+    one is refused again.
     """
     listing.ids_or_filters(ids, filters)
     if len(ids) == 1:
         _reverify_one(ids[0], as_json)
     else:
-        _reverify_many(ids, filters, as_json)
+        _reverify_many(ids, filters, yes, as_json)
 
 
 def _reverify_one(public_id: str, as_json: bool) -> None:
@@ -78,21 +80,24 @@ def _reverify_one(public_id: str, as_json: bool) -> None:
     try:
         found = rejections.reverify(actor(), rejection)
     except VerificationError as error:
-        raise click.ClickException(f"{rejection.public_id} is still refused: {error}") from error
+        raise Failure(f"{rejection.public_id} is still refused: {error}", "refused") from error
     if as_json:
         print_fields({"id": rejection.public_id, "events": found}, as_json)
     else:
         print_rows(found, ("id", "status"), as_json, "It is genuine, but holds no event: it was a handshake.")
 
 
-def _reverify_many(ids: tuple[str, ...], filters: listing.Filters, as_json: bool) -> None:
+def _reverify_many(ids: tuple[str, ...], filters: listing.Filters, yes: bool, as_json: bool) -> None:
     from hookline.cli.actor import actor
     from hookline.operations import rejections
 
-    if ids:
-        results = rejections.reverify_all(actor(), [rejections.find(public_id) for public_id in ids])
-    else:
-        results = rejections.reverify_selection(actor(), filters.selection())
+    chosen = [rejections.find(public_id) for public_id in ids] if ids else rejections.chosen(filters.selection())
+    found = bulk.counted(chosen, filters.limit, "rejections")
+    if chosen and not ids:
+        bulk.confirm(f"Verify {found} again?", yes)
+    results = []
+    for portion in bulk.portions(chosen, f"Verifying {found}", size=10):
+        results += rejections.reverify_all(actor(), portion)
     rows: list[dict[str, Any]] = [result.as_json() for result in results]
     if not as_json:
         rows = [
@@ -100,5 +105,7 @@ def _reverify_many(ids: tuple[str, ...], filters: listing.Filters, as_json: bool
             for result in results
         ]
     print_rows(rows, ("id", "events", "note"), as_json, "No rejections found.")
+    if len(chosen) >= filters.limit and not ids:
+        say(f"There may be more: run this again, or raise --limit (at most {listing.MOST}).")
     if refused := sum(bool(result.problem) for result in results):
         raise DocumentPrinted(f"{refused} of {len(results)} are still refused")

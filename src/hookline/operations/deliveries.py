@@ -47,9 +47,13 @@ def retry(actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list
 
 def retry_selection(actor: Actor, selection: Selection, *, now: bool = False) -> list[str]:
     """The same for a selection, without those in other states; for dead ones where it names no status."""
-    chosen = selection if selection.status is not None else replace(selection, status=State.DEAD)
-    found = select(Delivery.objects.only("pk"), chosen, COLUMNS)
-    return retry_keys(actor, [row.pk for row in found], now=now)
+    return retry_keys(actor, chosen(selection), now=now)
+
+
+def chosen(selection: Selection) -> list[UUID]:
+    """The keys of what `retry_selection` would retry, newest first."""
+    wanted = selection if selection.status is not None else replace(selection, status=State.DEAD)
+    return [row.pk for row in select(Delivery.objects.only("pk"), wanted, COLUMNS)]
 
 
 def retry_keys(

@@ -41,13 +41,17 @@ def retry(actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list
 
 
 def retry_selection(actor: Actor, selection: Selection, *, now: bool = False) -> list[str]:
-    """The same for a selection, without those in other states; for dead ones where it names no status.
+    """The same for a selection, without those in other states; for dead ones where it names no status."""
+    return retry_keys(actor, chosen(selection), now=now)
+
+
+def chosen(selection: Selection) -> list[UUID]:
+    """The keys of what `retry_selection` would retry, newest first.
 
     Without a status, what no handler wanted has succeeded.
     """
-    chosen = selection if selection.status is not None or selection.unhandled else replace(selection, status=State.DEAD)
-    found = select(Event.objects.only("pk"), chosen, COLUMNS)
-    return retry_keys(actor, [row.pk for row in found], now=now)
+    wanted = selection if selection.status is not None or selection.unhandled else replace(selection, status=State.DEAD)
+    return [row.pk for row in select(Event.objects.only("pk"), wanted, COLUMNS)]
 
 
 def retry_keys(

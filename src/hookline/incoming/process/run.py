@@ -16,6 +16,7 @@ from django.db import router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline import conf
+from hookline.core.text import printable
 from hookline.db.deferred import deferring
 from hookline.engine.job import State
 from hookline.engine.settle import settle
@@ -88,7 +89,11 @@ def run_all(events: Iterable[Event], begin: Begin = _unwatched) -> None:
 def run_each(events: Sequence[Event], error: BaseException, began: float, begin: Begin = _unwatched) -> None:
     """Run events by themselves, since their common transaction ended with `error` and left nothing."""
     if len(events) > 1:
-        logger.warning("%s; the %d events of its transaction run again, each by itself", describe(error), len(events))
+        logger.warning(
+            "%s; the %d events of its transaction run again, each by itself",
+            printable(describe(error), 2000),
+            len(events),
+        )
     for event in events:
         try:
             if len(events) > 1:
@@ -242,11 +247,12 @@ def decide(event: Event, error: BaseException) -> Settlement:
     asked = error.after if isinstance(error, Retry) else None
     note = describe(error)
     settlement = after_failure(conf.get().event_retry, event.attempts, note, asked=asked, at_least=asked or 0.0)
+    said = printable(note, len(note))  # it may quote what a stranger sent
     if settlement.state == State.DEAD:
-        logger.error("%s is dead after %d attempts: %s", event.public_id, event.attempts, note, exc_info=error)
+        logger.error("%s is dead after %d attempts: %s", event.public_id, event.attempts, said, exc_info=error)
     else:
         due_in = settlement.due_in
-        logger.warning("%s failed and will be retried in %.0f s: %s", event.public_id, due_in, note, exc_info=error)
+        logger.warning("%s failed and will be retried in %.0f s: %s", event.public_id, due_in, said, exc_info=error)
     return settlement
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import router, transaction
 
-from hookline.core.text import storable
+from hookline.core.text import printable, storable
 from hookline.db.insert import Insertion
 from hookline.db.row import new_ids
 from hookline.engine.job import State
@@ -69,7 +69,7 @@ def announce_dead(results: Sequence[Result]) -> None:
             "%s is dead after %d attempts: %s",
             outbound.public_id,
             outbound.attempts,
-            result.settlement.note,
+            printable(result.settlement.note, 2000),
             extra=of_outbound(outbound),
         )
     if results:
