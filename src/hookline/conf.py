@@ -75,6 +75,13 @@ class Settings:
         "takes some 70 MB); 0: it does so itself. `None`: one less than there are cores, at most 4, and 0 on SQLite",
     )
 
+    METRICS_LISTEN: str = setting(
+        BOTH,
+        "",
+        "Address and port on which `hookline worker` answers [/metrics](metrics.md), such as `0.0.0.0:9464`; `serve` "
+        "does so on its own port. Empty: nowhere",
+    )
+
     LEASE: float = setting(
         BOTH,
         60,
@@ -291,6 +298,19 @@ class Settings:
     )
 
     @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """METRICS_LISTEN as host and port; None where it is empty. Raises ConfigurationError."""
+        if not self.METRICS_LISTEN:
+            return None
+        host, _, port = self.METRICS_LISTEN.rpartition(":")
+        if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ConfigurationError(
+                "HOOKLINE['METRICS_LISTEN'] must be an address, a colon and a port, such as '0.0.0.0:9464' or "
+                f"'[::]:9464', not {self.METRICS_LISTEN!r}"
+            )
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+    @property
     def event_retry(self) -> RetrySchedule:
         return RetrySchedule(self.EVENT_RETRY_DELAYS, self.RETRY_JITTER)
 
@@ -318,6 +338,7 @@ def load(values: Mapping[str, Any]) -> Settings:
     settings = Settings(**{name: _check(name, value) for name, value in values.items()})
     if settings.ENGINE not in ENGINES:
         raise ConfigurationError(f"HOOKLINE['ENGINE'] must be one of {', '.join(ENGINES)}, not {settings.ENGINE!r}")
+    _ = settings.metrics_address
     for delays in (settings.EVENT_RETRY_DELAYS, settings.DELIVERY_RETRY_DELAYS):
         RetrySchedule(delays, settings.RETRY_JITTER)
     return settings

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import transaction
+from django.db.models import F
 from django.test import Client, override_settings
 from prometheus_client.parser import text_string_to_metric_families
 
-from hookline import Discard, dispatch, handler
+from hookline import Discard, conf, dispatch, dispatch_many, handler, testing
 from hookline.core.secrets import SecretRing
-from hookline.incoming.models import Event, Source
+from hookline.engine.claim import claim
+from hookline.engine.job import State
+from hookline.engine.kind import kind_of
+from hookline.engine.prune import Pruner, prune
+from hookline.engine.settle import release_expired
+from hookline.exceptions import LeaseLost
+from hookline.incoming.models import Event, Rejection, Source
+from hookline.incoming.process import run as process
 from hookline.incoming.process.handlers import forget
 from hookline.operations import gauges
-from hookline.outgoing.models import Endpoint
+from hookline.outgoing.deliver import load
+from hookline.outgoing.deliver.record import record
+from hookline.outgoing.deliver.signers import Signers
+from hookline.outgoing.models import Delivery, Endpoint
+from hookline.signals import event_dead
 from hookline.telemetry.emit import emit, subscribe, wanted
 from hookline.telemetry.records import RowsPruned
 from hookline.tenants.models import Tenant, resolve
 from hookline.testing import StubTransport, deliver_all, post_webhook, run_events
 from hookline.transport.transport import Response
+from tests.engine.rows import make_event
 from tests.processes import Processes
 from tests.waiting import wait_until
+from tests.workers import events_worker
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -181,6 +199,100 @@ def test_breakers_and_suspended_endpoints_are_counted(endpoint: Endpoint, change
     assert change("hookline_jobs_dead_total", kind="deliveries") == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_messages_are_counted_once_they_are_committed_whoever_wants_them(
+    endpoint: Endpoint, change: Callable[..., float], handle: Callable[..., None], source: Source, client: Client
+) -> None:
+    dispatch("invoice.paid", {}, idempotency_key="one")
+    dispatch("invoice.paid", {}, idempotency_key="one")
+    assert change("hookline_messages_published_total") == 1
+    dispatch_many([("invoice.paid", {})] * 3, tenant=Tenant.objects.create(key="without-endpoints"))
+    assert change("hookline_messages_published_total") == 4
+    with transaction.atomic():
+        dispatch("invoice.paid", {})
+        transaction.set_rollback(True)
+    assert change("hookline_messages_published_total") == 4
+
+    def forward(event: Event) -> None:
+        dispatch("order.paid", {})
+        dispatch("order.paid", {})
+
+    handle(forward)
+    post_webhook(client, source, "invoice.paid")
+    run_events()
+    assert change("hookline_messages_published_total") == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_jobs_are_counted_as_they_are_claimed_lost_and_taken_back(source: Source, change: Callable[..., float]) -> None:
+    events = [make_event(source) for _ in range(3)]
+    leases = kind_of(Event, conf.load({})).leases()
+    claimed = leases.claim(2)
+    assert change("hookline_jobs_claimed_total", kind="events") == 2
+    Event.objects.filter(pk=claimed[0].pk).update(claim=claimed[0].claim + 1)  # another worker has it now
+    with pytest.raises(LeaseLost):
+        process.run(claimed[0])
+    assert change("hookline_leases_lost_total", kind="events") == 1
+    Event.objects.filter(state="running").update(lease_until="2020-01-01T00:00:00Z")
+    assert release_expired(Event, 9) == 2
+    assert change("hookline_leases_expired_total", kind="events") == 2
+    assert len(events) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delivery_that_another_worker_claimed_is_counted_as_lost(
+    endpoint: Endpoint, change: Callable[..., float]
+) -> None:
+    dispatch("invoice.paid", {})
+    to_send, _ = load.prepare(claim(Delivery, 1, 60), Signers(), time.time())
+    results = asyncio.run(testing._send(to_send, StubTransport(204), conf.get().delivery_retry))
+    Delivery.objects.update(claim=F("claim") + 1)  # another worker has it now
+    record(results)
+    assert change("hookline_leases_lost_total", kind="deliveries") == 1
+    assert change("hookline_delivery_attempts_total", outcome="delivered", reason="2xx") == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_that_were_pruned_are_counted_by_kind(source: Source, change: Callable[..., float]) -> None:
+    for _ in range(2):
+        make_event(source, state="succeeded", finished_at="2020-01-01T00:00:00Z")
+    Rejection.objects.create(source=source, reason="bad_signature", status=401, method="POST", path="/in/x")
+    prune([Pruner(Event, 0), Pruner(Rejection, 0)])
+    assert change("hookline_rows_pruned_total", kind="events") == 2
+    assert change("hookline_rows_pruned_total", kind="rejections") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@override_settings(HOOKLINE={**django_settings.HOOKLINE, "EVENT_RETRY_DELAYS": []})
+def test_a_handler_that_was_given_up_on_is_counted_and_told_of(
+    source: Source, change: Callable[..., float], handle: Callable[..., None]
+) -> None:
+    go_on, told = threading.Event(), list[str]()
+
+    def hang(event: Event) -> None:
+        assert go_on.wait(60)
+
+    def tell(event: Event, **named: Any) -> None:
+        told.append(event.public_id)
+
+    handle(hang)
+    event = make_event(source)
+    worker = events_worker(conf.load({"HANDLER_TIMEOUT": 0.3, "POLL": 0.05}), threads=1)
+    event_dead.connect(tell)
+    worker.start()
+    try:
+        wait_until(lambda: Event.objects.get().state == State.DEAD)
+        wait_until(lambda: told == [event.public_id])
+    finally:
+        event_dead.disconnect(tell)
+        go_on.set()
+        worker.stop(10)
+    assert change("hookline_events_processed_total", provider="stripe", outcome="dead") == 1
+    assert change("hookline_jobs_dead_total", kind="events") == 1
+    assert change("hookline_event_processing_seconds_count", provider="stripe") == 1
+    assert change("hookline_event_processing_seconds_bucket", provider="stripe", le="0.1") == 0
+
+
 # ---- what waits -----------------------------------------------------------------------------------
 
 
@@ -308,3 +420,40 @@ def test_several_processes_add_up_whichever_is_asked(
             urlopen(f"{url}/in/nobody-{number}", data=b"{}", timeout=10)
     wait_until(lambda: refused() == 20)
     assert {refused() for _ in range(10)} == {20.0}
+
+
+def test_workers_without_a_server_answer_on_an_address_of_their_own(
+    processes: Processes, database_url: str, free_port: int
+) -> None:
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "hookline.server.settings",
+        "HOOKLINE_DATABASE_URL": database_url,
+        "HOOKLINE_METRICS_LISTEN": f"127.0.0.1:{free_port}",
+        "HOOKLINE_ALLOWED_SUBNETS": "127.0.0.0/8",
+        "HOOKLINE_DELIVERY_RETRY_DELAYS": "3600",
+    }
+    assert processes.hookline("migrate", environment=environment).wait() == 0
+    endpoint = processes.hookline("endpoint", "create", "--url", "https://127.0.0.1:50000/", environment=environment)
+    assert endpoint.wait() == 0
+    sent = processes.hookline("dispatch", "order.paid", "{}", environment=environment)
+    assert sent.wait() == 0
+    worker = processes.hookline("worker", "--processes", "2", environment=environment)
+    worker.wait_for_output("Hookline works")
+    url = f"http://127.0.0.1:{free_port}"
+
+    def claimed() -> float:
+        with urlopen(f"{url}/metrics", timeout=10) as answer:
+            samples = parsed(answer.read().decode())
+        assert samples["hookline_jobs", (("kind", "deliveries"), ("state", "dead"))] == 0
+        return samples.get(("hookline_jobs_claimed_total", (("kind", "deliveries"),)), 0.0)
+
+    wait_until(lambda: claimed() == 1)
+    assert {claimed() for _ in range(10)} == {1.0}  # whichever of the two is asked
+    with pytest.raises(OSError, match="404"):
+        urlopen(f"{url}/in/nobody", timeout=10)
+    with pytest.raises(OSError, match="403"):
+        urlopen(Request(f"{url}/metrics", headers={"x-forwarded-for": "93.184.215.14"}), timeout=10)
+    taken = processes.hookline("worker", environment=environment)
+    assert taken.wait() != 0
+    assert f"cannot listen on METRICS_LISTEN 127.0.0.1:{free_port}" in taken.output
+    assert worker.stop() == 0

@@ -26,12 +26,14 @@ from hookline.cli.command import Command
 @click.option("--only", type=click.Choice(["incoming", "outgoing"]), help="Process events, or send deliveries.")
 def worker(concurrency: int | None, processes: int, only: str | None) -> None:
     """Process events and send deliveries until SIGTERM or Ctrl-C, then finish what has begun and give back the rest."""
+    from hookline import conf
     from hookline.db import schema
     from hookline.operations import doctor
-    from hookline.runtime import supervisor
+    from hookline.runtime import metrics_server, supervisor
     from hookline.runtime import worker as one_process
 
     schema.require()
     doctor.require_keys()
-    work = partial(one_process.run, only=only, concurrency=concurrency)
-    supervisor.run([work] * processes, lambda: click.echo("Hookline works", err=True))
+    with metrics_server.listener_of(conf.get()) as listener:
+        work = partial(one_process.run, only=only, concurrency=concurrency, listener=listener)
+        supervisor.run([work] * processes, lambda: click.echo("Hookline works", err=True))

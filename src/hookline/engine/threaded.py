@@ -17,7 +17,7 @@ from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.engine.quarantine import Quarantine
 from hookline.engine.settlement import Settlement
-from hookline.engine.watchdog import Watchdog
+from hookline.engine.watchdog import GaveUp, Watchdog, announce_if_dead
 from hookline.engine.worker import BATCH_TIME, Begin, OnStuck, ThreadWorker
 from hookline.exceptions import LeaseLost
 
@@ -42,6 +42,8 @@ class Threaded(Generic[J]):
     run: Callable[[Iterable[J], Begin[J]], object]
     #: What becomes of a job that runs for too long.
     fail: Callable[[J, BaseException], Settlement]
+    #: Told of it then.
+    gave_up: GaveUp[J] = announce_if_dead
     poll: float
     #: Reads what running a claim's jobs needs.
     prepare: Callable[[list[J]], object] = list
@@ -54,6 +56,7 @@ class Threaded(Generic[J]):
             kind.leases(),
             self.run,
             fail=self.fail,
+            gave_up=self.gave_up,
             on_stuck=on_stuck,
             threads=self.threads,
             batch=self.batch,
@@ -92,7 +95,7 @@ class Threaded(Generic[J]):
                 leases.release([(job, back) for job in waiting])
                 on_more()
 
-        watchdog = Watchdog(leases, self.fail)
+        watchdog = Watchdog(leases, self.fail, gave_up=self.gave_up)
         with LeaseRenewer(leases, checks=(give_back_unbegun, watchdog.check)):
             while (first := _take(unbegun)) is not None:
                 self._run_watched(leases, watchdog, first, unbegun)

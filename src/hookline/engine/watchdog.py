@@ -72,11 +72,22 @@ class Run(Generic[J]):
         self.what = what
 
 
+#: Told of a job that was given up on, with its settlement and how many seconds it had run.
+GaveUp = Callable[[J, Settlement, float], object]
+
+
+def announce_if_dead(job: Job, settlement: Settlement, seconds: float) -> None:
+    """For kinds of which nobody wants to know more."""
+    if settlement.state == State.DEAD:
+        job.announce_dead([job.id])
+
+
 class Watchdog(Generic[J]):
     """Gives up on jobs that run longer than `leases.longest_run`.
 
     `fail` decides what becomes of such a job. Its connection to PostgreSQL is ended, and with it its transaction and
-    its locks; its thread cannot be. `on_hang` is told. Safe to use from several threads.
+    its locks; its thread cannot be. `on_hang` is told before that, and `gave_up` once it is committed. Safe to use from
+    several threads.
     """
 
     def __init__(
@@ -84,10 +95,12 @@ class Watchdog(Generic[J]):
         leases: Leases[J],
         fail: Callable[[J, BaseException], Settlement],
         on_hang: Callable[[Run[J]], object] = id,
+        gave_up: GaveUp[J] = announce_if_dead,
     ) -> None:
         self._leases = leases
         self._fail = fail
         self._on_hang = on_hang
+        self._gave_up = gave_up
         self._lock = threading.Lock()
         self._runs: set[Run[J]] = set()
         self._ended: list[UUID] = []
@@ -149,8 +162,8 @@ class Watchdog(Generic[J]):
         ours = settle([(job, failed), *others])
         for one in run.jobs:
             self._leases.forget(one)
-        if failed.state == State.DEAD and job.id in ours:
-            self._leases.model.announce_dead([job.id])
+        if job.id in ours:
+            self._gave_up(job, failed, time.monotonic() - run.since)
 
     def _end_connection(self, run: Run[J]) -> None:
         """Roll back what it has done so far, and release its locks."""

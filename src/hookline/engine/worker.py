@@ -22,7 +22,7 @@ from hookline.engine.leases import Leases
 from hookline.engine.prefetch import Prefetch
 from hookline.engine.quarantine import Quarantine
 from hookline.engine.settlement import Settlement
-from hookline.engine.watchdog import Run, Watchdog
+from hookline.engine.watchdog import GaveUp, Run, Watchdog, announce_if_dead
 from hookline.exceptions import LeaseLost
 
 J = TypeVar("J", bound=Job)
@@ -51,8 +51,8 @@ class ThreadWorker(Generic[J]):
     `jobs` takes one after the other of those that wait, for up to `BATCH_TIME`, so that none is kept from a thread that
     is free. `run` settles the jobs itself, and calls `begin(job, what)` as it comes to each. What it raises is logged
     and the leases run out: only the database can be at fault by then. `fail` decides what becomes of a job that runs
-    for too long; its thread is replaced. When too many hang, or one holds what all need, `on_stuck` is called with the
-    reason.
+    for too long, and `gave_up` is told; its thread is replaced. When too many hang, or one holds what all need,
+    `on_stuck` is called with the reason.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class ThreadWorker(Generic[J]):
         run: Callable[[Iterable[J], Begin[J]], object],
         *,
         fail: Callable[[J, BaseException], Settlement],
+        gave_up: GaveUp[J] = announce_if_dead,
         on_stuck: OnStuck | None = None,
         threads: int,
         poll: float,
@@ -77,7 +78,7 @@ class ThreadWorker(Generic[J]):
         self._wake = threading.Event()
         self._on_stuck = on_stuck
         self._stuck = False
-        self._watchdog = Watchdog(leases, fail, self._replace)
+        self._watchdog = Watchdog(leases, fail, self._replace, gave_up)
         self._renewer = LeaseRenewer(leases, max_attempts, checks=(self._give_back_waiting, self._check))
         self._quarantine = Quarantine()
         #: Suspects that were met while a batch was put together. Each is a batch of its own.

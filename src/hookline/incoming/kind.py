@@ -29,6 +29,7 @@ def make(settings: conf.Settings) -> JobKind[Event]:
         runner=Threaded(
             run=process.run_all,
             fail=process.decide,
+            gave_up=process.announce_given_up,
             prepare=fetch_sources,
             poll=settings.POLL,
             threads=threads,

@@ -73,6 +73,11 @@ EVENT_LAG = Metric(
     (),
     WAIT_BUCKETS,
 )
+PUBLISHED = Metric(
+    "hookline_messages_published_total",
+    Kind.COUNTER,
+    "Messages that were dispatched and committed, whether or not an endpoint wants them",
+)
 ATTEMPTS = Metric(
     "hookline_delivery_attempts_total",
     Kind.COUNTER,
@@ -181,6 +186,7 @@ METRICS: tuple[Metric, ...] = (
     PROCESSED,
     PROCESSING,
     EVENT_LAG,
+    PUBLISHED,
     ATTEMPTS,
     ATTEMPT_TIME,
     DELIVERY_LATENCY,
@@ -217,14 +223,16 @@ def page() -> str:
 _INTRODUCTION = """# Metrics
 
 `GET /metrics` answers in Prometheus' format, in `hookline serve` and wherever a project includes `hookline.urls`.
+`hookline worker` answers it where `METRICS_LISTEN` names an address and a port, such as `0.0.0.0:9464`; all its
+processes share that.
 
 **Who may read it.** With `METRICS_TOKEN` set, whoever sends `Authorization: Bearer <token>`. Without it, only a request
 that comes straight from a loopback or private address, with no sign of a proxy before it (`Forwarded`, `Via`,
 `X-Forwarded-For`, `X-Real-IP`); anybody else is answered 403. Behind a proxy, set the token.
 
-**Several processes.** `hookline serve --processes 4` adds them up by itself, whichever process answers. Under Gunicorn,
-for Celery, or to see `hookline worker` through the server beside it, set `PROMETHEUS_MULTIPROC_DIR` to the same empty
-directory for all processes of a machine before they start
+**Several processes.** `hookline serve` and `hookline worker` add up what their processes count, whichever of them
+answers. Under Gunicorn, for Celery, or to see `hookline worker` through the server beside it, set
+`PROMETHEUS_MULTIPROC_DIR` to the same empty directory for all processes of a machine before they start
 ([prometheus-client's own way](https://prometheus.github.io/client_python/multiprocess/)); it is counted per machine, so
 scrape one address on each. What is read from the database is the same everywhere: take `max`, not `sum`, over
 instances. It is read at most every ten seconds, however often it is asked for.

@@ -78,6 +78,13 @@ class LeasesExpired:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesPublished:
+    """Messages are committed, whether or not an endpoint wants them."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveriesAttempted:
     """Attempts are committed. `results` are those whose delivery was still ours."""
 

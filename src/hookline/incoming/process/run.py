@@ -199,6 +199,11 @@ def announce(runs: Sequence[EventRun]) -> None:
         Event.announce_dead(dead)
 
 
+def announce_given_up(event: Event, settlement: Settlement, seconds: float) -> None:
+    """The same for an event whose handler ran for too long, as the thread that gave up on it knows it."""
+    announce([EventRun(event, settlement, seconds)])
+
+
 class _Conflict(Exception):
     """SQLite refused a write, and everything has to run again."""
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from hookline.engine.sql import dialect_of
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish.draft import Draft
 from hookline.outgoing.publish.routing import DIALECTS
+from hookline.telemetry.emit import emit, wanted
+from hookline.telemetry.records import MessagesPublished
 from hookline.tenants.models import Tenant
 
 _TABLES = {
@@ -91,8 +93,8 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
     else:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             stored, deliveries = _store_on_sqlite(cursor, draft, owner, by_key)
-    if deliveries:
-        notifier.notify_after_commit(Delivery)
+    if stored is not None and stored.created_at is not None:
+        _announce_after_commit(connection, 1, deliveries)
     return stored
 
 
@@ -172,8 +174,8 @@ def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
     else:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             written, deliveries = _store_many_on_sqlite(cursor, drafts)
-    if deliveries:
-        notifier.notify_after_commit(Delivery)
+    if written:
+        _announce_after_commit(connection, len(written), deliveries)
     return written
 
 
@@ -212,6 +214,18 @@ def _store_many_on_sqlite(cursor: Any, drafts: Sequence[tuple[Draft, UUID]]) -> 
 
 
 # ---- what they share --------------------------------------------------------------------------------
+
+
+def _announce_after_commit(connection: BaseDatabaseWrapper, messages: int, deliveries: int) -> None:
+    """Once the caller's transaction is committed, wake who sends the deliveries, and have the messages counted."""
+    transaction.on_commit(partial(_announce, messages, deliveries), using=connection.alias)
+
+
+def _announce(messages: int, deliveries: int) -> None:
+    if deliveries:
+        notifier.of(Delivery).notify()
+    if wanted(MessagesPublished):
+        emit(MessagesPublished(messages))
 
 
 @cache
