@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -192,6 +193,57 @@ def test_a_page_says_which_key_is_missing(
     assert "was encrypted with the key &#x27;test&#x27;" in answer.content.decode()
 
 
+def test_who_may_only_look_does_not_see_what_was_sent(viewer: Client, rows: dict[type[Row], Row]) -> None:
+    page = viewer.get(page_url(rows[Rejection])).content.decode()
+    assert "timestamp_too_old" in page
+    assert "forger" not in page
+    assert "t=1,v1=00" not in page
+
+
+@pytest.mark.parametrize(
+    ("provider", "sent", "disabled"),
+    [
+        ("freshdesk", ({"x-our-name": "made-up-token"}, b"{}"), False),
+        ("figma", ({}, b'{"passcode": "made-up-token", "event_type": "PING"}'), False),
+        ("figma", ({}, b'{"event_type": "PING", "passcode": "made-up-token'), False),
+        ("telegram", ({"x-telegram-bot-api-secret-token": "made-up-token"}, b"{}"), True),
+        ("gitlab", ({"x-gitlab-token": "made-up-token"}, b"{}"), None),
+    ],
+    ids=["header of an option", "token in the body", "body cut short", "disabled source", "no source"],
+)
+def test_a_rejection_shows_no_credential_wherever_it_stands(
+    admin: Client, provider: str, sent: tuple[dict[str, str], bytes], disabled: bool | None
+) -> None:
+    headers, body = sent
+    options = {"header": "x-our-name"} if provider == "freshdesk" else {}
+    source = Source(tenant=resolve(None), provider=provider, options=options, disabled=bool(disabled))
+    source.secrets = SecretRing.of("another-secret-that-was-made-up")
+    source.save()
+    url = "/in/nobodys-token" if disabled is None else f"/in/{source.token}"
+    assert Client().post(url, body, "application/json", headers=headers).status_code >= 400
+    page = admin.get(page_url(Rejection.objects.get())).content.decode()
+    assert "made-up-token" not in page
+    assert "***" in page
+
+
+def test_times_have_seconds_and_a_zone(admin: Client, source: Source, settings: Any) -> None:
+    settings.TIME_ZONE = "Europe/Madrid"
+    made = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    event = Event.objects.create(source=source, type="t", dedup_key="k", body=b"{}", created_at=made, due_at=made)
+    for url in (list_url(Event), page_url(event)):
+        assert admin.get(url).content.decode().count("2026-01-02 <span>04:04:05 CET</span>") == 2
+
+
+def test_red_and_green_say_bad_and_good(admin: Client, source: Source, endpoint: Endpoint, dead: Event) -> None:
+    assert 'hookline-bad">Dead<' in admin.get(list_url(Event)).content.decode()
+    Event.objects.update(state=State.SUCCEEDED)
+    assert 'hookline-good">Succeeded<' in admin.get(list_url(Event)).content.decode()
+    for model in (Source, Endpoint):
+        assert 'hookline-good">enabled<' in admin.get(list_url(model)).content.decode()
+        model.objects.update(disabled=True)
+        assert 'hookline-bad">disabled<' in admin.get(list_url(model)).content.decode()
+
+
 # ---- finding --------------------------------------------------------------------------------------
 
 
@@ -243,6 +295,36 @@ def test_events_are_filtered_by_state_and_by_time(admin: Client, source: Source)
         assert listed(admin, Event, state=state.value) == [event]
     assert len(listed(admin, Event, time="hour")) == 5
     assert listed(admin, Event, time="before-day") == []
+
+
+def test_events_are_found_and_filtered_by_type_reason_and_source(admin: Client, source: Source) -> None:
+    other = Source.objects.create(tenant=resolve(None), provider="github")
+    paid = Event.objects.create(source=source, type="invoice.paid", dedup_key="1", body=b"", note="KeyError: 'amount'")
+    push = Event.objects.create(source=other, type="push", dedup_key="2", body=b"")
+    assert listed(admin, Event, q="push") == [push]
+    assert listed(admin, Event, q="keyerror") == [paid]
+    assert listed(admin, Event, type="invoice.paid") == [paid]
+    assert listed(admin, Event, type="invoice.paid", source__id__exact=other.pk) == []
+    assert listed(admin, Event, source__id__exact=other.pk) == [push]
+    assert listed(admin, Event, source__id__exact="nonsense") == []
+    page = admin.get(list_url(Event)).content.decode()
+    assert "?type=invoice.paid" in page
+    assert f"?source__id__exact={other.pk}" in page
+
+
+def test_deliveries_rejections_and_messages_are_found_by_type_url_and_reason(
+    admin: Client, rows: dict[type[Row], Row]
+) -> None:
+    delivery, rejection, message = rows[Delivery], rows[Rejection], rows[Message]
+    Delivery.objects.update(note="HTTP 500")
+    for query in ({"q": "consumer.example"}, {"q": "order.paid"}, {"q": "http 500"}, {"type": "order.paid"}):
+        assert listed(admin, Delivery, **query) == [delivery]
+    for query in ({"q": "timestamp_too"}, {"reason": "timestamp_too_old"}, {"q": "127.0.0.1"}):
+        assert listed(admin, Rejection, **query) == [rejection]
+    for query in ({"q": "order.paid"}, {"type": "order.paid"}):
+        assert listed(admin, Message, **query) == [message]
+    assert listed(admin, Delivery, type="order.other") == []
+    assert listed(admin, Rejection, reason="no_secret") == []
 
 
 # ---- staying quick --------------------------------------------------------------------------------
@@ -380,6 +462,23 @@ def test_the_list_of_rejections_says_how_many_more_were_only_counted(admin: Clie
     assert f"only counted: 1234 for {source.public_id} with signature_mismatch" in page
 
 
+def test_a_dead_events_own_page_retries_it(admin: Client, dead: Event) -> None:
+    page = admin.get(page_url(dead)).content.decode()
+    assert 'name="_row_action" value="retry"' in page
+    answer = admin.post(page_url(dead), {"_row_action": "retry"}, follow=True)
+    assert [str(message) for message in answer.context["messages"]] == ["1 of the 1 selected are due again."]
+    dead.refresh_from_db()
+    assert (dead.state, dead.note) == ("pending", "retried by ada")
+    assert "_row_action" not in answer.content.decode()  # it waits
+
+
+def test_who_may_only_look_has_no_buttons(viewer: Client, dead: Event) -> None:
+    assert "_row_action" not in viewer.get(page_url(dead)).content.decode()
+    assert viewer.post(page_url(dead), {"_row_action": "retry"}).status_code == 403
+    dead.refresh_from_db()
+    assert dead.state == "dead"
+
+
 # ---- verifying again ------------------------------------------------------------------------------
 
 
@@ -403,6 +502,14 @@ def test_a_rejection_is_verified_again_with_the_secrets_of_today(
     source.secrets = SecretRing.of(SOURCE_SECRET)
     source.save()
     assert act(admin, "verify_again", refused) == ["1 of the 1 selected are genuine; their events are stored."]
+    assert [event.provider_id for event in run_events()] == ["evt_1"]
+
+
+def test_a_rejections_own_page_verifies_it_again(admin: Client, source: Source, refused: Rejection) -> None:
+    source.secrets = SecretRing.of(SOURCE_SECRET)
+    source.save()
+    answer = admin.post(page_url(refused), {"_row_action": "verify_again"}, follow=True)
+    assert "1 of the 1 selected are genuine" in answer.content.decode()
     assert [event.provider_id for event in run_events()] == ["evt_1"]
 
 
@@ -437,6 +544,15 @@ def test_a_source_is_added_with_a_secret_and_works(admin: Client) -> None:
     assert post_webhook(Client(), source, "invoice.paid").status_code == 200
 
 
+def test_a_source_that_is_saved_without_a_secret_says_that_it_refuses_everything(admin: Client) -> None:
+    _, (warning, _) = submit(admin, add_url(Source), tenant=resolve(None).pk, provider="stripe", name="shop")
+    assert warning.startswith("shop has no secret: it refuses every webhook with 503")
+    source = Source.objects.get()
+    assert "no secret" in admin.get(list_url(Source)).content.decode()
+    _, messages = submit(admin, page_url(source), new_secret=SOURCE_SECRET)
+    assert not any("no secret" in message for message in messages)
+
+
 @pytest.mark.parametrize(
     ("values", "field"),
     [
@@ -461,7 +577,7 @@ def test_a_secret_is_rotated_and_the_former_stays_active_for_the_overlap(admin: 
     assert source.secrets.active(before) == ("whsec_the_next_one", SOURCE_SECRET)
     assert source.secrets.active(before + 3600) == ("whsec_the_next_one", SOURCE_SECRET)
     assert source.secrets.active(time.time() + 7201) == ("whsec_the_next_one",)
-    assert "2 active; one until 20" in admin.get(page_url(source)).content.decode()
+    assert '2 active; one until <time datetime="20' in admin.get(page_url(source)).content.decode()
 
 
 def test_saving_a_page_without_a_new_secret_keeps_the_secrets(admin: Client, source: Source) -> None:

@@ -16,14 +16,15 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
+from hookline.admin.filters import ReasonFilter, SourceFilter, TypeFilter
 from hookline.admin.forms import SourceForm
 from hookline.admin.jobs import JOB_FIELDS, JobAdmin, StateFilter
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
-from hookline.admin.text import show_body, show_json
+from hookline.admin.text import Tone, badge, shortened, show_body, show_json, with_small
 from hookline.exceptions import ConfigurationError
 from hookline.models import Event, Rejection, Source
-from hookline.operations import events, rejections, sources
+from hookline.operations import events, rejections, secrets, sources
 
 #: A page has room for so many.
 SHOWN_PROBLEMS = 10
@@ -32,10 +33,9 @@ SHOWN_PROBLEMS = 10
 @admin.register(Source)
 class SourceAdmin(SecretsAdmin[Source]):
     form = SourceForm
-    list_display = ("__str__", "provider", "tenant", "disabled", "public_id", "created_at")
+    list_display = ("name_and_id", "status", "provider", "tenant", "created_at")
     list_select_related = ("tenant",)
     list_filter = (("provider", admin.AllValuesFieldListFilter), "disabled")
-    not_listed = ("encrypted_secrets",)
     raw_id_fields = ("tenant",)
     found_by = {"src": "pk", "ten": "tenant"}
     found_by_text = ("name",)
@@ -63,6 +63,26 @@ class SourceAdmin(SecretsAdmin[Source]):
             self.rotate(request, source, None, None)
         return source
 
+    def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not obj.disabled and not secrets.count(sources.find(obj.public_id)):
+            text = _("%(source)s has no secret: it refuses every webhook with 503 until you put one in below.")
+            self.message_user(request, text % {"source": obj}, messages.WARNING)
+
+    @admin.display(description=_("source"))
+    def name_and_id(self, source: Source) -> str:
+        return with_small(source, source.public_id if source.name else "")
+
+    @admin.display(description=_("status"))
+    def status(self, source: Source) -> str:
+        if source.disabled:
+            return badge(_("disabled"), Tone.BAD)
+        try:
+            has_secret = bool(secrets.count(source))
+        except ConfigurationError:
+            return badge(_("key is lost"), Tone.BAD)
+        return badge(_("enabled"), Tone.GOOD) if has_secret else badge(_("no secret"), Tone.BAD)
+
     @admin.display(description=_("URL"))
     def url(self, source: Source) -> str:
         return source.url
@@ -86,27 +106,31 @@ class EventStateFilter(StateFilter):
 
 @admin.register(Event)
 class EventAdmin(JobAdmin[Event]):
-    list_filter = (EventStateFilter, TimeFilter)
+    list_filter = (EventStateFilter, TypeFilter, SourceFilter, TimeFilter)
     retry_keys = staticmethod(events.retry_keys)
-    list_display = ("public_id", "state", "type", "source", "provider_id", "attempts", "note", "due_at", "created_at")
+    list_display = ("type_and_id", "status", "attempts", "reason_shown", "source", "due_at", "created_at")
     list_select_related = ("source",)
     not_listed = ("body", "headers", "url", "source__encrypted_secrets")
     fields = (
-        "public_id", "source", "type", "provider_id", "dedup_key", "resembles", *JOB_FIELDS, "method", "url",
+        "public_id", "type", *JOB_FIELDS, "source", "provider_id", "dedup_key", "resembles", "method", "url",
         "sent_headers", "content",
     )  # fmt: skip
     found_by = {"evt": "pk", "src": "source"}
     search_help_text = _(
-        "An id (evt_..., src_...) or the sender's own event id. One that the sender does not sign "
-        "is looked for in the newest events only."
+        "An id (evt_..., src_...), the sender's own event id, a type, or a part of the reason. Reasons, types, and ids "
+        "that the sender does not sign are looked for in the newest events only."
     )
 
     def search_text(self, term: str) -> Q:
         # With the sources, so that the unique index on (source, dedup_key) serves; and one after the other, because
         # no index serves an OR of the two.
         signed = Event.objects.filter(source__in=Source.objects.values("pk"), dedup_key__in=[f"id:{term}", term])
-        unsigned = Event.objects.filter(self.newest(), provider_id=term)
-        return Q(pk__in=[pk for found in (signed, unsigned) for pk in found.values_list("pk", flat=True)[:MOST]])
+        keys = list(signed.values_list("pk", flat=True)[:MOST])
+        return Q(pk__in=keys) | self.found_in_newest(Q(provider_id=term) | Q(type=term) | Q(note__icontains=term))
+
+    @admin.display(description=_("event"))
+    def type_and_id(self, event: Event) -> str:
+        return with_small(event.type, event.public_id)
 
     @admin.display(description=_("repeat or conflict of"))
     def resembles(self, event: Event) -> str:
@@ -129,19 +153,41 @@ class EventAdmin(JobAdmin[Event]):
 
 @admin.register(Rejection)
 class RejectionAdmin(HistoryAdmin[Rejection]):
-    list_display = ("public_id", "status", "reason", "provider", "source", "remote_addr", "created_at")
+    list_display = ("reason_and_id", "answered", "reason_shown", "source", "remote_addr", "created_at")
     list_select_related = ("source",)
-    list_filter = (TimeFilter,)
-    not_listed = ("encrypted_request", "detail", "source__encrypted_secrets")
+    list_filter = (ReasonFilter, SourceFilter, TimeFilter)
+    not_listed = ("encrypted_request", "source__encrypted_secrets")
     fields = (
         "public_id", "created_at", "status", "reason", "detail", "provider", "source", "method", "path", "remote_addr",
         "body_size", "sent_headers", "content",
     )  # fmt: skip
     found_by = {"rej": "pk", "src": "source"}
-    search_help_text = _("An id: rej_... or src_...")
+    search_help_text = _(
+        "An id (rej_..., src_...), or a part of the reason, the path or the address, in the newest only."
+    )
     actions = ("verify_again",)
 
+    def search_text(self, term: str) -> Q:
+        parts = ("reason", "detail", "path", "remote_addr")
+        return self.found_in_newest(Q(*[(f"{part}__icontains", term) for part in parts], _connector=Q.OR))
+
+    @admin.display(description=_("rejection"))
+    def reason_and_id(self, rejection: Rejection) -> str:
+        return with_small(rejection.reason, rejection.public_id)
+
+    @admin.display(description=_("answer"))
+    def answered(self, rejection: Rejection) -> str:
+        return badge(rejection.status, Tone.BAD)
+
+    @admin.display(description=_("why"))
+    def reason_shown(self, rejection: Rejection) -> str:
+        return shortened(rejection.detail) or "-"
+
     # Events are stored in transactions of their own.
+    @method_decorator(transaction.non_atomic_requests)
+    def change_view(self, *arguments: Any, **options: Any) -> Any:
+        return super().change_view(*arguments, **options)
+
     @method_decorator(transaction.non_atomic_requests)
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         counted = rejections.only_counted(time.time() - 86400)
@@ -154,6 +200,15 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
             text = _("Refused in the last 24 hours and only counted: %s.") % ", ".join(shown)
             self.message_user(request, text, messages.WARNING)
         return super().changelist_view(request, extra_context)
+
+    def get_fields(self, request: HttpRequest, obj: Rejection | None = None) -> list[Any]:
+        """What a stranger sent may hold a credential that nobody knows for one, so who only looks does not see it."""
+        fields = super().get_fields(request, obj)
+        return fields if self.may_act(request) else [*fields[:-2], "content_withheld"]
+
+    @admin.display(description=_("headers and body"))
+    def content_withheld(self, rejection: Rejection) -> str:
+        return str(_("shown to those who may change rejections, since they may hold credentials"))
 
     def has_verify_permission(self, request: HttpRequest) -> bool:
         return self.may_act(request)
@@ -178,13 +233,14 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
     @admin.display(description=_("headers"))
     def sent_headers(self, rejection: Rejection) -> str:
         try:
-            return show_json(rejections.shown_headers(rejection))
+            return show_json(rejections.shown_request(rejection).headers)
         except ConfigurationError as error:  # the key is lost
             return str(error)
 
     @admin.display(description=_("body"))
     def content(self, rejection: Rejection) -> str:
         try:
-            return show_body(rejections.request_of(rejection).body, rejection.body_size)
+            shown = rejections.shown_request(rejection).body
+            return show_body(shown, max(rejection.body_size, len(shown)) if not rejection.complete else None)
         except ConfigurationError as error:  # the key is lost
             return str(error)

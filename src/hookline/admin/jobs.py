@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
+from hookline.admin.text import Tone, badge, shortened
 from hookline.operations.jobs import FINISHED, UNSUCCESSFUL, Job, State
 
 J = TypeVar("J", bound=Job)
 
-JOB_FIELDS = ("state", "note", "attempts", "created_at", "due_at", "lease_until", "finished_at")
+JOB_FIELDS = ("status", "note", "attempts", "created_at", "due_at", "lease_until", "finished_at")
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -33,11 +34,32 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(state=state) if state in State.values else queryset
 
 
+#: Green and red say what they say everywhere: done, and somebody must look.
+TONES = {
+    State.SUCCEEDED: Tone.GOOD,
+    State.DEAD: Tone.BAD,
+    State.PENDING: Tone.WAITING,
+    State.RUNNING: Tone.WAITING,
+    State.CANCELLED: Tone.NEUTRAL,
+}
+
+
 class JobAdmin(HistoryAdmin[J], Generic[J]):
-    list_filter = (StateFilter, TimeFilter)
+    list_filter: ClassVar[Any] = (StateFilter, TimeFilter)
     actions = ("retry", "run_again")
     #: The operation that makes rows due again.
     retry_keys: ClassVar[Callable[..., list[str]]]
+
+    def offers(self, row: J, action: str) -> bool:
+        return row.state in (UNSUCCESSFUL if action == "retry" else FINISHED)
+
+    @admin.display(description=_("status"))
+    def status(self, job: J) -> str:
+        return badge(job.get_state_display(), TONES[State(job.state)])
+
+    @admin.display(description=_("reason"))
+    def reason_shown(self, job: J) -> str:
+        return shortened(job.note) or "-"
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return self.may_act(request)

@@ -11,11 +11,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
+from hookline.admin.filters import EndpointFilter, MessageTypeFilter, TypeFilter
 from hookline.admin.forms import EndpointForm
-from hookline.admin.jobs import JOB_FIELDS, JobAdmin
+from hookline.admin.jobs import JOB_FIELDS, JobAdmin, StateFilter
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.secrets import SecretsAdmin
-from hookline.admin.text import show_body, show_json, show_text
+from hookline.admin.text import Tone, badge, shortened, show_body, show_json, show_text, with_small
+from hookline.admin.times import show_time
 from hookline.audit.actor import Actor
 from hookline.core.breaker import State as Breaker
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
@@ -32,7 +34,7 @@ else:
 @admin.register(Endpoint)
 class EndpointAdmin(SecretsAdmin[Endpoint]):
     form = EndpointForm
-    list_display = ("__str__", "url", "tenant", "disabled", "disabled_reason", "held_until", "public_id", "created_at")
+    list_display = ("url_and_id", "status", "reason_shown", "tenant", "held_until", "created_at")
     list_select_related = ("tenant",)
     list_filter = ("disabled",)
     not_listed = ("encrypted_secrets", "encrypted_keys", "encrypted_headers", "metadata")
@@ -110,6 +112,23 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
         names = endpoints.header_names(endpoint)
         return str(_("the key that encrypted them is lost")) if names is None else ", ".join(names) or "-"
 
+    @admin.display(description=_("endpoint"))
+    def url_and_id(self, endpoint: Endpoint) -> str:
+        return with_small(endpoint.url, endpoint.description, endpoint.uid, endpoint.public_id)
+
+    @admin.display(description=_("status"))
+    def status(self, endpoint: Endpoint) -> str:
+        if endpoint.disabled:
+            return badge(_("disabled"), Tone.BAD)
+        closed = endpoint.breaker.state == "closed"
+        return badge(_("enabled"), Tone.GOOD) if closed else badge(_("breaker is open"), Tone.BAD)
+
+    @admin.display(description=_("reason"))
+    def reason_shown(self, endpoint: Endpoint) -> str:
+        if endpoint.disabled:
+            return endpoint.disabled_reason or "-"
+        return "-" if endpoint.breaker.state == "closed" else str(_("it failed several times in a row"))
+
     @admin.display(description=_("breaker"))
     def breaker_shown(self, endpoint: Endpoint) -> str:
         return str(BREAKER[endpoint.breaker.state])
@@ -121,18 +140,22 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
 
 @admin.register(Message)
 class MessageAdmin(HistoryAdmin[Message]):
-    list_display = ("public_id", "type", "tenant", "uid", "created_at")
+    list_display = ("type_and_id", "tenant", "uid", "created_at")
     list_select_related = ("tenant",)
-    list_filter = (TimeFilter,)
+    list_filter = (TypeFilter, TimeFilter)
     not_listed = ("body",)
     fields = ("public_id", "tenant", "type", "uid", "channels", "created_at", "related", "content")
     found_by = {"msg": "pk", "ten": "tenant"}
-    search_help_text = _("An id (msg_..., ten_...) or an idempotency key.")
+    search_help_text = _("An id (msg_..., ten_...), an idempotency key, or a type in the newest.")
 
     def search_text(self, term: str) -> Q:
         # With the tenants, so that the unique index on (tenant, uid) serves.
         found = Message.objects.filter(tenant__in=Tenant.objects.values("pk"), uid=term)
-        return Q(pk__in=list(found.values_list("pk", flat=True)[:MOST]))
+        return Q(pk__in=list(found.values_list("pk", flat=True)[:MOST])) | self.found_in_newest(Q(type=term))
+
+    @admin.display(description=_("message"))
+    def type_and_id(self, message: Message) -> str:
+        return with_small(message.type, message.public_id)
 
     @admin.display(description=_("see"))
     def related(self, message: Message) -> str:
@@ -143,9 +166,16 @@ class MessageAdmin(HistoryAdmin[Message]):
         return show_body(bytes(message.body))
 
 
+def result(attempt: Attempt) -> str:
+    """The status of the answer, or what happened instead of one."""
+    took = attempt.status is not None and 200 <= attempt.status < 300
+    shown = attempt.error or _("no answer") if attempt.status is None else attempt.status
+    return badge(shown, Tone.GOOD if took else Tone.BAD)
+
+
 class AttemptInline(_Inline):
     model = Attempt
-    fields = ("number", "created_at", "status", "error", "detail", "duration_ms", "answer")
+    fields = ("number", "result", "detail", "answer", "duration_ms", "came_at")
     readonly_fields = fields
     ordering = ("id",)
     extra = 0
@@ -158,15 +188,24 @@ class AttemptInline(_Inline):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @admin.display(description=_("result"))
+    def result(self, attempt: Attempt) -> str:
+        return result(attempt)
+
     @admin.display(description=_("answer"))
     def answer(self, attempt: Attempt) -> str:
         return show_text(attempt.response_body[:1000])
+
+    @admin.display(description=_("time"))
+    def came_at(self, attempt: Attempt) -> str:
+        return show_time(attempt.created_at)
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(JobAdmin[Delivery]):
     retry_keys = staticmethod(deliveries.retry_keys)
-    list_display = ("public_id", "state", "message_type", "endpoint", "attempts", "note", "due_at", "created_at")
+    list_filter = (StateFilter, MessageTypeFilter, EndpointFilter, TimeFilter)
+    list_display = ("type_and_id", "status", "attempts", "reason_shown", "endpoint", "due_at", "created_at")
     list_select_related = ("message", "endpoint")
     not_listed = (
         "message__body",
@@ -175,14 +214,23 @@ class DeliveryAdmin(JobAdmin[Delivery]):
         "endpoint__encrypted_headers",
         "endpoint__metadata",
     )
-    fields = ("public_id", "message_link", "endpoint", *JOB_FIELDS)
+    fields = ("public_id", "message_link", *JOB_FIELDS, "endpoint")
     inlines = (AttemptInline,)
     found_by = {"dlv": "pk", "msg": "message", "ep": "endpoint"}
-    search_help_text = _("An id: dlv_..., msg_... or ep_...")
+    search_help_text = _(
+        "An id (dlv_..., msg_..., ep_...), a part of the URL, or, in the newest, a type or a part of the reason."
+    )
 
-    @admin.display(description=_("type"))
-    def message_type(self, delivery: Delivery) -> str:
-        return delivery.message.type
+    def search_text(self, term: str) -> Q:
+        endpoints_found = Endpoint.objects.filter(url__icontains=term).values("pk")
+        found = Delivery.objects.filter(endpoint__in=endpoints_found).order_by("-created_at", "-id")
+        return Q(pk__in=list(found.values_list("pk", flat=True)[:MOST])) | self.found_in_newest(
+            Q(message__type=term) | Q(note__icontains=term)
+        )
+
+    @admin.display(description=_("delivery"))
+    def type_and_id(self, delivery: Delivery) -> str:
+        return with_small(delivery.message.type, delivery.public_id)
 
     @admin.display(description=_("message"))
     def message_link(self, delivery: Delivery) -> str:
@@ -191,16 +239,28 @@ class DeliveryAdmin(JobAdmin[Delivery]):
 
 @admin.register(Attempt)
 class AttemptAdmin(HistoryAdmin[Attempt]):
-    list_display = ("public_id", "delivery", "number", "status", "error", "duration_ms", "created_at")
+    list_display = ("delivery_and_id", "number", "result", "reason_shown", "duration_ms", "created_at")
     list_select_related = ("delivery",)
     list_filter = (TimeFilter,)
     not_listed = ("response_headers", "response_body")
     fields = (
-        "public_id", "delivery", "number", "created_at", "status", "error", "detail", "duration_ms",
+        "public_id", "delivery", "number", "result", "error", "detail", "duration_ms", "created_at",
         "headers", "answer",
     )  # fmt: skip
     found_by = {"atmpt": "pk", "dlv": "delivery"}
     search_help_text = _("An id: atmpt_... or dlv_...")
+
+    @admin.display(description=_("attempt"))
+    def delivery_and_id(self, attempt: Attempt) -> str:
+        return with_small(attempt.delivery.public_id, attempt.public_id)
+
+    @admin.display(description=_("result"))
+    def result(self, attempt: Attempt) -> str:
+        return result(attempt)
+
+    @admin.display(description=_("reason"))
+    def reason_shown(self, attempt: Attempt) -> str:
+        return shortened(attempt.detail) or "-"
 
     @admin.display(description=_("response headers"))
     def headers(self, attempt: Attempt) -> str:

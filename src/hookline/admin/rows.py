@@ -11,19 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from hookline.admin import times
 from hookline.core import ids
 from hookline.db import clock
 from hookline.db.row import Row
@@ -92,7 +93,13 @@ class TimeFilter(admin.SimpleListFilter):
 class RowAdmin(_ModelAdmin[R], Generic[R]):
     """Base of all admin pages of Hookline."""
 
+    class Media:
+        css = {"all": ["hookline/admin.css"]}
+
+    change_form_template = "hookline/admin/change_form.html"
     paginator = CappedPaginator
+    #: They would count every row for each value.
+    show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
     list_per_page = 50
@@ -116,6 +123,15 @@ class RowAdmin(_ModelAdmin[R], Generic[R]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[R]:
         return super().get_queryset(request).defer(*self.not_listed)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [times.shown(self.model, name) for name in super().get_list_display(request)]
+
+    def get_fields(self, request: HttpRequest, obj: R | None = None) -> list[Any]:
+        return [times.shown(self.model, name) for name in cast(list[Any], super().get_fields(request, obj))]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: R | None = None) -> list[Any]:
+        return [times.shown(self.model, name) for name in super().get_readonly_fields(request, obj)]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[R], search_term: str
@@ -146,9 +162,13 @@ class RowAdmin(_ModelAdmin[R], Generic[R]):
 
     def newest(self) -> Q:
         """The newest rows of the table, to bound a search without an index."""
-        keys = self.model._default_manager.order_by("-id").values_list("pk", flat=True)
-        boundary = keys[NEWEST : NEWEST + 1].first()
-        return Q() if boundary is None else Q(pk__gt=boundary)
+        return newest(self.model)
+
+    def found_in_newest(self, found: Q) -> Q:
+        """The newest rows for which this holds, though no index serves it."""
+        return Q(
+            pk__in=list(self.model._default_manager.filter(self.newest(), found).values_list("pk", flat=True)[:MOST])
+        )
 
     def link(self, row: Row | None, text: object = None) -> str:
         """A link to the page of a row."""
@@ -182,6 +202,30 @@ class HistoryAdmin(RowAdmin[R], Generic[R]):
     def may_act(self, request: HttpRequest) -> bool:
         """Whether this user may retry rows: the permission to change them says so."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A row's page, with a button for each action of its list that this user may do to it."""
+        actions = self.get_actions(request)
+        if request.method == "POST" and (chosen := actions.get(request.POST.get("_row_action", ""))):
+            chosen[0](self, request, self.get_queryset(request).filter(pk=object_id))
+            return HttpResponseRedirect(request.get_full_path())
+        row = self.get_object(request, object_id)
+        shown = [(name, found[2]) for name, found in actions.items() if row and found and self.offers(row, name)]
+        context = {**(extra_context or {}), "row_actions": shown}
+        return super().change_view(request, object_id, form_url, context)
+
+    def offers(self, row: R, action: str) -> bool:
+        """Whether the action would do anything to this row."""
+        return True
+
+
+def newest(model: type[Model]) -> Q:
+    """The newest rows of a table."""
+    keys = model._default_manager.order_by("-id").values_list("pk", flat=True)
+    boundary = keys[NEWEST : NEWEST + 1].first()
+    return Q() if boundary is None else Q(pk__gt=boundary)
 
 
 def is_narrowed(request: HttpRequest) -> bool:

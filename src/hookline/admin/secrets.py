@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from hookline.admin import times
 from hookline.admin.actor import actor_of
 from hookline.admin.rows import RowAdmin
 from hookline.audit.actor import Actor
@@ -32,15 +34,15 @@ class SecretsAdmin(RowAdmin[S], Generic[S]):
     #: The module of operations of this noun: `update`, `rotate`, `disable`, `enable`.
     operations: ClassVar[ModuleType]
 
-    def get_fields(self, request: HttpRequest, obj: S | None = None) -> tuple[str, ...]:
+    def get_fields(self, request: HttpRequest, obj: S | None = None) -> list[Any]:
         if obj is None:
-            return self.add_fields
-        if self.has_change_permission(request, obj):
-            return self.change_fields
-        return tuple(name for name in self.change_fields if name not in ONLY_WRITTEN)
+            return list(self.add_fields)
+        may_change = self.has_change_permission(request, obj)
+        names = [name for name in self.change_fields if may_change or name not in ONLY_WRITTEN]
+        return [times.shown(self.model, name) for name in names]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: S | None = None) -> tuple[str, ...]:
-        return (*super().get_readonly_fields(request, obj), *(() if obj is None else self.fixed_fields))
+    def get_readonly_fields(self, request: HttpRequest, obj: S | None = None) -> list[Any]:
+        return [*super().get_readonly_fields(request, obj), *(() if obj is None else self.fixed_fields)]
 
     def save_model(self, request: HttpRequest, obj: S, form: Any, change: bool) -> None:
         actor, data = actor_of(request), form.cleaned_data
@@ -84,5 +86,7 @@ class SecretsAdmin(RowAdmin[S], Generic[S]):
             ends: list[datetime | None] = secrets.ends(obj)
         except ConfigurationError as error:  # the key is lost
             return str(error)
-        ending: list[str] = [_("one until %s UTC") % f"{end:%Y-%m-%d %H:%M}" for end in ends if end is not None]
-        return "; ".join([_("%s active") % len(ends), *ending])
+        ending: list[str] = [
+            format_html(str(_("one until {}")), times.show_time(end)) for end in ends if end is not None
+        ]
+        return format_html_join("; ", "{}", ((part,) for part in [_("%s active") % len(ends), *ending]))

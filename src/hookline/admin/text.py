@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 
 from hookline.core.request import parse_json
@@ -13,6 +14,30 @@ from hookline.exceptions import Unreadable
 
 #: Bytes of a body that a page shows.
 SHOWN_BYTES = 64 * 1024
+#: Characters of a reason that a list shows.
+LISTED_CHARACTERS = 300
+
+
+class Tone(StrEnum):
+    """What a badge says besides its words."""
+
+    GOOD = "good"
+    BAD = "bad"
+    WAITING = "waiting"
+    NEUTRAL = "neutral"
+
+
+def badge(text: object, tone: Tone) -> str:
+    return format_html('<span class="hookline-badge hookline-{}">{}</span>', tone.value, text)
+
+
+def with_small(text: object, *small: object) -> str:
+    """A text with others below it."""
+    return format_html("{}{}", text, format_html_join("", "<small>{}</small>", ((part,) for part in small if part)))
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LISTED_CHARACTERS else f"{text[:LISTED_CHARACTERS]}..."
 
 
 def show_body(body: bytes, size: int | None = None) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.core.request import WebhookRequest
-from hookline.exceptions import HooklineError
-from hookline.incoming.models import Event, Rejection
+from hookline.core.request import HIDDEN, WebhookRequest, without_fields
+from hookline.exceptions import HooklineError, VerificationError
+from hookline.incoming.models import Event, Rejection, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.flow import CREDENTIAL_HEADERS
 from hookline.incoming.receive.reverify import reverify as verify_again
@@ -26,6 +26,9 @@ COLUMNS = Columns(
     indexed=frozenset({"status", "source"}),
     lane="source",
 )
+
+#: A header with such a word in its name holds a credential, if the sender or a proxy uses it at all.
+_CREDENTIAL_WORDS = ("token", "secret", "password", "api-key", "apikey", "auth", "cookie")
 
 #: An audit entry about many events names so many.
 NAMED = 100
@@ -58,13 +61,36 @@ def request_of(rejection: Rejection) -> WebhookRequest:
     return rejections.load(rejection)
 
 
-def shown_headers(rejection: Rejection) -> dict[str, Any]:
-    """Its headers without the sender's credentials. Raises as `request_of` does."""
-    hidden = CREDENTIAL_HEADERS
-    if rejection.provider in providers.names():
-        hidden |= providers.get(rejection.provider).credential_headers
-    headers = request_of(rejection).headers
-    return {name: ["(hidden)"] if name in hidden else values for name, values in headers.items()}
+def shown_request(rejection: Rejection) -> WebhookRequest:
+    """The same without what may be the sender's credentials, for pages. Raises as `request_of` does.
+
+    What they are, the source says, also one that is disabled; where the URL belongs to none, what any sender uses
+    for them counts. A token in a body that cannot be read hides the body.
+    """
+    request = request_of(rejection)
+    source = rejection.source or Source.objects.filter(token=rejection.path.removeprefix("/in/")).first()
+    headers, fields, body = _credentials(source, request)
+    shown = {name: (HIDDEN,) if _is_credential(name, headers) else values for name, values in request.headers.items()}
+    return replace(request, url=without_fields(request.url, fields), headers=shown, body=body)
+
+
+def _credentials(source: Source | None, request: WebhookRequest) -> tuple[frozenset[str], frozenset[str], bytes]:
+    """The names of headers and of fields of the query that hold credentials, and the body without them."""
+    known = [providers.get(name) for name in providers.names()]
+    provider = next((one for one in known if source is not None and one.name == source.provider), None)
+    if source is None or provider is None:
+        headers = frozenset[str]().union(*(one.credential_headers for one in known))
+        return headers, frozenset[str]().union(*(one.credential_query for one in known)), request.body
+    try:
+        headers = provider.hidden_headers(source.options)
+        body = provider.hidden_body(request, source.options)
+    except VerificationError:  # an option is wrong, or the body cannot be read
+        headers, body = provider.credential_headers, HIDDEN.encode()
+    return headers, provider.credential_query, body
+
+
+def _is_credential(name: str, headers: frozenset[str]) -> bool:
+    return name in headers or name in CREDENTIAL_HEADERS or any(word in name for word in _CREDENTIAL_WORDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,6 +354,10 @@ class Provider:
         """The request headers that are not stored with an event; `credential_headers`, and what the options add."""
         return self.credential_headers
 
+    def hidden_body(self, request: WebhookRequest, options: Mapping[str, str]) -> bytes:
+        """The body without credentials that it holds. Raises VerificationError where they cannot be found."""
+        return request.body
+
     # ---- configuration, checked when a source is created or changed -------------------------------
     def configured(self, options: Mapping[str, str]) -> Provider:
         """This provider as a source's options shape it; itself, unless the options decide what is sent.

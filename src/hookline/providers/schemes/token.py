@@ -69,6 +69,10 @@ class TokenProvider(Provider):
         where = self.token_part(config.options)
         return replace(event, body=without_token(request, where)) if isinstance(where, Json | Form) else event
 
+    def hidden_body(self, request: WebhookRequest, options: Mapping[str, str]) -> bytes:
+        where = self.token_part(options)
+        return without_token(request, where) if isinstance(where, Json | Form) and where.read(request) else request.body
+
 
 def check_token(provider: Provider, config: SourceConfig, sent: bytes) -> None:
     """Return if these bytes are one of the secrets; else raise. An empty secret can only raise CannotVerify."""
