@@ -52,6 +52,7 @@ def declare_kinds() -> None:
     """Make the kinds of job known: importing them does."""
     from hookline.incoming import kind as events  # noqa: F401  # only now, when there are models
     from hookline.outgoing import kind as deliveries  # noqa: F401  # as above
+    from hookline.replays import kind as replays  # noqa: F401  # as above
 
 
 def connect_operations() -> None:

@@ -6,6 +6,7 @@ from hookline.audit.models import AuditEntry
 from hookline.engine.hang import Hang
 from hookline.incoming.models import Event, Rejection, RejectionCount, Source
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
+from hookline.replays.models import Replay
 from hookline.tenants.models import Tenant
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Message",
     "Rejection",
     "RejectionCount",
+    "Replay",
     "Source",
     "Tenant",
 ]

@@ -79,10 +79,9 @@ def test_a_dead_event_is_retried_and_a_pending_one_is_not(
         post_as_stripe(source.path, "whsec_right", BODY.replace("evt_1", f"evt_{number}"))
     dead, pending = Event.objects.order_by("id")
     Event.objects.filter(pk=dead.pk).update(state=State.DEAD, attempts=9)
-    assert "nothing was changed" in cli.fails("events", "retry", dead.public_id, pending.public_id)
-    dead.refresh_from_db()
-    assert dead.state == State.DEAD
-    assert cli.json("events", "retry", dead.public_id) == {"retried": [dead.public_id]}
+    assert "nothing was changed" in cli.fails("events", "retry", pending.public_id)
+    retried = cli.json("events", "retry", pending.public_id, dead.public_id)
+    assert retried == {"retried": [dead.public_id], "skipped": [pending.public_id]}
     dead.refresh_from_db()
     assert (dead.state, dead.attempts, dead.note) == (State.PENDING, 0, "retried by grace on the command line")
 
@@ -144,7 +143,8 @@ def test_stats_count_states_rejections_and_troubled_endpoints(cli: Cli, source: 
     Delivery.objects.update(state=State.SUCCEEDED)
     stats = cli.json("stats")
     assert set(stats) == {
-        "events", "deliveries", "rejections_24h", "rejections_only_counted_24h", "unhandled_24h", "endpoints",
+        "events", "deliveries", "replays", "rejections_24h", "rejections_only_counted_24h", "unhandled_24h",
+        "endpoints",
     }  # fmt: skip
     assert [stats["events"][state] for state in ("pending", "running", "succeeded", "dead", "cancelled")] == [
         1,
@@ -190,7 +190,8 @@ def test_prune_deletes_what_is_older_than_the_retention_and_says_how_much(cli: C
         Event.objects.create(
             id=made, source=source, type="a", dedup_key=key, body=b"{}", state=State.SUCCEEDED, finished_at=finished
         )
-    assert cli.json("prune") == {"events": 1, "rejections": 0, "deliveries": 0, "attempts": 0, "messages": 0}
+    others = dict.fromkeys(("rejections", "deliveries", "attempts", "messages", "replays"), 0)
+    assert cli.json("prune") == {"events": 1, **others}
     assert [event.dedup_key for event in Event.objects.all()] == ["new"]
     assert cli.json("prune")["events"] == 0
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 
 from hookline import conf
 from hookline.audit.actor import Actor
@@ -20,11 +22,13 @@ from hookline.operations import (
     messages,
     prune,
     rejections,
+    replays,
     sources,
     tenants,
 )
 from hookline.operations.selection import Selection
 from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.replays.models import Replay
 from hookline.tenants.models import Tenant
 from hookline.testing import sign_webhook
 from tests.admin_pages import act, add_url, page_url, submit
@@ -37,7 +41,12 @@ NEW_ENDPOINT_SECRET = "whsec_c2VjcmV0IG51bWJlciB0d28gb2YgdGVzdHM="  # base64 of 
 URL = "https://consumer.example.com/hooks"
 #: Some consumers are found behind a token in the query.
 TOKEN_URL = "https://consumer.example.com/next?token=made-up-token"
+#: What `prune` tells of.
+PRUNED = ("events", "rejections", "deliveries", "attempts", "messages", "replays")
 SECRETS = (SOURCE_SECRET, NEW_SOURCE_SECRET, ENDPOINT_SECRET, NEW_ENDPOINT_SECRET, "made-up-token")
+
+
+YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class World:
@@ -54,6 +63,12 @@ class World:
         self.other = make_event(self.source, state=State.DEAD, attempts=9)
         self.delivery = make_delivery(self.endpoint, state=State.DEAD, attempts=10)
         self.rejection = self._rejection()
+        self.replay = Replay.objects.create(what="events", lookups={"state": "dead"}, until=timezone.now(), total=2)
+        self.replay.tenant = self.tenant
+        self.replay.save()
+        self.paused = Replay.objects.create(what="events", until=timezone.now(), tenant=self.tenant)
+        self.paused.pause()
+        self.paused.save()
 
     def _rejection(self) -> Rejection:
         """A genuine webhook that came while the source still had another secret."""
@@ -502,6 +517,59 @@ CASES = [
         wakes=(Delivery,),
         document=lambda world: {"retried": [world.delivery.public_id]},
     ),
+    # ---- replays -----------------------------------------------------------------------------------
+    Case(
+        "replay.start",
+        ["replays.start"],
+        lambda actor, world: replays.start(
+            actor, "missed", Selection(endpoint=world.endpoint.public_id, since=YEAR), rate=50
+        ),
+        lambda world: f"endpoint recover {world.endpoint.public_id} --since 2026-01-01 --rate 50/s",
+        None,
+        about=lambda _: str(_newest(Replay).public_id),
+        changes={},
+        details=lambda world: {"what": "missed", "endpoint": world.endpoint.public_id, "rate": 50.0, "count": 1},
+        after=lambda _: _fields(_newest(Replay), "what", "rate", "total"),
+        expected=("missed", 50.0, 1),
+        wakes=(Replay,),
+    ),
+    Case(
+        "replay.pause",
+        ["replays.pause"],
+        lambda actor, world: replays.pause(actor, world.replay),
+        lambda world: f"replay pause {world.replay.public_id}",
+        lambda admin, world: act(admin, "pause", world.replay),
+        about=lambda world: world.replay.public_id,
+        changes={"status": ["running", "paused"]},
+        after=lambda world: replays.status_of(replays.find(world.replay.public_id)),
+        expected="paused",
+        document=lambda world: _json(replays.as_json(replays.find(world.replay.public_id))),
+    ),
+    Case(
+        "replay.resume",
+        ["replays.resume"],
+        lambda actor, world: replays.resume(actor, world.paused),
+        lambda world: f"replay resume {world.paused.public_id}",
+        lambda admin, world: act(admin, "resume", world.paused),
+        about=lambda world: world.paused.public_id,
+        changes={"status": ["paused", "running"]},
+        after=lambda world: replays.status_of(replays.find(world.paused.public_id)),
+        expected="running",
+        wakes=(Replay,),
+        document=lambda world: _json(replays.as_json(replays.find(world.paused.public_id))),
+    ),
+    Case(
+        "replay.cancel",
+        ["replays.cancel"],
+        lambda actor, world: replays.cancel(actor, world.replay),
+        lambda world: f"replay cancel {world.replay.public_id}",
+        lambda admin, world: act(admin, "cancel", world.replay),
+        about=lambda world: world.replay.public_id,
+        changes={"status": ["running", "cancelled"]},
+        after=lambda world: replays.status_of(replays.find(world.replay.public_id)),
+        expected="cancelled",
+        document=lambda world: _json(replays.as_json(replays.find(world.replay.public_id))),
+    ),
     Case(
         "rejection.reverify",
         ["rejections.reverify"],
@@ -562,9 +630,9 @@ CASES = [
         None,
         about=lambda _: "",
         changes={},
-        details=lambda _: dict.fromkeys(("events", "rejections", "deliveries", "attempts", "messages"), 0),
+        details=lambda _: dict.fromkeys(PRUNED, 0),
         after=lambda _: Event.objects.count(),
         expected=2,
-        document=lambda _: dict.fromkeys(("events", "rejections", "deliveries", "attempts", "messages"), 0),
+        document=lambda _: dict.fromkeys(PRUNED, 0),
     ),
 ]

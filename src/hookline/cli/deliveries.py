@@ -51,15 +51,16 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @click.option(
     "--now",
     is_flag=True,
-    help="Also those waiting for their next attempt, unless their endpoint is held.",
+    help="Also those waiting for their next attempt or for a breaker. A disabled endpoint gets nothing.",
 )
 @bulk.yes_option
 @json_option
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
     """Send finished deliveries again, with all their tries and under the same message id.
 
-    Name them, all or none of which are retried, or choose them with options: dead ones, unless --status says others.
-    How many there are is said first, and a terminal is asked. Each 200 are a transaction of their own.
+    Name them, or choose them with options: dead ones, unless --status says others. Those that need no retry, because
+    they run or wait already, are skipped. How many there are is said first, and a terminal is asked. Each 200 are a
+    transaction of their own.
     """
     from hookline.operations import deliveries
 

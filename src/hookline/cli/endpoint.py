@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from hookline.cli.headers_options import headers_options
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options
-from hookline.cli.times import Duration
+from hookline.cli.times import Duration, Rate, Since
 
 
 @click.group(cls=Group)
@@ -197,6 +198,35 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     found = endpoints.find(id)
     endpoints.enable(actor(), found)
     print_fields({"id": found.public_id, "disabled": found.disabled}, as_json)
+
+
+@endpoint.command()
+@click.argument("id")
+@click.option("--since", type=Since(), required=True, help="From when on: 30m, 24h or 7d ago, or an ISO 8601 time.")
+@click.option("--until", type=Since(), help="Until when, written the same way.  [default: now]")
+@click.option("--rate", type=Rate(), metavar="N/s", help="How many at most, such as 50/s.")
+@click.option("--dry-run", is_flag=True, help="Count what it would do, and do nothing.")
+@json_option
+def recover(
+    *,
+    id: str,  # noqa: A002 # as above
+    since: datetime,
+    until: datetime | None,
+    rate: float | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Send an endpoint what it never got: while it was disabled, before it was created, or without success.
+
+    Which messages it wants is decided by its event types and channels as they are now. See `hookline replay` for what
+    becomes of it.
+    """
+    from hookline.cli.listing import Filters
+    from hookline.cli.replay import begin
+
+    given = {"endpoint": id, "since": since, "until": until}
+    filters = Filters({name: value for name, value in given.items() if value is not None}, limit=1)
+    begin("missed", filters, rate=rate, dry_run=dry_run, as_json=as_json)
 
 
 @endpoint.command()

@@ -48,8 +48,9 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
     """Process finished events again, with all their tries.
 
-    Name them, all or none of which are retried, or choose them with options: dead ones, unless --status says others.
-    How many there are is said first, and a terminal is asked. Each 200 are a transaction of their own.
+    Name them, or choose them with options: dead ones, unless --status says others. Those that need no retry, because
+    they run or wait already, are skipped. How many there are is said first, and a terminal is asked. Each 200 are a
+    transaction of their own.
     """
     from hookline.operations import events
 

@@ -56,21 +56,30 @@ class Filters:
         return Selection(limit=self.limit, **self.given)
 
 
-def filters(*names: str, limit: int = 50) -> Callable[[F], F]:
-    """The options --since, --until and --limit and those named; the command gets what was given as `filters`."""
+def filters(*names: str, limit: int | None = 50) -> Callable[[F], F]:
+    """The options --since, --until and --limit and those named; the command gets what was given as `filters`.
+
+    Without a limit there is no such option.
+    """
     shown = (*names, "since", "until")
     keys = ["status" if name == "http_status" else name for name in shown]
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
-        def command(*args: Any, limit: int, **kwargs: Any) -> Any:
+        def command(*args: Any, limit: int = MOST, **kwargs: Any) -> Any:
             values = {key: kwargs.pop(key) for key in keys}
             given = {key: value for key, value in values.items() if value is not None}
             return function(*args, filters=Filters(given, limit), **kwargs)
 
-        wrapped: Any = click.option(
-            "--limit", default=limit, show_default=True, type=click.IntRange(1, MOST), help="Maximum number of rows."
-        )(command)
+        wrapped: Any = command
+        if limit is not None:
+            wrapped = click.option(
+                "--limit",
+                default=limit,
+                show_default=True,
+                type=click.IntRange(1, MOST),
+                help="Maximum number of rows.",
+            )(command)
         for name in reversed(shown):
             wrapped = _OPTIONS[name](wrapped)
         return wrapped  # type: ignore[no-any-return]  # click's decorators return what they get

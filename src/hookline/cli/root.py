@@ -24,6 +24,7 @@ COMMANDS = (
     "rejections",
     "messages",
     "deliveries",
+    "replay",
     "providers",
     "handlers",
     "audit",

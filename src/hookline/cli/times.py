@@ -39,3 +39,21 @@ class Since(click.ParamType[datetime]):
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a time; write it as 30m, 24h, 7d, 2026-01-31 or 2026-01-31T12:00Z", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Rate(click.ParamType[float]):
+    """A rate in units a second."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        number, _, unit = value.partition("/")
+        try:
+            rate = float(number) / {"": 1, "s": 1, "m": 60, "h": 3600}[unit.strip()]
+        except (KeyError, ValueError):
+            self.fail(f"{value!r} is not a rate; write it as 50/s or 100/m", param, ctx)
+        if not 0 < rate <= 1_000_000:
+            self.fail(f"{value!r} is not a rate: it must be more than 0 and at most 1000000/s", param, ctx)
+        return rate

@@ -12,7 +12,8 @@ later change of the row is made only `WHERE claim = mine`: a worker that was too
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar, Protocol, TypeVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
 from django.db import models
@@ -24,6 +25,9 @@ from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import JobsDied
 
 J = TypeVar("J", bound="Job")
+
+#: `held_until` of a lane that waits for a person.
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Held(Protocol):
@@ -70,6 +74,8 @@ class Job(Row):
     #: Tries begun. Counted when the job is claimed, and taken back when it is given back, or when its worker crashed
     #: and nothing says that it had begun.
     attempts = models.PositiveIntegerField(_("attempts"), db_default=0, editable=False)
+    #: Tries begun before it was last made due again with all its tries.
+    earlier_attempts = models.PositiveIntegerField(_("earlier attempts"), db_default=0, editable=False)
     #: Of the last claim, once its run had begun and took longer than a moment (see Leases.mark_begun).
     begun_at = models.DateTimeField(_("begun at"), null=True, editable=False)
     #: How many workers in a row crashed while they had claimed it. Such a job is a suspect, and runs alone.
@@ -98,10 +104,24 @@ class Job(Row):
             emit(JobsDied(cls.nouns, cls, tuple(ids)))
 
 
-def requeue(jobs: models.QuerySet[J], note: str) -> int:
-    """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone."""
-    finished = jobs.filter(state__in=[State.SUCCEEDED, State.DEAD, State.CANCELLED])
-    return finished.update(state=State.PENDING, due_at=Now(), attempts=0, crashes=0, finished_at=None, note=note)
+#: The states of a job that ended.
+FINISHED = (State.SUCCEEDED, State.DEAD, State.CANCELLED)
+
+
+def requeue(jobs: models.QuerySet[J], note: str, due_at: Any = None) -> int:
+    """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone.
+
+    They are due now, or at `due_at`: a time, or an expression for one.
+    """
+    return jobs.filter(state__in=FINISHED).update(
+        state=State.PENDING,
+        due_at=Now() if due_at is None else due_at,
+        earlier_attempts=models.F("earlier_attempts") + models.F("attempts"),
+        attempts=0,
+        crashes=0,
+        finished_at=None,
+        note=note,
+    )
 
 
 def job_indexes(name: str, lane: str) -> list[models.Index]:

@@ -102,7 +102,7 @@ class Declaration:
     """What is known of a kind without settings."""
 
     model: type[Job]
-    #: What it belongs to: `incoming` or `outgoing`, as in `hookline worker --only`.
+    #: What it belongs to: `incoming` or `outgoing`, as in `hookline worker --only`, or `both`.
     direction: str
     #: The name of its Celery task.
     task: str
@@ -128,8 +128,8 @@ def declared() -> tuple[Declaration, ...]:
 
 
 def kinds(settings: conf.Settings, direction: str | None = None) -> list[JobKind[Any]]:
-    """All kinds of a direction, or of both."""
-    return [one.make(settings) for one in declared() if direction in (None, one.direction)]
+    """All kinds of a direction with those that belong to both, or all kinds."""
+    return [one.make(settings) for one in declared() if direction in (None, one.direction) or one.direction == "both"]
 
 
 def declaration_of(model: type[Job]) -> Declaration:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from django.db.models import Min
 
 from hookline.audit.actor import Actor
 from hookline.operations import jobs, rows
 from hookline.operations.jobs import FINISHED, State
 from hookline.operations.selection import ALL, Columns, Selection
 from hookline.operations.selection import newest as select
+from hookline.outgoing.deliver import breakers
 from hookline.outgoing.models import Attempt, Delivery
 
 COLUMNS = Columns(
@@ -19,6 +23,9 @@ COLUMNS = Columns(
     indexed=frozenset({"status", "endpoint"}),
     lane="endpoint",
 )
+
+
+_A_MOMENT = timedelta(milliseconds=1)
 
 
 def find(public_id: str) -> Delivery:
@@ -38,11 +45,12 @@ def attempts(delivery: Delivery) -> list[Attempt]:
 
 
 def retry(actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list[str]:
-    """Send finished deliveries again, with all their tries and under the same message id: all of them or none.
+    """Send finished deliveries again, with all their tries and under the same message id.
 
-    With `now`, pending ones are due at once, too. Raises NotFound, ValueError, or Conflict for one in another state.
+    With `now`, pending ones are due at once, too. Those that need no retry are left alone. Returns the public ids of
+    the others. Raises NotFound, ValueError, or Conflict when none needs one.
     """
-    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], now=now, all_or_none=True)
+    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], now=now, at_least_one=True)
 
 
 def retry_selection(actor: Actor, selection: Selection, *, now: bool = False) -> list[str]:
@@ -62,10 +70,26 @@ def retry_keys(
     *,
     states: Collection[State] = FINISHED,
     now: bool = False,
-    all_or_none: bool = False,
+    at_least_one: bool = False,
 ) -> list[str]:
     """The same by primary key, for those in one of the `states`. Returns the public ids of what is due again."""
-    return jobs.retry(actor, Delivery, keys, states=states, now=now, all_or_none=all_or_none)
+    return jobs.retry(
+        actor, Delivery, keys, states=states, now=now, at_least_one=at_least_one, hurry=send_before_others
+    )
+
+
+def send_before_others(keys: Sequence[UUID]) -> None:
+    """Put deliveries before all that wait for the same endpoints, and have open breakers let them probe at once.
+
+    Joins the caller's transaction.
+    """
+    waiting = Delivery.objects.filter(state=State.PENDING)
+    chosen = waiting.filter(pk__in=keys)
+    for endpoint_id, first in chosen.values_list("endpoint").annotate(first=Min("due_at")).order_by("endpoint"):
+        held = breakers.probe_now(endpoint_id)
+        others = waiting.filter(endpoint=endpoint_id, due_at__lt=first).exclude(pk__in=keys)
+        if held and (before := others.aggregate(first=Min("due_at"))["first"]) is not None:
+            chosen.filter(endpoint=endpoint_id).update(due_at=before - _A_MOMENT)
 
 
 def as_json(delivery: Delivery) -> dict[str, Any]:

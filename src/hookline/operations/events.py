@@ -33,11 +33,12 @@ def newest(selection: Selection = ALL) -> list[Event]:
 
 
 def retry(actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list[str]:
-    """Process finished events again, with all their tries: all of them or none.
+    """Process finished events again, with all their tries.
 
-    With `now`, pending ones are due at once, too. Raises NotFound, ValueError, or Conflict for one in another state.
+    With `now`, pending ones are due at once, too. Those that need no retry are left alone. Returns the public ids of
+    the others. Raises NotFound, ValueError, or Conflict when none needs one.
     """
-    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], now=now, all_or_none=True)
+    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], now=now, at_least_one=True)
 
 
 def retry_selection(actor: Actor, selection: Selection, *, now: bool = False) -> list[str]:
@@ -60,10 +61,10 @@ def retry_keys(
     *,
     states: Collection[State] = FINISHED,
     now: bool = False,
-    all_or_none: bool = False,
+    at_least_one: bool = False,
 ) -> list[str]:
     """The same by primary key, for those in one of the `states`. Returns the public ids of what is due again."""
-    return jobs.retry(actor, Event, keys, states=states, now=now, all_or_none=all_or_none)
+    return jobs.retry(actor, Event, keys, states=states, now=now, at_least_one=at_least_one)
 
 
 def as_json(event: Event) -> dict[str, Any]:

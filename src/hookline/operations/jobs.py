@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from hookline.audit.actor import Actor, Kind, user
 from hookline.audit.record import record
+from hookline.engine import job as engine
 from hookline.engine import notifier
 from hookline.engine.job import Job, State, requeue
 from hookline.exceptions import Conflict
@@ -20,7 +21,7 @@ __all__ = ["FINISHED", "UNSUCCESSFUL", "Job", "State", "retry"]
 J = TypeVar("J", bound=Job)
 
 #: What can be done again.
-FINISHED = (State.SUCCEEDED, State.DEAD, State.CANCELLED)
+FINISHED = engine.FINISHED
 #: What somebody may still want done.
 UNSUCCESSFUL = (State.DEAD, State.CANCELLED)
 #: An audit entry about many rows names so many.
@@ -28,26 +29,35 @@ NAMED = 100
 
 
 def retry(
-    actor: Actor, model: type[J], keys: Sequence[UUID], *, states: Collection[State], now: bool, all_or_none: bool
+    actor: Actor,
+    model: type[J],
+    keys: Sequence[UUID],
+    *,
+    states: Collection[State],
+    now: bool,
+    at_least_one: bool,
+    hurry: Callable[[Sequence[UUID]], object] = list,
 ) -> list[str]:
     """Make the jobs with these keys due again, with all their tries; those in other `states` are left alone.
 
     With `now`, jobs that wait are due at once, with the tries that they have left. Returns the public ids of what is
-    due again, in the order of `keys`. With `all_or_none`, a job in another state raises Conflict: nothing is changed.
+    due again, in the order of `keys`. With `at_least_one`, raises Conflict when none is: it says why of the first.
+    `hurry` is called with the keys of those that are to be done now, in the transaction.
     """
     jobs = model._default_manager
     with transaction.atomic(using=router.db_for_write(model)):
         locked = jobs.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", "state")
         found = {key: State(state) for key, state in locked}
         wanted = {*states, State.PENDING} if now else set(states)
-        for key in keys if all_or_none else ():
-            if found.get(key) not in wanted:
-                raise Conflict(f"{model.public(key)} is {found.get(key)} and needs no retry; nothing was changed")
         before = {key: found[key] for key in dict.fromkeys(keys) if found.get(key) in wanted}
+        if at_least_one and not before:
+            raise Conflict(f"{model.public(keys[0])} is {found.get(keys[0])} and needs no retry; nothing was changed")
         if before:
             requeue(jobs.filter(pk__in=[key for key in before if before[key] in FINISHED]), f"retried by {actor}")
             waiting = [key for key in before if before[key] == State.PENDING]
             jobs.filter(pk__in=waiting, state=State.PENDING).update(due_at=Now())
+            if now:
+                hurry(list(before))
             _record(actor, model, before)
             notifier.notify_after_commit(model)
     return [model.public(key) for key in before]
@@ -56,7 +66,7 @@ def retry(
 def retry_for_code(by: Actor | str | None, model: type[J], keys: Sequence[UUID], /) -> list[str]:
     """`retry` for `Event.objects.dead().retry()`: `by` may be a user's name, or nobody."""
     actor = user(by) if isinstance(by, str) else by or Actor(Kind.SYSTEM, "code of the project")
-    return retry(actor, model, keys, states=FINISHED, now=False, all_or_none=False)
+    return retry(actor, model, keys, states=FINISHED, now=False, at_least_one=False)
 
 
 def _record(actor: Actor, model: type[Job], before: dict[UUID, State]) -> None:

@@ -12,7 +12,7 @@ from hookline.engine import prune as engine
 from hookline.engine.kind import kinds
 
 #: What is always told, in this order.
-KINDS = ("events", "rejections", "deliveries", "attempts", "messages")
+KINDS = ("events", "rejections", "deliveries", "attempts", "messages", "replays")
 
 
 def prune(actor: Actor, settings: conf.Settings) -> dict[str, int]:

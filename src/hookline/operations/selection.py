@@ -80,9 +80,7 @@ def newest(found: QuerySet[R], selection: Selection, columns: Columns) -> list[R
     may join a million rows to sort them.
     """
     given = selection.narrowed_by()
-    if unknown := set(given) - set(columns.names):
-        raise ConfigurationError(f"{found.model.nouns} have no {', '.join(sorted(unknown))}")
-    wanted = dict(_lookup(name, columns.names[name], value) for name, value in given.items())
+    wanted = lookups(found.model, selection, columns)
     base = found.model._default_manager.filter(**wanted)
     if not columns.indexed.isdisjoint(given):
         keys = [key for _, key in _by_time(base, selection)]
@@ -95,6 +93,17 @@ def newest(found: QuerySet[R], selection: Selection, columns: Columns) -> list[R
             found = found if moment is None else found.filter(**{lookup: ids.first_at(moment.timestamp())})
         return list(found.order_by("-id")[: selection.limit])
     return list(found.filter(pk__in=keys).order_by("-created_at", "-id"))
+
+
+def lookups(model: type[Row], selection: Selection, columns: Columns) -> dict[str, Any]:
+    """What narrows a selection besides time and number, as lookups of the model.
+
+    Raises NotFound, ValueError, or ConfigurationError for what the model does not have.
+    """
+    given = selection.narrowed_by()
+    if unknown := set(given) - set(columns.names):
+        raise ConfigurationError(f"{model.nouns} have no {', '.join(sorted(unknown))}")
+    return dict(_lookup(name, columns.names[name], value) for name, value in given.items())
 
 
 def _by_time(found: QuerySet[Any], selection: Selection) -> list[tuple[datetime, UUID]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
@@ -16,12 +15,9 @@ from hookline.core.signatures import scheme
 from hookline.db.clock import moment
 from hookline.db.encrypted_field import NOTHING, EncryptedField
 from hookline.db.row import Row
-from hookline.engine.job import Job, Lane, job_indexes
+from hookline.engine.job import FOREVER, Job, Lane, job_indexes
 from hookline.engine.job_queryset import JobManager
 from hookline.tenants.models import Tenant
-
-#: `held_until` of an endpoint that waits for a person.
-FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Endpoint(Lane):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -102,6 +103,16 @@ def learn(results: Sequence[Result]) -> set[UUID]:
             _announce(endpoint, before)
     _save(endpoints.values())
     return {endpoint.pk for endpoint in endpoints.values() if endpoint.held_until is not None}
+
+
+def probe_now(endpoint_id: UUID) -> bool:
+    """Have an endpoint's open breaker admit probes from now on. Returns whether it was open. Joins the transaction."""
+    for endpoint in _locked([endpoint_id]).values():
+        if endpoint.breaker.state is breakers.State.OPEN and not endpoint.disabled:
+            endpoint.breaker = replace(endpoint.breaker, open_until=clock.now(Endpoint))
+            _save([endpoint])
+            return True
+    return False
 
 
 def suspend(endpoint: Endpoint, reason: str) -> None:

@@ -98,6 +98,7 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
         signer=signer,
         unsignable=unsignable,
         traceparent=message.traceparent,
+        earlier_attempts=delivery.earlier_attempts,
     )
 
 

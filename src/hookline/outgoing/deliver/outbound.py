@@ -39,6 +39,13 @@ class Outbound:
     unsignable: str = ""
     #: Of the span in which the message was dispatched.
     traceparent: str | None = None
+    #: Tries before it was last made due again by a person or a replay.
+    earlier_attempts: int = 0
+
+    @property
+    def number(self) -> int:
+        """Of this attempt, among all that were ever made of this delivery."""
+        return self.earlier_attempts + self.attempts
 
     @property
     def public_id(self) -> str:

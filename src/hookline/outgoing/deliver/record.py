@@ -90,7 +90,7 @@ def attempt_of(pk: UUID, result: Result) -> tuple[Any, ...]:
     return (
         pk,
         result.outbound.id,
-        result.outbound.attempts,
+        result.outbound.number,
         response.status,
         response.error,
         storable(response.detail)[:1000],

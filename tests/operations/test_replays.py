@@ -1,0 +1,211 @@
+"""Replays: what they make due, in which order, at which rate, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+from django.db import DatabaseError
+from django.utils import timezone
+
+from hookline import conf, dispatch
+from hookline.audit.actor import user
+from hookline.core.breaker import Breaker
+from hookline.core.breaker import State as BreakerState
+from hookline.engine.claim import claim
+from hookline.engine.job import State
+from hookline.engine.kind import kind_of
+from hookline.exceptions import ConfigurationError, Conflict, LeaseLost
+from hookline.models import Attempt, Delivery, Endpoint, Event, Message, Replay
+from hookline.operations import deliveries, endpoints, replays
+from hookline.operations.selection import Selection
+from hookline.replays import portion
+from hookline.replays.run import run
+from hookline.testing import StubTransport, deliver_all
+from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADA = user("ada")
+
+
+def carry_out() -> None:
+    """What a worker does, until nothing is left to do now."""
+    kind_of(Replay, conf.get()).share(lambda: None)
+
+
+def recover(endpoint: Endpoint, since: datetime, rate: float | None = None) -> Replay:
+    return replays.start(ADA, "missed", Selection(endpoint=endpoint.public_id, since=since), rate=rate)
+
+
+def sent_in_order() -> list[UUID]:
+    """The messages of what is pending, those first that are due first."""
+    waiting = Delivery.objects.filter(state=State.PENDING).order_by("due_at", "id")
+    return list(waiting.values_list("message", flat=True))
+
+
+def test_what_was_published_while_an_endpoint_was_disabled_is_sent_when_it_is_recovered() -> None:
+    endpoint = make_endpoint(event_types=["invoice.*"])
+    got = dispatch("invoice.paid", {"n": 0})
+    deliver_all()
+    endpoints.disable(ADA, endpoint)
+    missed = [dispatch("invoice.paid", {"n": number}) for number in range(1, 4)]
+    dispatch("order.paid", {})
+    selection = Selection(endpoint=endpoint.public_id, since=ago(60))
+    with pytest.raises(Conflict, match=r"is disabled; enable it first: `hookline endpoint enable ep_"):
+        replays.start(ADA, "missed", selection)
+    endpoints.enable(ADA, endpoint)
+    assert replays.preview("missed", selection, rate=2).as_json() == {"count": 3, "seconds": 2}
+    replay = replays.start(ADA, "missed", selection)
+    carry_out()
+    assert sent_in_order() == [message.pk for message in missed]
+    consumer = StubTransport(200)
+    deliver_all(consumer)
+    assert sorted(sent.json["data"]["n"] for sent in consumer.sent) == [1, 2, 3]
+    assert Delivery.objects.get(message=got).attempts == 1
+    shown = replays.as_json(replays.find(replay.public_id))
+    assert (shown["status"], shown["total"], shown["renewed"]) == ("succeeded", 3, 3)
+    # What it has by now it does not get again.
+    recover(endpoint, ago(60))
+    carry_out()
+    assert deliver_all() == []
+
+
+def test_recovering_sends_what_is_dead_again_under_attempt_numbers_of_its_own() -> None:
+    endpoint = make_endpoint()
+    message = dispatch("invoice.paid", {})
+    Delivery.objects.update(attempts=9)
+    deliver_all(StubTransport(500))
+    assert Delivery.objects.get().state == State.DEAD
+    recover(endpoint, ago(60))
+    carry_out()
+    deliver_all(StubTransport(500))
+    deliveries.retry(ADA, [Delivery.objects.get().public_id], now=True)
+    deliver_all(StubTransport(200))
+    delivery = Delivery.objects.get()
+    assert (delivery.message_id, delivery.state, delivery.attempts) == (message.pk, State.SUCCEEDED, 2)
+    assert list(Attempt.objects.order_by("id").values_list("number", flat=True)) == [10, 11, 12]
+
+
+def test_a_new_endpoint_gets_the_messages_of_before_it_was_made() -> None:
+    messages = [dispatch("invoice.paid", {"n": number}) for number in range(3)]
+    endpoint = make_endpoint()
+    recover(endpoint, ago(60))
+    carry_out()
+    assert sent_in_order() == [message.pk for message in messages]
+
+
+def test_a_rate_spreads_what_is_made_due_and_bounds_each_portion() -> None:
+    for number in range(5):
+        dispatch("invoice.paid", {"n": number})
+    replay = recover(make_endpoint(), ago(60), rate=2)
+    before = time.time()
+    while replays.find(replay.public_id).state != State.SUCCEEDED:
+        carry_out()
+    assert time.time() - before >= 1.9  # two portions of two come before the last one
+    due = [moment.timestamp() for moment in Delivery.objects.order_by("due_at").values_list("due_at", flat=True)]
+    assert all(later - earlier > 0.4 for earlier, later in pairwise(due))
+
+
+def test_events_are_processed_again_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portion, "PORTION", 2)
+    source = make_source()
+    made = [make_event(source, state=State.SUCCEEDED, attempts=1) for _ in range(5)]
+    other = make_event(make_source(), state=State.SUCCEEDED)
+    replays.start(ADA, "events", Selection(source=source.public_id))
+    carry_out()
+    waiting = Event.objects.filter(state=State.PENDING).order_by("due_at")
+    assert [event.pk for event in waiting] == [event.pk for event in made]
+    other.refresh_from_db()
+    assert other.state == State.SUCCEEDED
+
+
+def test_a_portion_that_fails_leaves_nothing_and_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_source()
+    event = make_event(source, state=State.DEAD)
+    replay = replays.start(ADA, "events", Selection(source=source.public_id))
+
+    def fail(*arguments: object) -> object:
+        renew(*arguments)  # type: ignore[arg-type]
+        raise DatabaseError("the disk is full")
+
+    renew = portion.renew
+    monkeypatch.setattr("hookline.replays.run.renew", fail)
+    carry_out()
+    event.refresh_from_db()
+    replay.refresh_from_db()
+    assert (event.state, replay.state, replay.seen) == (State.DEAD, State.PENDING, 0)
+    assert "the disk is full" in replay.note
+    monkeypatch.undo()
+    Replay.objects.update(due_at=ago(1))
+    carry_out()
+    event.refresh_from_db()
+    assert (event.state, event.note) == (State.PENDING, f"replayed by {replay.public_id}")
+
+
+def test_one_whose_worker_was_killed_is_carried_on_by_another() -> None:
+    source = make_source()
+    make_event(source, state=State.DEAD)
+    replay = replays.start(ADA, "events", Selection(source=source.public_id))
+    assert claim(Replay, 1, lease=-1)
+    kind_of(Replay, conf.get()).take_back()
+    carry_out()
+    replay.refresh_from_db()
+    assert (replay.state, replay.renewed) == (State.SUCCEEDED, 1)
+
+
+def test_a_paused_one_waits_and_a_cancelled_one_ends_whoever_runs_it() -> None:
+    source = make_source()
+    event = make_event(source, state=State.DEAD)
+    replay = replays.start(ADA, "events", Selection(source=source.public_id))
+    replays.pause(ADA, replay)
+    carry_out()
+    event.refresh_from_db()
+    assert event.state == State.DEAD
+    replays.resume(ADA, replay)
+    [held] = claim(Replay, 1, lease=60)
+    replays.cancel(ADA, replays.find(replay.public_id))
+    with pytest.raises(LeaseLost):
+        run(held)
+    event.refresh_from_db()
+    assert event.state == State.DEAD
+    with pytest.raises(Conflict, match="has ended"):
+        replays.resume(ADA, replays.find(replay.public_id))
+
+
+def test_what_is_not_narrowed_or_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="say what to replay"):
+        replays.start(ADA, "events", Selection())
+    with pytest.raises(ConfigurationError, match="needs an endpoint and a time"):
+        replays.start(ADA, "missed", Selection(since=ago(60)))
+    with pytest.raises(ConfigurationError, match="pending events are not replayed"):
+        replays.start(ADA, "events", Selection(status="pending"))
+    with pytest.raises(ConfigurationError, match="more than 0 a second"):
+        replays.start(ADA, "events", Selection(since=ago(60)), rate=0)
+
+
+# ---- now ---------------------------------------------------------------------------------------------
+
+
+def test_a_delivery_is_sent_now_though_the_breaker_of_its_endpoint_is_open() -> None:
+    endpoint = make_endpoint()
+    first = make_delivery(endpoint, due_at=ago(600))
+    chosen = make_delivery(endpoint, due_at=timezone.now() + timedelta(hours=5))
+    endpoint.breaker = Breaker(BreakerState.OPEN, 10, trips=5, opened_at=1.0, open_until=time.time() + 500)
+    endpoint.save()
+    assert claim(Delivery, 1, lease=60) == []
+    assert deliveries.retry(ADA, [chosen.public_id], now=True) == [chosen.public_id]
+    sent = [delivery.pk for delivery in claim(Delivery, 1, lease=60)]
+    assert sent == [chosen.pk]
+    first.refresh_from_db()
+    assert first.state == State.PENDING
+
+
+def test_one_that_needs_no_retry_does_not_keep_the_others_from_theirs() -> None:
+    endpoint = make_endpoint()
+    dead, running = (make_delivery(endpoint, state=state) for state in (State.DEAD, State.RUNNING))
+    assert deliveries.retry(ADA, [running.public_id, dead.public_id]) == [dead.public_id]
+    assert Message.objects.count() == 2
