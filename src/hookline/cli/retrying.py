@@ -16,7 +16,10 @@ SHOWN = 20
 
 
 def retry(operations: ModuleType, noun: str, ids: tuple[str, ...], filters: listing.Filters, **options: Any) -> None:
-    """Retry what the ids name, or what the filters choose, but for what needs no retry. `operations` is the module of the noun."""
+    """Retry what the ids name, or what the filters choose, but for what needs no retry.
+
+    `operations` is the module of the noun.
+    """
     from hookline.cli.actor import actor
 
     now, yes, as_json = options["now"], options["yes"], options["as_json"]
