@@ -47,9 +47,14 @@ def test_what_hookline_itself_did_not_send_is_told_apart_and_tried_again(error: 
     assert outcome == Outcome(Verdict.REFUSED, error)
 
 
-@pytest.mark.parametrize("status", [200, 410])
+@pytest.mark.parametrize("status", [410, 500])
 def test_a_response_that_broke_off_does_not_count(status: int) -> None:
     assert classify(status, Failure.DISCONNECTED, None, 0.0) == Outcome(Verdict.RETRY, "disconnected")
+
+
+@pytest.mark.parametrize("error", ["disconnected", "timeout", "bad_response", "headers_too_large"])
+def test_a_2xx_is_a_success_whatever_became_of_its_body(error: str) -> None:
+    assert classify(200, error, None, 0.0) == Outcome(Verdict.SUCCEEDED, "status_200")
 
 
 def test_no_status_and_no_error_is_not_a_success() -> None:

@@ -248,6 +248,20 @@ def test_a_broken_response_has_a_name(reply: bytes, status: int | None, error: s
     assert response.body == b"" or response.status is not None
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ],
+)
+def test_a_length_that_is_said_twice_is_no_failure_and_the_connection_is_not_used_again(head: bytes) -> None:
+    server, responses = deliver(say(b"HTTP/1.1 200 OK\r\n" + head), times=2)
+    assert [(response.status, response.error) for response in responses] == [(200, "")] * 2
+    assert server.connections == 2
+
+
 def test_a_name_without_an_address_and_a_port_without_a_server_have_names() -> None:
     async def run() -> list[Response]:
         async with serve() as server:

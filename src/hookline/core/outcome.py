@@ -1,9 +1,10 @@
 """The noun Outcome: what one Attempt means for its Delivery. Pure.
 
-A status of 2xx is the only success. Redirects are not followed, so 3xx is a failure: the endpoint's URL should be
-changed. A 4xx is retried like a 5xx, because endpoints get fixed and a delivery given up is lost work. 410 says
-that the endpoint is gone for good (Standard Webhooks, "Consumer replies":
-https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
+A status of 2xx is the only success, and it is one as soon as the status line and the headers were read: the consumer
+has the webhook then, and to repeat it because of a body that nobody needs would have it processed twice. Redirects are
+not followed, so 3xx is a failure: the endpoint's URL should be changed. A 4xx is retried like a 5xx, because endpoints
+get fixed and a delivery given up is lost work. 410 says that the endpoint is gone for good (Standard Webhooks, section
+"Consumer replies": https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 """
 
 from __future__ import annotations
@@ -61,15 +62,15 @@ _RETRY_AFTER_STATUSES = frozenset((429, 503))
 def classify(status: int | None, error: str | None, retry_after: str | None, now: float) -> Outcome:
     """The outcome of an attempt. `error` is a Failure or empty, `retry_after` the raw header, `now` Unix time.
 
-    An error counts for more than a status: a 200 whose body broke off is an incomplete message (RFC 9112 section 8),
-    perhaps a proxy's word for an application that then crashed. In doubt the delivery is repeated; its id is the same.
+    A 2xx counts for more than an error, which then came in its body. Any other status counts for less: what broke off
+    may be a proxy's word, and 410 suspends the endpoint.
     """
+    if status is not None and 200 <= status <= 299:
+        return _succeeded(status)
     if error:
         return Outcome(Verdict.REFUSED if error in _NOT_SENT else Verdict.RETRY, error)
     if status is None:
         return Outcome(Verdict.RETRY, Failure.BAD_RESPONSE)
-    if 200 <= status <= 299:
-        return _succeeded(status)
     reason = f"status_{status}"
     if status == 410:
         return Outcome(Verdict.GONE, reason)

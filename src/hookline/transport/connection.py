@@ -21,6 +21,8 @@ from hookline.transport.failures import Failed
 
 #: What comes is read in bits of so many bytes, and measured after each. An event loop may bring 256 kB at once.
 _BIT = 8 * 1024
+#: What llhttp says of a second Content-Length.
+_LENGTH_TWICE = "Duplicate Content-Length"
 
 
 class Connection(asyncio.Protocol):
@@ -34,9 +36,12 @@ class Connection(asyncio.Protocol):
         # A control character in a header, a folded line, a bare LF or a space behind the size of a chunk are a server's
         # bad manners, and its answer still counts: a webhook that arrived must not be repeated for them. aiohttp reads
         # as much, but for NUL; Node.js is strict. Nobody else's requests share the connection, so nothing can be
-        # smuggled into them.
+        # smuggled into them. Nor by a length beside chunks, which clients take for chunks (RFC 9112 section 6.3).
         self._parser.set_dangerous_leniencies(
-            lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+            lenient_headers=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+            lenient_chunked_length=True,
         )
         self._exchange: Exchange | None = None
         self._pairs: list[tuple[bytes, bytes]] = []
@@ -133,6 +138,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserCallbackError as error:
             self._end(cast("Failed", error.__context__))
         except httptools.HttpParserError as error:
+            if self._reading_head and str(error) == _LENGTH_TWICE:
+                self._keep_head()
             self._end(Failed(Failure.BAD_RESPONSE, f"the response is not HTTP: {error}"))
         else:
             if self._exchange is not None:
@@ -166,10 +173,11 @@ class Connection(asyncio.Protocol):
         if exchange is None or status < 200:
             return  # RFC 9110 section 15.2: the response itself is still to come
         exchange.status = status
-        exchange.headers = headers = read_headers((_clean(name), _clean(value)) for name, value in self._pairs)
+        exchange.headers = headers = self._headers()
         self._reading_head, self._moved = False, True
-        self._keep_alive = self._parser.should_keep_alive()
-        self._until_close = "content-length" not in headers and not _is_chunked(headers)
+        has_length, chunked = "content-length" in headers, _is_chunked(headers)
+        self._keep_alive = self._parser.should_keep_alive() and not (has_length and chunked)
+        self._until_close = not has_length and not chunked
 
     def on_body(self, data: bytes) -> None:
         exchange = self._exchange
@@ -192,6 +200,19 @@ class Connection(asyncio.Protocol):
             return  # an informational response, or what was drained for too long
         self._exchange.ended = self._exchange.complete = True
         self._finish()
+
+    def _headers(self) -> Headers:
+        return read_headers((_clean(name), _clean(value)) for name, value in self._pairs)
+
+    def _keep_head(self) -> None:
+        """The parser reads no further where a length is said twice, though it be the same. A status is there by then.
+
+        A 2xx is a success all the same, as with other clients.
+        """
+        status = self._parser.get_status_code()
+        if self._exchange is not None and 200 <= status <= 299:
+            self._exchange.status, self._exchange.headers = status, self._headers()
+            self._exchange.complete = True
 
     def _measure(self, data: bytes) -> None:
         """The parser tells a header when it is complete. This bounds one that never is, and what never ends."""
