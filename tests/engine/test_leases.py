@@ -123,3 +123,33 @@ def test_a_job_that_is_claimed_again_before_its_first_try_is_done_stays_on_the_d
     leases.forget(second)
     assert len(leases) == 0
     assert not leases._lanes  # else the lane would count as busy for ever
+
+
+@pytest.mark.parametrize(
+    ("lanes", "limit", "drained"),
+    [
+        ([3], 10, True),
+        ([3], 3, False),
+        ([3], 2, False),
+        ([4, 1], 10, True),
+        ([5, 1], 10, False),
+        ([], 10, True),
+    ],
+)
+def test_a_claim_says_whether_it_took_all_that_was_due(jobs: Jobs, lanes: list[int], limit: int, drained: bool) -> None:
+    leases = make_desk(jobs)
+    for count in lanes:
+        jobs.add(jobs.lane(), *[1.0] * count)
+    taken = len(leases.claim(limit))
+    assert leases.drained == drained
+    if drained:
+        assert taken == sum(lanes)
+
+
+def test_a_claim_that_leaves_out_a_busy_lane_has_not_taken_all(jobs: Jobs) -> None:
+    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=4, longest_run=3600)
+    jobs.add(jobs.lane(), *[1.0] * 9)
+    assert len(leases.claim(10)) == 2
+    assert len(leases.claim(10)) == 2
+    assert leases.claim(10) == []
+    assert not leases.drained

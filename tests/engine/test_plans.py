@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from hookline.db import binary
 from hookline.engine.backlog import backlog_of
 from hookline.engine.claim import claim
 from hookline.engine.prune import Pruner
@@ -137,3 +138,32 @@ def test_unhandled_events_are_found_by_an_index_that_holds_no_others() -> None:
         lambda: unhandled_by_type(0.0),
     ):
         assert any("INDEX hookline_event_unhandled" in step for step in plan_of(run))
+
+
+def test_a_prepared_plan_is_made_anew_when_the_table_has_grown(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite keeps no plans")
+    monkeypatch.setattr(binary, "PLAN_AGE", 3600.0)
+
+    def read_whole() -> bool:
+        """Whether looking for one row reads the whole table."""
+        found = "SELECT seq_scan FROM pg_stat_xact_all_tables WHERE relname = 'grown'"
+        with connection.cursor() as cursor:
+            cursor.execute(found)
+            before = cursor.fetchone()
+            binary.fetch_prepared(connection, "SELECT id FROM grown WHERE id = ANY(%b::int[])", [[7]])
+            cursor.execute(found)
+            return bool(cursor.fetchone() != before)
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE grown (id int PRIMARY KEY) ON COMMIT DROP")
+            cursor.execute("ANALYZE grown")
+        assert all(read_whole() for _ in range(10))
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO grown SELECT generate_series(1, 50000)")
+        assert read_whole()
+        monkeypatch.setattr(binary, "PLAN_AGE", -1.0)
+        assert not read_whole()

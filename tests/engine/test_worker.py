@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from django.db import InterfaceError, OperationalError, connection, connections
 
+from hookline.engine import notifier
 from hookline.engine import worker as worker_module
 from hookline.engine.claim import claim
 from hookline.engine.job import Job, State
@@ -308,3 +309,31 @@ def test_maintenance_outlives_every_error(
     wait_until(lambda: len(beats) > 1)
     maintenance.stop()
     assert "retrying" in caplog.text
+
+
+def test_a_notification_is_answered_with_one_claim_where_that_finds_all(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims: list[int] = []
+    real = Leases.claim
+
+    def counted(leases: Leases[Job], limit: int) -> list[Job]:
+        found = real(leases, limit)
+        claims.append(len(found))
+        return found
+
+    monkeypatch.setattr(Leases, "claim", counted)
+    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=100, longest_run=3600)
+
+    def run(batch: Iterable[Job], begin: Begin[Job]) -> None:
+        for job in batch:
+            succeed(job)
+
+    with working(ThreadWorker(leases, run, fail=fail, threads=2, poll=60, max_attempts=5)):
+        wait_until(lambda: claims == [0])
+        for number in range(3):
+            jobs.add(jobs.lane(), 1)
+            notifier.of(jobs.model).notify_here()
+            wait_until(lambda expected=number + 1: states(jobs)["succeeded"] == expected)  # type: ignore[misc]
+        wait_until(lambda: len(leases) == 0)
+    assert claims == [0, 1, 1, 1]

@@ -8,6 +8,7 @@ Python, which takes longer than everything else about a row.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -39,19 +40,22 @@ def fetch(
 ) -> list[tuple[Any, ...]]:
     """Run a statement and return its rows, JSON as values. Joins the open transaction.
 
-    Nothing is prepared: a plan that was made while a table was empty would be kept when it is full.
+    Nothing is prepared: the plan is made for these very parameters, and for what the tables hold now.
     """
     with _run(connection, sql, params) as cursor, connection.wrap_database_errors:
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
 
-def fetch_prepared(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+def fetch_prepared(
+    connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
     """The same for a statement that is run again and again: parsing and planning it takes longer than running it.
 
-    Only for one whose plan is right however much the tables grow. It is prepared from the third time on, and only on a
-    connection that leads to the very server process that answers: through a pooler the next statement may go to
-    another process, which knows nothing of it.
+    A plan is kept for `PLAN_AGE`, so what it does must be right for tables that grow no more than that meanwhile, and
+    for any number of rows in its arrays. It is prepared from the third time on, and only on a connection that leads to
+    the very server process that answers: through a pooler the next statement may go to another process, which knows
+    nothing of it.
     """
     connection.close_if_health_check_failed()
     connection.ensure_connection()
@@ -62,6 +66,9 @@ def fetch_prepared(connection: BaseDatabaseWrapper, sql: str, params: Sequence[A
         if not _may_prepare(raw):
             rows: list[tuple[Any, ...]] = cursor.execute(sql, params, prepare=False, binary=True).fetchall()
             return rows
+        if (now := time.monotonic()) - _PLANNED.get(raw, now) > PLAN_AGE:
+            _cursor(raw).execute("DISCARD PLANS", prepare=False)
+            _PLANNED[raw] = now
         threshold = raw.prepare_threshold  # Django switches preparing off by None
         raw.prepare_threshold = 0
         try:
@@ -71,6 +78,10 @@ def fetch_prepared(connection: BaseDatabaseWrapper, sql: str, params: Sequence[A
         return rows
 
 
+#: Seconds after which a plan is made anew. One that was made while a table was empty may read the whole table.
+PLAN_AGE = 5.0
+#: When the oldest plan that each connection keeps was made, in monotonic time.
+_PLANNED: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 #: For each connection to PostgreSQL how many statements were candidates for preparing, or at last whether they may be.
 _MAY_PREPARE: WeakKeyDictionary[Any, int | bool] = WeakKeyDictionary()
 
@@ -85,12 +96,13 @@ def _may_prepare(raw: Any) -> bool:
     # A pooler tells its clients process numbers of its own.
     (answering,) = _cursor(raw).execute("SELECT pg_backend_pid()", prepare=False).fetchone()
     _MAY_PREPARE[raw] = may = bool(answering == raw.info.backend_pid)
+    _PLANNED[raw] = time.monotonic()
     return may
 
 
-def fetch_ids(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> set[UUID]:
-    """Run a statement that returns ids."""
-    return {row[0] for row in fetch(connection, sql, params)}
+def fetch_ids(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any], *, prepared: bool = False) -> set[UUID]:
+    """Run a statement that returns ids; `prepared`: as `fetch_prepared` does."""
+    return {row[0] for row in (fetch_prepared if prepared else fetch)(connection, sql, params)}
 
 
 def _run(connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> Any:

@@ -55,7 +55,7 @@ class Insertion:
         """The same, leaving out those that violate the unique columns. Returns the ids of the others."""
         tail = f"ON CONFLICT ({', '.join(unique)}) DO NOTHING RETURNING id"
         if self._connection.vendor == "postgresql":
-            return fetch_ids(self._connection, f"{self.sql} {tail}", self.params)
+            return fetch_ids(self._connection, f"{self.sql} {tail}", self.params, prepared=True)
         return {UUID(hex=value) for (value,) in self._run_in_parts(tail)}
 
     def _run_in_parts(self, tail: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -10,17 +11,25 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.db.arrays import packed
-from hookline.db.binary import fetch
+from hookline.db.binary import fetch, fetch_prepared
 from hookline.db.row import Row
 
 R = TypeVar("R", bound=Row)
 
 
-def read(model: type[R], sql: str, params: Mapping[str, Any]) -> list[R]:
-    """The rows that a statement returns, which are all `columns()` of the model."""
+#: A statement about so many rows at most is prepared: its plan, which is made for any number, is good for few.
+FEW = 10
+
+
+def read(model: type[R], sql: str, params: Mapping[str, Any], *, prepared: bool = False) -> list[R]:
+    """The rows that a statement returns, which are all `columns()` of the model.
+
+    `prepared`: on PostgreSQL as `fetch_prepared` does.
+    """
     connection = connections[router.db_for_write(model)]
     if connection.vendor == "postgresql":
-        return _instances(model, connection, model._meta.concrete_fields, fetch(connection, sql, params))
+        rows = (fetch_prepared if prepared else fetch)(connection, sql, params)
+        return _instances(model, connection, model._meta.concrete_fields, rows)
     return list(model._default_manager.using(connection.alias).raw(sql, params))
 
 
@@ -31,13 +40,40 @@ def by_id(model: type[R], ids: Iterable[UUID], names: Sequence[str]) -> dict[int
     """
     distinct = list({one.int: one for one in ids}.values())
     connection = connections[router.db_for_write(model)]
+    fields = [model._meta.get_field(name) for name in ("id", *names)]
     if connection.vendor == "postgresql":
-        fields = [model._meta.get_field(name) for name in ("id", *names)]
         sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE id = ANY(%b::uuid[])"
-        found = _instances(model, connection, fields, fetch(connection, sql, [packed("uuid", distinct)]))
+        rows = (fetch_prepared if len(distinct) <= FEW else fetch)(connection, sql, [packed("uuid", distinct)])
+        found = _instances(model, connection, fields, rows)
     else:
-        found = list(model._default_manager.using(connection.alias).only(*names).in_bulk(distinct).values())
+        sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE id IN (SELECT value FROM json_each(%s))"
+        params = [json.dumps([one.hex for one in distinct])]
+        found = list(model._default_manager.using(connection.alias).raw(sql, params))
     return {row.id.int: row for row in found}
+
+
+def by_id_with(model: type[R], relation: str, ids: Iterable[UUID]) -> dict[int, R]:
+    """The same with all fields, and with the whole row that each refers to by the foreign key `relation`."""
+    distinct = list({one.int: one for one in ids}.values())
+    if not distinct:
+        return {}
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor != "postgresql":
+        found = model._default_manager.using(connection.alias).select_related(relation).in_bulk(distinct)
+        return {row.id.int: row for row in found.values()}
+    key: Any = model._meta.get_field(relation)
+    fields, others = model._meta.concrete_fields, key.related_model._meta.concrete_fields
+    names = [f"one.{field.column}" for field in fields] + [f"other.{field.column}" for field in others]
+    sql = (
+        f"SELECT {', '.join(names)} FROM {model._meta.db_table} one"
+        f" JOIN {key.related_model._meta.db_table} other ON other.id = one.{key.column} WHERE one.id = ANY(%b::uuid[])"
+    )
+    rows = (fetch_prepared if len(distinct) <= FEW else fetch)(connection, sql, [packed("uuid", distinct)])
+    instances = _instances(model, connection, fields, [row[: len(fields)] for row in rows])
+    related = _instances(key.related_model, connection, others, [row[len(fields) :] for row in rows])
+    for instance, other in zip(instances, related, strict=True):
+        key.set_cached_value(instance, other)
+    return {row.id.int: row for row in instances}
 
 
 def columns(model: type[Row]) -> str:

@@ -50,7 +50,7 @@ _CLAIM = (
 UPDATE {table}
 SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL,
     worker = %(worker)s
-WHERE {picked}
+WHERE {picked}{no_wait}
 RETURNING {columns}
 """
 )
@@ -78,11 +78,13 @@ def claim(
     per_lane: int | None = None,
     lanes: int = LANES,
     worker: int | None = None,
+    prepared: bool = False,
 ) -> list[J]:
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
     No lane gives more than `per_lane` jobs, and those in `busy` give none. Those due first come first. `worker` is the
-    number of this process (see Liveness). Committed when this returns.
+    number of this process (see Liveness). Committed when this returns, as durably as `model.durable_claims` says.
+    `prepared`: on PostgreSQL by a plan that may be some seconds old, which is right while few jobs wait.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
@@ -98,10 +100,11 @@ def claim(
         "lease_end": dialect.later.format("%(lease)s"),
         "picked": dialect.among.format("SELECT id FROM picked"),
         "columns": columns(model),
+        "no_wait": "" if model.durable_claims else dialect.no_wait,
     }
     sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
     # RETURNING has no order of its own.
-    return sorted(read(model, sql, params), key=lambda job: job.due_at)
+    return sorted(read(model, sql, params, prepared=prepared), key=lambda job: job.due_at)
 
 
 def first_due(model: type[Job], lanes: int = 10_000) -> datetime | None:

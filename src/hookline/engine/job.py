@@ -68,6 +68,8 @@ class Job(Row):
     suspect_after: ClassVar[int] = 1
     #: What a settlement assigns besides: SQL that ends with a comma.
     settled_too: ClassVar[str] = ""
+    #: Whether a claim waits for the disk. Without that a crash of PostgreSQL may hand out a claim number twice.
+    durable_claims: ClassVar[bool] = True
 
     state = models.CharField(_("state"), max_length=9, choices=State.choices, db_default=State.PENDING, editable=False)
     due_at = models.DateTimeField(_("due at"), db_default=Now(), editable=False)

@@ -61,6 +61,8 @@ class Leases(Generic[J]):
         self._begun: dict[int, tuple[J, float]] = {}
         self._lanes: Counter[int] = Counter()
         self._after = FIRST
+        #: Whether the last claim took all that was due, so that another one would give nothing until somebody notifies.
+        self.drained = False
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
@@ -74,15 +76,19 @@ class Leases(Generic[J]):
         half = max(1, self.per_lane // 2)
         with self._lock:
             busy = [UUID(int=lane) for lane, count in self._lanes.items() if count > self.per_lane - half]
+        whole = self._after == FIRST
         jobs = self._claim(limit, busy, half)
-        if not jobs and self._after != FIRST:
-            self._after = FIRST
+        if not jobs and not whole:
+            self._after, whole = FIRST, True
             jobs = self._claim(limit, busy, half)
         lanes = Counter([self._lane_of(job).int for job in jobs])
         # A claim leaves lanes unvisited when there are more than it looks at (half of those may have given nothing,
         # because another worker was just taking theirs), or when there are fewer places than lanes.
         unvisited = len(lanes) * 2 >= LANES or len(jobs) == limit == len(lanes)
         self._after = UUID(int=max(lanes)) if unvisited else FIRST
+        # Every lane was asked for as many, and had less. Those of which another worker was just taking are its own.
+        share = min(half, limit // max(1, len(lanes)))
+        self.drained = whole and not (unvisited or busy) and all(count < share for count in lanes.values())
         if jobs and (until := jobs[0].lease_until):
             self._ahead = time.time() - (until.timestamp() - self.lease)
         since = time.monotonic()
@@ -180,5 +186,13 @@ class Leases(Generic[J]):
 
     def _claim(self, limit: int, busy: list[UUID], per_lane: int) -> list[J]:
         return claim(
-            self.model, limit, self.lease, after=self._after, busy=busy, per_lane=per_lane, worker=self._worker_number()
+            self.model,
+            limit,
+            self.lease,
+            after=self._after,
+            busy=busy,
+            per_lane=per_lane,
+            worker=self._worker_number(),
+            # Who finds little has the plan that was made when there was little. A backlog is worth one of its own.
+            prepared=self.drained,
         )

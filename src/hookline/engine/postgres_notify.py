@@ -3,6 +3,10 @@
 NOTIFY takes a lock on the whole database while it commits, so it is sent outside the transaction that it is about. The
 first one is sent at once. When more follow within `WINDOW`, a thread sends one for all of each window, so that whoever
 commits never waits for a window to end. What is lost all the same, with a connection for example, is found by polling.
+
+Processes of one group tell each other in a quicker way (see `runtime/siblings.py`). From them others hear once in
+`GROUP_WINDOW`, since their help is only needed when more comes than the group can do; and a listener leaves out what
+comes from its own group.
 """
 
 from __future__ import annotations
@@ -10,7 +14,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.db import DatabaseError, Error, connections, router
 
@@ -24,8 +30,33 @@ CHANNEL = "hookline"
 WINDOW = 0.01
 #: The thread of a storm ends, and closes its connection, when nothing came for so many seconds.
 LINGER = 0.1
+#: The same two for a process of a group.
+GROUP_WINDOW, GROUP_LINGER = 0.05, 10.0
 #: Seconds between attempts to reconnect, at first and at most.
 _FIRST_RETRY, _LAST_RETRY = 0.5, 10.0
+
+#: What sends on this thread once it is free; None where nobody waits for what it does.
+_later: ContextVar[Callable[[Callable[[], None]], object] | None] = ContextVar("hookline_notify_later", default=None)
+
+
+@contextmanager
+def notifying_later(submit: Callable[[Callable[[], None]], object]) -> Iterator[None]:
+    """Within, what would be sent at once is handed to `submit`, to be called on this thread when nobody waits."""
+    token = _later.set(submit)
+    try:
+        yield
+    finally:
+        _later.reset(token)
+
+
+#: The name of this process's group; empty where it has none. See `join_group`.
+_group = ""
+
+
+def join_group(name: str) -> None:
+    """From now on this process belongs to a group whose members tell each other themselves."""
+    global _group  # noqa: PLW0603  # one fact about the process, which never changes again
+    _group = name
 
 
 class PostgresNotify:
@@ -50,27 +81,31 @@ class PostgresNotify:
             if self._storm is not None and self._storm.is_alive():
                 self._waiting.set()
                 return
-            if now < self._next:
+            if _group or now < self._next:
                 self._waiting.set()
                 self._storm = threading.Thread(target=self._bundle, name="hookline-notify", daemon=True)
                 self._storm.start()
                 return
             self._next = now + WINDOW
-        self._send()
+        if (submit := _later.get()) is None:
+            self._send()
+        else:
+            submit(self._send)
 
     def _bundle(self) -> None:
         """Send one notification for all of each window, until there is quiet."""
         pause = threading.Event()
-        pause.wait(max(0.0, self._next - time.monotonic()))
+        window, linger = (GROUP_WINDOW, GROUP_LINGER) if _group else (WINDOW, LINGER)
+        pause.wait(window if _group else max(0.0, self._next - time.monotonic()))
         try:
-            while self._storm_goes_on():
+            while self._storm_goes_on(linger):
                 self._send()
-                pause.wait(WINDOW)
+                pause.wait(window)
         finally:
             connections.close_all()
 
-    def _storm_goes_on(self) -> bool:
-        self._waiting.wait(LINGER)
+    def _storm_goes_on(self, linger: float) -> bool:
+        self._waiting.wait(linger)
         with self._lock:
             goes_on = self._waiting.is_set()
             self._waiting.clear()
@@ -84,7 +119,7 @@ class PostgresNotify:
                 # There is nothing here that a crash could lose, so nobody need wait for the disk.
                 cursor.execute(
                     "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)",
-                    [CHANNEL, self._model._meta.db_table],
+                    [CHANNEL, f"{self._model._meta.db_table} {_group}".rstrip()],
                 )
         except Error:  # InterfaceError, too, which is no DatabaseError
             logger.warning("cannot notify other processes; they find the job by polling", exc_info=True)
@@ -125,8 +160,10 @@ class Listener(threading.Thread):
             connection.execute(f"LISTEN {CHANNEL}")
             self._notify(self._models)  # whatever was committed before we listened
             while not self._stopping.is_set():
-                heard = {notice.payload for notice in connection.notifies(timeout=0.5, stop_after=1)}
-                self._notify(heard)
+                for notice in connection.notifies(timeout=0.5, stop_after=1):
+                    table, _, group = notice.payload.partition(" ")
+                    if not group or group != _group:
+                        self._notify([table])
 
     def _notify(self, tables: Iterable[str]) -> None:
         for table in tables:

@@ -11,6 +11,7 @@ from django.db import connections, router, transaction
 from hookline.core.text import storable
 from hookline.db.binary import arrays, fetch_ids, unnest
 from hookline.db.insert import Insertion
+from hookline.db.rows import FEW
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
 from hookline.engine.sql import dialect_of, names_of
@@ -187,7 +188,8 @@ def _change(
     if connection.vendor == "postgresql":
         sql = statement.format(**names, rows=f"SELECT * FROM {unnest(types)}")
         params = arrays(types, list(zip(*rows, strict=True)))
-        return fetch_ids(connection, sql, [*beside.params, *params] if beside else params)
+        params = [*beside.params, *params] if beside else params
+        return fetch_ids(connection, sql, params, prepared=len(rows) <= FEW)
     if beside:
         with transaction.atomic(using=connection.alias):
             beside.run()

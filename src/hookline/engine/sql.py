@@ -31,6 +31,8 @@ class Dialect:
     #: The rows whose ids a query, `{}`, gives. PostgreSQL takes an array for short and looks each up by its key; with
     #: IN it reads the whole table for as long as it believes it small.
     among: str
+    #: A condition that is true, and has the transaction not wait for the disk.
+    no_wait: str
 
 
 _PICK = """
@@ -47,6 +49,7 @@ DIALECTS = {
         walk="",
         pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
         among="id = ANY(ARRAY({}))",
+        no_wait=" AND (SELECT set_config('synchronous_commit', 'off', true) = 'off')",
     ),
     "sqlite": Dialect(
         least="min",
@@ -58,6 +61,7 @@ DIALECTS = {
         walk="INDEXED BY {table}_pending",
         pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
         among="id IN ({})",
+        no_wait="",
     ),
 }
 

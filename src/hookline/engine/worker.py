@@ -76,6 +76,8 @@ class ThreadWorker(Generic[J]):
         self._queue: queue.SimpleQueue[J | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._wake = threading.Event()
+        #: Whether there may be something to claim: the last claim left some, or somebody notified since it began.
+        self._more = True
         self._on_stuck = on_stuck
         self._stuck = False
         self._watchdog = Watchdog(leases, fail, self._replace, gave_up)
@@ -94,7 +96,7 @@ class ThreadWorker(Generic[J]):
         self._moved = time.monotonic()
 
     def start(self) -> None:
-        notifier.of(self._leases.model).subscribe(self._wake.set)
+        notifier.of(self._leases.model).subscribe(self._notified)
         for thread in (self._renewer, self._claiming, *self._runners):
             thread.start()
 
@@ -102,7 +104,7 @@ class ThreadWorker(Generic[J]):
         """Claim nothing more, give back what has not begun, and wait for the rest for up to `timeout` seconds."""
         end = time.monotonic() + timeout
         self._stopping.set()
-        notifier.of(self._leases.model).unsubscribe(self._wake.set)
+        notifier.of(self._leases.model).unsubscribe(self._notified)
         self._wake.set()
         self._claiming.join(timeout)
         self._give_back(self._take_waiting(), "the worker stopped before it began")
@@ -113,6 +115,10 @@ class ThreadWorker(Generic[J]):
         self._renewer.stop()
         self._watchdog.close()
 
+    def _notified(self) -> None:
+        self._more = True
+        self._wake.set()
+
     def _claim_all(self) -> None:
         while not self._stopping.is_set():
             wanted = self._prefetch.wanted(len(self._leases), time.monotonic())
@@ -120,8 +126,11 @@ class ThreadWorker(Generic[J]):
             if wanted:
                 look_after(every=0)
                 jobs: list[J] = []
+                self._more = False
                 try:
                     jobs = self._leases.claim(wanted)
+                    if not self._leases.drained:
+                        self._more = True
                     self._prepare(jobs)
                 except Exception:
                     # Whatever it is, a worker that claims nothing any more without a word would be worse.
@@ -131,7 +140,7 @@ class ThreadWorker(Generic[J]):
                 self._prefetch.claimed(len(self._leases), time.monotonic())
                 for job in jobs:
                     self._queue.put(job)
-                if jobs:
+                if jobs and self._more:
                     continue
             self._wake.wait(pause)
             self._wake.clear()
@@ -167,7 +176,7 @@ class ThreadWorker(Generic[J]):
             look_after()
             if self._run_batch(job):
                 break
-            if not self._prefetch.enough(len(self._leases)):
+            if self._more and not self._prefetch.enough(len(self._leases)):
                 self._wake.set()
         connections.close_all()
 

@@ -111,6 +111,9 @@ class Event(Job):
     lane = "source"
     objects = JobManager["Event"]()
     settled_too = f"unhandled = CASE WHEN result.note = '{UNHANDLED}' THEN true END,"
+    #: What a lost claim led to is lost as well, or was committed after it. And where two workers have one number, the
+    #: row is `running` for the first settlement and no more for the second, which rolls back what its handlers did.
+    durable_claims = False
 
     # Without an index of its own: see job_indexes.
     source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), related_name="events", db_index=False)

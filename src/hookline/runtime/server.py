@@ -30,9 +30,10 @@ def works(listener: socket.socket, servers: int, workers: int | None) -> list[Wo
     """
     if not workers:
         return [partial(run, listener, workers is not None)] * servers
-    siblings = Siblings(servers + workers, [one.model for one in declared()])
-    each: list[Work] = [partial(run, listener, False)] * servers + [worker.run] * workers
-    return [partial(_with_siblings, siblings, place, work) for place, work in enumerate(each)]
+    siblings = Siblings(workers, [one.model for one in declared()])
+    answering: Work = partial(_with_siblings, siblings, None, partial(run, listener, False))
+    working: list[Work] = [partial(_with_siblings, siblings, place, worker.run) for place in range(workers)]
+    return [answering] * servers + working
 
 
 def worker_processes(settings: conf.Settings, cores: int) -> int:
@@ -54,7 +55,7 @@ def cores() -> int:
 
 
 def _with_siblings(
-    siblings: Siblings, place: int, work: Work, stopping: Stopping, on_ready: Callable[[], None]
+    siblings: Siblings, place: int | None, work: Work, stopping: Stopping, on_ready: Callable[[], None]
 ) -> None:
     siblings.join(place)
     work(stopping, on_ready)

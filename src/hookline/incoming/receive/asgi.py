@@ -27,6 +27,7 @@ from hookline.core.header_section import check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit, QueueFull
+from hookline.engine.postgres_notify import notifying_later
 from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, TooLarge
 from hookline.incoming.models import Source
 from hookline.incoming.receive import rejections
@@ -117,7 +118,7 @@ class LoopReceiver(Receiver):
         self._writer = ThreadPoolExecutor(1, "hookline-store")
         self._looker = ThreadPoolExecutor(1, "hookline-lookup")
         self._keeper = ThreadPoolExecutor(1, "hookline-rejections")
-        self._events: GroupCommit[Sequence[NewEvent], list[Stored]] = GroupCommit(store_groups, self._writer)
+        self._events: GroupCommit[Sequence[NewEvent], list[Stored]] = GroupCommit(self._store_groups, self._writer)
         self._look_ups: GroupCommit[str, Found] = GroupCommit(
             partial(with_connection, sources.look_up), self._looker, batch=100, max_items=1000
         )
@@ -184,6 +185,15 @@ class LoopReceiver(Receiver):
         except QueueFull as error:
             logger.warning("answering 503: %s", error)
             raise CannotStore(str(error)) from None
+
+    def _store_groups(self, groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
+        with notifying_later(self._notify_later):
+            return store_groups(groups)
+
+    def _notify_later(self, notify: Callable[[], None]) -> None:
+        """Behind the batch: no acknowledgement waits until other processes are told."""
+        with suppress(RuntimeError):  # this process ends; the others look now and then
+            self._writer.submit(notify)
 
     async def keep(self, refused: rejections.Refused) -> None:
         if rejections.recorder.only_counts(refused):

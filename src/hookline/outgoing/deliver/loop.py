@@ -68,6 +68,8 @@ class DeliveryLoop:
         self._tasks: set[asyncio.Task[None]] = set()
         #: There is room for more, or somebody rang.
         self._changed = asyncio.Event()
+        #: Whether there may be something to claim: the last claim left some, or somebody rang since it began.
+        self.more = True
         #: Something came to its end.
         self._finished = asyncio.Event()
         self._stopped = False
@@ -80,7 +82,9 @@ class DeliveryLoop:
         """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
         if (free := self._free) < self._worth_a_claim:
             return None
+        self.more = False
         claimed = await asyncio.get_running_loop().run_in_executor(self._claimer, afresh(self._take), free)
+        self.more = self.more or not self._leases.drained
         self._queue.extend(outbound for outbound in claimed.to_send if not outbound.is_suspect)
         self._suspects.extend(outbound for outbound in claimed.to_send if outbound.is_suspect)
         self._begin_suspect()
@@ -97,6 +101,7 @@ class DeliveryLoop:
 
     def wake(self) -> None:
         """End a pause. For the thread of the event loop."""
+        self.more = True
         self._changed.set()
 
     async def finish(self, patience: float | None = None) -> None:
@@ -200,5 +205,5 @@ class DeliveryLoop:
             self._begin_suspect()
         self._begin()
         self._finished.set()
-        if self._free >= self._worth_a_claim:
+        if self.more and self._free >= self._worth_a_claim:
             self._changed.set()

@@ -54,6 +54,8 @@ async def _claim_and_send(loop: DeliveryLoop, settings: conf.Settings, on_more: 
         if not (claimed and claimed.count):
             if loop.idle:
                 return
-            # A claim that gave nothing may have met an endpoint that has all the requests it may have.
+            # A claim that gave nothing may have met an endpoint that has all the requests it may have; and when what
+            # is under way has ended, so has the share.
+            loop.more = True
             await loop.pause(left)
     on_more()
