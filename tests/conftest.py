@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
+from django.test import TransactionTestCase
 
-from tests.databases import POSTGRES_URL, empty_database
+from tests.databases import POSTGRES_URL, empty_database, empty_tables
 from tests.processes import Processes
 
 
@@ -25,6 +26,19 @@ def django_db_modify_db_settings(
     if not POSTGRES_URL:
         path = tmp_path_factory.mktemp("database") / "test.db"
         connections["default"].settings_dict["TEST"]["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_teardown() -> Iterator[None]:
+    """See `empty_tables`."""
+
+    def empty(test: type[TransactionTestCase]) -> None:
+        for alias in test._databases_names(include_mirrors=False):
+            empty_tables(connections[alias])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", classmethod(empty))
+        yield
 
 
 @pytest.fixture
