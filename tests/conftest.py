@@ -33,7 +33,7 @@ def quick_teardown() -> Iterator[None]:
     """See `empty_tables`."""
 
     def empty(test: type[TransactionTestCase]) -> None:
-        for alias in test._databases_names(include_mirrors=False):
+        for alias in test._databases_names(include_mirrors=False):  # type: ignore[attr-defined]  # not in the stubs
             empty_tables(connections[alias])
 
     with pytest.MonkeyPatch.context() as patch:

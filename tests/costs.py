@@ -29,9 +29,10 @@ class _Meter:
 
     def add(self, amount: int) -> None:
         """Count an amount of work, and what was allocated since the last time."""
-        _, peak = tracemalloc.get_traced_memory()
+        held, peak = tracemalloc.get_traced_memory()
         self.total += amount + max(peak - self._held, 0)
-        self.start()
+        tracemalloc.reset_peak()
+        self._held = held
 
     def start(self) -> None:
         tracemalloc.reset_peak()

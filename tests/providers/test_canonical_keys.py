@@ -23,7 +23,7 @@ from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.relation import Relation, relation
 from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.token import TokenProvider
-from tests.providers.vectors import Vector, load_all
+from tests.providers.vectors import Vector, each, load_all
 
 EVENTS = [vector for vector in load_all() if vector.is_event]
 BLANKS = (" ", "\t", "\xa0", "\x85", "  ")
@@ -35,11 +35,7 @@ NOW = 1_700_000_000.0
 UNCOVERED_BODIES = {"dropbox_sign", "jira_connect", "microsoft_graph", "monday", "google_pubsub", "paypal"}
 
 
-def name_of(vector: Vector) -> str:
-    return f"{vector.provider_name}: {vector.why[:50]}"
-
-
-every_event = pytest.mark.parametrize("vector", EVENTS, ids=name_of)
+every_event = each(EVENTS)
 
 
 def check(vector: Vector, changed: Iterator[WebhookRequest]) -> None:

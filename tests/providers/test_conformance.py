@@ -26,7 +26,7 @@ from hookline.providers.schemes.parts import Fixed
 from hookline.providers.schemes.signed import SignedProvider
 from hookline.providers.schemes.token import TokenProvider
 from tests.providers.kits import kit_of
-from tests.providers.vectors import DIRECTORY, Vector, load, load_all
+from tests.providers.vectors import DIRECTORY, Vector, each, load, load_all
 
 TEN_DAYS = 864_000
 
@@ -35,14 +35,10 @@ EVENTS = [vector for vector in VECTORS if vector.is_event]
 TIMED = [vector for vector in EVENTS if vector.timestamp is not None]
 
 
-def name_of(vector: Vector) -> str:
-    return f"{vector.provider_name}: {vector.why[:50]}"
-
-
-every_vector = pytest.mark.parametrize("vector", VECTORS, ids=name_of)
-every_event = pytest.mark.parametrize("vector", EVENTS, ids=name_of)
-every_timed_event = pytest.mark.parametrize("vector", TIMED, ids=name_of)
-every_credential = pytest.mark.parametrize("vector", [v for v in EVENTS if v.credential is not None], ids=name_of)
+every_vector = each(VECTORS)
+every_event = each(EVENTS)
+every_timed_event = each(TIMED)
+every_credential = each([v for v in EVENTS if v.credential is not None])
 every_provider = pytest.mark.parametrize("name", providers.names())
 
 
@@ -160,7 +156,7 @@ def test_a_changed_byte_that_the_signature_covers_is_refused(vector: Vector) -> 
             vector.receive(replace(vector.request, body=bytes(changed)))
 
 
-@pytest.mark.parametrize("vector", [v for v in EVENTS if v.covered is not None], ids=name_of)
+@each([v for v in EVENTS if v.covered is not None])
 def test_bytes_are_only_called_uncovered_where_they_are(vector: Vector) -> None:
     body = vector.request.body
     accepted = 0
@@ -175,14 +171,14 @@ def test_bytes_are_only_called_uncovered_where_they_are(vector: Vector) -> None:
     assert accepted > 0 or not body
 
 
-@pytest.mark.parametrize("vector", [v for v in EVENTS if v.covered is None], ids=name_of)
+@each([v for v in EVENTS if v.covered is None])
 def test_a_longer_body_is_refused(vector: Vector) -> None:
     for change in (b"\n", b" ", b"\x00", b"\xff", b"{}"):
         with pytest.raises(VerificationError):
             vector.receive(replace(vector.request, body=vector.request.body + change))
 
 
-@pytest.mark.parametrize("vector", [v for v in EVENTS if not (v.any_body and v.covered == [])], ids=name_of)
+@each([v for v in EVENTS if not (v.any_body and v.covered == [])])
 def test_another_body_is_refused(vector: Vector) -> None:
     for body in {b"", b"\xff\xfe", b"null", b"[]", b"{", b"\x00"} - {vector.request.body}:
         with contextlib.suppress(VerificationError):
@@ -199,7 +195,7 @@ def test_a_wrong_secret_is_refused(vector: Vector) -> None:
         replace(vector, secrets=[vector.other_secret]).receive()
 
 
-@pytest.mark.parametrize("vector", [v for v in VECTORS if v.secrets], ids=name_of)  # some handshakes bring the secret
+@each([v for v in VECTORS if v.secrets])  # some handshakes bring the secret
 def test_without_a_secret_nothing_is_accepted(vector: Vector) -> None:
     for secrets in ([], [""], ["", ""]):
         with pytest.raises(CannotVerify) as refusal:

@@ -16,14 +16,10 @@ from hookline.incoming.models import Source
 from hookline.incoming.receive.flow import new_events
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.relation import Relation, relation
-from tests.providers.vectors import Vector, load, load_all
+from tests.providers.vectors import Vector, each, load, load_all
 
 RETRIES = [vector for vector in load_all() if vector.retry]
 DISTINCT = [vector for vector in load_all() if vector.distinct]
-
-
-def name_of(vector: Vector) -> str:
-    return f"{vector.provider_name}: {vector.why[:50]}"
 
 
 def events_of(vector: Vector, request: WebhookRequest) -> list[NewEvent]:
@@ -47,7 +43,7 @@ def test_a_provider_says_what_changes_on_a_retry_and_shows_it_and_a_distinct_eve
     assert any(vector.distinct for vector in vectors)
 
 
-@pytest.mark.parametrize("vector", RETRIES, ids=name_of)
+@each(RETRIES)
 def test_what_the_sender_delivers_again_is_a_duplicate(vector: Vector) -> None:
     retry = vector.retry or {}
     assert retry["why"]
@@ -57,7 +53,7 @@ def test_what_the_sender_delivers_again_is_a_duplicate(vector: Vector) -> None:
     assert event.dedup_key == (retry["dedup_key"] if what == "event" else vector.expected["dedup_key"])
 
 
-@pytest.mark.parametrize("vector", DISTINCT, ids=name_of)
+@each(DISTINCT)
 def test_another_event_is_new_however_like_it_is(vector: Vector) -> None:
     distinct = vector.distinct or {}
     assert distinct["why"]
@@ -70,7 +66,7 @@ def test_another_event_is_new_however_like_it_is(vector: Vector) -> None:
         assert vector.provider.repeats_bodies
 
 
-@pytest.mark.parametrize("vector", [v for v in DISTINCT if (v.distinct or {}).get("becomes") == "repeat"], ids=name_of)
+@each([v for v in DISTINCT if (v.distinct or {}).get("becomes") == "repeat"])
 def test_a_source_that_refuses_repeated_bodies_takes_the_look_alike_for_a_duplicate(vector: Vector) -> None:
     strict = vector.with_options({"repeated_bodies": "refuse"})
     vector.provider.check_options(strict.options)

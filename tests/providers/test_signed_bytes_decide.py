@@ -17,7 +17,7 @@ from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import NotVerified, TooLarge, Unreadable, VerificationError
 from hookline.providers.base import ParsedEvent, Provider, SourceConfig, json_request
 from tests.providers.kits import kit_of
-from tests.providers.vectors import Vector, load_all
+from tests.providers.vectors import Vector, each, load_all
 
 NOW = 1_700_000_000.0
 SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -28,11 +28,7 @@ FORM = "application/x-www-form-urlencoded"
 EVENTS = [vector for vector in load_all() if vector.is_event]
 
 
-def name_of(vector: Vector) -> str:
-    return f"{vector.provider_name}: {vector.why[:50]}"
-
-
-every_event = pytest.mark.parametrize("vector", EVENTS, ids=name_of)
+every_event = each(EVENTS)
 
 
 def receive(name: str, request: WebhookRequest, now: float = NOW) -> tuple[ParsedEvent, ...]:

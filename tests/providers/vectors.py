@@ -34,10 +34,13 @@ An entry has:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from hookline import providers
 from hookline.core.request import WebhookRequest, read_headers
@@ -163,12 +166,39 @@ def _span(body: bytes, part: bytes) -> range:
     return range(body.index(part), body.index(part) + len(part))
 
 
-def load(name: str) -> list[Vector]:
+@cache
+def load(name: str) -> tuple[Vector, ...]:
     """The vectors of one provider. Raises FileNotFoundError for a provider without a file."""
     entries = json.loads((DIRECTORY / f"{name}.json").read_text())
-    return [Vector(provider_name=name, **entry) for entry in entries]
+    return tuple(Vector(provider_name=name, **entry) for entry in entries)
 
 
 def load_all() -> Iterator[Vector]:
     for path in sorted(DIRECTORY.glob("*.json")):
         yield from load(path.stem)
+
+
+def each(vectors: Iterable[Vector]) -> Callable[[Callable[[Vector], None]], Callable[[str], None]]:
+    """Makes one test for each provider among these, which goes through its vectors and notes the one that failed.
+
+    One for each vector would be thousands more, and pytest takes longer with a test than most of them do.
+    """
+    by_provider: dict[str, list[Vector]] = {}
+    for vector in vectors:
+        by_provider.setdefault(vector.provider_name, []).append(vector)
+
+    def decorate(check: Callable[[Vector], None]) -> Callable[[str], None]:
+        def run(name: str) -> None:
+            for vector in by_provider[name]:
+                try:
+                    check(vector)
+                except Exception as error:
+                    error.add_note(f"with the vector of {name}: {vector.why}")
+                    raise
+
+        # Not functools.wraps, or pytest would look for a fixture called `vector`.
+        run.__name__, run.__doc__, run.__module__ = check.__name__, check.__doc__, check.__module__
+        made: Callable[[str], None] = pytest.mark.parametrize("name", by_provider)(run)
+        return made
+
+    return decorate
