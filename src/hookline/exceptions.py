@@ -5,6 +5,7 @@ HooklineError
 ├── VerificationError           an incoming request is refused; carries the HTTP status and two codes
 │   ├── Unreadable              400: the request is not what this provider sends
 │   ├── NotVerified             401: signature, token or timestamp is missing or wrong
+│   │   └── OutOfTime           signed too long ago, or ahead of this machine's clock
 │   ├── UnknownSource           404: no enabled source has this token
 │   ├── WrongMethod             405: this provider does not use this HTTP method
 │   ├── TooLarge                413: the body is longer than the limit
@@ -68,6 +69,14 @@ class NotVerified(VerificationError):
 
     status = 401
     code = "verification_failed"
+
+
+class OutOfTime(NotVerified):
+    """It was signed outside of the time window. `age` is how long ago, in seconds; negative ahead of the clock."""
+
+    def __init__(self, reason: str, detail: str, age: float) -> None:
+        super().__init__(reason, detail)
+        self.age = age
 
 
 class UnknownSource(VerificationError):

@@ -15,6 +15,7 @@ from hookline.core.ids import uuid7
 from hookline.engine.job import State
 from hookline.models import Delivery, Endpoint, Event, Rejection, RejectionCount, Source
 from tests.cli.conftest import Cli
+from tests.engine.rows import make_source
 
 pytestmark = pytest.mark.django_db
 
@@ -91,11 +92,13 @@ def test_a_rejection_is_listed_shown_and_accepted_once_the_secret_is_right(cli: 
     [listed] = cli.json("rejections", "list", "--status", "401", "--since", "1h")
     assert set(listed) == {
         "id", "source", "provider", "status", "reason", "detail", "method", "path", "remote_addr", "body_size",
-        "complete", "created_at",
+        "complete", "admitted_at", "event", "created_at",
     }  # fmt: skip
     assert (listed["source"], listed["reason"]) == (source.public_id, "signature_mismatch")
     assert cli.json("rejections", "list", "--status", "404") == []
-    assert cli.json("rejections", "show", listed["id"])["body"] == BODY
+    shown = cli.json("rejections", "show", listed["id"])
+    assert (shown["body"], shown["admitted_at"], shown["event"]) == (BODY, None, None)
+    assert shown["diagnosis"]["cause"] == "signature_mismatch"
     assert BODY[:40] in cli.text("rejections", "show", listed["id"])
 
     assert "is still refused: signature_mismatch" in cli.fails("rejections", "reverify", listed["id"])
@@ -105,6 +108,37 @@ def test_a_rejection_is_listed_shown_and_accepted_once_the_secret_is_right(cli: 
     assert accepted == {"id": listed["id"], "events": [{"id": event.public_id, "status": "accepted"}]}
     assert bytes(event.body) == BODY.encode()
     assert cli.json("rejections", "reverify", listed["id"])["events"][0]["status"] == "duplicate"
+    admitted = cli.json("rejections", "show", listed["id"])
+    assert admitted["event"] == event.public_id
+    assert admitted["admitted_at"]
+
+
+def test_the_secret_of_another_source_is_named_wherever_one_looks(cli: Cli, source: Source) -> None:
+    other = make_source("stripe", "whsec_other", name="Shop, test mode")
+    post_as_stripe(source.path, "whsec_other")
+    [listed] = cli.json("rejections", "list")
+    diagnosis = cli.json("rejections", "show", listed["id"])["diagnosis"]
+    assert (diagnosis["cause"], diagnosis["proven"]) == ("secret_of_other_source", True)
+    said = f"signed with the secret of source {other.public_id} (Shop, test mode)"
+    assert said in cli.text("rejections", "show", listed["id"])
+    [finding] = [f for f in cli.json("doctor") if f["check"] == f"refused by {source.public_id}"]
+    assert finding["result"] == "warning"
+    assert said in finding["detail"]
+
+
+def test_all_that_a_source_still_refuses_is_verified_again_once_its_secret_is_right(cli: Cli, source: Source) -> None:
+    for number in range(3):
+        post_as_stripe(source.path, "whsec_other", BODY.replace("evt_1", f"evt_{number}"))
+    post_as_stripe(source.path, "whsec_of_a_stranger", BODY)
+    cli.json("source", "rotate", source.public_id, "--secret", "whsec_other")
+    result = cli.run("rejections", "reverify", "--source", source.public_id, "--since", "1h", "--json")
+    assert result.exit_code == 1
+    rows = json.loads(result.stdout)
+    assert [bool(row.get("events")) for row in rows] == [True, True, True, False]  # in the order in which they came
+    assert Event.objects.count() == 3
+    assert Rejection.objects.filter(admitted_at=None).count() == 1
+    again = cli.run("rejections", "reverify", "--source", source.public_id, "--json")
+    assert len(json.loads(again.stdout)) == 1
 
 
 def test_a_request_is_verified_again_as_of_the_time_at_which_it_came(cli: Cli, source: Source) -> None:

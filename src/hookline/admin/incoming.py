@@ -12,7 +12,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
@@ -153,13 +155,13 @@ class EventAdmin(JobAdmin[Event]):
 
 @admin.register(Rejection)
 class RejectionAdmin(HistoryAdmin[Rejection]):
-    list_display = ("reason_and_id", "answered", "reason_shown", "source", "remote_addr", "created_at")
+    list_display = ("reason_and_id", "answered", "reason_shown", "source", "remote_addr", "admitted_at", "created_at")
     list_select_related = ("source",)
     list_filter = (ReasonFilter, SourceFilter, TimeFilter)
     not_listed = ("encrypted_request", "source__encrypted_secrets")
     fields = (
-        "public_id", "created_at", "status", "reason", "detail", "provider", "source", "method", "path", "remote_addr",
-        "body_size", "sent_headers", "content",
+        "public_id", "created_at", "status", "reason", "why", "detail", "admitted", "provider", "source",
+        "method", "path", "remote_addr", "body_size", "sent_headers", "content",
     )  # fmt: skip
     found_by = {"rej": "pk", "src": "source"}
     search_help_text = _(
@@ -229,6 +231,23 @@ class RejectionAdmin(HistoryAdmin[Rejection]):
             self.message_user(request, problem, messages.WARNING)
         if len(problems) > SHOWN_PROBLEMS:
             self.message_user(request, _("... and %s more.") % (len(problems) - SHOWN_PROBLEMS), messages.WARNING)
+
+    @admin.display(description=_("why, and what to do"))
+    def why(self, rejection: Rejection) -> str:
+        found = rejections.explain(rejection)
+        return f"{found.text} {found.advice}"
+
+    @admin.display(description=_("admitted"))
+    def admitted(self, rejection: Rejection) -> str:
+        """When it was verified again and passed, with a link to its event, which may have been pruned."""
+        if rejection.admitted_at is None:
+            return "-"
+        moment = date_format(localtime(rejection.admitted_at), "DATETIME_FORMAT")
+        if rejection.admitted_event is None:
+            return moment
+        url = reverse("admin:hookline_event_change", args=[rejection.admitted_event], current_app=self.admin_site.name)
+        event = Event.public(rejection.admitted_event)
+        return format_html('{} <a href="{}">{}</a>', moment, url, event)
 
     @admin.display(description=_("headers"))
     def sent_headers(self, rejection: Rejection) -> str:

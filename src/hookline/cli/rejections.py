@@ -43,26 +43,32 @@ def list_rejections(filters: listing.Filters, as_json: bool) -> None:
 @click.argument("id")
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Show one rejection with the headers and the beginning of the body. They may hold the sender's credentials."""
+    """Show one rejection: why it was refused and what to do, its headers and the beginning of its body.
+
+    They may hold the sender's credentials.
+    """
     from hookline.operations import rejections
 
     rejection = rejections.find(id)
     request = rejections.request_of(rejection)
     shown = body_fields(request.body) if as_json else {"body": preview(request.body)}
     headers = {name: ", ".join(values) for name, values in request.headers.items()}
-    print_fields({**rejections.as_json(rejection), "url": request.url, "headers": headers, **shown}, as_json)
+    found = rejections.explain(rejection).as_json()
+    why = {"diagnosis": found} if as_json else {"why": found["text"], "what_to_do": found["advice"]}
+    print_fields({**rejections.as_json(rejection), **why, "url": request.url, "headers": headers, **shown}, as_json)
 
 
 @rejections.command()
 @click.argument("ids", nargs=-1, metavar="[ID...]")
-@listing.filters("http_status", "reason", "tenant", "source", limit=1000)
+@listing.filters("http_status", "reason", "tenant", "source", limit=listing.MOST)
 @bulk.yes_option
 @json_option
 def reverify(ids: tuple[str, ...], filters: listing.Filters, yes: bool, as_json: bool) -> None:
     """Verify refused requests with the secrets of today and, if they pass now, store their events.
 
-    Name them, or choose them with options: how many there are is said first, and a terminal is asked. Exits with 1 when
-    one is refused again.
+    Name them, or choose with options from those that are still refused: all of a source with --source. How many there
+    are is said first, and a terminal is asked. Each is held to the time at which it came. Exits with 1 when one is
+    refused again.
     """
     listing.ids_or_filters(ids, filters)
     if len(ids) == 1:

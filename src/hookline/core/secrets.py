@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+#: Secrets that have ended and are kept.
+MAX_ENDED = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:
@@ -38,14 +41,19 @@ class SecretRing:
         return min(ends, default=float("inf"))
 
     def rotate(self, value: str, now: float, overlap: float) -> SecretRing:
-        """Put a new secret first. Those before it stay active for `overlap` seconds, or less if they end sooner."""
+        """Put a new secret first. Those before it stay active for `overlap` seconds, or less if they end sooner.
+
+        The newest of those that have ended are kept, too, so that it can be told what was signed with one of them.
+        """
         end = now + overlap
-        kept = (
+        kept = [
             Secret(secret.value, end if secret.expires_at is None else min(secret.expires_at, end))
             for secret in self.secrets
             if secret.value != value
-        )
-        return SecretRing((Secret(value), *(secret for secret in kept if secret.is_active(now))))
+        ]
+        active = [secret for secret in kept if secret.is_active(now)]
+        ended = [secret for secret in kept if not secret.is_active(now)]
+        return SecretRing((Secret(value), *active, *ended[:MAX_ENDED]))
 
     def dump(self) -> str:
         """As JSON text, to be encrypted."""

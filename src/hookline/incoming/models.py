@@ -209,6 +209,10 @@ class Rejection(Row):
     body_size = models.PositiveIntegerField(_("body size"), default=0)
     #: Whether all of the request is in `encrypted_request`. None in rows of earlier versions.
     kept_whole = models.BooleanField(_("kept whole"), null=True, editable=False)
+    #: When it was verified again and passed; None while it is refused.
+    admitted_at = models.DateTimeField(_("admitted at"), null=True, editable=False)
+    #: The id of the first event that was stored then; None for a handshake. That event may have been pruned.
+    admitted_event = models.UUIDField(_("admitted event"), null=True, editable=False)
     #: URL, headers and the beginning of the body, encrypted: they may hold the sender's credentials.
     encrypted_request = EncryptedField(_("encrypted request"))
 

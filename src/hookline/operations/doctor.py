@@ -17,7 +17,7 @@ from hookline.engine.hang import current as current_hangs
 from hookline.exceptions import ConfigurationError, HooklineError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.rejections import only_counted
-from hookline.operations import handlers
+from hookline.operations import handlers, refusals
 from hookline.operations.stats import backlogs, unhandled_by_type
 from hookline.outgoing.models import Endpoint
 
@@ -51,7 +51,7 @@ def examine() -> list[Finding]:
     if database.ok:
         found.append(_try("migrations", _migrations))
     if found[-1].check == "migrations" and found[-1].ok:
-        found += [_try("keys", _keys), *_lag(), *_hangs(), _handlers(), *_unhandled(), *_rejections()]
+        found += [_try("keys", _keys), *_lag(), *_hangs(), _handlers(), *_unhandled(), *_refusals(), *_rejections()]
     return found
 
 
@@ -147,6 +147,13 @@ def _unhandled() -> Iterator[Finding]:
         most = ", ".join(f"{count} {name}" for name, count in found.most_common(3))
         detail = f"{sum(found.values())} events of the last 24 hours were wanted by no handler, most of them {most}; "
         yield Finding("unhandled", True, f"{detail}see `hookline events list --unhandled`", warning=True)
+
+
+def _refusals() -> Iterator[Finding]:
+    """Warns of each source that refused something, with the mistake that explains it."""
+    for source, number, found in refusals.explained(time.time() - 86400):
+        detail = f"{number} refused in the last 24 hours. {found.text} {found.advice}"
+        yield Finding(f"refused by {source}", True, detail, warning=True)
 
 
 def _rejections() -> Iterator[Finding]:

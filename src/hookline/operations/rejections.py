@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.db import router
+from django.db.models.functions import Now
+
 from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.request import HIDDEN, WebhookRequest, without_fields
 from hookline.exceptions import HooklineError, VerificationError
+from hookline.incoming.diagnose.diagnosis import Diagnosis
+from hookline.incoming.diagnose.gather import diagnose
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.flow import CREDENTIAL_HEADERS
@@ -22,7 +27,13 @@ from hookline.operations.selection import ALL, Columns, Selection
 from hookline.operations.selection import newest as select
 
 COLUMNS = Columns(
-    {"status": "status", "reason": "reason", "source": "source", "tenant": "source__tenant"},
+    {
+        "status": "status",
+        "reason": "reason",
+        "source": "source",
+        "tenant": "source__tenant",
+        "admitted": "admitted_at__isnull",
+    },
     indexed=frozenset({"status", "source"}),
     lane="source",
 )
@@ -93,6 +104,14 @@ def _is_credential(name: str, headers: frozenset[str]) -> bool:
     return name in headers or name in CREDENTIAL_HEADERS or any(word in name for word in _CREDENTIAL_WORDS)
 
 
+def explain(rejection: Rejection) -> Diagnosis:
+    """Which mistake explains that it was refused, and what to do. For the operator: never part of an answer.
+
+    It may take a tenth of a second, since it tries what would have been genuine.
+    """
+    return diagnose(rejection, time.time())
+
+
 @dataclass(frozen=True, slots=True)
 class Reverified:
     """What became of one rejection: its events as JSON, or why it has none."""
@@ -114,6 +133,8 @@ def reverify(actor: Actor, rejection: Rejection) -> list[dict[str, str]]:
     tenant_id = rejection.source.tenant_id if rejection.source else None
 
     def within(stored: Sequence[Stored]) -> None:
+        admitted = Rejection.objects.using(router.db_for_write(Rejection)).filter(pk=rejection.pk)
+        admitted.update(admitted_at=Now(), admitted_event=stored[0].id if stored else None)
         details = {"count": len(stored), "events": _stored_as_json(stored[:NAMED])}
         record(actor, "rejection.reverify", rejection.public_id, tenant_id=tenant_id, details=details)
 
@@ -132,13 +153,13 @@ def reverify_all(actor: Actor, found: Iterable[Rejection]) -> list[Reverified]:
 
 
 def reverify_selection(actor: Actor, selection: Selection) -> list[Reverified]:
-    """The same for a selection, oldest first, as the sender sent them."""
+    """The same for what is still refused of a selection, oldest first, as the sender sent it."""
     return reverify_all(actor, chosen(selection))
 
 
 def chosen(selection: Selection) -> list[Rejection]:
     """What `reverify_selection` would verify, without the requests, which may be many megabytes."""
-    return newest(selection)[::-1]
+    return newest(replace(selection, admitted=False))[::-1]
 
 
 def _stored_as_json(stored: Iterable[Stored]) -> list[dict[str, str]]:
@@ -159,5 +180,7 @@ def as_json(rejection: Rejection) -> dict[str, Any]:
         "remote_addr": rejection.remote_addr,
         "body_size": rejection.body_size,
         "complete": rejection.complete,
+        "admitted_at": rejection.admitted_at,
+        "event": rejection.admitted_event and Event.public(rejection.admitted_event),
         "created_at": rejection.created_at,
     }

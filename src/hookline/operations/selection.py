@@ -44,6 +44,8 @@ class Selection:
     reason: str | None = None
     #: True: of events, those that no handler wanted.
     unhandled: bool | None = None
+    #: Of rejections, those that were verified again and passed, or those that were not.
+    admitted: bool | None = None
     #: Of audit entries: who, what, and the public id of what was changed.
     actor: str | None = None
     action: str | None = None
@@ -52,7 +54,10 @@ class Selection:
 
     def narrowed_by(self) -> dict[str, Any]:
         """What narrows besides time and number, by name."""
-        names = ("status", "type", "tenant", "source", "endpoint", "reason", "unhandled", "actor", "action", "object")
+        names = (
+            "status", "type", "tenant", "source", "endpoint", "reason", "unhandled", "admitted", "actor", "action",
+            "object",
+        )  # fmt: skip
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
@@ -127,6 +132,8 @@ def _lanes(model: type[Row], columns: Columns, wanted: Mapping[str, Any]) -> lis
 def _lookup(name: str, column: str, value: Any) -> tuple[str, Any]:
     if name == "type" and value.endswith("*"):
         return f"{column}__startswith", value[:-1]
+    if name == "admitted":
+        return column, not value
     return column, _RESOLVED[name](value) if name in _RESOLVED else value
 
 

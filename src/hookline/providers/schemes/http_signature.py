@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, encode, equal, mac
-from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, Unreadable, VerificationError
+from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, OutOfTime, Unreadable, VerificationError
 from hookline.providers.base import Option, Provider, SourceConfig
 from hookline.providers.schemes.keys import Algorithm, make_signature, private_key, public_key, verifies
 from hookline.providers.schemes.signatures import MAX_ITEMS, required_header
@@ -270,7 +270,7 @@ class HttpSignatureProvider(Provider):
         tolerance = configured_tolerance(config, self.tolerance) or self.tolerance
         used = check_age(now - created, tolerance)
         if expires is not None and now > expires:
-            raise NotVerified("timestamp_too_old", f"the signature expired {now - expires:.0f} s ago")
+            raise OutOfTime("timestamp_too_old", f"the signature expired {now - expires:.0f} s ago", now - expires)
         self.check_match(request, signature, raw, config)
         return used
 

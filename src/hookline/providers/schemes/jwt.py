@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from hookline.core.request import WebhookRequest, is_deeper
 from hookline.core.signing import Digest, decode, encode, equal, mac
-from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
+from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, OutOfTime
 from hookline.providers.base import Provider, SourceConfig
 from hookline.providers.schemes.keys import (
     Algorithm,
@@ -165,13 +165,15 @@ class Claims:
         if expiry is None and self.expires:
             raise NotVerified("missing_claim", "the token has no exp")
         if expiry is not None and now >= expiry + self.leeway:
-            raise NotVerified("timestamp_too_old", f"the token expired {now - expiry:.0f} s ago")
+            raise OutOfTime("timestamp_too_old", f"the token expired {now - expiry:.0f} s ago", now - expiry + 1)
         begin = _moment(claims, "nbf")
         if begin is not None and now < begin - self.leeway:
-            raise NotVerified("timestamp_in_future", f"the token is not valid for another {begin - now:.0f} s")
+            raise OutOfTime(
+                "timestamp_in_future", f"the token is not valid for another {begin - now:.0f} s", now - begin
+            )
         issued = _moment(claims, "iat")
         if issued is not None and now < issued - self.leeway:
-            raise NotVerified("timestamp_in_future", f"the token was issued {issued - now:.0f} s ahead")
+            raise OutOfTime("timestamp_in_future", f"the token was issued {issued - now:.0f} s ahead", now - issued)
         if self.max_age is None:
             return None
         if issued is None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import Encoding, decode, encode, parse_timestamp
-from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
+from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, OutOfTime
 from hookline.providers.base import Option, Provider, SourceConfig
 from hookline.providers.schemes.parts import BODY, METHOD, TIMESTAMP, URL, Part
 from hookline.providers.schemes.signatures import Signature
@@ -219,8 +219,8 @@ def check_age(age: float, tolerance: float) -> float:
     if -tolerance <= age <= tolerance:
         return abs(age) / tolerance
     if age > 0:
-        raise NotVerified("timestamp_too_old", f"signed {age:.0f} s ago; at most {tolerance} s allowed")
-    raise NotVerified("timestamp_in_future", f"signed {-age:.0f} s ahead; at most {tolerance} s allowed")
+        raise OutOfTime("timestamp_too_old", f"signed {age:.0f} s ago; at most {tolerance} s allowed", age)
+    raise OutOfTime("timestamp_in_future", f"signed {-age:.0f} s ahead; at most {tolerance} s allowed", age)
 
 
 def parse_iso8601(text: str) -> float | None:
