@@ -129,6 +129,14 @@ class Settings:
 
     # ---- Receiving ----
 
+    TRUSTED_PROXIES: int = setting(
+        RECEIVING,
+        0,
+        "How many proxies of yours each request passes, one after the other. The client's address is that entry of "
+        "`X-Forwarded-For`, counted from its end; with 0 the header is not believed. With too many, a caller can make "
+        "up its address. See [operations.md](operations.md#addresses-and-proxies)",
+    )
+
     MAX_BODY_BYTES: int = setting(
         RECEIVING,
         5 * 1024 * 1024,
@@ -393,6 +401,7 @@ _NUMBERS_OR_NONE = frozenset({"WORKER_PROCESSES"})
 _DELAYS = frozenset({"EVENT_RETRY_DELAYS", "DELIVERY_RETRY_DELAYS"})
 _MAY_BE_ZERO = frozenset(
     {
+        "TRUSTED_PROXIES",
         "REJECTION_BODY_BYTES",
         "RESPONSE_BODY_BYTES",
         "RETRY_JITTER",

@@ -6,6 +6,7 @@ HooklineError
 │   ├── Unreadable              400: the request is not what this provider sends
 │   ├── NotVerified             401: signature, token or timestamp is missing or wrong
 │   │   └── OutOfTime           signed too long ago, or ahead of this machine's clock
+│   ├── AddressNotAllowed       403: the client's address is not in the source's networks
 │   ├── UnknownSource           404: no enabled source has this token
 │   ├── WrongMethod             405: this provider does not use this HTTP method
 │   ├── TooLarge                413: the body is longer than the limit
@@ -77,6 +78,13 @@ class OutOfTime(NotVerified):
     def __init__(self, reason: str, detail: str, age: float) -> None:
         super().__init__(reason, detail)
         self.age = age
+
+
+class AddressNotAllowed(VerificationError):
+    """The client's address is not among those from which the source accepts requests."""
+
+    status = 403
+    code = "forbidden"
 
 
 class UnknownSource(VerificationError):

@@ -98,7 +98,6 @@ def asgi_server() -> Iterator[Edge]:
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
     stopping = Stopping()
     server = HttpServer(edge, limits_of(edge), stopping, lambda: None, 20)
-    server.config.proxy_headers = False  # nothing stands before it, so what a client says of itself is not believed
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -14,7 +14,7 @@ from hookline import conf, providers
 from hookline.core.signatures import scheme
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.models import Endpoint, Source
-from hookline.operations import endpoints
+from hookline.operations import endpoints, sources
 
 if TYPE_CHECKING:  # generic in the stubs only
     from django.utils.functional import _StrOrPromise
@@ -65,7 +65,7 @@ class SourceForm(_SourceForm):
 
     class Meta:
         model = Source
-        fields = ("tenant", "provider", "name", "options", "disabled")
+        fields = ("tenant", "provider", "name", "options", "networks", "disabled")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -75,6 +75,11 @@ class SourceForm(_SourceForm):
             self.add_error("options", _('Write an object, such as {"tolerance": "600"}.'))
         else:
             check_into(self, "options", lambda: provider.check_options(options))
+        data["networks"] = networks = data.get("networks") or []
+        if not isinstance(networks, list):
+            self.add_error("networks", _('Write a list, such as ["192.0.2.0/24"].'))
+        else:
+            check_into(self, "networks", lambda: sources.checked_networks(networks))
         if secret := data.get("new_secret"):
             check_into(self, "new_secret", lambda: provider.check_secret(secret))
         return data

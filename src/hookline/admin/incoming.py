@@ -43,9 +43,9 @@ class SourceAdmin(SecretsAdmin[Source]):
     found_by_text = ("name",)
     search_help_text = _("An id (src_..., ten_...) or a name.")
     readonly_fields = ("public_id", "url", "secrets_shown", "created_at", "related")
-    add_fields = ("tenant", "provider", "name", "options", "new_secret", "rotate")
+    add_fields = ("tenant", "provider", "name", "options", "networks", "new_secret", "rotate")
     change_fields = (
-        "public_id", "url", "tenant", "provider", "name", "options", "disabled", "secrets_shown",
+        "public_id", "url", "tenant", "provider", "name", "options", "networks", "disabled", "secrets_shown",
         "new_secret", "rotate", "overlap", "created_at", "related",
     )  # fmt: skip
     fixed_fields = ("tenant", "provider")  # the history is theirs
@@ -60,6 +60,7 @@ class SourceAdmin(SecretsAdmin[Source]):
             tenant=data["tenant"],
             name=data["name"],
             options=data["options"],
+            networks=data["networks"],
         )
         if data["rotate"] and not given:
             self.rotate(request, source, None, None)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hookline.cli.command import Group, json_option, something_to_change
+from hookline.cli.network_options import networks_options
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options, secrets_options
@@ -24,6 +25,7 @@ def source() -> None:
 @click.option("--tenant", metavar="KEY", help="The tenant it belongs to.")
 @click.option("--name", default="", help="For people.")
 @click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
+@networks_options
 @json_option
 def create(
     *,
@@ -32,13 +34,16 @@ def create(
     tenant: str | None,
     name: str,
     options: tuple[tuple[str, str], ...],
+    networks: list[str] | None,
     as_json: bool,
 ) -> None:
     """Create a source. Its URL is where the sender posts to."""
     from hookline.cli.actor import actor
     from hookline.operations import sources
 
-    created = sources.create(actor(), provider, secrets=secrets, tenant=tenant, name=name, options=dict(options))
+    created = sources.create(
+        actor(), provider, secrets=secrets, tenant=tenant, name=name, options=dict(options), networks=networks
+    )
     if not secrets:
         click.echo(
             "Warning: without a secret this source refuses every request; add one with "
@@ -77,6 +82,8 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @click.option("--name", help="For people.")
 @click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
 @click.option("--unset", "unset", multiple=True, metavar="NAME", help="An option to reset to its default.")
+@networks_options
+@click.option("--any-network", is_flag=True, help="Accept requests from everywhere again.")
 @json_option
 def update(
     *,
@@ -84,18 +91,23 @@ def update(
     name: str | None,
     options: tuple[tuple[str, str], ...],
     unset: tuple[str, ...],
+    networks: list[str] | None,
+    any_network: bool,
     as_json: bool,
 ) -> None:
     """Change what is given of a source; the rest stays."""
     from hookline.cli.actor import actor
     from hookline.operations import sources
 
-    something_to_change(name, options or None, unset or None)
+    if any_network and networks:
+        raise click.UsageError("give networks or --any-network, not both")
+    networks = [] if any_network else networks
+    something_to_change(name, options or None, unset or None, networks)
     found = sources.find(id)
     changed = None
     if options or unset:
         changed = {key: value for key, value in {**found.options, **dict(options)}.items() if key not in unset}
-    sources.update(actor(), found, name=name, options=changed)
+    sources.update(actor(), found, name=name, options=changed, networks=networks)
     print_fields(sources.as_json(found), as_json)
 
 

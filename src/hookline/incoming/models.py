@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hookline import conf, providers
 from hookline.core import structure
+from hookline.core.networks import Networks
 from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.db.encrypted_field import EncryptedField
@@ -48,6 +49,13 @@ class Source(Lane):
         _("options"), default=dict, blank=True, help_text=_("Settings that the provider understands.")
     )
     disabled = models.BooleanField(_("disabled"), default=False, help_text=_("Answer 404 to every request."))
+    #: None: requests are accepted from everywhere.
+    networks = models.JSONField(
+        _("networks"),
+        null=True,
+        blank=True,
+        help_text=_('Networks from which requests are accepted, such as ["192.0.2.0/24"]; empty: from everywhere.'),
+    )
     awaiting_handshake = models.BooleanField(_("awaiting handshake"), default=True, editable=False)
     encrypted_secrets = EncryptedField(_("encrypted secrets"))
     #: By the database's clock. Snapshots in other processes look for later ones.
@@ -89,6 +97,16 @@ class Source(Lane):
     def config(self, now: float) -> SourceConfig:
         """What the provider may know of this source at this time."""
         return SourceConfig(self._ring().active(now), self.options, self.awaiting_handshake, source=self.pk)
+
+    def allows(self, address: str) -> bool:
+        """Whether a request from this address is accepted. Raises ConfigurationError for networks that were spoilt."""
+        texts = self.networks
+        if texts is None:
+            return True
+        read: tuple[list[str], Networks] | None = self.__dict__.get("_read_networks")
+        if read is None or read[0] is not texts:  # as `_ring`
+            read = self.__dict__["_read_networks"] = (texts, Networks(texts))
+        return address in read[1]
 
     def _ring(self) -> SecretRing:
         """`secrets`, read once for as long as they stay the same: a source in memory is asked for every request."""

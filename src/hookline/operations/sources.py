@@ -12,6 +12,7 @@ from django.db import router, transaction
 from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.core.networks import normalised
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures.standard_webhooks import new_secret
 from hookline.exceptions import Conflict
@@ -20,6 +21,9 @@ from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.secrets import Rotated
 from hookline.tenants.models import Tenant, resolve
+
+#: An audit entry about many networks names so many.
+NAMED = 100
 
 
 def find(public_id: str) -> Source:
@@ -41,11 +45,13 @@ def create(
     tenant: Tenant | str | None = None,
     name: str = "",
     options: Mapping[str, Any] | None = None,
+    networks: Sequence[str] | None = None,
     disabled: bool = False,
 ) -> Source:
     """Store a new source. `provider` may be an alias; the registry key is stored.
 
-    Without a secret it refuses every request until `rotate` gives it one. Raises ConfigurationError.
+    Without a secret it refuses every request until `rotate` gives it one. `networks` are those from which requests are
+    accepted, such as `192.0.2.0/24`; None: from everywhere. Raises ConfigurationError.
     """
     found = providers.get(provider)
     options = dict(options or {})
@@ -53,23 +59,47 @@ def create(
     for secret in secrets:
         found.check_secret(secret)
     with transaction.atomic(using=router.db_for_write(Source)):
-        source = Source(tenant=resolve(tenant), provider=found.name, name=name, options=options, disabled=disabled)
+        source = Source(
+            tenant=resolve(tenant),
+            provider=found.name,
+            name=name,
+            options=options,
+            networks=checked_networks(networks),
+            disabled=disabled,
+        )
         source.secrets = SecretRing.of(*secrets)
         source.save(force_insert=True)
         record(actor, "source.create", source.public_id, tenant_id=source.tenant_id, after=audited(source))
     return source
 
 
-def update(actor: Actor, source: Source, *, name: str | None = None, options: Mapping[str, Any] | None = None) -> None:
-    """Change what is given; `options` replaces all of them. Raises ConfigurationError or NotFound."""
+def update(
+    actor: Actor,
+    source: Source,
+    *,
+    name: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    networks: Sequence[str] | None = None,
+) -> None:
+    """Change what is given; `options` and `networks` replace all of them. No networks: requests from everywhere.
+
+    Raises ConfigurationError or NotFound.
+    """
     changed: dict[str, Any] = {} if name is None else {"name": name}
     if options is not None:
         providers.get(source.provider).check_options(options)
         changed["options"] = dict(options)
+    if networks is not None:
+        changed["networks"] = checked_networks(networks)
     with changing(actor, "source.update", source, audited) as locked:
         for field, value in changed.items():
             setattr(locked, field, value)
         locked.save(update_fields=list(changed))
+
+
+def checked_networks(networks: Sequence[str] | None) -> list[str] | None:
+    """The networks as they are stored. Raises ConfigurationError."""
+    return normalised(networks) or None if networks is not None else None
 
 
 def rotate(actor: Actor, source: Source, secret: str | None = None, *, overlap: float | None = None) -> Rotated:
@@ -120,11 +150,15 @@ def delete(actor: Actor, source: Source) -> None:
 
 def audited(source: Source) -> dict[str, Any]:
     """What an audit entry tells: not the URL either, since whoever knows it can send there."""
+    networks = source.networks
+    if networks and len(networks) > NAMED:
+        networks = [*networks[:NAMED], f"and {len(networks) - NAMED} more"]
     return {
         "provider": source.provider,
         "tenant": source.tenant.key,
         "name": source.name,
         "options": source.options,
+        "networks": networks,
         "secrets": secrets.count(source),
         "disabled": source.disabled,
     }
@@ -140,6 +174,7 @@ def as_json(source: Source) -> dict[str, Any]:
         "tenant": source.tenant.key,
         "name": source.name,
         "options": source.options,
+        "networks": source.networks or [],
         "secrets": secrets.count(source),
         "disabled": source.disabled,
         "created_at": source.created_at,

@@ -18,6 +18,7 @@ from django.core.asgi import get_asgi_application
 
 from hookline import conf
 from hookline.exceptions import ConfigurationError
+from hookline.runtime.forwarded import Forwarded
 from hookline.runtime.http_limits import HttpLimits
 from hookline.runtime.http_protocol import Connections, HttpProtocol
 from hookline.runtime.stopping import Stopping
@@ -44,12 +45,14 @@ class HttpServer(uvicorn.Server):
         stop_timeout: float,
     ) -> None:
         self._shared = Connections(limits)
+        proxies = conf.get().TRUSTED_PROXIES
         config = uvicorn.Config(
-            application,
+            Forwarded(application, proxies) if proxies else application,
             http=partial(HttpProtocol, shared=self._shared),  # type: ignore[arg-type]  # called, and nothing else
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,  # uvicorn would believe them of whoever connects from 127.0.0.1
             ws="none",
             timeout_graceful_shutdown=max(1, round(stop_timeout)),
         )

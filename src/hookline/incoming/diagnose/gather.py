@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hookline import providers
-from hookline.exceptions import ConfigurationError, VerificationError
+from hookline.exceptions import AddressNotAllowed, ConfigurationError, VerificationError
 from hookline.incoming.diagnose.case import Case, Other, Retired
 from hookline.incoming.diagnose.diagnosis import Diagnosis
 from hookline.incoming.diagnose.explain import explain
@@ -19,7 +19,7 @@ from hookline.providers.base import Provider
 #: Other sources of the tenant whose secrets are tried, the newest.
 MOST_OTHERS = 100
 #: Refused before anything was verified: there is nothing to try.
-_NOT_VERIFIED = frozenset({403, 404, 405, 413, 415, 429, 431})
+_NOT_VERIFIED = frozenset({404, 405, 413, 415, 429, 431})
 
 
 def diagnose(rejection: Rejection, now: float) -> Diagnosis:
@@ -31,7 +31,7 @@ def diagnose(rejection: Rejection, now: float) -> Diagnosis:
         provider = providers.get(source.provider)
     except ConfigurationError as error:
         return diagnosis("bad_configuration", 503, str(error), source=source.public_id, title=source.provider)
-    if rejection.status in _NOT_VERIFIED:
+    if rejection.status in _NOT_VERIFIED or not _allows(source, rejection):
         return _plain(rejection, source, provider)
     if not rejection.complete:
         found = _plain(rejection, source, provider)
@@ -61,6 +61,13 @@ def case_of(rejection: Rejection, source: Source, provider: Provider, now: float
         others=list(_others(source, now)),
         readers=readers(),
     )
+
+
+def _allows(source: Source, rejection: Rejection) -> bool:
+    try:
+        return rejection.status != AddressNotAllowed.status or source.allows(rejection.remote_addr)
+    except ConfigurationError:  # somebody wrote into the table
+        return False
 
 
 def _others(source: Source, now: float) -> Iterator[Other]:

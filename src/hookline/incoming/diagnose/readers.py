@@ -30,7 +30,7 @@ class _Asked(dict[str, tuple[str, ...]]):
         super().__init__(headers)
         self.names: list[str] = []
 
-    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
+    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]  # headers are asked for text
         self.names.append(name)
         return super().get(name, default)
 

@@ -23,6 +23,7 @@ from uuid import UUID
 from django.db import close_old_connections
 
 from hookline import conf
+from hookline.core.client_address import client_address
 from hookline.core.header_section import check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.db.connections import look_after
@@ -284,15 +285,19 @@ class Body:
 def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
     """All of a request but its body; with `first`, only the first of its headers."""
     query = scope.get("query_string", b"").decode("latin-1")
-    client = scope.get("client")
+    client, told = scope.get("client"), scope.get("hookline.client")
+    settings = conf.get()
     # White space around a value is no part of it (RFC 9110 section 5.5), and servers differ in what they leave.
-    headers = ((name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"])
+    pairs = ((name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"])
+    headers = read_headers(first_headers(pairs) if first else pairs)
     return WebhookRequest(
         method=scope["method"],
-        url=f"{conf.get().PUBLIC_URL.rstrip('/')}{quote(scope['path'])}{'?' + query if query else ''}",
-        headers=read_headers(first_headers(headers) if first else headers),
+        url=f"{settings.PUBLIC_URL.rstrip('/')}{quote(scope['path'])}{'?' + query if query else ''}",
+        headers=headers,
         body=b"",
-        remote_addr=client[0] if client else "",
+        remote_addr=client_address(client[0] if client else "", headers, settings.TRUSTED_PROXIES)
+        if told is None  # else our own server has looked already
+        else told,
     )
 
 

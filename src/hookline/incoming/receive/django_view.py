@@ -13,6 +13,7 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from hookline import conf
+from hookline.core.client_address import client_address
 from hookline.core.header_section import WHITE_SPACE, check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import CannotVerify, HeadersTooLarge, TooLarge, Unreadable
@@ -104,12 +105,14 @@ class Body:
 def read_head(request: HttpRequest, headers: list[tuple[str, str]]) -> WebhookRequest:
     """All of a request but its body."""
     query = request.META.get("QUERY_STRING", "")
+    settings = conf.get()
+    read = read_headers((name, value.strip(WHITE_SPACE)) for name, value in headers)
     return WebhookRequest(
         method=request.method or "",
-        url=f"{conf.get().PUBLIC_URL.rstrip('/')}{request.path}{'?' + query if query else ''}",
-        headers=read_headers((name, value.strip(WHITE_SPACE)) for name, value in headers),
+        url=f"{settings.PUBLIC_URL.rstrip('/')}{request.path}{'?' + query if query else ''}",
+        headers=read,
         body=b"",
-        remote_addr=request.META.get("REMOTE_ADDR", ""),
+        remote_addr=client_address(request.META.get("REMOTE_ADDR", ""), read, settings.TRUSTED_PROXIES),
     )
 
 

@@ -16,6 +16,7 @@ from hookline.conf import Settings
 from hookline.core.request import WebhookRequest, without_fields
 from hookline.core.text import printable, storable
 from hookline.exceptions import (
+    AddressNotAllowed,
     CannotStore,
     CannotVerify,
     ConfigurationError,
@@ -101,8 +102,10 @@ class Receiver:
         try:
             try:
                 source = await self.find_source(token)
-            except UnknownSource:
-                # Its source may have been disabled by mistake: what is kept whole can be verified again.
+                if source.networks is not None:
+                    check_address(head.remote_addr, source)
+            except (UnknownSource, AddressNotAllowed):
+                # It may be disabled, or its networks wrong, by mistake: what is kept whole can be verified again.
                 request, body_read = await self.with_short_body(head, read_body)
                 raise
             if is_probe(head, source):
@@ -229,6 +232,16 @@ def with_body(head: WebhookRequest, body: bytes) -> WebhookRequest:
 def is_probe(head: WebhookRequest, source: Source) -> bool:
     """Whether it only asks if the URL is there, as Intercom and others do when it is entered."""
     return head.method == "HEAD" and "HEAD" not in methods_of(source)
+
+
+def check_address(address: str, source: Source) -> None:
+    """Raises AddressNotAllowed unless the source accepts requests from this address, or CannotVerify."""
+    try:
+        allowed = source.allows(address)
+    except ConfigurationError as error:  # somebody wrote into the table
+        raise CannotVerify("bad_networks", str(error)) from None
+    if not allowed:
+        raise AddressNotAllowed("address_not_allowed", f"{printable(address, 64) or 'an unknown address'} is in none")
 
 
 def check_encoding(head: WebhookRequest) -> None:

@@ -11,7 +11,7 @@ from hookline.exceptions import ConfigurationError, UnknownSource
 from hookline.incoming.models import Rejection, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import documents, receive_with
-from hookline.incoming.receive.flow import new_events
+from hookline.incoming.receive.flow import check_address, new_events
 from hookline.incoming.receive.source_cache import find_source
 from hookline.incoming.receive.store import Stored, store
 
@@ -26,6 +26,7 @@ def reverify(rejection: Rejection, now: float, within: Callable[[Sequence[Stored
     check_complete(rejection)
     source = source_of(rejection)
     request = rejections.load(rejection)
+    check_address(request.remote_addr, source)
     came_at = rejection.created_at.timestamp()
     received = receive_with(documents.fetch, providers.get(source.provider), request, source.config(now), came_at)
     events = new_events(request, source, received)
