@@ -252,6 +252,13 @@ class Settings:
         "A longer message is refused by `dispatch()`. Subscribers' servers have limits, too",
     )
 
+    EVENT_TYPES: str = setting(
+        SENDING,
+        "off",
+        "Whether `dispatch()` holds data against the [catalogue](sending.md#event-types): `off` costs nothing, `check` "
+        "does so for the types that it has, `only` also refuses those that it does not have",
+    )
+
     DELIVERY_RETRY_DELAYS: tuple[float, ...] = setting(
         SENDING,
         (
@@ -328,6 +335,8 @@ class Settings:
 
 
 ENGINES = ("worker", "celery")
+#: Of dispatched data against the catalogue of event types.
+CHECKS = ("off", "check", "only")
 
 _DEFAULTS = Settings()
 NAMES = frozenset(f.name for f in fields(Settings))
@@ -347,6 +356,10 @@ def load(values: Mapping[str, Any]) -> Settings:
     if settings.ENGINE not in ENGINES:
         raise ConfigurationError(f"HOOKLINE['ENGINE'] must be one of {', '.join(ENGINES)}, not {settings.ENGINE!r}")
     _ = settings.metrics_address
+    if settings.EVENT_TYPES not in CHECKS:
+        raise ConfigurationError(
+            f"HOOKLINE['EVENT_TYPES'] must be one of {', '.join(CHECKS)}, not {settings.EVENT_TYPES!r}"
+        )
     for delays in (settings.EVENT_RETRY_DELAYS, settings.DELIVERY_RETRY_DELAYS):
         RetrySchedule(delays, settings.RETRY_JITTER)
     return settings

@@ -17,7 +17,9 @@ HooklineError
 ├── DispatchError               `dispatch()` was called with something that cannot be sent
 │   ├── InvalidEventType        also a ValueError
 │   ├── NotSerializable         also a TypeError
-│   └── MessageTooLarge         also a ValueError
+│   ├── MessageTooLarge         also a ValueError
+│   ├── SchemaViolation         the data are not what the schema of their type says; also a ValueError
+│   └── KeyReused               the idempotency key belongs to a message with other content; also a ValueError
 ├── DoesNotFit                  `event.parse()`: what was sent is not what the dataclass says; also a ValueError
 ├── AddressRefused              a URL or address that Hookline will not connect to
 ├── NotFound                    nothing has this id
@@ -153,6 +155,14 @@ class NotSerializable(DispatchError, TypeError):
 
 class MessageTooLarge(DispatchError, ValueError):
     """The serialised message is longer than `MAX_MESSAGE_BYTES`."""
+
+
+class SchemaViolation(DispatchError, ValueError):
+    """The data are not what the schema of their event type says. The message names the path and the rule."""
+
+
+class KeyReused(DispatchError, ValueError):
+    """The idempotency key belongs to a message of another type or with other data."""
 
 
 class DoesNotFit(HooklineError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hookline.audit.models import AuditEntry
 from hookline.engine.hang import Hang
 from hookline.incoming.models import Event, Rejection, RejectionCount, Source
+from hookline.outgoing.event_type import EventType
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.replays.models import Replay
 from hookline.tenants.models import Tenant
@@ -15,6 +16,7 @@ __all__ = [
     "Delivery",
     "Endpoint",
     "Event",
+    "EventType",
     "Hang",
     "Message",
     "Rejection",

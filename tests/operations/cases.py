@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from django.test import Client
@@ -18,6 +20,7 @@ from hookline.incoming.models import Event, Rejection, Source
 from hookline.operations import (
     deliveries,
     endpoints,
+    event_types,
     events,
     messages,
     prune,
@@ -27,12 +30,13 @@ from hookline.operations import (
     tenants,
 )
 from hookline.operations.selection import Selection
+from hookline.outgoing.event_type import EventType
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.replays.models import Replay
 from hookline.tenants.models import Tenant
 from hookline.testing import sign_webhook
 from tests.admin_pages import act, add_url, page_url, submit
-from tests.engine.rows import make_delivery, make_endpoint, make_event, make_source
+from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
 
 SOURCE_SECRET = "whsec_made_up_for_the_source"
 NEW_SOURCE_SECRET = "whsec_the_next_one_of_the_source"
@@ -47,6 +51,9 @@ SECRETS = (SOURCE_SECRET, NEW_SOURCE_SECRET, ENDPOINT_SECRET, NEW_ENDPOINT_SECRE
 
 
 YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+#: The example of webhooks in the OpenAPI 3.1 initiative's own learning pages.
+PAYLOAD = Path(__file__).parent / "payload.json"
+DOCUMENT = Path(__file__).parent / "webhooks.json"
 
 
 class World:
@@ -62,6 +69,7 @@ class World:
         self.event = make_event(self.source, state=State.DEAD, attempts=9, note="no tries left")
         self.other = make_event(self.source, state=State.DEAD, attempts=9)
         self.delivery = make_delivery(self.endpoint, state=State.DEAD, attempts=10)
+        self.waiting = make_delivery(self.endpoint, due_at=ago(-3600))
         self.rejection = self._rejection()
         self.replay = Replay.objects.create(what="events", lookups={"state": "dead"}, until=timezone.now(), total=2)
         self.replay.tenant = self.tenant
@@ -69,6 +77,7 @@ class World:
         self.paused = Replay.objects.create(what="events", until=timezone.now(), tenant=self.tenant)
         self.paused.pause()
         self.paused.save()
+        self.event_type = EventType.objects.create(name="order.shipped", version="1", schema={"type": "object"})
 
     def _rejection(self) -> Rejection:
         """A genuine webhook that came while the source still had another secret."""
@@ -178,6 +187,71 @@ CASES = [
         after=lambda _: Tenant.objects.filter(key="empty").exists(),
         expected=False,
         document=lambda world: {"id": world.empty.public_id, "deleted": True},
+    ),
+    # ---- event types -------------------------------------------------------------------------------
+    Case(
+        "event_type.create",
+        ["event_types.create"],
+        lambda actor, _: event_types.create(actor, "order.paid", description="It is paid", enforcement="enforce"),
+        lambda _: "event-types create order.paid --description 'It is paid' --enforcement enforce",
+        lambda admin, _: submit(
+            admin, add_url(EventType), name="order.paid", description="It is paid", enforcement="enforce"
+        ),
+        about=lambda _: EventType.objects.get(name="order.paid").public_id,
+        changes={
+            "name": [None, "order.paid"],
+            "description": [None, "It is paid"],
+            "version": [None, ""],
+            "enforcement": [None, "enforce"],
+            "deprecated": [None, False],
+        },
+        after=lambda _: _fields(EventType.objects.get(name="order.paid"), "description", "enforcement", "schema"),
+        expected=("It is paid", "enforce", None),
+        document=lambda _: _json(event_types.as_json(event_types.find("order.paid"))),
+    ),
+    Case(
+        "event_type.update",
+        ["event_types.update"],
+        lambda actor, world: event_types.update(actor, world.event_type, version="2", deprecated=True),
+        lambda _: "event-types update order.shipped --schema-version 2 --deprecated",
+        lambda admin, world: submit(admin, page_url(world.event_type), version="2", deprecated="on"),
+        about=lambda world: world.event_type.public_id,
+        changes={"version": ["1", "2"], "deprecated": [False, True]},
+        after=lambda world: _fields(world.event_type, "version", "deprecated", "schema"),
+        expected=("2", True, {"type": "object"}),
+        document=lambda _: _json(event_types.as_json(event_types.find("order.shipped"))),
+    ),
+    Case(
+        "event_type.delete",
+        ["event_types.delete"],
+        lambda actor, world: event_types.delete(actor, world.event_type),
+        lambda _: "event-types delete order.shipped",
+        None,
+        about=lambda world: world.event_type.public_id,
+        changes={
+            "name": ["order.shipped", None],
+            "description": ["", None],
+            "version": ["1", None],
+            "schema": [{"type": "object"}, None],
+            "enforcement": ["warn", None],
+            "deprecated": [False, None],
+        },
+        after=lambda _: EventType.objects.exists(),
+        expected=False,
+        document=lambda _: {"name": "order.shipped", "deleted": True},
+    ),
+    Case(
+        "event_type.import",
+        ["event_types.import_document"],
+        lambda actor, _: event_types.import_document(actor, json.loads(DOCUMENT.read_text())),
+        lambda _: f"event-types import {DOCUMENT}",
+        None,
+        about=lambda _: "",
+        changes={},
+        details=lambda _: {"created": ["newPet"], "updated": [], "breaking": []},
+        after=lambda _: sorted(EventType.objects.values_list("name", flat=True)),
+        expected=["newPet", "order.shipped"],
+        document=lambda _: {"created": ["newPet"], "updated": [], "unchanged": [], "breaking": []},
     ),
     # ---- sources -----------------------------------------------------------------------------------
     Case(
@@ -384,6 +458,22 @@ CASES = [
             _secrets(world.endpoint),
         ),
         expected=(["v1a", "x-webhook"], {"x-token": "made-up-token"}, 1, (ENDPOINT_SECRET,)),
+        document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
+    ),
+    Case(
+        "endpoint.update",
+        ["endpoints.update"],
+        lambda actor, world: endpoints.update(
+            actor, world.endpoint, filter="@.data.total > 100", payload={"fields": ["total"]}
+        ),
+        lambda world: f"endpoint update {world.endpoint.public_id} --filter '@.data.total > 100' --payload {PAYLOAD}",
+        lambda admin, world: submit(
+            admin, page_url(world.endpoint), filter="@.data.total > 100", payload='{"fields": ["total"]}'
+        ),
+        about=lambda world: world.endpoint.public_id,
+        changes={"filter": [None, "@.data.total > 100"], "payload": [None, {"fields": ["total"]}]},
+        after=lambda world: _fields(world.endpoint, "filter", "payload", "url"),
+        expected=("@.data.total > 100", {"fields": ["total"]}, URL),
         document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
     ),
     Case(
@@ -621,6 +711,19 @@ CASES = [
         expected=("order.paid", "order-1", 1),
         wakes=(Delivery,),
         document=lambda _: {"id": _newest(Message).public_id, "deliveries": 1},
+    ),
+    Case(
+        "message.cancel",
+        ["messages.cancel"],
+        lambda actor, world: messages.cancel(actor, world.waiting.message),
+        lambda world: f"messages cancel {world.waiting.message.public_id}",
+        lambda admin, world: act(admin, "cancel", world.waiting.message),
+        about=lambda world: world.waiting.message.public_id,
+        changes={},
+        details=lambda _: {"deliveries": 1},
+        after=lambda world: (*_fields(world.waiting, "state"), world.waiting.finished_at is None),
+        expected=("cancelled", False),
+        document=lambda world: {"id": world.waiting.message.public_id, "cancelled": 1},
     ),
     Case(
         "history.prune",

@@ -122,6 +122,8 @@ class EndpointForm(_EndpointForm):
             "event_types",
             "channels",
             "metadata",
+            "filter",
+            "payload",
             "signatures",
             "disabled",
         )
@@ -135,7 +137,9 @@ class EndpointForm(_EndpointForm):
         check_into(self, "signatures", lambda: endpoints.checked({"signatures": data.get("signatures") or []}))
         if (headers := data.get("headers")) is not None:
             check_into(self, "headers", lambda: endpoints.checked({"own_headers": headers}))
-        empty: dict[str, Any] = {"event_types": [], "channels": [], "metadata": {}, "uid": None}
+        empty: dict[str, Any] = {
+            "event_types": [], "channels": [], "metadata": {}, "uid": None, "filter": None, "payload": None,
+        }  # fmt: skip
         for name, nothing in empty.items():
             data[name] = data.get(name) or nothing
             check_into(self, name, partial(endpoints.checked, {name: data[name]}))

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -20,8 +20,10 @@ from hookline.admin.text import Tone, badge, shortened, show_body, show_json, sh
 from hookline.admin.times import show_time
 from hookline.audit.actor import Actor
 from hookline.core.breaker import State as Breaker
+from hookline.exceptions import Conflict
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
 from hookline.operations import deliveries, endpoints
+from hookline.operations import messages as operations
 
 BREAKER = {Breaker.CLOSED: _("closed"), Breaker.OPEN: _("open"), Breaker.HALF_OPEN: _("half-open")}
 
@@ -47,19 +49,11 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
         "created_at", "related",
     )  # fmt: skip
     add_fields = (
-        "tenant",
-        "uid",
-        "url",
-        "description",
-        "event_types",
-        "channels",
-        "metadata",
-        "signatures",
-        "headers",
-        "new_secret",
-    )
+        "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata", "signatures",
+        "headers", "new_secret",
+    )  # fmt: skip
     change_fields = (
-        "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "metadata",
+        "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata",
         "disabled", "disabled_reason", "held_until", "breaker_shown",
         "secrets_shown", "rotate", "new_secret", "signatures", "public_keys", "new_key_pair", "overlap",
         "header_names", "headers", "created_at", "related",
@@ -81,6 +75,8 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             metadata=data["metadata"],
             signatures=data["signatures"],
             headers=data["headers"],
+            filter=data["filter"],
+            payload=data["payload"],
         )
         if given is None:
             self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
@@ -97,6 +93,11 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             rotated = endpoints.rotate_key(actor_of(request), obj, overlap=form.cleaned_data["overlap"])
             text = _("The new public key is %(key)s") % {"key": rotated.secret}
             self.message_user(request, text, messages.SUCCESS)
+        if obj.filter and (not change or "filter" in form.changed_data):
+            previews = endpoints.preview(obj)
+            wanted = sum(not preview.reason for preview in previews)
+            shown = _("Of the newest %(all)s messages %(wanted)s would have been sent.")
+            self.message_user(request, shown % {"all": len(previews), "wanted": wanted})
 
     @admin.display(description=_("public keys"))
     def public_keys(self, endpoint: Endpoint) -> str:
@@ -156,6 +157,22 @@ class MessageAdmin(HistoryAdmin[Message]):
     @admin.display(description=_("message"))
     def type_and_id(self, message: Message) -> str:
         return with_small(message.type, message.public_id)
+
+    actions = ("cancel",)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return self.may_act(request)
+
+    @admin.action(description=_("Cancel what is not sent yet"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        cancelled = 0
+        for message in queryset.defer("body")[:MOST]:
+            try:
+                cancelled += operations.cancel(actor_of(request), message)
+            except Conflict as error:
+                self.message_user(request, str(error), messages.WARNING)
+        if cancelled:
+            self.message_user(request, _("%s deliveries are cancelled.") % cancelled, messages.SUCCESS)
 
     @admin.display(description=_("see"))
     def related(self, message: Message) -> str:

@@ -9,6 +9,7 @@ import click
 
 from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.headers_options import headers_options
+from hookline.cli.json_file import JsonFile
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options
@@ -20,6 +21,8 @@ def endpoint() -> None:
     """Manage endpoints: the URLs that messages are delivered to."""
 
 
+_FILTER = "Only messages that fulfil this expression of JSONPath, such as '@.data.total > 100'."
+_PAYLOAD = 'A file with what is sent instead of the message: {"fields": ["id"]} or {"template": ...}.'
 _SIGNATURES = (
     "How to sign, separated by commas: v1, v1a, rfc9421-hmac, rfc9421-ed25519, x-webhook, svix.  [default: v1]"
 )
@@ -38,6 +41,8 @@ def patterns(text: str) -> list[str]:
 @click.option("--description", default="", help="For people.")
 @click.option("--channel", "channels", multiple=True, help="Only messages of this channel. May be repeated.")
 @click.option("--metadata", multiple=True, type=Pair(), help="Your own metadata. May be repeated.")
+@click.option("--filter", "filter_text", help=_FILTER)
+@click.option("--payload", type=JsonFile(), help=_PAYLOAD)
 @click.option("--signatures", default="", help=_SIGNATURES)
 @headers_options
 @json_option
@@ -51,6 +56,8 @@ def create(
     description: str,
     channels: tuple[str, ...],
     metadata: tuple[tuple[str, str], ...],
+    filter_text: str | None,
+    payload: Any,
     signatures: str,
     headers: dict[str, str] | None,
     as_json: bool,
@@ -71,6 +78,8 @@ def create(
         metadata=dict(metadata),
         signatures=patterns(signatures),
         headers=headers,
+        filter=filter_text,
+        payload=payload,
     )
     fields: dict[str, Any] = {
         "id": created.public_id,
@@ -117,8 +126,11 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 @click.option("--channels", help="Channels it receives, separated by commas; '' for all.")
 @click.option("--metadata", multiple=True, type=Pair(), help="Set this key; the others stay. May be repeated.")
 @click.option("--unset", multiple=True, metavar="NAME", help="Metadata to remove.")
+@click.option("--filter", "filter_text", help=f"{_FILTER} '' for none.")
+@click.option("--payload", type=JsonFile(), help=f"{_PAYLOAD} One with {{}} in it: none.")
 @click.option("--signatures", help=_SIGNATURES)
 @headers_options
+@click.option("--dry-run", is_flag=True, help="Change nothing; show what it would get of the newest messages.")
 @json_option
 def update(
     *,
@@ -130,15 +142,30 @@ def update(
     channels: str | None,
     metadata: tuple[tuple[str, str], ...],
     unset: tuple[str, ...],
+    filter_text: str | None,
+    payload: Any,
     signatures: str | None,
     headers: dict[str, str] | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Change what is given of an endpoint; the rest stays."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoints
 
-    something_to_change(url, events, uid, description, channels, metadata or None, unset or None, signatures, headers)
+    something_to_change(
+        url,
+        events,
+        uid,
+        description,
+        channels,
+        metadata or None,
+        unset or None,
+        signatures,
+        headers,
+        filter_text,
+        payload,
+    )
     found = endpoints.find(id)
     changed: dict[str, Any] = {"url": url, "uid": uid, "description": description}
     changed["event_types"] = None if events is None else patterns(events)
@@ -148,7 +175,14 @@ def update(
     if metadata or unset:
         merged = {**found.metadata, **dict(metadata)}
         changed["metadata"] = {key: value for key, value in merged.items() if key not in unset}
-    endpoints.update(actor(), found, **{field: value for field, value in changed.items() if value is not None})
+    changed |= {"filter": filter_text, "payload": payload}
+    given = {field: value for field, value in changed.items() if value is not None}
+    if dry_run:
+        wanted = {name: given[name] for name in endpoints.PREVIEWED if name in given}
+        rows = [endpoints.preview_as_json(preview) for preview in endpoints.preview(found, **wanted)]
+        print_rows(rows, ("message", "type", "wanted", "reason", "body"), as_json, "No messages yet.")
+        return
+    endpoints.update(actor(), found, **given)
     print_fields(endpoints.as_json(found), as_json)
 
 

@@ -30,6 +30,19 @@ def list_messages(filters: listing.Filters, as_json: bool) -> None:
 @click.argument("id")
 @click.option("--tenant", metavar="KEY", help="The tenant, if several tenants use this idempotency key.")
 @json_option
+def cancel(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
+    """Cancel the deliveries of a message that wait. ID may be its idempotency key."""
+    from hookline.cli.actor import actor
+    from hookline.operations import messages
+
+    message = messages.find(id, tenant=tenant)
+    print_fields({"id": message.public_id, "cancelled": messages.cancel(actor(), message)}, as_json)
+
+
+@messages.command()
+@click.argument("id")
+@click.option("--tenant", metavar="KEY", help="The tenant, if several tenants use this idempotency key.")
+@json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one message with its body and its deliveries. ID may be its idempotency key."""
     from hookline.operations import deliveries, messages

@@ -10,7 +10,7 @@ import click
 from hookline.cli.command import DocumentPrinted, JsonError
 from hookline.version import __version__
 
-#: Each is defined in the module of its name. In the order in which help lists them.
+#: Each is defined in the module of its name, with _ for -. In the order in which help lists them.
 COMMANDS = (
     "serve",
     "worker",
@@ -18,6 +18,7 @@ COMMANDS = (
     "tenant",
     "source",
     "endpoint",
+    "event-types",
     "dispatch",
     "trigger",
     "events",
@@ -43,7 +44,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"hookline.cli.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"hookline.cli.{module}"), module)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -24,6 +24,17 @@ class Duration(click.ParamType[float]):
         return float(seconds)
 
 
+class Until(click.ParamType[datetime]):
+    """A moment to come: a duration from now, or an ISO 8601 date or time, in UTC unless it says otherwise."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, str) and (seconds := durations.parse(value)) is not None:
+            return datetime.now(UTC) + timedelta(seconds=seconds)
+        return Since().convert(value, param, ctx)
+
+
 class Since(click.ParamType[datetime]):
     """A moment: a duration ago, or an ISO 8601 date or time, in UTC unless it says otherwise."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import router, transaction
@@ -12,7 +14,9 @@ from django.db import router, transaction
 from hookline import conf
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.core.event_types import check_pattern
+from hookline.core.event_types import check_pattern, matches
+from hookline.core.payload_filter import payload_filter
+from hookline.core.payload_template import applied, check_template
 from hookline.core.secrets import SecretRing
 from hookline.core.sent_headers import check_own_headers
 from hookline.core.signatures import scheme
@@ -20,20 +24,32 @@ from hookline.core.signatures.ed25519 import KEY_BYTES, SigningKey
 from hookline.core.signatures.scheme import check_schemes
 from hookline.core.signatures.standard_webhooks import check_new_secret, new_secret
 from hookline.engine import notifier
-from hookline.exceptions import ConfigurationError, Conflict
+from hookline.exceptions import ConfigurationError, Conflict, DispatchError
 from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.secrets import Rotated
 from hookline.outgoing import jwks
 from hookline.outgoing.deliver.worker import address_policy
-from hookline.outgoing.models import Delivery, Endpoint
+from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.publish.filtering import passes
 from hookline.tenants.models import Tenant, resolve
 
+#: What decides what an endpoint gets.
+PREVIEWED = ("event_types", "channels", "filter", "payload")
 MAX_URL = 2000
 MAX_UID = 256
 MAX_CHANNELS = 10
 #: As long as the column.
 MAX_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an endpoint would get of a message: the body, or why none."""
+
+    message: Message
+    reason: str = ""
+    body: bytes = b""
 
 
 def find(name: str, *, tenant: str | None = None) -> Endpoint:
@@ -61,11 +77,16 @@ def create(
     metadata: Mapping[str, str] | None = None,
     signatures: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
+    filter: str | None = None,  # noqa: A002  # what it is called everywhere
+    payload: Mapping[str, Any] | None = None,
 ) -> Endpoint:
     """Store a new endpoint; without a secret one is made up. No event types means all, and no channels, too.
 
-    `signatures` are schemes of `core/signatures/scheme.py`; a key pair is made up where one needs it. `headers` are
-    sent with each request. Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
+    Of those messages it gets the ones that fulfil the `filter` (`core/payload_filter.py`), and of each what `payload`
+    makes of it (`core/payload_template.py`). `signatures` are schemes of `core/signatures/scheme.py`; a key pair is
+    made up where one needs it. `headers` are sent with each request.
+
+    Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
     """
     fields = checked(
         {
@@ -77,6 +98,8 @@ def create(
             "metadata": metadata or {},
             **({"signatures": signatures} if signatures else {}),
             **({"own_headers": headers} if headers else {}),
+            "filter": filter,
+            "payload": payload,
         }
     )
     ring = SecretRing.of(check_secret(secret) if secret is not None else new_secret(os.urandom(32)))
@@ -155,6 +178,19 @@ def enable(actor: Actor, endpoint: Endpoint) -> None:
         notifier.notify_after_commit(Delivery)
 
 
+def preview(endpoint: Endpoint, *, limit: int = 100, **fields: Any) -> list[Preview]:
+    """What the endpoint would get of the newest messages of its tenant; nothing is changed.
+
+    What is given of PREVIEWED takes the place of its own. Raises ConfigurationError.
+    """
+    changed = checked(fields)
+    given = {
+        name: changed.get(name, getattr(endpoint, name)) for name in ("event_types", "channels", "filter", "payload")
+    }
+    newest = Message.objects.filter(tenant=endpoint.tenant_id).order_by("-created_at", "-id")[:limit]
+    return [_previewed(message, given) for message in newest]
+
+
 def delete(actor: Actor, endpoint: Endpoint) -> None:
     """Delete a disabled endpoint to which nothing was sent, or whose history is gone. Raises Conflict or NotFound.
 
@@ -213,6 +249,13 @@ def check_uid(uid: str | None) -> str | None:
     if not (isinstance(uid, str) and len(uid) <= MAX_UID and uid.isprintable()):
         raise ConfigurationError(f"uid must be 1-{MAX_UID} printable characters, got {uid!r:.80}")
     return uid
+
+
+def check_filter(text: str | None) -> str | None:
+    """No filter for an empty one. Raises ConfigurationError."""
+    if text:
+        payload_filter(text)
+    return text or None
 
 
 def check_secret(secret: str) -> str:
@@ -286,6 +329,8 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "description": endpoint.description,
         "metadata": endpoint.metadata,
         "secrets": secrets.count(endpoint),
+        "filter": endpoint.filter,
+        "payload": endpoint.payload,
         "signatures": list(endpoint.schemes),
         "public_keys": None if (keys := public_keys(endpoint)) is None else [key.public for key in keys],
         "jwks_url": jwks.url_of(endpoint) if keys else None,
@@ -294,6 +339,16 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "disabled": endpoint.disabled,
         "disabled_reason": endpoint.disabled_reason,
         "created_at": endpoint.created_at,
+    }
+
+
+def preview_as_json(preview: Preview) -> dict[str, Any]:
+    return {
+        "message": preview.message.public_id,
+        "type": preview.message.type,
+        "wanted": not preview.reason,
+        "reason": preview.reason,
+        "body": preview.body.decode() if preview.body else None,
     }
 
 
@@ -312,6 +367,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "metadata": check_metadata,
     "signatures": check_schemes,
     "own_headers": check_own_headers,
+    "filter": check_filter,
+    "payload": check_template,
 }
 
 
@@ -321,9 +378,27 @@ def _texts(name: str, values: Sequence[str]) -> list[str]:
     return list(values)
 
 
+def _previewed(message: Message, given: Mapping[str, Any]) -> Preview:
+    patterns, channels, text, payload = (given[name] for name in PREVIEWED)
+    if patterns and not any(matches(pattern, message.type) for pattern in patterns):
+        return Preview(message, "its type is not wanted")
+    if channels and not set(channels).intersection(message.channels):
+        return Preview(message, "it is on no channel of the endpoint")
+    body = bytes(message.body)
+    if text and not passes(text, json.loads(body)):
+        return Preview(message, "it does not pass the filter")
+    try:
+        return Preview(message, body=body if payload is None else applied(payload, body, conf.get().MAX_MESSAGE_BYTES))
+    except (DispatchError, ConfigurationError) as error:
+        return Preview(message, f"the payload cannot be made: {error}")
+
+
 def _special(endpoint: Endpoint) -> dict[str, Any]:
     """What an audit entry tells of an endpoint that has it."""
     found: dict[str, Any] = {}
+    for name in ("filter", "payload"):
+        if (value := getattr(endpoint, name)) is not None:
+            found[name] = value
     if endpoint.signatures is not None:
         found["signatures"] = list(endpoint.schemes)
     if (keys := public_keys(endpoint)) != []:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import router, transaction
+from django.db.models.functions import Now
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.exceptions import Conflict
 from hookline.operations import rows, tenants
+from hookline.operations.jobs import State
 from hookline.operations.selection import ALL, MOST, Columns, Selection
 from hookline.operations.selection import newest as select
 from hookline.outgoing.models import Delivery, Message
@@ -44,17 +48,36 @@ def publish(
     tenant: Tenant | str | None = None,
     idempotency_key: str | None = None,
     channels: Sequence[str] = (),
+    deliver_at: datetime | None = None,
 ) -> Message:
     """`hookline.dispatch()` for a person or a program with a key. Raises as that does."""
     database = router.db_for_write(Message)
     with transaction.atomic(using=database):
         owner = resolve(tenant)
         known = Message.objects.using(database).filter(tenant=owner, uid=idempotency_key, uid__isnull=False).exists()
-        message = dispatch(event_type, data, tenant=owner, idempotency_key=idempotency_key, channels=channels)
+        message = dispatch(
+            event_type, data, tenant=owner, idempotency_key=idempotency_key, channels=channels, deliver_at=deliver_at
+        )
         if not known:  # else nothing was published
             details = {"type": message.type, "idempotency_key": idempotency_key}
             record(actor, "message.publish", message.public_id, tenant_id=message.tenant_id, details=details)
     return message
+
+
+def cancel(actor: Actor, message: Message) -> int:
+    """Send a message no more: cancel its deliveries that wait. Returns how many.
+
+    Raises Conflict where none waits: then it was sent, is being sent, or nobody wanted it.
+    """
+    database = router.db_for_write(Delivery)
+    with transaction.atomic(using=database):
+        waiting = Delivery.objects.using(database).filter(message=message, state=State.PENDING)
+        cancelled = waiting.update(state=State.CANCELLED, finished_at=Now(), note=f"cancelled by {actor}")
+        if not cancelled:
+            raise Conflict(f"{message.public_id} has no delivery that waits; nothing was changed")
+        details = {"deliveries": cancelled}
+        record(actor, "message.cancel", message.public_id, tenant_id=message.tenant_id, details=details)
+    return cancelled
 
 
 def as_json(message: Message) -> dict[str, Any]:

@@ -36,6 +36,15 @@ class Endpoint(Lane):
         _("event types"), default=list, blank=True, help_text=_("Patterns such as invoice.*; none means all.")
     )
     channels = models.JSONField(_("channels"), default=list, blank=True)
+    filter = models.TextField(  # noqa: DJ001  # null where there is none: the index has only the others
+        _("filter"), null=True, blank=True, help_text=_("Only messages that fulfil it, such as @.data.total > 100.")
+    )
+    payload = models.JSONField(
+        _("payload"),
+        null=True,
+        blank=True,
+        help_text=_('What is sent instead of the message: {"fields": ["id"]} or {"template": ...}.'),
+    )
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     disabled = models.BooleanField(
         _("disabled"), default=False, help_text=_("Make no new deliveries, and hold those that wait.")
@@ -58,6 +67,10 @@ class Endpoint(Lane):
         verbose_name_plural = _("endpoints")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_endpoint_uid")]
+        #: So that a dispatch finds in no time that there are none.
+        indexes = [
+            models.Index(fields=["tenant"], name="hookline_endpoint_filtered", condition=models.Q(filter__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return self.description or self.url

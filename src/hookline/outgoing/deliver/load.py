@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hookline import conf
 from hookline.core.breaker import AT_REST
+from hookline.core.payload_template import applied
 from hookline.core.signatures.message_signer import MessageSigner
 from hookline.db.rows import by_id
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
-from hookline.exceptions import ConfigurationError
+from hookline.exceptions import ConfigurationError, MessageTooLarge, NotSerializable
 from hookline.outgoing.deliver import admission
 from hookline.outgoing.deliver.admission import PutOff
 from hookline.outgoing.deliver.outbound import Outbound
@@ -21,7 +23,7 @@ from hookline.outgoing.models import Delivery, Endpoint, Message
 #: What sending needs of an endpoint.
 _OF_ENDPOINT = (
     "tenant", "url", "breaker_state", "disabled", "encrypted_secrets", "signatures", "encrypted_keys",
-    "encrypted_headers",
+    "encrypted_headers", "payload",
 )  # fmt: skip
 _OF_MESSAGE = ("type", "body", "traceparent")
 
@@ -83,6 +85,12 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
     """The values of a delivery that has its message and its endpoint."""
     endpoint, message = delivery.endpoint, delivery.message
     signer, unsignable = signer_of(endpoint, signers, now)
+    body = bytes(message.body)
+    if endpoint.payload is not None:
+        try:
+            body = applied(endpoint.payload, body, conf.get().MAX_MESSAGE_BYTES)
+        except (ConfigurationError, MessageTooLarge, NotSerializable, ValueError, KeyError) as error:
+            signer, unsignable = None, f"cannot make the body for this endpoint: {error}"
     return Outbound(
         id=delivery.id,
         claim=delivery.claim,
@@ -94,7 +102,7 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
         url=endpoint.url,
         message_id=message.public_id,
         type=message.type,
-        body=bytes(message.body),
+        body=body,
         signer=signer,
         unsignable=unsignable,
         traceparent=message.traceparent,

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from hookline.db.deferred import current
 from hookline.db.row import new_id, new_ids
-from hookline.exceptions import ConfigurationError
+from hookline.exceptions import ConfigurationError, KeyReused
 from hookline.outgoing.models import Message
-from hookline.outgoing.publish.draft import Draft, check_channels, check_key, compose
+from hookline.outgoing.publish.draft import Draft, check_channels, check_key, check_time, compose, data_of
 from hookline.outgoing.publish.store import TABLES, Stored, store, store_many
 from hookline.telemetry import tracing
 from hookline.tenants.models import DEFAULT_KEY, Tenant, resolve
@@ -28,19 +28,23 @@ def dispatch(
     tenant: Tenant | str | None = None,
     idempotency_key: str | None = None,
     channels: Collection[str] = (),
+    deliver_at: datetime | None = None,
 ) -> Message:
     """Store a message and one delivery for each endpoint of the tenant that wants it.
 
     Joins the caller's transaction: a rollback leaves nothing. The body is serialised here, once, and every attempt
     sends these exact bytes: `{"type": ..., "timestamp": ..., "data": ...}`, as Standard Webhooks recommends.
-    A second call with the same `idempotency_key` returns the first message and sends nothing.
+    A second call with the same `idempotency_key` returns the first message and sends nothing. With `deliver_at` it is
+    sent then, and not at once.
 
-    Raises InvalidEventType, NotSerializable, MessageTooLarge, or ConfigurationError for an unknown tenant and for
-    channels or a key that cannot be.
+    Raises InvalidEventType, NotSerializable, MessageTooLarge, SchemaViolation, KeyReused for a key that belongs to a
+    message of another type or with other data, or ConfigurationError for an unknown tenant and for channels, a key or a
+    time that cannot be.
     """
     sent_on, uid = check_channels(channels), check_key(idempotency_key)
     now = timezone.now()
-    draft = Draft(new_id(), event_type, sent_on, compose(event_type, data, now), uid, traceparent())
+    due = check_time(deliver_at, now)
+    draft = Draft(new_id(), event_type, sent_on, compose(event_type, data, now), uid, traceparent(), due)
     if (kept := keep([draft], tenant, now)) is not None:
         return kept[0]
     while True:
@@ -50,6 +54,7 @@ def dispatch(
             keep_traces([draft])
             return message_of(draft, stored.tenant_id, stored.created_at, tenant)
         if (first := _first_with(stored.tenant_id, draft.uid)) is not None:
+            check_same(draft, first)
             return first
         # It was there a moment ago and is gone: pruned, or rolled back by whoever wrote it.
 
@@ -61,6 +66,7 @@ async def adispatch(
     tenant: Tenant | str | None = None,
     idempotency_key: str | None = None,
     channels: Collection[str] = (),
+    deliver_at: datetime | None = None,
 ) -> Message:
     """`dispatch()` for asynchronous code. It commits by itself.
 
@@ -68,7 +74,7 @@ async def adispatch(
     with `transaction.atomic()` and call that by `sync_to_async`.
     """
     return await sync_to_async(dispatch)(
-        event_type, data, tenant=tenant, idempotency_key=idempotency_key, channels=channels
+        event_type, data, tenant=tenant, idempotency_key=idempotency_key, channels=channels, deliver_at=deliver_at
     )
 
 
@@ -108,7 +114,7 @@ def keep(drafts: Sequence[Draft], tenant: Tenant | str | None, now: datetime) ->
     if deferred is None:
         return None
     tenant_id = deferred.recall(_fact(tenant))
-    if tenant_id is None or any(draft.uid is not None for draft in drafts):
+    if tenant_id is None or any(draft.uid is not None or draft.deliver_at is not None for draft in drafts):
         deferred.write()  # what was dispatched before is due before
         return None
     messages = [message_of(draft, tenant_id, now, tenant) for draft in drafts]
@@ -184,6 +190,16 @@ def _store(draft: Draft, tenant: Tenant | str | None) -> Stored:
 
 def _first_with(tenant_id: UUID, key: str | None) -> Message | None:
     return Message.objects.using(router.db_for_write(Message)).filter(tenant_id=tenant_id, uid=key).first()
+
+
+def check_same(draft: Draft, first: Message) -> None:
+    """Raises KeyReused unless the first message with the key has the type and the data of this one."""
+    if draft.type == first.type and (not first.body or data_of(draft.body) == data_of(bytes(first.body))):
+        return
+    what = "other data" if draft.type == first.type else f"the type {first.type!r}"
+    raise KeyReused(
+        f"the idempotency key {draft.uid!r} belongs to {first.public_id}, which has {what}; use another key"
+    )
 
 
 def _no_tenant(tenant: Tenant) -> ConfigurationError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,12 @@ from hookline import conf
 from hookline.core.event_types import check_type
 from hookline.core.serialisation import serialise
 from hookline.exceptions import ConfigurationError, MessageTooLarge
+from hookline.outgoing.publish.schemas import catalogue
 
 MAX_CHANNELS = 5
 MAX_CHANNEL = 128
 MAX_KEY = 256
+MAX_AHEAD = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +32,31 @@ class Draft:
     uid: str | None = None
     #: Of the span in which it is dispatched.
     traceparent: str | None = None
+    #: When its deliveries are due; at once where it is None.
+    deliver_at: datetime | None = None
 
 
 def compose(event_type: str, data: Any, now: datetime) -> bytes:
-    """The bytes of a message. Raises InvalidEventType, NotSerializable or MessageTooLarge."""
+    """The bytes of a message. Raises InvalidEventType, NotSerializable, MessageTooLarge or SchemaViolation."""
     check_type(event_type)
     head = b'{"type":"%b","timestamp":"%b","data":' % (event_type.encode(), now.isoformat().encode())
-    most = conf.get().MAX_MESSAGE_BYTES
+    settings = conf.get()
+    most = settings.MAX_MESSAGE_BYTES
     try:
-        body = b"".join((head, serialise(data, most), b"}"))
+        serialised = serialise(data, most)
+        body = b"".join((head, serialised, b"}"))
     except MessageTooLarge:
         raise _too_large(event_type, f"more than {most}", most) from None
     if len(body) > most:
         raise _too_large(event_type, str(len(body)), most)
+    if settings.EVENT_TYPES != "off":
+        catalogue.check(event_type, serialised, only_known=settings.EVENT_TYPES == "only")
     return body
+
+
+def data_of(body: bytes) -> Any:
+    """The data of a message that `compose` made: a value to compare, without its time."""
+    return json.loads(body).get("data")
 
 
 def _too_large(event_type: str, size: str, most: int) -> MessageTooLarge:
@@ -58,6 +72,17 @@ def check_key(key: str | None) -> str | None:
     if key is not None and not (isinstance(key, str) and 1 <= len(key) <= MAX_KEY and key.isprintable()):
         raise ConfigurationError(f"an idempotency key must be 1 to {MAX_KEY} printable characters, got {key!r:.80}")
     return key
+
+
+def check_time(deliver_at: datetime | None, now: datetime) -> datetime | None:
+    """Return a time at which a message can be delivered. Raises ConfigurationError."""
+    if deliver_at is None:
+        return None
+    if not isinstance(deliver_at, datetime) or deliver_at.utcoffset() is None:
+        raise ConfigurationError(f"deliver_at must be a datetime with a time zone, got {deliver_at!r:.80}")
+    if deliver_at > now + MAX_AHEAD:
+        raise ConfigurationError(f"deliver_at may be at most {MAX_AHEAD.days} days ahead, got {deliver_at.isoformat()}")
+    return deliver_at
 
 
 def check_channels(channels: Collection[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from django.db import connections, router
 from hookline.engine.job import State
 from hookline.engine.sql import uuid_adapter
 from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.publish.filtering import passes
 from hookline.outgoing.publish.routing import DIALECTS
 
 _WANTED = """
@@ -32,11 +34,24 @@ def wanted(endpoint_id: UUID, messages: Sequence[UUID]) -> set[UUID]:
         return set()
     adapt = uuid_adapter(connections[router.db_for_write(Message)])
     rows = _run(_WANTED, [adapt(one) for one in (endpoint_id, *messages)], marks=", ".join(["%s"] * len(messages)))
-    return {value if isinstance(value, UUID) else UUID(hex=value) for (value,) in rows}
+    return _passing(endpoint_id, {value if isinstance(value, UUID) else UUID(hex=value) for (value,) in rows})
+
+
+def _passing(endpoint_id: UUID, messages: set[UUID]) -> set[UUID]:
+    """Those that pass the filter of the endpoint; all of them where it has none."""
+    database = router.db_for_write(Message)
+    text = Endpoint.objects.using(database).filter(pk=endpoint_id).values_list("filter", flat=True).first()
+    if not text:
+        return messages
+    bodies = Message.objects.using(database).filter(pk__in=messages).values_list("pk", "body")
+    return {key for key, body in bodies if body and passes(text, json.loads(bytes(body)))}
 
 
 def count_wanted(endpoint_id: UUID, since: datetime, until: datetime, states: Collection[State]) -> int:
-    """How many messages of that time the endpoint wants and has no delivery of, or one in these states."""
+    """How many messages of that time the endpoint wants and has no delivery of, or one in these states.
+
+    Without asking its filter, which would take reading them all: at most so many.
+    """
     connection = connections[router.db_for_write(Message)]
     times = [connection.ops.adapt_datetimefield_value(moment) for moment in (since, until)]
     params = [uuid_adapter(connection)(endpoint_id), *times, *(state.value for state in states)]

@@ -6,9 +6,9 @@ all select every type), and it shares a channel with the message (none at all me
 This is the place of what else decides, and of nothing that can be decided later (see `deliver/admission.py`):
 
 * a rule over columns, such as a list of excluded types, is one more condition in `wants`;
-* a rule that only Python can decide, such as a filter on the payload, leaves its endpoints out of `wants`
-  (`AND e.filter IS NULL`) and has the statement return them beside what it wrote: they cost a second round trip only
-  where there are any;
+* a rule that only Python can decide, such as a filter on the payload, leaves its endpoints out (`e.filter IS NULL`) and
+  has the statement return them beside what it wrote: they cost a second round trip only where there are any, which an
+  index with only those endpoints tells;
 * what a message must fulfil, such as a schema for its type, is checked by `draft` before anything is written;
 * `uid`, the idempotency key, is decided by a constraint in `store.py`, never by an exception: an error would end the
   caller's transaction.

@@ -18,6 +18,7 @@ from hookline.db.binary import fetch_prepared
 from hookline.engine import notifier
 from hookline.engine.sql import dialect_of
 from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.publish import filtering
 from hookline.outgoing.publish.draft import Draft
 from hookline.outgoing.publish.routing import DIALECTS
 from hookline.telemetry.emit import emit, wanted
@@ -55,24 +56,39 @@ message AS (
     ON CONFLICT (tenant_id, uid) DO NOTHING
     RETURNING id, tenant_id, type, channels, created_at
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id)
-    SELECT {new_id}, message.id, e.id FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-    WHERE {wants}
+    INSERT INTO {deliveries} (id, message_id, endpoint_id{due_at})
+    SELECT {new_id}, message.id, e.id{due} FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+    WHERE e.filter IS NULL AND {wants}
     RETURNING 1
 )
-SELECT owner.id, message.created_at, (SELECT count(*) FROM delivery) FROM owner LEFT JOIN message ON true
+SELECT owner.id, message.created_at, (SELECT count(*) FROM delivery), ({filtered})
+FROM owner LEFT JOIN message ON true
 """
 
 _MESSAGE_SQLITE = """
 INSERT INTO {messages} (id, tenant_id, type, channels, body, uid)
 SELECT %s, id, %s, %s, %s, %s FROM {tenants} WHERE {tenant}
 ON CONFLICT (tenant_id, uid) DO NOTHING
-RETURNING tenant_id, created_at
+RETURNING tenant_id, created_at, {has_filters}
 """
 _DELIVERIES_SQLITE = """
-INSERT INTO {deliveries} (id, message_id, endpoint_id)
-SELECT {new_id}, message.id, e.id FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-WHERE message.id = %s AND {wants}
+INSERT INTO {deliveries} (id, message_id, endpoint_id{due_at})
+SELECT {new_id}, message.id, e.id{due} FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+WHERE message.id = %s AND e.filter IS NULL AND {wants}
+"""
+
+# Which endpoints want a message only if it passes their filter: asked beside what is written, and answered by an index
+# that is empty where nobody has a filter.
+_FILTERED_POSTGRESQL = """
+SELECT jsonb_agg(jsonb_build_array(message.id, e.id, e.filter))
+FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id WHERE e.filter IS NOT NULL AND {wants}
+"""
+_HAS_FILTERS_SQLITE = """
+EXISTS (SELECT 1 FROM {endpoints} e WHERE e.tenant_id = {messages}.tenant_id AND e.filter IS NOT NULL)
+"""
+_FILTERED_SQLITE = """
+SELECT message.id, e.id, e.filter FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+WHERE message.id IN (SELECT value FROM json_each(%s)) AND e.filter IS NOT NULL AND {wants}
 """
 
 
@@ -85,11 +101,14 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
     by_key = isinstance(tenant, str)
     owner = tenant if isinstance(tenant, str) else tenant.pk
     if connection.vendor == "postgresql":
-        sql = _statement(_ONE_POSTGRESQL, "postgresql", by_key)
-        params = (owner, draft.id, draft.type, _jsonb(draft.channels), draft.body, draft.uid)
+        scheduled = () if draft.deliver_at is None else (draft.deliver_at,)
+        sql = _statement(_ONE_POSTGRESQL, "postgresql", by_key, bool(scheduled))
+        params = (owner, draft.id, draft.type, _jsonb(draft.channels), draft.body, draft.uid, *scheduled)
         rows = fetch_prepared(connection, sql, params)
         stored = Stored(*rows[0][:2]) if rows else None
         deliveries = rows[0][2] if rows else 0
+        if rows and rows[0][3]:
+            deliveries += filtering.store_passing(connection, [draft], rows[0][3])
     else:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             stored, deliveries = _store_on_sqlite(cursor, draft, owner, by_key)
@@ -104,9 +123,13 @@ def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tup
     sql = _statement(_MESSAGE_SQLITE, "sqlite", by_key)
     cursor.execute(sql, (draft.id.hex, draft.type, channels, draft.body, draft.uid, owner))
     if written := cursor.fetchall():
-        ((tenant_id, created_at),) = written
-        cursor.execute(_statement(_DELIVERIES_SQLITE, "sqlite", by_key), (draft.id.hex,))
-        return Stored(UUID(hex=tenant_id), _moment(created_at)), cursor.rowcount
+        ((tenant_id, created_at, has_filters),) = written
+        scheduled = () if draft.deliver_at is None else (_connection().ops.adapt_datetimefield_value(draft.deliver_at),)
+        cursor.execute(_statement(_DELIVERIES_SQLITE, "sqlite", by_key, bool(scheduled)), (*scheduled, draft.id.hex))
+        deliveries = cursor.rowcount
+        if has_filters:
+            deliveries += _filtered_on_sqlite(cursor, [draft])
+        return Stored(UUID(hex=tenant_id), _moment(created_at)), deliveries
     cursor.execute(_statement("SELECT id FROM {tenants} WHERE {tenant}", "sqlite", by_key), (owner,))
     found = cursor.fetchone()
     return (Stored(UUID(hex=found[0]), None) if found else None), 0
@@ -127,20 +150,20 @@ WITH message AS (
 ), wanted AS MATERIALIZED (
     SELECT message.tenant_id, message.type, message.channels, e.id
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-    WHERE {wants}
+    WHERE e.filter IS NULL AND {wants}
 ), delivery AS (
     INSERT INTO {deliveries} (id, message_id, endpoint_id)
     SELECT {new_id}, message.id, wanted.id FROM message JOIN wanted USING (tenant_id, type, channels)
     RETURNING 1
 )
-SELECT id, created_at, (SELECT count(*) FROM delivery) FROM message
+SELECT id, created_at, (SELECT count(*) FROM delivery), ({filtered}) FROM message
 """
 
 _MESSAGES_SQLITE = """
 INSERT INTO {messages} (id, tenant_id, type, channels, body)
 SELECT given.column1, tenant.id, given.column3, given.column4, given.column5
 FROM (VALUES {rows}) AS given JOIN {tenants} tenant ON tenant.id = given.column2
-RETURNING id, created_at
+RETURNING id, created_at, {has_filters}
 """
 _DELIVERIES_OF_MANY_SQLITE = """
 WITH message AS MATERIALIZED (
@@ -150,7 +173,7 @@ WITH message AS MATERIALIZED (
 ), wanted AS MATERIALIZED (
     SELECT message.tenant_id, message.type, message.channels, e.id
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-    WHERE {wants}
+    WHERE e.filter IS NULL AND {wants}
 )
 INSERT INTO {deliveries} (id, message_id, endpoint_id)
 SELECT {new_id}, message.id, wanted.id FROM message JOIN wanted USING (tenant_id, type, channels)
@@ -190,7 +213,10 @@ def _store_many_on_postgresql(
         packed("bytea", [draft.body for draft, _ in drafts]),
     ]
     rows = fetch_prepared(connection, _statement(_MANY_POSTGRESQL, "postgresql"), params)
-    return {message_id: created_at for message_id, created_at, _ in rows}, rows[0][2] if rows else 0
+    deliveries = rows[0][2] if rows else 0
+    if rows and rows[0][3]:
+        deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3])
+    return {message_id: created_at for message_id, created_at, _, _ in rows}, deliveries
 
 
 def _store_many_on_sqlite(cursor: Any, drafts: Sequence[tuple[Draft, UUID]]) -> tuple[dict[UUID, datetime], int]:
@@ -206,9 +232,12 @@ def _store_many_on_sqlite(cursor: Any, drafts: Sequence[tuple[Draft, UUID]]) -> 
             for value in (draft.id.hex, tenant_id.hex, draft.type, json.dumps(draft.channels), draft.body)
         ]
         cursor.execute(sql, values)
-        times = {UUID(hex=message_id): _moment(created_at) for message_id, created_at in cursor.fetchall()}
+        found = cursor.fetchall()
+        times = {UUID(hex=message_id): _moment(created_at) for message_id, created_at, _ in found}
         cursor.execute(_statement(_DELIVERIES_OF_MANY_SQLITE, "sqlite"), (json.dumps([one.hex for one in times]),))
         deliveries += cursor.rowcount
+        if any(has_filters for _, _, has_filters in found):
+            deliveries += _filtered_on_sqlite(cursor, [draft for draft, _ in part])
         written |= times
     return written, deliveries
 
@@ -228,16 +257,28 @@ def _announce(messages: int, deliveries: int) -> None:
         emit(MessagesPublished(messages))
 
 
+def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft]) -> int:
+    sql = _statement(_FILTERED_SQLITE, "sqlite")
+    cursor.execute(sql, (json.dumps([draft.id.hex for draft in drafts]),))
+    return filtering.store_passing(_connection(), drafts, cursor.fetchall())
+
+
 @cache
-def _statement(template: str, vendor: str, by_key: bool = False) -> str:
+def _statement(template: str, vendor: str, by_key: bool = False, scheduled: bool = False) -> str:
     """A statement, built once."""
     dialect = DIALECTS[vendor]
     mark = "%b" if vendor == "postgresql" else "%s"
     type_of = {"postgresql": "::varchar" if by_key else "::uuid", "sqlite": ""}[vendor]
+    wants = dialect.wants.format(type="message.type", channels="message.channels")
+    cast = {"postgresql": "::timestamptz", "sqlite": ""}[vendor]
     return template.format(
         **_TABLES,
         tenant=f"{'key' if by_key else 'id'} = {mark}{type_of}",
-        wants=dialect.wants.format(type="message.type", channels="message.channels"),
+        wants=wants,
+        filtered=_FILTERED_POSTGRESQL.format(**_TABLES, wants=wants),
+        has_filters=_HAS_FILTERS_SQLITE.format(**_TABLES),
+        due_at=", due_at" if scheduled else "",
+        due=f", {mark}{cast}" if scheduled else "",
         new_id=dialect.new_id.format(message="message.id"),
         rows="{rows}",
     )

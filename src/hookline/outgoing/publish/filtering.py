@@ -1,0 +1,78 @@
+"""Deliveries to endpoints with a filter: written by a statement of their own, once the filters have been asked."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hookline.core.payload_filter import payload_filter
+from hookline.exceptions import ConfigurationError
+from hookline.outgoing.models import Delivery, Endpoint
+from hookline.outgoing.publish.draft import Draft
+from hookline.outgoing.publish.routing import DIALECTS
+
+logger = logging.getLogger("hookline.outgoing")
+
+# From the endpoints as they are now: one that was deleted meanwhile would end the caller's transaction.
+_POSTGRESQL = """
+INSERT INTO {deliveries} (id, message_id, endpoint_id{due_at})
+SELECT {new_id}, given.message, e.id{due}
+FROM jsonb_to_recordset(%s::jsonb) AS given (message uuid, endpoint uuid) JOIN {endpoints} e ON e.id = given.endpoint
+"""
+_SQLITE = """
+INSERT INTO {deliveries} (id, message_id, endpoint_id{due_at})
+SELECT {new_id}, given.value ->> 'message', e.id{due}
+FROM json_each(%s) AS given JOIN {endpoints} e ON e.id = given.value ->> 'endpoint'
+"""
+
+
+def store_passing(connection: BaseDatabaseWrapper, drafts: Sequence[Draft], asked: Iterable[Sequence[Any]]) -> int:
+    """Write a delivery for each endpoint whose filter its message passes; return how many.
+
+    `asked` has the ids of message and endpoint, and the filter. The drafts have one time of delivery.
+    """
+    bodies = {draft.id: draft.body for draft in drafts}
+    values: dict[UUID, Any] = {}
+    passing = []
+    for message_id, endpoint_id, text in asked:
+        message = UUID(message_id)
+        if message not in values:
+            values[message] = json.loads(bodies[message])
+        if passes(text, values[message]):
+            passing.append({"message": message, "endpoint": UUID(endpoint_id)})
+    if not passing:
+        return 0
+    due = drafts[0].deliver_at
+    given = json.dumps(passing, default=str if connection.vendor == "postgresql" else lambda one: one.hex)
+    params = (given,) if due is None else (connection.ops.adapt_datetimefield_value(due), given)
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(connection.vendor, due is not None), params)
+        return int(cursor.rowcount)
+
+
+def passes(text: str, message: Any) -> bool:
+    """Whether a message, as a JSON value, passes a filter. One that is none lets nothing pass, and is logged."""
+    try:
+        return payload_filter(text).matches(message)
+    except ConfigurationError as error:  # written past Hookline
+        logger.error("a filter lets nothing pass: %s", error)  # noqa: TRY400  # where it was asked says nothing
+        return False
+
+
+@cache
+def _statement(vendor: str, scheduled: bool) -> str:
+    template = {"postgresql": _POSTGRESQL, "sqlite": _SQLITE}[vendor]
+    message = {"postgresql": "given.message", "sqlite": "(given.value ->> 'message')"}[vendor]
+    return template.format(
+        deliveries=Delivery._meta.db_table,
+        endpoints=Endpoint._meta.db_table,
+        new_id=DIALECTS[vendor].new_id.format(message=message),
+        due_at=", due_at" if scheduled else "",
+        due=", %s" if scheduled else "",
+    )
