@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "hookline",  # (1) the app; it finds the handlers in shop/webhooks.py
     "shop",
+    "company",  # eleven models, each published by a few lines: company/models
 ]
 
 HOOKLINE = {  # (2) its settings: docs/settings.md lists them all

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from hookline.outgoing.publish.dispatch import adispatch as adispatch
     from hookline.outgoing.publish.dispatch import dispatch as dispatch
     from hookline.outgoing.publish.dispatch import dispatch_many as dispatch_many
+    from hookline.outgoing.publish.publication import publish as publish
 
-__all__ = ["Discard", "Retry", "adispatch", "dispatch", "dispatch_many", "handler"]
+__all__ = ["Discard", "Retry", "adispatch", "dispatch", "dispatch_many", "handler", "publish"]
 
 _HOMES = {
     "Discard": "hookline.exceptions",
@@ -27,6 +28,7 @@ _HOMES = {
     "dispatch": "hookline.outgoing.publish.dispatch",
     "dispatch_many": "hookline.outgoing.publish.dispatch",
     "handler": "hookline.incoming.process.handlers",
+    "publish": "hookline.outgoing.publish.publication",
 }
 
 

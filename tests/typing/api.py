@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Any, assert_type
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from pydantic import BaseModel
 
-from hookline import Discard, Retry, adispatch, dispatch, dispatch_many, handler
+from hookline import Discard, Retry, adispatch, dispatch, dispatch_many, handler, publish
 from hookline.incoming.models import Event, Source
 from hookline.outgoing.models import Delivery, Message
 from hookline.tenants.models import Tenant
@@ -73,6 +74,14 @@ def dispatches(tenant: Tenant) -> None:
     dispatch("invoice.paid", {}, channels=("eu", "us"))
     assert_type(dispatch_many([("invoice.paid", {"id": 1}), ("invoice.sent", None)], tenant="acme"), list[Message])
     dispatch_many((("invoice.paid", number) for number in range(3)), channels=["eu"])
+
+
+def publishes(tenant: Tenant) -> None:
+    users = publish(User, created="user.created", updated="user.updated", fields=["username"], tenant="profile.key")
+    publish(User, deleted="user.deleted", serialiser=lambda user: {"name": user.username}, on_error="log")
+    publish(User, created="user.created", fields=("username",), tenant=lambda _: tenant)
+    assert_type(users.created(User.objects.all()), list[Message])
+    assert_type(users.updated(User.objects.all(), changed=["username"]), list[Message])
 
 
 def retries() -> None:

@@ -78,6 +78,12 @@ PUBLISHED = Metric(
     Kind.COUNTER,
     "Messages that were dispatched and committed, whether or not an endpoint wants them",
 )
+PUBLISH_FAILURES = Metric(
+    "hookline_publish_failures_total",
+    Kind.COUNTER,
+    "Changes of models that `publish()` could not dispatch. `type`: of the message",
+    ("type",),
+)
 ATTEMPTS = Metric(
     "hookline_delivery_attempts_total",
     Kind.COUNTER,
@@ -187,6 +193,7 @@ METRICS: tuple[Metric, ...] = (
     PROCESSING,
     EVENT_LAG,
     PUBLISHED,
+    PUBLISH_FAILURES,
     ATTEMPTS,
     ATTEMPT_TIME,
     DELIVERY_LATENCY,

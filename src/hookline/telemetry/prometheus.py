@@ -95,6 +95,7 @@ class Prometheus:
         subscribe(records.RequestRefused, self.request_refused)
         subscribe(records.EventsProcessed, self.events_processed)
         subscribe(records.MessagesPublished, lambda record: self._count(catalogue.PUBLISHED, by=record.number))
+        subscribe(records.PublishFailed, lambda record: self._count(catalogue.PUBLISH_FAILURES, record.type))
         subscribe(records.DeliveriesAttempted, self.deliveries_attempted)
         subscribe(records.JobsDied, lambda record: self._count(catalogue.DEAD, record.kind, by=len(record.ids)))
         subscribe(records.JobsClaimed, partial(self._count_jobs, catalogue.CLAIMED))

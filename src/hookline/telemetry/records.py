@@ -85,6 +85,13 @@ class MessagesPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishFailed:
+    """A change of a model could not be dispatched as a message of this type."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveriesAttempted:
     """Attempts are committed. `results` are those whose delivery was still ours."""
 

@@ -8,7 +8,7 @@ import hookline.db.row
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("hookline", "0014_earlier_attempts_and_replays"),
+        ("hookline", "0015_admitted_rejections_and_source_networks"),
     ]
 
     operations = [
