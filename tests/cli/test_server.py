@@ -78,6 +78,10 @@ def test_sqlite_is_set_up_to_lose_nothing(tmp_path: Path) -> None:
     assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert "journal_mode=WAL" in database["OPTIONS"]["init_command"]
     assert "synchronous=FULL" in database["OPTIONS"]["init_command"]
+    assert database["OPTIONS"]["timeout"] == 20
+    # Only how long a writer waits may be chosen.
+    chosen = environment.database(f"sqlite:///{tmp_path}/h.db?timeout=5&transaction_mode=DEFERRED")
+    assert chosen["OPTIONS"] == {**database["OPTIONS"], "timeout": 5}
 
 
 def test_keys_are_made_once_in_a_file_that_only_the_owner_reads(tmp_path: Path) -> None:

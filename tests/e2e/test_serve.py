@@ -331,7 +331,8 @@ def test_a_process_whose_handler_hangs_with_the_only_write_lock_is_replaced(inst
     source = installation.source()
     installation.trigger(source)
     settings = {"HOOKLINE_APPS": "hanging_handlers", "HOOKLINE_HANDLER_TIMEOUT": "1", "HOOKLINE_STOP_TIMEOUT": "1"}
-    worker = installation.start("worker", **settings)
+    url = f"{installation.environment['HOOKLINE_DATABASE_URL']}?timeout=2"  # until it is known that nobody can write
+    worker = installation.start("worker", **settings, HOOKLINE_DATABASE_URL=url)
     assert worker.wait(90) == 1
     assert "must be started again: hanging_handlers.hang hangs, and nothing can be written beside it" in worker.output
     assert installation.trigger(source, "--event-id", "evt_2")["status"] == "accepted"

@@ -23,7 +23,8 @@ DEFAULT_DATABASE_URL = "sqlite:///hookline.db"
 #: What the server reads besides the settings: name -> what it is, for the page about settings.
 OWN: Mapping[str, str] = {
     "DATABASE_URL": "`postgresql://user:password@host/database`, or `sqlite:///` and a path. Without it, `hookline.db` "
-    "in the working directory",
+    "in the working directory. SQLite's writers wait for each other for up to 20 s; `sqlite:///hookline.db?timeout=5` "
+    "sets another time",
     "APPS": "Modules or packages with handlers, with commas between them; of a package, its module `webhooks` too. "
     "They are imported from the working directory and `PYTHONPATH`",
     "SECRET_KEY": "Django's `SECRET_KEY`: long and random. Without it, the one in `hookline.keys`",
@@ -74,7 +75,8 @@ def database(url: str) -> dict[str, Any]:
         raise ConfigurationError("HOOKLINE_DATABASE_URL must name a PostgreSQL or SQLite database")
     if config["NAME"] in ("", ":memory:"):
         raise ConfigurationError("HOOKLINE_DATABASE_URL must name a file: threads do not share a database in memory")
-    options = {**config.get("OPTIONS", {}), **_SQLITE_OPTIONS}
+    given = config.get("OPTIONS", {})
+    options = {**given, **_SQLITE_OPTIONS, "timeout": given.get("timeout", _SQLITE_OPTIONS["timeout"])}
     return {**config, "NAME": str(Path(str(config["NAME"])).absolute()), "OPTIONS": options}
 
 
