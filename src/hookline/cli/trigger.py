@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -17,15 +16,6 @@ if TYPE_CHECKING:
     from hookline.providers.base import Provider, SourceConfig
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to post, the URL that the provider signs (if it signs one), and what to sign with."""
-
-    url: str
-    signed_url: str
-    config: SourceConfig = field(repr=False)
 
 
 @click.command(cls=PlainCommand)
@@ -65,7 +55,7 @@ def trigger(
     from hookline.cli.post import post
 
     found = providers.get(provider)
-    target = _target(found, source_id, url, secret, server)
+    target_url, signed_url, config = _target(found, source_id, url, secret, server)
     again = event_id is not None
     event_id = event_id or f"evt_{secrets.token_hex(12)}"
     if data is None and event_type not in found.samples:
@@ -76,18 +66,21 @@ def trigger(
         )
     sent = None if data is None else payload.parse(data)
     request = found.signed_request(
-        event_type, target.config, time.time(), url=target.signed_url, event_id=event_id, data=sent, again=again
+        event_type, config, time.time(), url=signed_url, event_id=event_id, data=sent, again=again
     )
     # Some senders put their token, or a hash of the body, into the query: it is there once the request is signed.
     query = request.url.partition("?")[2]
-    status, body = post(f"{target.url.partition('?')[0]}?{query}" if query else target.url, request)
+    status, body = post(f"{target_url.partition('?')[0]}?{query}" if query else target_url, request)
     answer = body.decode("utf-8", "backslashreplace")
-    print_fields({"event_id": event_id, "url": target.url, "status": status, "body": answer}, as_json)
+    print_fields({"event_id": event_id, "url": target_url, "status": status, "body": answer}, as_json)
     if not 200 <= status < 300:
         raise DocumentPrinted(f"the server answered {status}")
 
 
-def _target(found: Provider, source_id: str | None, url: str | None, secret: str | None, server: str | None) -> Target:
+def _target(
+    found: Provider, source_id: str | None, url: str | None, secret: str | None, server: str | None
+) -> tuple[str, str, SourceConfig]:
+    """Where to post, the URL that is signed, and what it is signed with."""
     from hookline.providers.base import SourceConfig
 
     if source_id is None:
@@ -97,24 +90,10 @@ def _target(found: Provider, source_id: str | None, url: str | None, secret: str
             )
         if server is not None:
             raise click.UsageError("--server goes with --source")
-        return Target(url, url, SourceConfig((secret,)))
+        return url, url, SourceConfig((secret,))
     if url is not None or secret is not None:
         raise click.UsageError("--source has its own URL and secret; leave out --url and --secret")
     load_django()
-    return _target_of_source(found, source_id, server)
+    from hookline.operations.trigger import source_target
 
-
-def _target_of_source(found: Provider, source_id: str, server: str | None) -> Target:
-    from hookline import conf
-    from hookline.exceptions import ConfigurationError
-    from hookline.operations import sources
-
-    source = sources.find(source_id)
-    if source.provider != found.name:
-        raise ConfigurationError(f"{source_id} is a source of {source.provider}, not of {found.name}")
-    config = source.config(time.time())
-    if not config.secrets:
-        raise ConfigurationError(f"{source_id} has no active secret; add one with `hookline source rotate {source_id}`")
-    server = (server or conf.get().PUBLIC_URL or DEFAULT_SERVER).rstrip("/")
-    # Signed as the server will see it: it takes the URL from its settings, whatever host the request names.
-    return Target(f"{server}{source.path}", source.url, config)
+    return source_target(found, source_id, server, DEFAULT_SERVER)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Min
 
-from hookline.audit.actor import Actor
-from hookline.operations import jobs, rows
-from hookline.operations.jobs import FINISHED, State
-from hookline.operations.selection import ALL, Columns, Selection
-from hookline.operations.selection import newest as select
+from hookline.operations.job_history import JobHistory
+from hookline.operations.jobs import State
+from hookline.operations.selection import Columns
 from hookline.outgoing.deliver import breakers
 from hookline.outgoing.models import Attempt, Delivery
 
@@ -26,56 +23,6 @@ COLUMNS = Columns(
 
 
 _A_MOMENT = timedelta(milliseconds=1)
-
-
-def find(public_id: str) -> Delivery:
-    """Raises NotFound or ValueError."""
-    return rows.find(Delivery.objects.select_related("message", "endpoint__tenant"), public_id)
-
-
-def newest(selection: Selection = ALL) -> list[Delivery]:
-    """The newest deliveries of a selection, without the bodies of their messages."""
-    deliveries = Delivery.objects.select_related("message", "endpoint__tenant").defer("message__body")
-    return select(deliveries, selection, COLUMNS)
-
-
-def attempts(delivery: Delivery) -> list[Attempt]:
-    """Every try that was made, the first one first."""
-    return list(delivery.attempts_made.order_by("id"))
-
-
-def retry(actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list[str]:
-    """Send finished deliveries again, with all their tries and under the same message id.
-
-    With `now`, pending ones are due at once, too. Those that need no retry are left alone. Returns the public ids of
-    the others. Raises NotFound, ValueError, or Conflict when none needs one.
-    """
-    return retry_keys(actor, [find(public_id).pk for public_id in public_ids], now=now, at_least_one=True)
-
-
-def retry_selection(actor: Actor, selection: Selection, *, now: bool = False) -> list[str]:
-    """The same for a selection, without those in other states; for dead ones where it names no status."""
-    return retry_keys(actor, chosen(selection), now=now)
-
-
-def chosen(selection: Selection) -> list[UUID]:
-    """The keys of what `retry_selection` would retry, newest first."""
-    wanted = selection if selection.status is not None else replace(selection, status=State.DEAD)
-    return [row.pk for row in select(Delivery.objects.only("pk"), wanted, COLUMNS)]
-
-
-def retry_keys(
-    actor: Actor,
-    keys: Sequence[UUID],
-    *,
-    states: Collection[State] = FINISHED,
-    now: bool = False,
-    at_least_one: bool = False,
-) -> list[str]:
-    """The same by primary key, for those in one of the `states`. Returns the public ids of what is due again."""
-    return jobs.retry(
-        actor, Delivery, keys, states=states, now=now, at_least_one=at_least_one, hurry=send_before_others
-    )
 
 
 def send_before_others(keys: Sequence[UUID]) -> None:
@@ -90,6 +37,26 @@ def send_before_others(keys: Sequence[UUID]) -> None:
         others = waiting.filter(endpoint=endpoint_id, due_at__lt=first).exclude(pk__in=keys)
         if held and (before := others.aggregate(first=Min("due_at"))["first"]) is not None:
             chosen.filter(endpoint=endpoint_id).update(due_at=before - _A_MOMENT)
+
+
+_history = JobHistory(
+    model=Delivery,
+    columns=COLUMNS,
+    related=("message", "endpoint__tenant"),
+    not_listed=("message__body",),
+    hurry=send_before_others,
+)
+find = _history.find
+newest = _history.newest
+retry = _history.retry
+retry_selection = _history.retry_selection
+retry_keys = _history.retry_keys
+chosen = _history.chosen
+
+
+def attempts(delivery: Delivery) -> list[Attempt]:
+    """Every try that was made, the first one first."""
+    return list(delivery.attempts_made.order_by("id"))
 
 
 def as_json(delivery: Delivery) -> dict[str, Any]:

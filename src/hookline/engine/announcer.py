@@ -1,0 +1,57 @@
+"""The noun Announcer: has the courier load jobs and call the receivers of a Django signal with each.
+
+A record is looked at only where somebody listens, and nothing is read from the database on the thread that emits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.dispatch import Signal
+
+from hookline.engine.job import Job, State
+from hookline.telemetry.courier import courier
+from hookline.telemetry.emit import subscribe
+from hookline.telemetry.records import JobsDied
+
+J = TypeVar("J", bound=Job)
+
+
+@dataclass(frozen=True)
+class Announcer(Generic[J]):
+    """Tells of the jobs of one model, as the argument of receivers that has the model's `noun`."""
+
+    model: type[J]
+    #: What is read with each job.
+    related: tuple[str, ...]
+
+    def connect(self, dead: Signal) -> None:
+        """Have receivers of `dead` told of the jobs that have no tries left."""
+
+        def died(record: JobsDied) -> None:
+            if record.model is self.model:
+                self.tell(dead, record.ids)
+
+        subscribe(JobsDied, died)
+
+    def tell(self, signal: Signal, ids: Iterable[UUID]) -> None:
+        """Have the receivers of the signal told of these jobs soon."""
+        if signal.has_listeners(self.model) and (told := list(ids)):
+            courier.put(partial(self._send, signal, told))
+
+    def tell_succeeded(self, signal: Signal, results: Iterable[tuple[UUID, State]]) -> None:
+        """The same, of those that succeeded."""
+        if signal.has_listeners(self.model):
+            self.tell(signal, [job_id for job_id, state in results if state == State.SUCCEEDED])
+
+    def load(self, ids: Sequence[UUID]) -> QuerySet[J]:
+        return self.model._default_manager.filter(pk__in=ids).select_related(*self.related).order_by("pk")
+
+    def _send(self, signal: Signal, ids: Sequence[UUID]) -> None:
+        for job in self.load(ids):
+            signal.send_robust(self.model, **{self.model.noun: job})
