@@ -40,7 +40,7 @@ def test_events_are_listed_and_shown(cli: Cli, source: Source) -> None:
     [listed] = cli.json("events", "list", "--status", "pending", "--since", "24h")
     assert set(listed) == {
         "id", "source", "provider", "tenant", "type", "provider_id", "status", "attempts", "note", "created_at",
-        "due_at", "finished_at", "repeat_of", "conflict_of", "unhandled",
+        "due_at", "finished_at", "repeat_of", "conflict_of", "unhandled", "order_key", "parked",
     }  # fmt: skip
     assert (listed["source"], listed["type"], listed["provider_id"]) == (source.public_id, "invoice.paid", "evt_1")
     shown = cli.json("events", "show", listed["id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -91,6 +92,17 @@ class EventJobs:
         ]
         return list(Event.objects.bulk_create(events))
 
+    def ordered_lane(self) -> Lane:
+        """One whose jobs are ordered by what `add_in_order` gives them."""
+        return make_source(order_by="$.data.customer")
+
+    def add_in_order(self, lane: Lane, *keys: str | None) -> list[Job]:
+        """A due job for each key, in this order of arrival, as the edge stores it."""
+        return [
+            make_event(lane, body=json.dumps({"data": {"customer": key}}).encode(), order_key="")  # type: ignore[arg-type]
+            for key in keys
+        ]
+
 
 class DeliveryJobs:
     """Deliveries, with their endpoints as lanes."""
@@ -110,6 +122,16 @@ class DeliveryJobs:
             for message, seconds in zip(messages, due_seconds_ago, strict=True)
         ]
         return list(Delivery.objects.bulk_create(deliveries))
+
+    def ordered_lane(self) -> Lane:
+        """One whose jobs are ordered by what `add_in_order` gives them."""
+        return make_endpoint(order_by="$.data.customer", event_types=["none"])
+
+    def add_in_order(self, lane: Lane, *keys: str | None) -> list[Job]:
+        """A due job for each key, in this order of arrival, as `dispatch` stores it."""
+        assert isinstance(lane, Endpoint)
+        bodies = [json.dumps({"type": "a", "data": {"customer": key}}).encode() for key in keys]
+        return [make_delivery(lane, make_message(lane.tenant, body), order_key="") for body in bodies]
 
 
 Jobs = EventJobs | DeliveryJobs

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.utils import timezone
 from hookline import conf
 from hookline.audit.actor import Actor
 from hookline.core.secrets import SecretRing
-from hookline.engine.job import Job, State
+from hookline.engine.job import FOREVER, Job, State
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.operations import (
     deliveries,
@@ -78,6 +79,18 @@ class World:
         self.paused.pause()
         self.paused.save()
         self.event_type = EventType.objects.create(name="order.shipped", version="1", schema={"type": "object"})
+
+    @cached_property
+    def parked(self) -> dict[str, Sequence[Job]]:
+        """Of each kind one that is dead and parks its order key, and one that waits for it."""
+        other = Tenant.objects.create(key="ordered")
+        source, endpoint = make_source(tenant=other), make_endpoint(URL, tenant=other)
+        waits: dict[str, Any] = {"order_key": "7", "due_at": FOREVER}
+        parks: dict[str, Any] = {"order_key": "7", "has_turn": True, "state": State.DEAD}
+        return {
+            "event": (make_event(source, **parks), make_event(source, **waits)),
+            "delivery": (make_delivery(endpoint, **parks), make_delivery(endpoint, **waits)),
+        }
 
     def _rejection(self) -> Rejection:
         """A genuine webhook that came while the source still had another secret."""
@@ -143,6 +156,40 @@ def _newest(model: Any) -> Any:
 def _json(found: Any) -> Any:
     """A row as the faces write it, with times as text."""
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in found.items()}
+
+
+def _discard(noun: str, module: Any, model: type[Job]) -> Case:
+    nouns = module.__name__.rpartition(".")[2]
+    return Case(
+        f"{noun}.discard",
+        [f"{nouns}.discard", f"{nouns}.discard_keys"],
+        lambda actor, world: module.discard(actor, [world.parked[noun][0].public_id]),
+        lambda world: f"{nouns} discard {world.parked[noun][0].public_id}",
+        lambda admin, world: act(admin, "discard", world.parked[noun][0]),
+        about=lambda world: world.parked[noun][0].public_id,
+        changes={"state": ["dead", "cancelled"]},
+        after=lambda world: [_fields(row, "state", "has_turn") for row in world.parked[noun]],
+        expected=[("cancelled", None), ("pending", True)],
+        wakes=(model,),
+        document=lambda world: {"discarded": [world.parked[noun][0].public_id]},
+    )
+
+
+def _release(noun: str, module: Any, model: type[Job]) -> Case:
+    nouns = module.__name__.rpartition(".")[2]
+    return Case(
+        f"{noun}.release",
+        [f"{nouns}.release", f"{nouns}.release_keys"],
+        lambda actor, world: module.release(actor, [world.parked[noun][0].public_id]),
+        lambda world: f"{nouns} release {world.parked[noun][0].public_id}",
+        lambda admin, world: act(admin, "release", world.parked[noun][0]),
+        about=lambda world: world.parked[noun][0].public_id,
+        changes={"parked": [True, False]},
+        after=lambda world: [_fields(row, "state", "has_turn") for row in world.parked[noun]],
+        expected=[("dead", None), ("pending", True)],
+        wakes=(model,),
+        document=lambda world: {"released": [world.parked[noun][0].public_id]},
+    )
 
 
 CASES = [
@@ -258,11 +305,17 @@ CASES = [
         "source.create",
         ["sources.create"],
         lambda actor, _: sources.create(
-            actor, "generic", secrets=[SOURCE_SECRET], tenant="acme", name="Till", options={"header": "x-till"}
+            actor,
+            "generic",
+            secrets=[SOURCE_SECRET],
+            tenant="acme",
+            name="Till",
+            options={"header": "x-till"},
+            order_by="$.customer",
         ),
         lambda _: (
             f"source create --provider generic --secret {SOURCE_SECRET} --tenant acme "
-            "--name Till --option header=x-till"
+            "--name Till --option header=x-till --order-by '$.customer'"
         ),
         lambda admin, world: submit(
             admin,
@@ -271,6 +324,7 @@ CASES = [
             provider="generic",
             name="Till",
             options='{"header": "x-till"}',
+            order_by="$.customer",
             new_secret=SOURCE_SECRET,
         ),
         about=lambda _: str(_newest(Source).public_id),
@@ -279,25 +333,41 @@ CASES = [
             "tenant": [None, "acme"],
             "name": [None, "Till"],
             "options": [None, {"header": "x-till"}],
+            "order_by": [None, "$.customer"],
             "secrets": [None, 1],
             "disabled": [None, False],
         },
         after=lambda _: (
-            *_fields(_newest(Source), "provider", "name", "options", "awaiting_handshake"),
+            *_fields(_newest(Source), "provider", "name", "options", "order_by", "awaiting_handshake"),
             _secrets(_newest(Source)),
         ),
-        expected=("generic", "Till", {"header": "x-till"}, True, (SOURCE_SECRET,)),
+        expected=("generic", "Till", {"header": "x-till"}, "$.customer", True, (SOURCE_SECRET,)),
     ),
     Case(
         "source.update",
         ["sources.update"],
-        lambda actor, world: sources.update(actor, world.source, name="Web shop", options={"tolerance": "600"}),
-        lambda world: f"source update {world.source.public_id} --name 'Web shop' --option tolerance=600",
-        lambda admin, world: submit(admin, page_url(world.source), name="Web shop", options='{"tolerance": "600"}'),
+        lambda actor, world: sources.update(
+            actor, world.source, name="Web shop", options={"tolerance": "600"}, order_by="header:X-Shop-Id"
+        ),
+        lambda world: (
+            f"source update {world.source.public_id} --name 'Web shop' --option tolerance=600 "
+            "--order-by header:X-Shop-Id"
+        ),
+        lambda admin, world: submit(
+            admin,
+            page_url(world.source),
+            name="Web shop",
+            options='{"tolerance": "600"}',
+            order_by="header:X-Shop-Id",
+        ),
         about=lambda world: world.source.public_id,
-        changes={"name": ["Shop", "Web shop"], "options": [{}, {"tolerance": "600"}]},
-        after=lambda world: (*_fields(world.source, "name", "options"), _secrets(world.source)),
-        expected=("Web shop", {"tolerance": "600"}, (SOURCE_SECRET,)),
+        changes={
+            "name": ["Shop", "Web shop"],
+            "options": [{}, {"tolerance": "600"}],
+            "order_by": ["", "header:X-Shop-Id"],
+        },
+        after=lambda world: (*_fields(world.source, "name", "options", "order_by"), _secrets(world.source)),
+        expected=("Web shop", {"tolerance": "600"}, "header:X-Shop-Id", (SOURCE_SECRET,)),
         document=lambda world: _json(sources.as_json(sources.find(world.source.public_id))),
     ),
     Case(
@@ -349,6 +419,7 @@ CASES = [
             "tenant": ["acme", None],
             "name": ["", None],
             "options": [{}, None],
+            "order_by": ["", None],
             "secrets": [1, None],
             "disabled": [True, None],
         },
@@ -370,11 +441,12 @@ CASES = [
             uid="orders-1",
             channels=["eu"],
             metadata={"region": "eu"},
+            order_by="$.data.customer",
         ),
         lambda _: (
             f"endpoint create --url {TOKEN_URL} --events 'order.*' --tenant acme --secret "
             f"{ENDPOINT_SECRET} --description orders --uid orders-1 --channel eu "
-            "--metadata region=eu"
+            "--metadata region=eu --order-by '$.data.customer'"
         ),
         lambda admin, world: submit(
             admin,
@@ -387,6 +459,7 @@ CASES = [
             uid="orders-1",
             channels='["eu"]',
             metadata='{"region": "eu"}',
+            order_by="$.data.customer",
         ),
         about=lambda _: str(_newest(Endpoint).public_id),
         changes={
@@ -397,6 +470,7 @@ CASES = [
             "event_types": [None, ["order.*"]],
             "channels": [None, ["eu"]],
             "metadata": [None, {"region": "eu"}],
+            "order_by": [None, "$.data.customer"],
             "secrets": [None, 1],
             "breaker": [None, "closed"],
             "disabled": [None, False],
@@ -412,11 +486,17 @@ CASES = [
         "endpoint.update",
         ["endpoints.update"],
         lambda actor, world: endpoints.update(
-            actor, world.endpoint, url=TOKEN_URL, event_types=["order.*"], uid="orders-1", metadata={"region": "eu"}
+            actor,
+            world.endpoint,
+            url=TOKEN_URL,
+            event_types=["order.*"],
+            uid="orders-1",
+            metadata={"region": "eu"},
+            order_by="$.data.customer",
         ),
         lambda world: (
             f"endpoint update {world.endpoint.public_id} --url {TOKEN_URL} --events "
-            "'order.*' --uid orders-1 --metadata region=eu"
+            "'order.*' --uid orders-1 --metadata region=eu --order-by '$.data.customer'"
         ),
         lambda admin, world: submit(
             admin,
@@ -425,6 +505,7 @@ CASES = [
             event_types='["order.*"]',
             uid="orders-1",
             metadata='{"region": "eu"}',
+            order_by="$.data.customer",
         ),
         about=lambda world: world.endpoint.public_id,
         changes={
@@ -432,9 +513,10 @@ CASES = [
             "url": [URL, "https://consumer.example.com/next?..."],
             "event_types": [[], ["order.*"]],
             "metadata": [{}, {"region": "eu"}],
+            "order_by": ["", "$.data.customer"],
         },
-        after=lambda world: _fields(world.endpoint, "url", "event_types", "uid", "metadata"),
-        expected=(TOKEN_URL, ["order.*"], "orders-1", {"region": "eu"}),
+        after=lambda world: _fields(world.endpoint, "url", "event_types", "uid", "metadata", "order_by"),
+        expected=(TOKEN_URL, ["order.*"], "orders-1", {"region": "eu"}, "$.data.customer"),
         document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
     ),
     Case(
@@ -544,6 +626,7 @@ CASES = [
             "event_types": [[], None],
             "channels": [[], None],
             "metadata": [{}, None],
+            "order_by": ["", None],
             "secrets": [1, None],
             "breaker": ["closed", None],
             "disabled": [True, None],
@@ -660,6 +743,10 @@ CASES = [
         expected="cancelled",
         document=lambda world: _json(replays.as_json(replays.find(world.replay.public_id))),
     ),
+    _discard("event", events, Event),
+    _discard("delivery", deliveries, Delivery),
+    _release("event", events, Event),
+    _release("delivery", deliveries, Delivery),
     Case(
         "rejection.reverify",
         ["rejections.reverify"],

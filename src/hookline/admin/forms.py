@@ -65,7 +65,7 @@ class SourceForm(_SourceForm):
 
     class Meta:
         model = Source
-        fields = ("tenant", "provider", "name", "options", "networks", "disabled")
+        fields = ("tenant", "provider", "name", "options", "networks", "order_by", "disabled")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -80,6 +80,7 @@ class SourceForm(_SourceForm):
             self.add_error("networks", _('Write a list, such as ["192.0.2.0/24"].'))
         else:
             check_into(self, "networks", lambda: sources.checked_networks(networks))
+        check_into(self, "order_by", lambda: sources.check_order_by(data.get("order_by", "")))
         if secret := data.get("new_secret"):
             check_into(self, "new_secret", lambda: provider.check_secret(secret))
         return data
@@ -125,6 +126,7 @@ class EndpointForm(_EndpointForm):
             "filter",
             "payload",
             "signatures",
+            "order_by",
             "disabled",
         )
 
@@ -139,6 +141,7 @@ class EndpointForm(_EndpointForm):
             check_into(self, "headers", lambda: endpoints.checked({"own_headers": headers}))
         empty: dict[str, Any] = {
             "event_types": [], "channels": [], "metadata": {}, "uid": None, "filter": None, "payload": None,
+            "order_by": "",
         }  # fmt: skip
         for name, nothing in empty.items():
             data[name] = data.get(name) or nothing

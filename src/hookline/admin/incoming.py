@@ -43,9 +43,10 @@ class SourceAdmin(SecretsAdmin[Source]):
     found_by_text = ("name",)
     search_help_text = _("An id (src_..., ten_...) or a name.")
     readonly_fields = ("public_id", "url", "secrets_shown", "created_at", "related")
-    add_fields = ("tenant", "provider", "name", "options", "networks", "new_secret", "rotate")
+    add_fields = ("tenant", "provider", "name", "options", "networks", "order_by", "new_secret", "rotate")
     change_fields = (
-        "public_id", "url", "tenant", "provider", "name", "options", "networks", "disabled", "secrets_shown",
+        "public_id", "url", "tenant", "provider", "name", "options", "networks", "order_by", "disabled",
+        "secrets_shown",
         "new_secret", "rotate", "overlap", "created_at", "related",
     )  # fmt: skip
     fixed_fields = ("tenant", "provider")  # the history is theirs
@@ -61,6 +62,7 @@ class SourceAdmin(SecretsAdmin[Source]):
             name=data["name"],
             options=data["options"],
             networks=data["networks"],
+            order_by=data["order_by"],
         )
         if data["rotate"] and not given:
             self.rotate(request, source, None, None)
@@ -111,6 +113,8 @@ class EventStateFilter(StateFilter):
 class EventAdmin(JobAdmin[Event]):
     list_filter = (EventStateFilter, TypeFilter, SourceFilter, TimeFilter)
     retry_keys = staticmethod(events.retry_keys)
+    discard_keys = staticmethod(events.discard_keys)
+    release_keys = staticmethod(events.release_keys)
     list_display = ("type_and_id", "status", "attempts", "reason_shown", "source", "due_at", "created_at")
     list_select_related = ("source",)
     not_listed = ("body", "headers", "url", "source__encrypted_secrets")

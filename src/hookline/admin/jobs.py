@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -15,9 +15,12 @@ from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.text import Tone, badge, shortened
 from hookline.operations.jobs import FINISHED, UNSUCCESSFUL, Job, State
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
 J = TypeVar("J", bound=Job)
 
-JOB_FIELDS = ("status", "note", "attempts", "created_at", "due_at", "lease_until", "finished_at")
+JOB_FIELDS = ("status", "note", "order_key", "attempts", "created_at", "due_at", "lease_until", "finished_at")
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -27,10 +30,12 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [(state.value, str(state.label)) for state in State]
+        return [*((state.value, str(state.label)) for state in State), ("parked", str(_("Parked")))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         state = self.value()
+        if state == "parked":
+            return queryset.filter(state=State.DEAD, has_turn=True)
         return queryset.filter(state=state) if state in State.values else queryset
 
 
@@ -46,12 +51,18 @@ TONES = {
 
 class JobAdmin(HistoryAdmin[J], Generic[J]):
     list_filter: ClassVar[Any] = (StateFilter, TimeFilter)
-    actions = ("retry", "run_again")
+    actions = ("retry", "run_again", "discard", "release")
     #: The operation that makes rows due again.
     retry_keys: ClassVar[Callable[..., list[str]]]
+    #: The operations by which a person decides about what waits or is dead.
+    discard_keys: ClassVar[Callable[..., list[str]]]
+    release_keys: ClassVar[Callable[..., list[str]]]
 
     def offers(self, row: J, action: str) -> bool:
-        return row.state in (UNSUCCESSFUL if action == "retry" else FINISHED)
+        if action == "release":
+            return row.is_parked
+        offered = {"retry": UNSUCCESSFUL, "discard": (State.PENDING, State.DEAD)}
+        return row.state in offered.get(action, FINISHED)
 
     @admin.display(description=_("status"))
     def status(self, job: J) -> str:
@@ -71,6 +82,23 @@ class JobAdmin(HistoryAdmin[J], Generic[J]):
     @admin.action(description=_("Run again, also those that succeeded"), permissions=["retry"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
         self._retry(request, queryset, FINISHED)
+
+    @admin.action(description=_("Discard those that wait or are dead"), permissions=["retry"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
+        self._decide(request, queryset, self.discard_keys, _("%(done)s of the %(selected)s selected are cancelled."))
+
+    @admin.action(description=_("Release the order key that a dead one parks"), permissions=["retry"])
+    def release(self, request: HttpRequest, queryset: QuerySet[J]) -> None:
+        text = _("%(done)s of the %(selected)s selected let others go on.")
+        self._decide(request, queryset, self.release_keys, text)
+
+    def _decide(
+        self, request: HttpRequest, queryset: QuerySet[J], decide: Callable[..., list[str]], text: _StrOrPromise
+    ) -> None:
+        selected = list(queryset.values_list("pk", flat=True)[:MOST])
+        done = decide(actor_of(request), selected)
+        level = messages.SUCCESS if done else messages.WARNING
+        self.message_user(request, text % {"done": len(done), "selected": len(selected)}, level)
 
     def _retry(self, request: HttpRequest, queryset: QuerySet[J], states: Collection[State]) -> None:
         # "Select all" selects what the list counts, and that is no more than MOST.

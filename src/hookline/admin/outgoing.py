@@ -50,10 +50,11 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     )  # fmt: skip
     add_fields = (
         "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata", "signatures",
-        "headers", "new_secret",
+        "headers", "order_by", "new_secret",
     )  # fmt: skip
     change_fields = (
         "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata",
+        "order_by",
         "disabled", "disabled_reason", "held_until", "breaker_shown",
         "secrets_shown", "rotate", "new_secret", "signatures", "public_keys", "new_key_pair", "overlap",
         "header_names", "headers", "created_at", "related",
@@ -77,6 +78,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             headers=data["headers"],
             filter=data["filter"],
             payload=data["payload"],
+            order_by=data["order_by"],
         )
         if given is None:
             self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
@@ -221,6 +223,8 @@ class AttemptInline(_Inline):
 @admin.register(Delivery)
 class DeliveryAdmin(JobAdmin[Delivery]):
     retry_keys = staticmethod(deliveries.retry_keys)
+    discard_keys = staticmethod(deliveries.discard_keys)
+    release_keys = staticmethod(deliveries.release_keys)
     list_filter = (StateFilter, MessageTypeFilter, EndpointFilter, TimeFilter)
     list_display = ("type_and_id", "status", "attempts", "reason_shown", "endpoint", "due_at", "created_at")
     list_select_related = ("message", "endpoint")

@@ -15,7 +15,7 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
-@listing.filters("status", "type", "tenant", "endpoint")
+@listing.filters("status", "parked", "type", "tenant", "endpoint")
 @json_option
 def list_deliveries(filters: listing.Filters, as_json: bool) -> None:
     """List deliveries, newest first."""
@@ -47,7 +47,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 @deliveries.command()
 @click.argument("ids", nargs=-1, metavar="[ID...]")
-@listing.filters("status", "type", "tenant", "endpoint", limit=1000)
+@listing.filters("status", "parked", "type", "tenant", "endpoint", limit=1000)
 @click.option(
     "--now",
     is_flag=True,
@@ -65,3 +65,25 @@ def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, 
     from hookline.operations import deliveries
 
     retrying.retry(deliveries, "deliveries", ids, filters, now=now, yes=yes, as_json=as_json)
+
+
+@deliveries.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+def discard(ids: tuple[str, ...], as_json: bool) -> None:
+    """Cancel deliveries that wait or are dead, all or none of them. What waits behind them for its turn goes on."""
+    from hookline.cli.actor import actor
+    from hookline.operations import deliveries
+
+    print_fields({"discarded": deliveries.discard(actor(), ids)}, as_json)
+
+
+@deliveries.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+def release(ids: tuple[str, ...], as_json: bool) -> None:
+    """Let others go on, past dead deliveries that park their order keys. These stay dead."""
+    from hookline.cli.actor import actor
+    from hookline.operations import deliveries
+
+    print_fields({"released": deliveries.release(actor(), ids)}, as_json)

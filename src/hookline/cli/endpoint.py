@@ -15,6 +15,8 @@ from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options
 from hookline.cli.times import Duration, Rate, Since
 
+ORDER_BY = "Send deliveries one after the other that have the same value here, such as $.data.customer_id."
+
 
 @click.group(cls=Group)
 def endpoint() -> None:
@@ -45,6 +47,7 @@ def patterns(text: str) -> list[str]:
 @click.option("--payload", type=JsonFile(), help=_PAYLOAD)
 @click.option("--signatures", default="", help=_SIGNATURES)
 @headers_options
+@click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
 @json_option
 def create(
     *,
@@ -60,6 +63,7 @@ def create(
     payload: Any,
     signatures: str,
     headers: dict[str, str] | None,
+    order_by: str,
     as_json: bool,
 ) -> None:
     """Create an endpoint. The secret is shown this once: the subscriber verifies messages with it."""
@@ -80,6 +84,7 @@ def create(
         headers=headers,
         filter=filter_text,
         payload=payload,
+        order_by=order_by,
     )
     fields: dict[str, Any] = {
         "id": created.public_id,
@@ -131,6 +136,7 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 @click.option("--signatures", help=_SIGNATURES)
 @headers_options
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what it would get of the newest messages.")
+@click.option("--order-by", metavar="PLACE", help=f"{ORDER_BY} '' for no order.")
 @json_option
 def update(
     *,
@@ -147,6 +153,7 @@ def update(
     signatures: str | None,
     headers: dict[str, str] | None,
     dry_run: bool,
+    order_by: str | None,
     as_json: bool,
 ) -> None:
     """Change what is given of an endpoint; the rest stays."""
@@ -165,9 +172,10 @@ def update(
         headers,
         filter_text,
         payload,
+        order_by,
     )
     found = endpoints.find(id)
-    changed: dict[str, Any] = {"url": url, "uid": uid, "description": description}
+    changed: dict[str, Any] = {"url": url, "uid": uid, "description": description, "order_by": order_by}
     changed["event_types"] = None if events is None else patterns(events)
     changed["signatures"] = None if signatures is None else patterns(signatures)
     changed["headers"] = headers

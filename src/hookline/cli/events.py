@@ -15,7 +15,7 @@ def events() -> None:
 
 
 @events.command("list")
-@listing.filters("status", "unhandled", "type", "tenant", "source")
+@listing.filters("status", "parked", "unhandled", "type", "tenant", "source")
 @json_option
 def list_events(filters: listing.Filters, as_json: bool) -> None:
     """List events, newest first."""
@@ -41,7 +41,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 @events.command()
 @click.argument("ids", nargs=-1, metavar="[ID...]")
-@listing.filters("status", "unhandled", "type", "tenant", "source", limit=1000)
+@listing.filters("status", "parked", "unhandled", "type", "tenant", "source", limit=1000)
 @click.option("--now", is_flag=True, help="Also those waiting for their next attempt.")
 @bulk.yes_option
 @json_option
@@ -55,3 +55,25 @@ def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, 
     from hookline.operations import events
 
     retrying.retry(events, "events", ids, filters, now=now, yes=yes, as_json=as_json)
+
+
+@events.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+def discard(ids: tuple[str, ...], as_json: bool) -> None:
+    """Cancel events that wait or are dead, all or none of them. What waits behind them for its turn goes on."""
+    from hookline.cli.actor import actor
+    from hookline.operations import events
+
+    print_fields({"discarded": events.discard(actor(), ids)}, as_json)
+
+
+@events.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@json_option
+def release(ids: tuple[str, ...], as_json: bool) -> None:
+    """Let others go on, past dead events that park their order keys. These stay dead."""
+    from hookline.cli.actor import actor
+    from hookline.operations import events
+
+    print_fields({"released": events.release(actor(), ids)}, as_json)

@@ -24,6 +24,9 @@ MOST = 10_000
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "status": click.option("--status", type=click.Choice(STATES), help="Only with this status."),
     "unhandled": click.option("--unhandled", is_flag=True, default=None, help="Only events that no handler matched."),
+    "parked": click.option(
+        "--parked", is_flag=True, default=None, help="Only dead ones that others with the same order key wait for."
+    ),
     "http_status": click.option(
         "--status", type=click.IntRange(100, 599), help="Only requests answered with this HTTP status."
     ),

@@ -13,6 +13,8 @@ from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options, secrets_options
 from hookline.cli.times import Duration
 
+ORDER_BY = "Process events one after the other that have the same value here: $.data.customer or header:X-Shop-Id."
+
 
 @click.group(cls=Group)
 def source() -> None:
@@ -26,6 +28,7 @@ def source() -> None:
 @click.option("--name", default="", help="For people.")
 @click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
 @networks_options
+@click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
 @json_option
 def create(
     *,
@@ -35,6 +38,7 @@ def create(
     name: str,
     options: tuple[tuple[str, str], ...],
     networks: list[str] | None,
+    order_by: str,
     as_json: bool,
 ) -> None:
     """Create a source. Its URL is where the sender posts to."""
@@ -42,7 +46,14 @@ def create(
     from hookline.operations import sources
 
     created = sources.create(
-        actor(), provider, secrets=secrets, tenant=tenant, name=name, options=dict(options), networks=networks
+        actor(),
+        provider,
+        secrets=secrets,
+        tenant=tenant,
+        name=name,
+        options=dict(options),
+        networks=networks,
+        order_by=order_by,
     )
     if not secrets:
         click.echo(
@@ -84,6 +95,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @click.option("--unset", "unset", multiple=True, metavar="NAME", help="An option to reset to its default.")
 @networks_options
 @click.option("--any-network", is_flag=True, help="Accept requests from everywhere again.")
+@click.option("--order-by", metavar="PLACE", help=f"{ORDER_BY} '' for no order.")
 @json_option
 def update(
     *,
@@ -93,6 +105,7 @@ def update(
     unset: tuple[str, ...],
     networks: list[str] | None,
     any_network: bool,
+    order_by: str | None,
     as_json: bool,
 ) -> None:
     """Change what is given of a source; the rest stays."""
@@ -102,12 +115,12 @@ def update(
     if any_network and networks:
         raise click.UsageError("give networks or --any-network, not both")
     networks = [] if any_network else networks
-    something_to_change(name, options or None, unset or None, networks)
+    something_to_change(name, options or None, unset or None, networks, order_by)
     found = sources.find(id)
     changed = None
     if options or unset:
         changed = {key: value for key, value in {**found.options, **dict(options)}.items() if key not in unset}
-    sources.update(actor(), found, name=name, options=changed, networks=networks)
+    sources.update(actor(), found, name=name, options=changed, networks=networks, order_by=order_by)
     print_fields(sources.as_json(found), as_json)
 
 

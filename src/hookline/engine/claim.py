@@ -11,6 +11,7 @@ from django.db import connections, router
 
 from hookline.db.rows import columns, read
 from hookline.engine.job import Job
+from hookline.engine.order import take_turns
 from hookline.engine.sql import dialect_of, names_of, uuid_adapter
 
 J = TypeVar("J", bound=Job)
@@ -19,6 +20,8 @@ J = TypeVar("J", bound=Job)
 FIRST = UUID(int=0)
 #: How many lanes one claim looks at.
 LANES = 256
+#: A claim that took only jobs whose turn it was not takes others, so often at most.
+LOOKS = 50
 
 
 # `lane` walks the index of pending jobs from lane to lane, never from job to job: its cost is the number of lanes that
@@ -83,8 +86,9 @@ def claim(
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
     No lane gives more than `per_lane` jobs, and those in `busy` give none. Those due first come first. `worker` is the
-    number of this process (see Liveness). Committed when this returns, as durably as `model.durable_claims` says.
-    `prepared`: on PostgreSQL by a plan that may be some seconds old, which is right while few jobs wait.
+    number of this process (see Liveness). Of jobs with the same order key, one is taken. Committed when this returns,
+    as durably as `model.durable_claims` says. `prepared`: on PostgreSQL by a plan that may be some seconds old, which
+    is right while few jobs wait.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
@@ -103,8 +107,13 @@ def claim(
         "no_wait": "" if model.durable_claims else dialect.no_wait,
     }
     sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
-    # RETURNING has no order of its own.
-    return sorted(read(model, sql, params, prepared=prepared), key=lambda job: job.due_at)
+    for _ in range(LOOKS):
+        taken = read(model, sql, params, prepared=prepared)
+        ready = take_turns(model, taken)
+        if ready or not taken:
+            # RETURNING has no order of its own.
+            return sorted(ready, key=lambda job: job.due_at)
+    return []
 
 
 def first_due(model: type[Job], lanes: int = 10_000) -> datetime | None:

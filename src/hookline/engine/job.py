@@ -11,7 +11,7 @@ later change of the row is made only `WHERE claim = mine`: a worker that was too
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
@@ -26,8 +26,10 @@ from hookline.telemetry.records import JobsDied
 
 J = TypeVar("J", bound="Job")
 
-#: `held_until` of a lane that waits for a person.
+#: When a job is due that waits for its turn, and until when a lane is held that waits for a person.
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+#: `order_key` of a job in a lane with an order, until its key is read (see engine.order).
+UNREAD = ""
 
 
 class Held(Protocol):
@@ -37,6 +39,8 @@ class Held(Protocol):
     def id(self) -> UUID: ...
     @property
     def claim(self) -> int: ...
+    @property
+    def order_key(self) -> str | None: ...
 
 
 class State(models.TextChoices):
@@ -88,6 +92,12 @@ class Job(Row):
     worker = models.IntegerField(_("worker"), null=True, editable=False)
     #: Of a job that ended, and of no other.
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
+    #: Jobs of one lane with the same key run one after the other (see engine.order). None where the lane has no order.
+    order_key = models.CharField(  # noqa: DJ001 # costs nothing where it is NULL
+        _("order key"), max_length=128, null=True, editable=False
+    )
+    #: True from when it is its turn until it ends, else null. A dead one keeps it: it parks its key.
+    has_turn = models.BooleanField(_("has its turn"), null=True, editable=False)
     #: Why the job is in this state, for people.
     note = models.TextField(_("note"), blank=True, db_default="", editable=False)
 
@@ -98,6 +108,16 @@ class Job(Row):
     def is_suspect(self) -> bool:
         """Whether it may be what crashed its worker, so that it must run alone."""
         return self.crashes >= self.suspect_after
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it is dead and holds back the others of its key until a person decides."""
+        return self.state == State.DEAD and bool(self.has_turn)
+
+    @classmethod
+    def order_keys(cls, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
+        """The keys of these jobs, whose lanes have an order; None for one without. Raises DatabaseError."""
+        return dict.fromkeys(ids)
 
     @classmethod
     def announce_dead(cls, ids: Collection[UUID]) -> None:
@@ -138,4 +158,15 @@ def job_indexes(name: str, lane: str) -> list[models.Index]:
         models.Index(fields=[lane, "due_at"], name=f"{name}_pending", condition=models.Q(state=State.PENDING)),
         models.Index(fields=["state", "created_at"], name=f"{name}_state"),
         models.Index(fields=[lane, "created_at"], name=f"{name}_lane"),
+        # Only of jobs with a key, so that others cost nothing: those that wait, in the order of arrival.
+        models.Index(
+            fields=[lane, "order_key", "created_at"],
+            name=f"{name}_order",
+            condition=models.Q(order_key__isnull=False, state__in=[State.PENDING, State.RUNNING]),
+        ),
     ]
+
+
+def one_turn(name: str, lane: str) -> models.UniqueConstraint:
+    """The constraint by which at most one job of a key has the turn."""
+    return models.UniqueConstraint(fields=[lane, "order_key"], name=f"{name}_turn", condition=models.Q(has_turn=True))

@@ -100,7 +100,8 @@ class Pruner:
         params: list[Any] = [_adapt(connection, self._after), _adapt(connection, last)]
         if issubclass(self.model, Job):
             # Only of jobs that ended is there such a time. The state is not named, or SQLite would take its index.
-            conditions.append("finished_at < %s")
+            # One that parks its key waits for a person, and others for it.
+            conditions.append("finished_at < %s AND has_turn IS NULL")
             params.append(connection.ops.adapt_datetimefield_value(clock.moment(cutoff)))
         for model, name in self._keepers:
             keeper = f"SELECT 1 FROM {model._meta.db_table} WHERE {_column(model, name)} = {table}.id"

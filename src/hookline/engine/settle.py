@@ -12,6 +12,7 @@ from hookline.core.text import storable
 from hookline.db.binary import arrays, fetch_ids, unnest
 from hookline.db.insert import Insertion
 from hookline.db.rows import FEW
+from hookline.engine import order
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
 from hookline.engine.sql import dialect_of, names_of
@@ -45,6 +46,7 @@ SET state = result.state,
     finished_at = CASE WHEN result.state = 'pending' THEN NULL ELSE {now} END,
     attempts = attempts - result.refund,
     crashes = CASE WHEN result.refund = 1 THEN crashes ELSE 0 END,
+    has_turn = CASE WHEN result.state IN ('pending', 'dead') THEN has_turn END,
     {settled_too}
     note = result.note,
     lease_until = NULL"""
@@ -101,7 +103,12 @@ def settle(
         (job.id, job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)) for job, to in results
     ]
     model = model or cast("type[Job]", type(results[0][0]))
-    return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
+    if all(job.order_key is None for job, _ in results):
+        return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
+    with transaction.atomic(using=router.db_for_write(model), savepoint=False):
+        ours = _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
+        order.give_turns(model, order.ended(model, results, ours))
+    return ours
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import builtins
 import json
 import secrets as random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Now
@@ -15,14 +16,15 @@ from django.utils.translation import gettext_lazy as _
 
 from hookline import conf, providers
 from hookline.core import structure
+from hookline.core.locator import Locator
 from hookline.core.networks import Networks
 from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.db.encrypted_field import EncryptedField
 from hookline.db.row import Row
-from hookline.engine.job import Job, Lane, job_indexes
+from hookline.engine.job import Job, Lane, job_indexes, one_turn
 from hookline.engine.job_queryset import JobManager
-from hookline.exceptions import TooLarge
+from hookline.exceptions import TooLarge, Unreadable
 from hookline.incoming import url
 from hookline.providers.base import SourceConfig
 from hookline.tenants.models import Tenant
@@ -49,6 +51,17 @@ class Source(Lane):
         _("options"), default=dict, blank=True, help_text=_("Settings that the provider understands.")
     )
     disabled = models.BooleanField(_("disabled"), default=False, help_text=_("Answer 404 to every request."))
+    order_by = models.CharField(
+        _("order by"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Where the order key stands, such as $.data.object.customer or header:X-Shop-Id. "
+            "Events with the same key are processed one after the other."
+        ),
+    )
     #: None: requests are accepted from everywhere.
     networks = models.JSONField(
         _("networks"),
@@ -160,16 +173,34 @@ class Event(Job):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["source", "dedup_key"], name="hookline_event_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "dedup_key"], name="hookline_event_unique"),
+            one_turn("hookline_event", "source"),
+        ]
         indexes = [
             *job_indexes("hookline_event", "source"),
             # Only of those, so that others cost nothing.
             models.Index(fields=["created_at"], name="hookline_event_unhandled", condition=models.Q(unhandled=True)),
         ]
 
+    @classmethod
+    def order_keys(cls, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
+        events = cls.objects.select_related("source").filter(pk__in=ids)
+        return {event.pk: event.value_at(event.source.order_by) for event in events}
+
     @property
     def tenant(self) -> Tenant:
         return self.source.tenant
+
+    def value_at(self, place: str) -> str | None:
+        """The value that stands at a place such as `$.data.object.customer`, as text; None where there is none."""
+        if not place:
+            return None
+        locator = Locator.parse(place)
+        try:
+            return locator.of(None if locator.header else self.json, self.headers)
+        except Unreadable:
+            return None
 
     @cached_property
     def json(self) -> Any:

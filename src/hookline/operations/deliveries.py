@@ -16,7 +16,13 @@ from hookline.outgoing.deliver import breakers
 from hookline.outgoing.models import Attempt, Delivery
 
 COLUMNS = Columns(
-    {"status": "state", "type": "message__type", "endpoint": "endpoint", "tenant": "endpoint__tenant"},
+    {
+        "status": "state",
+        "type": "message__type",
+        "endpoint": "endpoint",
+        "tenant": "endpoint__tenant",
+        "parked": "has_turn",
+    },
     indexed=frozenset({"status", "endpoint"}),
     lane="endpoint",
 )
@@ -52,6 +58,10 @@ retry = _history.retry
 retry_selection = _history.retry_selection
 retry_keys = _history.retry_keys
 chosen = _history.chosen
+discard = _history.discard
+discard_keys = _history.discard_keys
+release = _history.release
+release_keys = _history.release_keys
 
 
 def attempts(delivery: Delivery) -> list[Attempt]:
@@ -69,6 +79,8 @@ def as_json(delivery: Delivery) -> dict[str, Any]:
         "tenant": delivery.endpoint.tenant.key,
         "type": delivery.message.type,
         "status": delivery.state,
+        "order_key": delivery.order_key or None,
+        "parked": delivery.is_parked,
         "attempts": delivery.attempts,
         "note": delivery.note,
         "created_at": delivery.created_at,

@@ -17,12 +17,15 @@ from hookline.engine.hang import current as current_hangs
 from hookline.exceptions import ConfigurationError, HooklineError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.rejections import only_counted
-from hookline.operations import handlers, refusals
+from hookline.operations import deliveries, events, handlers, refusals
+from hookline.operations.selection import Selection
 from hookline.operations.stats import backlogs, unhandled_by_type
 from hookline.outgoing.models import Endpoint
 
 #: A job that is due waits longer than this only when no worker runs, or too few.
 LONGEST_LAG = 60.0
+#: So many parked order keys are counted.
+PARKED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,16 @@ def examine() -> list[Finding]:
     if database.ok:
         found.append(_try("migrations", _migrations))
     if found[-1].check == "migrations" and found[-1].ok:
-        found += [_try("keys", _keys), *_lag(), *_hangs(), _handlers(), *_unhandled(), *_refusals(), *_rejections()]
+        found += [
+            _try("keys", _keys),
+            *_lag(),
+            *_hangs(),
+            _handlers(),
+            *_unhandled(),
+            *_parked(),
+            *_refusals(),
+            *_rejections(),
+        ]
     return found
 
 
@@ -154,6 +166,19 @@ def _refusals() -> Iterator[Finding]:
     for source, number, found in refusals.explained(time.time() - 86400):
         detail = f"{number} refused in the last 24 hours. {found.text} {found.advice}"
         yield Finding(f"refused by {source}", True, detail, warning=True)
+
+
+def _parked() -> Iterator[Finding]:
+    """Warns of dead jobs that hold back the others of their order key."""
+    for name, found in (("events", events.newest), ("deliveries", deliveries.newest)):
+        parked = found(Selection(parked=True, limit=PARKED + 1))
+        if parked:
+            count = f"more than {PARKED}" if len(parked) > PARKED else str(len(parked))
+            detail = (
+                f"{count} dead {name} hold back all others with their order keys, the newest {parked[0].public_id}; "
+            )
+            advice = f"see `hookline {name} list --parked`, then retry, discard or release them"
+            yield Finding(f"parked {name}", True, detail + advice, warning=True)
 
 
 def _rejections() -> Iterator[Finding]:

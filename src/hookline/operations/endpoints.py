@@ -15,6 +15,7 @@ from hookline import conf
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.event_types import check_pattern, matches
+from hookline.core.locator import Locator
 from hookline.core.payload_filter import payload_filter
 from hookline.core.payload_template import applied, check_template
 from hookline.core.secrets import SecretRing
@@ -79,6 +80,7 @@ def create(
     headers: Mapping[str, str] | None = None,
     filter: str | None = None,  # noqa: A002  # what it is called everywhere
     payload: Mapping[str, Any] | None = None,
+    order_by: str = "",
 ) -> Endpoint:
     """Store a new endpoint; without a secret one is made up. No event types means all, and no channels, too.
 
@@ -100,6 +102,7 @@ def create(
             **({"own_headers": headers} if headers else {}),
             "filter": filter,
             "payload": payload,
+            "order_by": order_by,
         }
     )
     ring = SecretRing.of(check_secret(secret) if secret is not None else new_secret(os.urandom(32)))
@@ -242,6 +245,15 @@ def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     raise ConfigurationError('metadata must be an object of texts, such as {"region": "eu"}')
 
 
+def check_order_by(place: str) -> str:
+    """Return where the order key stands in a message, or nothing for no order. Raises ConfigurationError."""
+    if place and Locator.parse(place).header:
+        raise ConfigurationError(
+            f"a message has no headers, so {place!r:.80} cannot order it; use a path into its JSON"
+        )
+    return place
+
+
 def check_uid(uid: str | None) -> str | None:
     """No uid for an empty one. Raises ConfigurationError."""
     if not uid:
@@ -303,6 +315,7 @@ def audited(endpoint: Endpoint) -> dict[str, Any]:
         "event_types": endpoint.event_types,
         "channels": endpoint.channels,
         "metadata": endpoint.metadata,
+        "order_by": endpoint.order_by,
         "secrets": secrets.count(endpoint),
         **_special(endpoint),
         "breaker": endpoint.breaker.state.value,
@@ -328,6 +341,7 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "channels": endpoint.channels,
         "description": endpoint.description,
         "metadata": endpoint.metadata,
+        "order_by": endpoint.order_by,
         "secrets": secrets.count(endpoint),
         "filter": endpoint.filter,
         "payload": endpoint.payload,
@@ -369,6 +383,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "own_headers": check_own_headers,
     "filter": check_filter,
     "payload": check_template,
+    "order_by": check_order_by,
 }
 
 

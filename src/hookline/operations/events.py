@@ -9,7 +9,14 @@ from hookline.operations.job_history import JobHistory
 from hookline.operations.selection import Columns
 
 COLUMNS = Columns(
-    {"status": "state", "type": "type", "source": "source", "tenant": "source__tenant", "unhandled": "unhandled"},
+    {
+        "status": "state",
+        "type": "type",
+        "source": "source",
+        "tenant": "source__tenant",
+        "unhandled": "unhandled",
+        "parked": "has_turn",
+    },
     indexed=frozenset({"status", "source", "unhandled"}),
     lane="source",
 )
@@ -22,6 +29,10 @@ retry = _history.retry
 retry_selection = _history.retry_selection
 retry_keys = _history.retry_keys
 chosen = _history.chosen
+discard = _history.discard
+discard_keys = _history.discard_keys
+release = _history.release
+release_keys = _history.release_keys
 
 
 def as_json(event: Event) -> dict[str, Any]:
@@ -36,6 +47,8 @@ def as_json(event: Event) -> dict[str, Any]:
         "repeat_of": event.repeat_of and event.public(event.repeat_of),
         "conflict_of": event.conflict_of and event.public(event.conflict_of),
         "status": event.state,
+        "order_key": event.order_key or None,
+        "parked": event.is_parked,
         "attempts": event.attempts,
         "unhandled": bool(event.unhandled),
         "note": event.note,

@@ -1,4 +1,4 @@
-"""The noun JobHistory: finding, listing and retrying jobs of one kind."""
+"""The noun JobHistory: finding and listing jobs of one kind, and what a person may decide about them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hookline.audit.actor import Actor
 from hookline.engine.job import Job
 from hookline.operations import jobs, rows
 from hookline.operations.jobs import FINISHED, State
-from hookline.operations.selection import ALL, Columns, Selection
+from hookline.operations.selection import ALL, Columns, Selection, only_parked
 from hookline.operations.selection import newest as select
 
 J = TypeVar("J", bound=Job)
@@ -36,7 +36,7 @@ class JobHistory(Generic[J]):
     def newest(self, selection: Selection = ALL) -> list[J]:
         """The newest jobs of a selection, without their long columns."""
         found = self.model._default_manager.select_related(*self.related).defer(*self.not_listed)
-        return select(found, selection, self.columns)
+        return select(found, only_parked(selection), self.columns)
 
     def retry(self, actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list[str]:
         """Do finished jobs again, with all their tries; deliveries under the same message id.
@@ -55,6 +55,7 @@ class JobHistory(Generic[J]):
 
         Without a status, what no handler wanted has succeeded.
         """
+        selection = only_parked(selection)
         named = selection.status is not None or selection.unhandled
         wanted = selection if named else replace(selection, status=State.DEAD)
         return [row.pk for row in select(self.model._default_manager.only("pk"), wanted, self.columns)]
@@ -70,3 +71,19 @@ class JobHistory(Generic[J]):
     ) -> list[str]:
         """The same by primary key, for those in one of the `states`. Returns the public ids of what is due again."""
         return jobs.retry(actor, self.model, keys, states=states, now=now, at_least_one=at_least_one, hurry=self.hurry)
+
+    def discard(self, actor: Actor, public_ids: Sequence[str]) -> list[str]:
+        """Cancel jobs that wait or are dead: all of them or none. Raises NotFound, ValueError or Conflict."""
+        return jobs.discard(actor, self.model, [self.find(name).pk for name in public_ids], all_or_none=True)
+
+    def discard_keys(self, actor: Actor, keys: Sequence[UUID]) -> list[str]:
+        """The same by primary key, for those in these states."""
+        return jobs.discard(actor, self.model, keys, all_or_none=False)
+
+    def release(self, actor: Actor, public_ids: Sequence[str]) -> list[str]:
+        """Let others go on, past dead jobs that park their order keys: all or none. Raises as `discard` does."""
+        return jobs.release(actor, self.model, [self.find(name).pk for name in public_ids], all_or_none=True)
+
+    def release_keys(self, actor: Actor, keys: Sequence[UUID]) -> list[str]:
+        """The same by primary key, for those that park one."""
+        return jobs.release(actor, self.model, keys, all_or_none=False)

@@ -1,9 +1,9 @@
-"""What events and deliveries have in common: their states, and making them due again."""
+"""What events and deliveries have in common: their states, making them due again, and what else a person decides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import router, transaction
@@ -12,11 +12,11 @@ from django.db.models.functions import Now
 from hookline.audit.actor import Actor, Kind, user
 from hookline.audit.record import record
 from hookline.engine import job as engine
-from hookline.engine import notifier
+from hookline.engine import notifier, order
 from hookline.engine.job import Job, State, requeue
 from hookline.exceptions import Conflict
 
-__all__ = ["FINISHED", "UNSUCCESSFUL", "Job", "State", "retry"]
+__all__ = ["FINISHED", "UNSUCCESSFUL", "Job", "State", "discard", "release", "retry"]
 
 J = TypeVar("J", bound=Job)
 
@@ -26,6 +26,8 @@ FINISHED = engine.FINISHED
 UNSUCCESSFUL = (State.DEAD, State.CANCELLED)
 #: An audit entry about many rows names so many.
 NAMED = 100
+#: What an audit entry says was before, and is after.
+Changes = tuple[dict[str, Any], dict[str, Any]]
 
 
 def retry(
@@ -58,9 +60,53 @@ def retry(
             jobs.filter(pk__in=waiting, state=State.PENDING).update(due_at=Now())
             if now:
                 hurry(list(before))
-            _record(actor, model, before)
+            _record(actor, model, list(before), "retry", lambda key: _states_change(before[key], State.PENDING))
             notifier.notify_after_commit(model)
     return [model.public(key) for key in before]
+
+
+def discard(actor: Actor, model: type[J], keys: Sequence[UUID], *, all_or_none: bool) -> list[str]:
+    """Cancel jobs that wait or are dead. One that parks its order key lets the next go on.
+
+    Returns their public ids. With `all_or_none`, a job in another state raises Conflict: nothing is changed.
+    """
+    with transaction.atomic(using=router.db_for_write(model)):
+        before = {key: State(state) for key, state in _states(model, keys)}
+        done = order.cancel(model, keys, f"discarded by {actor}")
+        _all_done(model, keys, done, "is {state} and cannot be discarded", all_or_none=all_or_none)
+        changed = [key for key in keys if key in set(done)]
+        _record(actor, model, changed, "discard", lambda key: _states_change(before[key], State.CANCELLED))
+        notifier.notify_after_commit(model)
+    return [model.public(key) for key in changed]
+
+
+def release(actor: Actor, model: type[J], keys: Sequence[UUID], *, all_or_none: bool) -> list[str]:
+    """Let the next of an order key go on, past the dead job that parks it, which stays dead.
+
+    Returns and raises as `discard` does.
+    """
+    with transaction.atomic(using=router.db_for_write(model)):
+        done = order.release(model, keys)
+        _all_done(model, keys, done, "is {state} and parks no order key", all_or_none=all_or_none)
+        changed = [key for key in keys if key in set(done)]
+        _record(actor, model, changed, "release", lambda _: ({"parked": True}, {"parked": False}))
+        notifier.notify_after_commit(model)
+    return [model.public(key) for key in changed]
+
+
+def _states_change(before: State, after: State) -> Changes:
+    return {"state": before.value}, {"state": after.value}
+
+
+def _states(model: type[Job], keys: Sequence[UUID]) -> Iterable[tuple[UUID, str]]:
+    return model._default_manager.filter(pk__in=keys).values_list("pk", "state")
+
+
+def _all_done(model: type[Job], keys: Sequence[UUID], done: Collection[UUID], why: str, *, all_or_none: bool) -> None:
+    if all_or_none and (left := [key for key in keys if key not in set(done)]):
+        states = dict(_states(model, left))
+        problem = why.format(state=states.get(left[0]))
+        raise Conflict(f"{model.public(left[0])} {problem}; nothing was changed")
 
 
 def retry_for_code(by: Actor | str | None, model: type[J], keys: Sequence[UUID], /) -> list[str]:
@@ -69,14 +115,18 @@ def retry_for_code(by: Actor | str | None, model: type[J], keys: Sequence[UUID],
     return retry(actor, model, keys, states=FINISHED, now=False, at_least_one=False)
 
 
-def _record(actor: Actor, model: type[Job], before: dict[UUID, State]) -> None:
+def _record(
+    actor: Actor, model: type[Job], keys: Sequence[UUID], action: str, changes: Callable[[UUID], Changes]
+) -> None:
     """One entry, however many jobs there are."""
-    action = f"{model._meta.model_name}.retry"
-    tenant_id = _only(model._default_manager.filter(pk__in=before).values_list(f"{model.lane}__tenant", flat=True))
-    names = [model.public(key) for key in before]
+    if not keys:
+        return
+    action = f"{model._meta.model_name}.{action}"
+    tenant_id = _only(model._default_manager.filter(pk__in=keys).values_list(f"{model.lane}__tenant", flat=True))
+    names = [model.public(key) for key in keys]
     if len(names) == 1:
-        (state,) = before.values()
-        record(actor, action, names[0], tenant_id=tenant_id, before={"state": state.value}, after={"state": "pending"})
+        before, after = changes(keys[0])
+        record(actor, action, names[0], tenant_id=tenant_id, before=before, after=after)
     else:
         record(actor, action, tenant_id=tenant_id, details={"count": len(names), "ids": names[:NAMED]})
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import router, transaction
-from django.db.models.functions import Now
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.engine import order
 from hookline.exceptions import Conflict
 from hookline.operations import rows, tenants
 from hookline.operations.jobs import State
@@ -72,7 +72,7 @@ def cancel(actor: Actor, message: Message) -> int:
     database = router.db_for_write(Delivery)
     with transaction.atomic(using=database):
         waiting = Delivery.objects.using(database).filter(message=message, state=State.PENDING)
-        cancelled = waiting.update(state=State.CANCELLED, finished_at=Now(), note=f"cancelled by {actor}")
+        cancelled = len(order.cancel(Delivery, list(waiting.values_list("pk", flat=True)), f"cancelled by {actor}"))
         if not cancelled:
             raise Conflict(f"{message.public_id} has no delivery that waits; nothing was changed")
         details = {"deliveries": cancelled}

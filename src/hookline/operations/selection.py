@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -46,6 +46,8 @@ class Selection:
     unhandled: bool | None = None
     #: Of rejections, those that were verified again and passed, or those that were not.
     admitted: bool | None = None
+    #: True: of events and deliveries, those that are dead and park their order key.
+    parked: bool | None = None
     #: Of audit entries: who, what, and the public id of what was changed.
     actor: str | None = None
     action: str | None = None
@@ -55,14 +57,19 @@ class Selection:
     def narrowed_by(self) -> dict[str, Any]:
         """What narrows besides time and number, by name."""
         names = (
-            "status", "type", "tenant", "source", "endpoint", "reason", "unhandled", "admitted", "actor", "action",
-            "object",
+            "status", "type", "tenant", "source", "endpoint", "reason", "unhandled", "parked", "admitted", "actor",
+            "action", "object",
         )  # fmt: skip
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 #: Everything, newest first.
 ALL = Selection()
+
+
+def only_parked(selection: Selection) -> Selection:
+    """The same, with the status that those have."""
+    return replace(selection, status="dead") if selection.parked else selection
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from django.db import router, transaction
 from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.core.locator import Locator
 from hookline.core.networks import normalised
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures.standard_webhooks import new_secret
@@ -47,6 +48,7 @@ def create(
     options: Mapping[str, Any] | None = None,
     networks: Sequence[str] | None = None,
     disabled: bool = False,
+    order_by: str = "",
 ) -> Source:
     """Store a new source. `provider` may be an alias; the registry key is stored.
 
@@ -58,6 +60,7 @@ def create(
     found.check_options(options)
     for secret in secrets:
         found.check_secret(secret)
+    check_order_by(order_by)
     with transaction.atomic(using=router.db_for_write(Source)):
         source = Source(
             tenant=resolve(tenant),
@@ -67,6 +70,7 @@ def create(
             networks=checked_networks(networks),
             disabled=disabled,
         )
+        source.order_by = order_by
         source.secrets = SecretRing.of(*secrets)
         source.save(force_insert=True)
         record(actor, "source.create", source.public_id, tenant_id=source.tenant_id, after=audited(source))
@@ -80,10 +84,11 @@ def update(
     name: str | None = None,
     options: Mapping[str, Any] | None = None,
     networks: Sequence[str] | None = None,
+    order_by: str | None = None,
 ) -> None:
     """Change what is given; `options` and `networks` replace all of them. No networks: requests from everywhere.
 
-    Raises ConfigurationError or NotFound.
+    A new order is that of events which arrive from now on. Raises ConfigurationError or NotFound.
     """
     changed: dict[str, Any] = {} if name is None else {"name": name}
     if options is not None:
@@ -91,6 +96,8 @@ def update(
         changed["options"] = dict(options)
     if networks is not None:
         changed["networks"] = checked_networks(networks)
+    if order_by is not None:
+        changed["order_by"] = check_order_by(order_by)
     with changing(actor, "source.update", source, audited) as locked:
         for field, value in changed.items():
             setattr(locked, field, value)
@@ -148,6 +155,13 @@ def delete(actor: Actor, source: Source) -> None:
                 )
 
 
+def check_order_by(place: str) -> str:
+    """Return where an order key stands, or nothing for no order. Raises ConfigurationError."""
+    if place:
+        Locator.parse(place)
+    return place
+
+
 def audited(source: Source) -> dict[str, Any]:
     """What an audit entry tells: not the URL either, since whoever knows it can send there."""
     networks = source.networks
@@ -159,6 +173,7 @@ def audited(source: Source) -> dict[str, Any]:
         "name": source.name,
         "options": source.options,
         "networks": networks,
+        "order_by": source.order_by,
         "secrets": secrets.count(source),
         "disabled": source.disabled,
     }
@@ -175,6 +190,7 @@ def as_json(source: Source) -> dict[str, Any]:
         "name": source.name,
         "options": source.options,
         "networks": source.networks or [],
+        "order_by": source.order_by,
         "secrets": secrets.count(source),
         "disabled": source.disabled,
         "created_at": source.created_at,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from hookline.core.breaker import Breaker, State
+from hookline.core.locator import Locator
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
 from hookline.db.clock import moment
 from hookline.db.encrypted_field import NOTHING, EncryptedField
 from hookline.db.row import Row
-from hookline.engine.job import FOREVER, Job, Lane, job_indexes
+from hookline.engine.job import FOREVER, Job, Lane, job_indexes, one_turn
 from hookline.engine.job_queryset import JobManager
 from hookline.tenants.models import Tenant
 
@@ -50,6 +52,17 @@ class Endpoint(Lane):
         _("disabled"), default=False, help_text=_("Make no new deliveries, and hold those that wait.")
     )
     disabled_reason = models.CharField(_("disabled reason"), max_length=200, blank=True, default="", editable=False)
+    order_by = models.CharField(
+        _("order by"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Where the order key stands in a message, such as $.data.customer_id. "
+            "Deliveries with the same key are sent one after the other."
+        ),
+    )
     encrypted_secrets = EncryptedField(_("encrypted secrets"))
     #: How messages are signed, of `core/signatures/scheme.py`. NULL: by Standard Webhooks v1 alone.
     signatures = models.JSONField(
@@ -190,8 +203,16 @@ class Delivery(Job):
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["message", "endpoint"], name="hookline_delivery_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["message", "endpoint"], name="hookline_delivery_unique"),
+            one_turn("hookline_delivery", "endpoint"),
+        ]
         indexes = job_indexes("hookline_delivery", "endpoint")
+
+    @classmethod
+    def order_keys(cls, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
+        found = cls.objects.filter(pk__in=ids).values_list("pk", "endpoint__order_by", "message__body")
+        return {pk: Locator.parse(by).of(json.loads(bytes(body))) if by else None for pk, by, body in found}
 
 
 class Attempt(Row):

@@ -12,7 +12,7 @@ from django.db import router
 from django.db.models import Case, DateTimeField, Value, When
 
 from hookline.db import clock
-from hookline.engine.job import FINISHED, Job, State, requeue
+from hookline.engine.job import FINISHED, UNREAD, Job, State, requeue
 from hookline.incoming.models import Event
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish.missed import wanted
@@ -96,7 +96,10 @@ def _send(endpoint: Endpoint, messages: Sequence[UUID], states: Sequence[State],
     moments = _moments(Delivery, len(chosen), apart)
     due = dict(zip(chosen, moments, strict=True))
     missing = [one for one in chosen if one not in known]
-    new = [Delivery(message_id=one, endpoint=endpoint, due_at=due[one], note=note) for one in missing]
+    order_key = UNREAD if endpoint.order_by else None
+    new = [
+        Delivery(message_id=one, endpoint=endpoint, order_key=order_key, due_at=due[one], note=note) for one in missing
+    ]
     # Somebody else may have made it meanwhile.
     Delivery.objects.using(router.db_for_write(Delivery)).bulk_create(new, ignore_conflicts=True)
     again = {known[one][0]: due[one] for one in chosen if one in known}

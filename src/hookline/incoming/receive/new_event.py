@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hookline.core.request import WebhookRequest
 from hookline.db.row import new_id
+from hookline.engine.job import UNREAD
 from hookline.incoming.models import Event, Source
 from hookline.providers.base import IfKnown
 
@@ -37,9 +38,11 @@ class NewEvent:
     conflict_of: UUID | None = None
     id: UUID = field(default_factory=new_id)
     source_id: UUID = field(init=False)
+    order_key: str | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.source_id = self.source.pk
+        self.order_key = UNREAD if self.source.order_by else None
 
     @property
     def public_id(self) -> str:
@@ -65,4 +68,5 @@ COLUMNS = (
     "url",
     "repeat_of",
     "conflict_of",
+    "order_key",
 )

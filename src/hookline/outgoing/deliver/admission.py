@@ -1,7 +1,7 @@
 """Whether a delivery that was claimed may be sent now. One that may not is given back and spends no attempt.
 
 The reason is its note, and `due_in` says when it is worth another look. This is the place for whatever holds up one
-delivery and not a whole endpoint: a rate limit, an ordering key that waits for an earlier message. What holds up all
+delivery and not a whole endpoint, such as a rate limit. What holds up all
 deliveries of an endpoint for long belongs into its `held_until`, which the claim itself sees: a claim for each delivery
 that waits would cost more than sending it.
 """

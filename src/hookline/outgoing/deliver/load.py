@@ -98,6 +98,7 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
         is_suspect=delivery.is_suspect,
         endpoint_id=delivery.endpoint_id,
         tenant_id=endpoint.tenant_id,
+        order_key=delivery.order_key,
         at_rest=endpoint.breaker is AT_REST,
         url=endpoint.url,
         message_id=message.public_id,

@@ -26,6 +26,8 @@ class Outbound:
     is_suspect: bool
     endpoint_id: UUID
     tenant_id: UUID
+    #: Of the delivery.
+    order_key: str | None
     #: Whether the endpoint's breaker had nothing to forget.
     at_rest: bool
 

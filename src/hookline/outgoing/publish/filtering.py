@@ -15,19 +15,19 @@ from hookline.core.payload_filter import payload_filter
 from hookline.exceptions import ConfigurationError
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.outgoing.publish.draft import Draft
-from hookline.outgoing.publish.routing import DIALECTS
+from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY
 
 logger = logging.getLogger("hookline.outgoing")
 
 # From the endpoints as they are now: one that was deleted meanwhile would end the caller's transaction.
 _POSTGRESQL = """
-INSERT INTO {deliveries} (id, message_id, endpoint_id{due_at})
-SELECT {new_id}, given.message, e.id{due}
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
+SELECT {new_id}, given.message, e.id, {order_key}{due}
 FROM jsonb_to_recordset(%s::jsonb) AS given (message uuid, endpoint uuid) JOIN {endpoints} e ON e.id = given.endpoint
 """
 _SQLITE = """
-INSERT INTO {deliveries} (id, message_id, endpoint_id{due_at})
-SELECT {new_id}, given.value ->> 'message', e.id{due}
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
+SELECT {new_id}, given.value ->> 'message', e.id, {order_key}{due}
 FROM json_each(%s) AS given JOIN {endpoints} e ON e.id = given.value ->> 'endpoint'
 """
 
@@ -73,6 +73,7 @@ def _statement(vendor: str, scheduled: bool) -> str:
         deliveries=Delivery._meta.db_table,
         endpoints=Endpoint._meta.db_table,
         new_id=DIALECTS[vendor].new_id.format(message=message),
+        order_key=ORDER_KEY,
         due_at=", due_at" if scheduled else "",
         due=", %s" if scheduled else "",
     )

@@ -18,6 +18,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hookline.engine.job import UNREAD
+
+#: What a new delivery to the endpoint `e` has as its order key: it is read when the delivery is claimed.
+ORDER_KEY = f"CASE WHEN e.order_by <> '' THEN '{UNREAD}' END"
+
 
 @dataclass(frozen=True)
 class Dialect:

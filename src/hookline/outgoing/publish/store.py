@@ -20,7 +20,7 @@ from hookline.engine.sql import dialect_of
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish import filtering
 from hookline.outgoing.publish.draft import Draft
-from hookline.outgoing.publish.routing import DIALECTS
+from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import MessagesPublished
 from hookline.tenants.models import Tenant
@@ -56,8 +56,9 @@ message AS (
     ON CONFLICT (tenant_id, uid) DO NOTHING
     RETURNING id, tenant_id, type, channels, created_at
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id{due_at})
-    SELECT {new_id}, message.id, e.id{due} FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
+    SELECT {new_id}, message.id, e.id, {order_key}{due}
+    FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
     RETURNING 1
 )
@@ -72,8 +73,9 @@ ON CONFLICT (tenant_id, uid) DO NOTHING
 RETURNING tenant_id, created_at, {has_filters}
 """
 _DELIVERIES_SQLITE = """
-INSERT INTO {deliveries} (id, message_id, endpoint_id{due_at})
-SELECT {new_id}, message.id, e.id{due} FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
+SELECT {new_id}, message.id, e.id, {order_key}{due}
+FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
 WHERE message.id = %s AND e.filter IS NULL AND {wants}
 """
 
@@ -148,12 +150,12 @@ WITH message AS (
 ), topic AS MATERIALIZED (
     SELECT DISTINCT tenant_id, type, channels FROM message
 ), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id
+    SELECT message.tenant_id, message.type, message.channels, e.id, {order_key} AS order_key
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id)
-    SELECT {new_id}, message.id, wanted.id FROM message JOIN wanted USING (tenant_id, type, channels)
+    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key)
+    SELECT {new_id}, message.id, wanted.id, wanted.order_key FROM message JOIN wanted USING (tenant_id, type, channels)
     RETURNING 1
 )
 SELECT id, created_at, (SELECT count(*) FROM delivery), ({filtered}) FROM message
@@ -171,12 +173,12 @@ WITH message AS MATERIALIZED (
 ), topic AS MATERIALIZED (
     SELECT DISTINCT tenant_id, type, channels FROM message
 ), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id
+    SELECT message.tenant_id, message.type, message.channels, e.id, {order_key} AS order_key
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
 )
-INSERT INTO {deliveries} (id, message_id, endpoint_id)
-SELECT {new_id}, message.id, wanted.id FROM message JOIN wanted USING (tenant_id, type, channels)
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key)
+SELECT {new_id}, message.id, wanted.id, wanted.order_key FROM message JOIN wanted USING (tenant_id, type, channels)
 """
 
 #: Rows in one statement of SQLite, which takes at most 32,766 parameters.
@@ -280,6 +282,7 @@ def _statement(template: str, vendor: str, by_key: bool = False, scheduled: bool
         due_at=", due_at" if scheduled else "",
         due=f", {mark}{cast}" if scheduled else "",
         new_id=dialect.new_id.format(message="message.id"),
+        order_key=ORDER_KEY,
         rows="{rows}",
     )
 

@@ -1,0 +1,244 @@
+"""Turns: jobs of one lane with the same order key run one after the other, in the order in which they were committed.
+
+A job whose lane has an order is inserted with the key UNREAD, which costs nothing more, and is claimed like any other.
+Only then, `take_turns` reads the keys of what arrived in its lane so far, gives the turn to the first job of each key,
+and has the others wait: pending, due at FOREVER, so behind everything that a claim looks at. Whoever ends a job gives
+the turn to the next in the same transaction. A dead job keeps the turn: it parks its key until a person decides.
+
+At most one job of a key has the turn: a unique index says so. Whoever gives a turn first locks the key, so that nobody
+decides on what another transaction is just changing. On PostgreSQL that relies on its usual isolation, READ COMMITTED.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from hookline.engine.job import FOREVER, UNREAD, Held, Job, State
+from hookline.engine.settlement import Settlement
+from hookline.engine.sql import dialect_of, names_of, uuid_adapter
+
+J = TypeVar("J", bound=Job)
+
+#: A lane and a key in it.
+Key = tuple[UUID, str]
+
+#: Note of a job that waits.
+WAITS = "waits for an earlier one with the same order key"
+#: How many keys are read at a time.
+PORTION = 200
+#: The first halves of PostgreSQL's advisory locks of lanes and of keys: the letters "hkln" and "hkky".
+_LANE_CLASS, _KEY_CLASS = 0x686B6C6E, 0x686B6B79
+#: Of keys. They share so many locks, since a server has no room for any number of them.
+_LOCKS = 1024
+#: States in which a settlement ends a job for good.
+_ENDS = (State.SUCCEEDED, State.CANCELLED)
+
+_OPEN = "order_key IS NOT NULL AND state IN ('pending', 'running')"
+
+_UNREAD = (
+    """
+SELECT id FROM {table} {order_index}
+WHERE {lane} = %s AND order_key = '' AND """
+    + _OPEN
+    + """
+ORDER BY created_at, id LIMIT %s
+"""
+)
+
+_GIVE = (
+    """
+WITH wanted (lane, name) AS (VALUES {keys}),
+following AS MATERIALIZED (
+    SELECT (
+        SELECT id FROM {table} {order_index}
+        WHERE {lane} = wanted.lane AND order_key = wanted.name AND """
+    + _OPEN
+    + """
+        ORDER BY created_at, id LIMIT 1
+    ) AS id
+    FROM wanted
+    WHERE NOT EXISTS (
+        SELECT 1 FROM {table} {turn_index} WHERE {lane} = wanted.lane AND order_key = wanted.name AND has_turn
+    )
+)
+UPDATE {table}
+SET has_turn = true,
+    note = CASE WHEN due_at >= %s THEN '' ELSE note END,
+    due_at = CASE WHEN due_at >= %s THEN {now} ELSE due_at END
+WHERE {following}
+"""
+)
+
+_WAIT = (
+    """
+UPDATE {table}
+SET state = 'pending', due_at = %s, note = %s, lease_until = NULL,
+    attempts = CASE WHEN state = 'running' THEN attempts - 1 ELSE attempts END
+WHERE id IN ({ids}) AND order_key <> '' AND has_turn IS NULL AND (state = 'running' OR due_at <= {now}) AND """
+    + _OPEN
+)
+
+
+def take_turns(model: type[J], jobs: Sequence[J]) -> list[J]:
+    """Of jobs that were claimed a moment ago those that may run. The others were given back. Raises DatabaseError."""
+    waiting = [job for job in jobs if job.order_key is not None and not job.has_turn]
+    if not waiting:
+        return list(jobs)
+    lane_of = attrgetter(f"{model.lane}_id")
+    claimed = {job.id: job for job in waiting}
+    connection = connections[router.db_for_write(model)]
+    with transaction.atomic(using=connection.alias):
+        _lock(connection, _LANE_CLASS, {lane_of(job).bytes for job in waiting}, model, waiting[0].id)
+        keys: dict[UUID, Key] = {job.id: (lane_of(job), job.order_key) for job in waiting if job.order_key}
+        for lane in {lane_of(job) for job in waiting if job.order_key == UNREAD}:
+            read = _read_keys(connection, model, lane)
+            keys.update({job_id: (lane, key) for job_id, key in read.items() if key is not None})
+        give_turns(model, keys.values())
+        _have_wait(connection, model, keys)
+        found = model._default_manager.using(connection.alias).filter(pk__in=claimed, state=State.RUNNING)
+        fields = ("pk", "claim", "order_key", "has_turn")
+        mine = {pk: rest for pk, *rest in found.values_list(*fields) if rest[0] == claimed[pk].claim}
+        unread = [claimed[pk] for pk, (_, key, _) in mine.items() if key == UNREAD]
+        if unread:  # behind more than a portion of others, which are read first
+            _give_back(connection, model, unread)
+    for pk, (_, key, has_turn) in mine.items():
+        claimed[pk].order_key, claimed[pk].has_turn = key, has_turn
+    kept = {pk for pk, (_, key, has_turn) in mine.items() if key is None or has_turn}
+    return [job for job in jobs if job.id not in claimed or job.id in kept]
+
+
+def ended(model: type[Job], results: Iterable[tuple[Held, Settlement]], ours: Collection[UUID]) -> set[Key]:
+    """The keys whose turn is over with these settlements."""
+    lane_of = attrgetter(f"{model.lane}_id")
+    return {
+        (lane_of(job), job.order_key) for job, to in results if job.order_key and to.state in _ENDS and job.id in ours
+    }
+
+
+def give_turns(model: type[Job], keys: Iterable[Key]) -> None:
+    """Give the turn to the first job of each key that nobody has the turn of. Locks the keys until the COMMIT.
+
+    Joins the caller's transaction; on SQLite it has written already.
+    """
+    wanted = sorted(set(keys))
+    if not wanted:
+        return
+    connection = connections[router.db_for_write(model)]
+    lock_keys(model, wanted)
+    adapt, mark = uuid_adapter(connection), "(%s::uuid, %s)" if connection.vendor == "postgresql" else "(%s, %s)"
+    params = [value for lane, key in wanted for value in (adapt(lane), key)]
+    sql = _GIVE.format(
+        **_names(connection, model),
+        keys=", ".join([mark] * len(wanted)),
+        following=dialect_of(connection).among.format("SELECT id FROM following"),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*params, _forever(connection), _forever(connection)])
+
+
+def cancel(model: type[Job], ids: Collection[UUID], note: str) -> list[UUID]:
+    """End jobs that wait or are dead, and give what turns they had to the next. Returns which those were."""
+    return _decide(
+        model, ids, Q(state__in=[State.PENDING, State.DEAD]), state=State.CANCELLED, finished_at=Now(), note=note
+    )
+
+
+def release(model: type[Job], ids: Collection[UUID]) -> list[UUID]:
+    """Let the next of their keys go on, past those dead ones. Returns which those were."""
+    return _decide(model, ids, Q(state=State.DEAD, has_turn=True))
+
+
+def _decide(model: type[Job], ids: Collection[UUID], which: Q, **to: Any) -> list[UUID]:
+    alias = router.db_for_write(model)
+    jobs = model._default_manager.using(alias).filter(pk__in=ids)
+    with transaction.atomic(using=alias):
+        keys = list(jobs.exclude(order_key=UNREAD).exclude(order_key=None).values_list(f"{model.lane}_id", "order_key"))
+        lock_keys(model, keys)
+        chosen = jobs.filter(which).select_for_update(no_key=True).order_by("pk")
+        found = list(chosen.values_list("pk", flat=True))
+        jobs.filter(which, pk__in=found).update(has_turn=None, **to)
+        give_turns(model, keys)
+    return found
+
+
+def lock_keys(model: type[Job], keys: Iterable[Key]) -> None:
+    """Let nobody else give a turn of these keys until the transaction ends. On SQLite whoever writes is alone."""
+    connection = connections[router.db_for_write(model)]
+    _lock(connection, _KEY_CLASS, {lane.bytes + key.encode() for lane, key in keys})
+
+
+def _lock(
+    connection: BaseDatabaseWrapper,
+    kind: int,
+    names: Iterable[bytes],
+    model: type[Job] | None = None,
+    one: UUID | None = None,
+) -> None:
+    """Take advisory locks, in one order everywhere; on SQLite the only lock there is, by writing a row of the model."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            numbers = {int.from_bytes(hashlib.sha256(name).digest()[:4], "big") % _LOCKS for name in names}
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, n) FROM unnest(%s::integer[]) n", [kind, sorted(numbers)])
+        elif model is not None and one is not None:
+            cursor.execute(f"UPDATE {model._meta.db_table} SET claim = claim WHERE id = %s", [one.hex])
+
+
+def _read_keys(connection: BaseDatabaseWrapper, model: type[Job], lane: UUID) -> Mapping[UUID, str | None]:
+    """Read and write down the keys of the jobs that came first in a lane. A job without one has no order."""
+    adapt = uuid_adapter(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_UNREAD.format(**_names(connection, model)), [adapt(lane), PORTION])
+        ids = [value if isinstance(value, UUID) else UUID(hex=value) for (value,) in cursor.fetchall()]
+        keys = model.order_keys(ids)
+        if ids:
+            cases = " ".join(["WHEN %s THEN %s"] * len(ids))
+            params = [value for job_id in ids for value in (adapt(job_id), keys.get(job_id))]
+            cursor.execute(
+                f"UPDATE {model._meta.db_table} SET order_key = CASE id {cases} END WHERE id IN ({_marks(ids)})",
+                [*params, *map(adapt, ids)],
+            )
+    return keys
+
+
+def _have_wait(connection: BaseDatabaseWrapper, model: type[Job], ids: Collection[UUID]) -> None:
+    """Have those wait that have no turn now."""
+    if not ids:
+        return
+    sql = _WAIT.format(**_names(connection, model), ids=_marks(ids))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_forever(connection), WAITS, *map(uuid_adapter(connection), ids)])
+
+
+def _give_back(connection: BaseDatabaseWrapper, model: type[Job], jobs: Collection[Job]) -> None:
+    sql = (
+        "UPDATE {table} SET state = 'pending', due_at = {now}, lease_until = NULL, attempts = attempts - 1 "
+        f"WHERE id IN ({_marks(jobs)})"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql.format(**_names(connection, model)), [uuid_adapter(connection)(job.id) for job in jobs])
+
+
+def _names(connection: BaseDatabaseWrapper, model: type[Job]) -> dict[str, Any]:
+    names = names_of(model, dialect_of(connection))
+    indexes = {"order_index": "", "turn_index": ""}
+    if connection.vendor == "sqlite":
+        table = names["table"]
+        indexes = {"order_index": f"INDEXED BY {table}_order", "turn_index": f"INDEXED BY {table}_turn"}
+    return {**names, **indexes}
+
+
+def _forever(connection: BaseDatabaseWrapper) -> Any:
+    return connection.ops.adapt_datetimefield_value(FOREVER)
+
+
+def _marks(rows: Collection[Any]) -> str:
+    return ", ".join(["%s"] * len(rows))

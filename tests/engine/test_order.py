@@ -1,0 +1,287 @@
+"""Jobs with the same order key run one after the other, on both job tables."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, connections, transaction
+
+from hookline.engine.backlog import backlog_of
+from hookline.engine.claim import claim
+from hookline.engine.job import FOREVER, Job, State, requeue
+from hookline.engine.order import PORTION
+from hookline.engine.prune import Pruner
+from hookline.engine.settle import begin, release_expired, settle
+from hookline.engine.settlement import Settlement
+from hookline.incoming.models import Event
+from tests.engine.rows import Jobs, ago, make_event, make_source, rolled_back
+
+
+def claimed(jobs: Jobs, most: int = 100) -> list[Any]:
+    return [job.pk for job in claim(jobs.model, most, lease=60)]
+
+
+def finish(jobs: Jobs, settlement: Settlement, most: int = 100) -> list[Any]:
+    """Claim, settle, and return the ids."""
+    taken = claim(jobs.model, most, lease=60)
+    settle([(job, settlement) for job in taken])
+    return [job.pk for job in taken]
+
+
+def state_of(job: Job) -> tuple[str, bool | None]:
+    job.refresh_from_db()
+    return job.state, job.has_turn
+
+
+def test_jobs_with_the_same_key_are_claimed_one_after_the_other_in_the_order_of_arrival(jobs: Jobs) -> None:
+    added = [job.pk for job in jobs.add_in_order(jobs.ordered_lane(), *["a"] * 5)]
+    assert [finish(jobs, Settlement.succeed()) for _ in range(6)] == [*([pk] for pk in added), []]
+
+
+def test_other_keys_and_other_lanes_go_on(jobs: Jobs) -> None:
+    one, other = jobs.ordered_lane(), jobs.ordered_lane()
+    a1, _a2, b1, _a3, c1 = jobs.add_in_order(one, "a", "a", "b", "a", "c")
+    (same_key,) = jobs.add_in_order(other, "a")
+    assert set(claimed(jobs)) == {a1.pk, b1.pk, c1.pk, same_key.pk}
+    assert claimed(jobs) == []
+
+
+def test_a_job_without_a_key_waits_for_nobody(jobs: Jobs) -> None:
+    lane = jobs.ordered_lane()
+    added = jobs.add_in_order(lane, None, None, "")
+    assert set(claimed(jobs)) == {job.pk for job in added}
+    assert set(jobs.model._default_manager.values_list("order_key", flat=True)) == {None}
+
+
+def test_the_next_one_is_due_once_the_settlement_is_committed_and_not_before(jobs: Jobs) -> None:
+    _, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    (job,) = claim(jobs.model, 10, lease=60)
+    with rolled_back():
+        settle([(job, Settlement.succeed())])
+    assert claimed(jobs) == []
+    settle([(job, Settlement.succeed())])
+    assert claimed(jobs) == [second.pk]
+
+
+def test_one_that_waits_for_its_retry_or_is_given_back_keeps_its_turn(jobs: Jobs) -> None:
+    first, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    assert finish(jobs, Settlement.retry(60, "later")) == [first.pk]
+    assert claimed(jobs) == []
+    jobs.model._default_manager.filter(pk=first.pk).update(due_at=ago(1))
+    assert finish(jobs, Settlement.give_back(0)) == [first.pk]
+    assert finish(jobs, Settlement.cancel("")) == [first.pk]
+    assert claimed(jobs) == [second.pk]
+
+
+def test_a_dead_one_parks_its_key_until_it_is_retried(jobs: Jobs) -> None:
+    first, second, other = jobs.add_in_order(jobs.ordered_lane(), "a", "a", "b")
+    assert set(finish(jobs, Settlement.die("broken"))) == {first.pk, other.pk}
+    assert claimed(jobs) == []
+    first.refresh_from_db()
+    assert first.is_parked
+    requeue(jobs.model._default_manager.filter(pk=first.pk), "a person asked")
+    assert finish(jobs, Settlement.succeed()) == [first.pk]
+    assert claimed(jobs) == [second.pk]
+
+
+def test_one_that_is_done_again_waits_for_its_turn_like_the_others(jobs: Jobs) -> None:
+    first, second, third = jobs.add_in_order(jobs.ordered_lane(), "a", "a", "a")
+    finish(jobs, Settlement.succeed())
+    (running,) = claim(jobs.model, 10, lease=60)
+    assert running.pk == second.pk
+    requeue(jobs.model._default_manager.filter(pk=first.pk), "a person asked")
+    assert claimed(jobs) == []
+    settle([(running, Settlement.succeed())])
+    assert finish(jobs, Settlement.succeed()) == [first.pk]
+    assert claimed(jobs) == [third.pk]
+
+
+def test_one_that_is_due_later_keeps_its_time_and_its_place(jobs: Jobs) -> None:
+    first, second, third = jobs.add_in_order(jobs.ordered_lane(), "a", "a", "a")
+    later = jobs.model._default_manager.filter(pk=second.pk)
+    later.update(due_at=ago(-3600))
+    assert finish(jobs, Settlement.succeed()) == [first.pk]
+    assert claimed(jobs) == []
+    second.refresh_from_db()
+    assert (second.due_at - ago(0)).total_seconds() > 3000
+    later.update(due_at=ago(1))
+    assert finish(jobs, Settlement.succeed()) == [second.pk]
+    assert claimed(jobs) == [third.pk]
+
+
+def test_one_that_waits_has_spent_no_try_and_says_what_for(jobs: Jobs) -> None:
+    _, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    claimed(jobs)
+    second.refresh_from_db()
+    assert (second.state, second.attempts, second.lease_until) == (State.PENDING, 0, None)
+    assert "same order key" in second.note
+    assert backlog_of(jobs.model).lag is None
+
+
+def test_the_key_of_a_worker_that_died_stays_with_its_job(jobs: Jobs) -> None:
+    first, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    for _ in range(2):
+        (job,) = claim(jobs.model, 10, lease=-1)
+        begin([job])
+        release_expired(jobs.model, max_attempts=2)
+    assert state_of(first) == (State.DEAD, True)
+    assert claimed(jobs) == []
+    assert state_of(second) == (State.PENDING, None)
+
+
+def test_one_that_was_claimed_by_a_worker_which_died_before_it_had_its_turn_comes_first_again(jobs: Jobs) -> None:
+    first, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    jobs.model._default_manager.filter(pk=first.pk).update(state=State.RUNNING, attempts=1, lease_until=ago(1))
+    assert claimed(jobs) == []
+    release_expired(jobs.model, max_attempts=5)
+    assert finish(jobs, Settlement.succeed()) == [first.pk]
+    assert claimed(jobs) == [second.pk]
+
+
+def test_a_settlement_that_came_too_late_gives_no_turn_away(jobs: Jobs) -> None:
+    first, _ = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    (slow,) = claim(jobs.model, 10, lease=-1)
+    release_expired(jobs.model, max_attempts=5)
+    (fast,) = claim(jobs.model, 10, lease=60)
+    assert (slow.pk, fast.pk) == (first.pk, first.pk)
+    assert settle([(slow, Settlement.succeed())]) == set()
+    assert claimed(jobs) == []
+
+
+def test_no_two_jobs_of_a_key_can_have_the_turn(jobs: Jobs) -> None:
+    _, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    claimed(jobs)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        jobs.model._default_manager.filter(pk=second.pk).update(has_turn=True)
+
+
+def test_what_parks_a_key_is_history_only_once_somebody_has_decided(jobs: Jobs) -> None:
+    first, _ = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    finish(jobs, Settlement.die("broken"))
+    jobs.model._default_manager.filter(pk=first.pk).update(finished_at=ago(90 * 86400))
+    Pruner(jobs.model, -60.0).step()
+    assert state_of(first) == (State.DEAD, True)
+
+
+def test_more_than_a_portion_of_one_key_is_put_behind_the_others_by_one_claim(jobs: Jobs) -> None:
+    lane = jobs.ordered_lane()
+    first, *_ = jobs.add_in_order(lane, *["a"] * (PORTION + 20))
+    (other,) = jobs.add_in_order(lane, "b")
+    assert claimed(jobs, 10) == [first.pk]
+    assert claimed(jobs, 10) == [other.pk]
+    assert claimed(jobs, 10) == []
+
+
+def test_the_keys_of_many_workers_never_meet_and_nothing_is_left_over(jobs: Jobs) -> None:
+    """Each keeps to the order of arrival while others claim, settle, fail, crash and add."""
+    lane, names = jobs.ordered_lane(), [f"k{number % 4}" for number in range(60)]
+    order = defaultdict(list)
+    for job, name in zip(jobs.add_in_order(lane, *names), names, strict=True):
+        order[name].append(job.pk)
+    key_of = {pk: name for name, keys in order.items() for pk in keys}
+    done: dict[str, list[Any]] = defaultdict(list)
+    under_way: set[str] = set()
+    problems: list[str] = []
+    guard = threading.Lock()
+
+    def work(number: int) -> None:
+        rounds = 0
+        while sum(map(len, done.values())) < len(names) and rounds < 2000 and not problems:
+            rounds += 1
+            for job in claim(jobs.model, 5, lease=60):
+                with guard:
+                    if key_of[job.pk] in under_way:
+                        problems.append(f"{key_of[job.pk]} runs twice")
+                    under_way.add(key_of[job.pk])
+                fails = (rounds + number) % 5 == 0
+                same = jobs.model._default_manager.filter(order_key=key_of[job.pk], has_turn=True)
+                if [one.pk for one in same] != [job.pk]:
+                    problems.append(f"{key_of[job.pk]} is somebody else's")
+                with guard:
+                    under_way.discard(key_of[job.pk])
+                    if not fails:
+                        done[key_of[job.pk]].append(job.pk)
+                settle([(job, Settlement.retry(0, "again") if fails else Settlement.succeed())])
+
+    together(work, 4)
+    assert problems == []
+    assert done == order
+
+
+def together(work: Callable[[int], None], count: int) -> None:
+    failures: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:  # noqa: BLE001  # raised below
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    if failures:
+        raise failures[0]
+
+
+def test_a_claim_reads_no_more_when_thousands_are_parked(jobs: Jobs) -> None:
+    """What waits lies behind all that is due, so a claim does not come to it."""
+    lane = jobs.ordered_lane()
+    first, *_ = jobs.add_in_order(lane, "a", "a")
+    finish(jobs, Settlement.die("broken"))
+    few = steps_of_a_claim(jobs)
+    waiting = jobs.model._default_manager.filter(pk=first.pk)
+    assert waiting.get().is_parked
+    add_waiting(jobs, lane, 1500)
+    assert steps_of_a_claim(jobs) <= few + 20
+
+
+def add_waiting(jobs: Jobs, lane: Any, count: int) -> None:
+    added = jobs.add(lane, *[1.0] * count)
+    jobs.model._default_manager.filter(pk__in=[job.pk for job in added]).update(order_key="a", due_at=FOREVER)
+
+
+def steps_of_a_claim(jobs: Jobs) -> int:
+    """How much work it is: rows read on PostgreSQL, instructions of the virtual machine on SQLite."""
+    if connection.vendor == "postgresql":
+        table = jobs.model._meta.db_table
+        with transaction.atomic(), connection.cursor() as cursor:
+            sql = (
+                "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables "
+                "WHERE relname = %s"
+            )
+            cursor.execute(sql, [table])
+            before = cursor.fetchone()[0]
+            claim(jobs.model, 10, lease=60)
+            cursor.execute(sql, [table])
+            return int(cursor.fetchone()[0] - before)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(count, 10)
+    try:
+        claim(jobs.model, 10, lease=60)
+    finally:
+        connection.connection.set_progress_handler(None, 10)
+    return steps
+
+
+def test_an_event_is_ordered_by_a_header_as_well(jobs: Jobs) -> None:
+    if jobs.model is not Event:
+        pytest.skip("a message has no headers")
+    source = make_source(order_by="header:X-Shop-Id")
+    first, _ = [make_event(source, headers={"x-shop-id": "7"}, body=b"[", order_key="") for _ in range(2)]
+    assert claimed(jobs) == [first.pk]
