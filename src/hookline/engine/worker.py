@@ -124,7 +124,7 @@ class ThreadWorker(Generic[J]):
             wanted = self._prefetch.wanted(len(self._leases), time.monotonic())
             pause = self._poll
             if wanted:
-                look_after(every=0)
+                look_after()
                 jobs: list[J] = []
                 self._more = False
                 try:
@@ -247,8 +247,4 @@ class ThreadWorker(Generic[J]):
     def _next_job(self) -> J | None:
         with suppress(IndexError):
             return self._suspects.popleft()
-        with suppress(queue.Empty):
-            return self._queue.get_nowait()
-        job = self._queue.get()
-        look_after(every=0)  # the database may have closed this thread's while it waited
-        return job
+        return self._queue.get()

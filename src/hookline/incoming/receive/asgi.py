@@ -52,8 +52,6 @@ logger = logging.getLogger("hookline.incoming")
 
 #: How old the snapshot of the sources may become, in seconds.
 REFRESH = 0.5
-#: How often a busy writer looks whether its connection is still good, in seconds.
-LOOK = 0.05
 #: Verifying a longer body takes long enough to be worth a thread.
 LARGE_BODY = 64 * 1024
 #: Requests that wait for a certificate or key at once; those beyond are answered 503 and come again.
@@ -220,7 +218,7 @@ class LoopReceiver(Receiver):
 
 def store_groups(groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
     """Commit the events of several requests at once. Returns for each request what became of its events."""
-    look_after(every=LOOK)
+    look_after()
     stored = iter(store_at_once([event for group in groups for event in group]))
     return [[next(stored) for _ in group] for group in groups]
 
