@@ -2,8 +2,9 @@
 
 1 kB Stripe events over 64 connections, load generator and database on the same machine, fsync on. What counts are the
 ratios: against a bare ASGI application that reads the body, checks the signature, parses the JSON and answers; against
-the same server answering without storing; and against the plain Django view with one INSERT for each request. The measurements take turns for several rounds, and a ratio is the median of those within one round, so that
-a noisy moment does not decide.
+the same server answering without storing; and against the plain Django view with one INSERT for each request. The
+measurements take turns for several rounds, and a ratio is the median of those within one round, so that a noisy moment
+does not decide.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The server that bench.ingest measures: a bare application, the edge, the edge without storing, or the Django view.
 
-The bare one is what anybody would write without Hookline: uvicorn as it comes, on uvloop. The edge runs as `hookline serve` runs it. The view is given the best that Django has: WSGI, threads that keep their
-connections, and no look at whether a connection is still alive.
+The bare one is what anybody would write without Hookline: uvicorn as it comes, on uvloop. The edge runs as `hookline
+serve` runs it. The view is given the best that Django has: WSGI, threads that keep their connections, and no look at
+whether a connection is still alive.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import uvloop
 
 from hookline.runtime import http_server
 from hookline.runtime.stopping import Stopping
-
 
 SECRET = b"whsec_made_up"
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from django.db import router
+from django.db import connections, router
 
 from hookline.db.insert import insert_new
 from hookline.engine.job import State, requeue
@@ -54,6 +54,20 @@ def insert_new_events(events: Sequence[NewEvent]) -> Duplicates:
         seen = [*seen, *known.values(), *known_apart.values()]
     _requeue_dead(seen, duplicates)
     return duplicates
+
+
+def insert_by_itself(events: Sequence[NewEvent]) -> set[UUID]:
+    """Insert and commit what is new, where one statement does that: nearly always. Returns the ids of what is stored.
+
+    Not on SQLite, within a transaction, or where more must be known or written of an event. The others are left to
+    `insert_new_events`.
+    """
+    connection = connections[router.db_for_write(Event)]
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        return set()
+    if any(event.problem or event.source.awaiting_handshake or _other_keys(event) for event in events):
+        return set()
+    return _insert({key_of(event): event for event in reversed(events)})
 
 
 def _insert(events: Mapping[Key, NewEvent]) -> set[UUID]:
