@@ -9,7 +9,7 @@ ARGS ?=
 WORKERS ?= 2
 FUZZ_SECONDS ?= 20
 # These touch no database, so once is enough.
-PURE_TESTS := tests/core tests/providers
+PURE_TESTS := tests/core tests/providers tests/simulator/test_planted_bugs.py
 # What Django is used for most.
 SHORT_TESTS := $(wildcard tests/test_*.py) tests/cli tests/engine tests/incoming tests/operations tests/outgoing
 # These need more than Python, and have targets of their own.

@@ -27,6 +27,8 @@ from hookline.providers.schemes.public_key import PublicKeyProvider
 from hookline.providers.schemes.signed import SignedProvider
 from hookline.providers.schemes.token import TokenProvider
 from hookline.server import environment, keys
+from hookline.simulator.guarantees import GUARANTEES
+from hookline.simulator.scenarios import SCENARIOS
 from hookline.telemetry import catalogue as metrics
 
 DOCS = Path(__file__).parent
@@ -67,9 +69,25 @@ def pages() -> Iterator[tuple[Path, str]]:
     all_providers = [providers.get(name) for name in providers.names()]
     yield DOCS / "settings.md", settings_page()
     yield DOCS / "metrics.md", metrics.page()
+    yield DOCS / "consumers.md", consumers_page()
     yield DOCS / "providers.md", catalogue(all_providers)
     for provider in all_providers:
         yield DOCS / "providers" / f"{provider.name}.md", page(provider)
+
+
+def consumers_page() -> str:
+    """What a consumer must do, as the simulator's guarantees say."""
+    lines = [
+        "# What a consumer of webhooks must do",
+        "",
+        "Whoever receives webhooks, from Hookline or from anybody else, owes their sender and themselves the following.",
+        "[`hookline simulate`](simulating.md) tests each of them.",
+    ]
+    for guarantee in GUARANTEES.values():
+        played = ", ".join(f"`{scenario.name}`" for scenario in SCENARIOS if scenario.guarantee == guarantee.name)
+        lines += ["", f"## {guarantee.name}", "", f"**{guarantee.requirement}**", "", guarantee.why, ""]
+        lines += [f"Tested: {guarantee.tested[0].lower()}{guarantee.tested[1:]} Scenarios: {played or '`deadline`'}."]
+    return "\n".join(lines) + "\n"
 
 
 def settings_page() -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # pytest loads this before Django has settings
 
     from hookline.incoming.models import Event, Source
     from hookline.outgoing.models import Delivery, Endpoint, Message
+    from hookline.simulator.report import Report
     from hookline.transport.transport import Transport
 
 
@@ -83,3 +84,17 @@ def deliver_webhooks(db: None) -> Callable[[Transport | None], list[Delivery]]:
     from hookline.testing import deliver_all
 
     return deliver_all
+
+
+@pytest.fixture
+def hookline_simulate(client: Client, db: None) -> Callable[..., Report]:
+    """Plays a sender's whole story to the project's handlers, disturbed in every way, and fails with what breaks.
+
+    `hookline_simulate("stripe", "subscription", check=lambda: Invoice.objects.filter(paid=True).count())`; see
+    `hookline.testing.simulation.simulate`. Needs hypothesis: `pip install 'hookline[simulate]'`.
+    """
+    from functools import partial
+
+    from hookline.testing.simulation import simulate
+
+    return partial(simulate, client)

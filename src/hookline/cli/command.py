@@ -76,7 +76,13 @@ class JsonError(click.ClickException):
 
 
 #: Packages that not every installation has -> the extra that brings them.
-_EXTRAS = {"uvicorn": "server", "dj_database_url": "server", "psycopg": "postgres", "celery": "celery"}
+_EXTRAS = {
+    "hypothesis": "simulate",
+    "uvicorn": "server",
+    "dj_database_url": "server",
+    "psycopg": "postgres",
+    "celery": "celery",
+}
 
 #: What an error is called in JSON; the first that fits.
 _CODES: tuple[tuple[type[Exception], str], ...] = (

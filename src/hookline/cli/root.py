@@ -21,6 +21,7 @@ COMMANDS = (
     "event-types",
     "dispatch",
     "trigger",
+    "simulate",
     "events",
     "rejections",
     "messages",

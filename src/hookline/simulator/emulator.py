@@ -1,0 +1,92 @@
+"""The noun Emulator: makes the requests that a sender would make, genuine and tampered with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from hookline.core.request import WebhookRequest
+from hookline.exceptions import ConfigurationError, HooklineError
+from hookline.providers.base import Provider, SourceConfig
+from hookline.providers.schemes.signed import SignedProvider
+from hookline.simulator.acts import ACTS, Letter
+from hookline.simulator.history import Sending
+from hookline.simulator.sequence import Instance
+
+#: Of senders that sign a time and document no window, as configured in many receivers.
+DEFAULT_TOLERANCE = 300.0
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A sender that posts to one URL. `url` is what it signs, where it signs one."""
+
+    provider: Provider
+    url: str
+    secrets: tuple[str, ...] = field(repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError where this provider cannot be played with these secrets."""
+        if not self.secrets:
+            raise ConfigurationError(f"{self.provider.title} cannot sign without a secret")
+        self.provider.check_options(self.options)
+        for secret in self.secrets:
+            self.provider.check_secret(secret)
+
+    @property
+    def tolerance(self) -> float | None:
+        """Seconds that a signature is valid; None where the sender signs no time or names no window."""
+        option = self.options.get("tolerance")
+        if option:
+            return float(option)
+        stated = getattr(self.provider, "tolerance", None)
+        if isinstance(self.provider, SignedProvider) and not self.provider.timed:
+            return None
+        return None if stated is None else float(stated)
+
+    def request(self, instance: Instance, sending: Sending, now: float) -> WebhookRequest | None:
+        """The request of one sending at `now`, Unix time in seconds; None where this sender cannot be tampered with so.
+
+        Raises ConfigurationError where the secret cannot sign.
+        """
+        return ACTS[sending.act](self._letter(instance, sending.event, now))
+
+    def right_signature(self, request: WebhookRequest, now: float) -> str:
+        """All header values that the sender would have signed this very request with, one a line."""
+        try:
+            signed = self.provider.sign(request, SourceConfig(self.secrets[:1], self.options), now)
+        except (HooklineError, ValueError, LookupError, TypeError):
+            return ""
+        return "\n".join(value for values in signed.headers.values() for value in values)
+
+    def _letter(self, instance: Instance, event: int, now: float) -> Letter:
+        config = SourceConfig(self.secrets[:1], self.options)
+        following = (event + 1) % len(instance.events)
+        return Letter(
+            self.provider,
+            self._composed(instance, event, instance.event_ids[event], now),
+            config,
+            replace(config, secrets=self.secrets[1:2]) if len(self.secrets) > 1 else None,
+            now,
+            self._composed(instance, event, instance.event_ids[event] + "x", now),
+            self.tolerance,
+            self._varied(instance, event, now),
+            self._composed(instance, following, instance.event_ids[following], now),
+        )
+
+    def _varied(self, instance: Instance, event: int, now: float) -> WebhookRequest | None:
+        found = instance.events[event]
+        data = self.provider.samples.get(found.type) if found.data is None else found.data
+        if not data:
+            return None
+        other = replace(found, data={**data, "note_of_the_sender": "says nothing"})
+        events = (*instance.events[:event], other, *instance.events[event + 1 :])
+        event_id = instance.event_ids[event] + "x"
+        return self._composed(replace(instance, events=events), event, event_id, now)
+
+    def _composed(self, instance: Instance, event: int, event_id: str, now: float) -> WebhookRequest:
+        found = instance.events[event]
+        happened = now if self.provider.time_is_checked else instance.happened + event
+        composed = self.provider.configured(self.options).compose(found.type, event_id, happened, found.data)
+        return replace(composed, url=self.url)

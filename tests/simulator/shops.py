@@ -1,0 +1,84 @@
+"""The shop as a process that can be killed and started again, and a stage around it."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hookline import providers
+from hookline.simulator.emulator import Emulator
+from hookline.simulator.play import Limit, Party, Stage
+from hookline.simulator.probe import url_probe
+from hookline.simulator.sequences import find
+from hookline.simulator.target import HttpTarget
+
+SECRETS = ("whsec_made_up_for_the_shop", "whsec_made_up_and_rotated_in")
+ROOT = Path(__file__).parents[2]
+
+
+class ShopProcess:
+    """One shop on a port of its own. What it stores outlives it."""
+
+    def __init__(self, folder: Path, bug: str) -> None:
+        self._database, self._bug, self.port = folder / "shop.db", bug, 0
+        self.start()
+
+    def start(self) -> None:
+        given = (
+            [] if self._bug == "no-secret-accepts-all" else [word for text in SECRETS for word in ("--secret", text)]
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.simulator.shop", "--port", str(self.port), "--database", str(self._database),
+             "--bug", self._bug, *given],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self._process.stdout
+        self.port = int(self._process.stdout.readline())
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def kill(self) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def url(self, tenant: str = "a") -> str:
+        return f"http://127.0.0.1:{self.port}/hooks/{tenant}"
+
+    @property
+    def state_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/state"
+
+
+@contextmanager
+def shop(folder: Path, bug: str = "") -> Iterator[ShopProcess]:
+    running = ShopProcess(folder, bug)
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+def stage_of(running: ShopProcess, sequence: str = "subscription") -> Stage:
+    provider = providers.get("stripe")
+    parties = [
+        Party(Emulator(provider, running.url(tenant), SECRETS), HttpTarget(running.url(tenant), "127.0.0.1", 5))
+        for tenant in ("a", "b")
+    ]
+    return Stage(
+        tuple(parties),
+        find(provider, sequence),
+        url_probe(running.state_url),
+        secrets.token_hex(5),
+        Limit(5000),
+        settle=0.1,
+        restart=running.restart,
+    )
