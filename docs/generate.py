@@ -80,13 +80,14 @@ def consumers_page() -> str:
     lines = [
         "# What a consumer of webhooks must do",
         "",
-        "Whoever receives webhooks, from Hookline or from anybody else, owes their sender and themselves the following.",
+        "Whoever receives webhooks, from Hookline or from others, owes their sender and themselves the following.",
         "[`hookline simulate`](simulating.md) tests each of them.",
     ]
     for guarantee in GUARANTEES.values():
         played = ", ".join(f"`{scenario.name}`" for scenario in SCENARIOS if scenario.guarantee == guarantee.name)
         lines += ["", f"## {guarantee.name}", "", f"**{guarantee.requirement}**", "", guarantee.why, ""]
-        lines += [f"Tested: {guarantee.tested[0].lower()}{guarantee.tested[1:]} Scenarios: {played or '`deadline`'}."]
+        tested = guarantee.tested[0].lower() + guarantee.tested[1:]
+        lines += [f"Tested: {tested} Scenarios: {played or '`deadline`'}."]
     return "\n".join(lines) + "\n"
 
 

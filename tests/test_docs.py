@@ -145,7 +145,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
 def test_the_generated_pages_are_what_make_docs_writes() -> None:
     generate = runpy.run_path(str(DOCS / "generate.py"))
     wanted = dict(generate["pages"]())
-    assert len(wanted) == len(providers.names()) + 3
+    assert len(wanted) == len(providers.names()) + 4
     stale = [path.name for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     assert stale == [], "run `make docs`"
     assert set((DOCS / "providers").glob("*.md")) <= set(wanted)
