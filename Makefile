@@ -33,7 +33,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check dist bench bench-long bench-verify fuzz docs format lock migrations-check clean
+.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -99,6 +99,10 @@ bench-verify: $(DEV)  ## Time the verification of each provider against the bare
 fuzz: $(DEV)  ## Fuzz providers and parsers, half of the time each, guided by coverage (FUZZ_SECONDS=20)
 	$(BIN)/python -m fuzz.requests -max_total_time=$$(( $(FUZZ_SECONDS) / 2 )) -max_len=4096 -print_final_stats=1 $(ARGS)
 	$(BIN)/python -m fuzz.parsers -max_total_time=$$(( $(FUZZ_SECONDS) / 2 )) -max_len=128 -len_control=0 -print_final_stats=1 $(ARGS)
+
+adopt: $(DEV)  ## Take over a table of 1,000,000 webhooks with `hookline adopt`, killed halfway, and check every row (ARGS="--rows 50000")
+	$(BIN)/python -m tests.adoption.proof $(ARGS)
+	$(BIN)/python -m tests.postgres -- $(BIN)/python -m tests.adoption.proof $(ARGS)
 
 docs: $(DEV)  ## Write the pages about settings, metrics and providers from the code, and the benchmarks' from their results
 	$(BIN)/python docs/generate.py

@@ -11,6 +11,7 @@ HooklineError
 │   ├── WrongMethod             405: this provider does not use this HTTP method
 │   ├── TooLarge                413: the body is longer than the limit
 │   ├── UnsupportedEncoding     415: the body is compressed
+│   ├── RateLimited             429: more requests than the source or tenant may get
 │   ├── HeadersTooLarge         431: more headers than any sender needs
 │   └── CannotVerify            503: nothing to verify with (no secret, key cannot be fetched); the sender retries
 ├── CannotStore                 503: the event is genuine but could not be committed; the sender retries
@@ -122,6 +123,17 @@ class HeadersTooLarge(VerificationError):
 
     status = 431
     code = "headers_too_large"
+
+
+class RateLimited(VerificationError):
+    """More requests came than the source or its tenant accepts. `wait`: seconds until there is room again."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, whose: str, per_second: float, wait: float) -> None:
+        super().__init__("rate_limited", f"the {whose} accepts {per_second:g} requests a second")
+        self.wait = wait
 
 
 class CannotVerify(VerificationError):

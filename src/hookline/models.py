@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from hookline.audit.models import AuditEntry
 from hookline.engine.hang import Hang
-from hookline.incoming.models import Event, Rejection, RejectionCount, Source
+from hookline.incoming.adopt.models import Adoption, AdoptionDuplicate
+from hookline.incoming.models import Event, RateUse, Rejection, RejectionCount, Source
 from hookline.outgoing.event_type import EventType
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.replays.models import Replay
 from hookline.tenants.models import Tenant
 
 __all__ = [
+    "Adoption",
+    "AdoptionDuplicate",
     "Attempt",
     "AuditEntry",
     "Delivery",
@@ -19,6 +22,7 @@ __all__ = [
     "EventType",
     "Hang",
     "Message",
+    "RateUse",
     "Rejection",
     "RejectionCount",
     "Replay",

@@ -17,8 +17,10 @@ from hookline import conf
 from hookline.audit.actor import Actor
 from hookline.core.secrets import SecretRing
 from hookline.engine.job import FOREVER, Job, State
+from hookline.incoming.adopt.models import Adoption
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.operations import (
+    adoptions,
     deliveries,
     endpoints,
     event_types,
@@ -192,7 +194,25 @@ def _release(noun: str, module: Any, model: type[Job]) -> Case:
     )
 
 
+def _mapping(world: World) -> adoptions.Mapping:
+    """Any table will do: the messages that were sent."""
+    return adoptions.Mapping("hookline_message", payload="body", sources={"": world.source.public_id})
+
+
 CASES = [
+    # ---- adoptions ---------------------------------------------------------------------------------
+    Case(
+        "event.adopt",
+        ["adoptions.adopt"],
+        lambda actor, world: adoptions.adopt(actor, _mapping(world)),
+        lambda world: f"adopt --table hookline_message --source {world.source.public_id} --payload body --yes",
+        None,
+        about=lambda _: _newest(Adoption).public_id,
+        changes={},
+        details=lambda _: {"table": "hookline_message", "rows": 1, "done": 0},
+        after=lambda _: _fields(_newest(Adoption), "counts"),
+        expected=({"succeeded": 1},),
+    ),
     # ---- tenants -----------------------------------------------------------------------------------
     Case(
         "tenant.create",
@@ -209,6 +229,8 @@ CASES = [
             "key": "globex",
             "name": "Globex",
             "email": "ops@globex.example",
+            "rate_limit": None,
+            "rate_burst": None,
         },
     ),
     Case(
@@ -221,7 +243,14 @@ CASES = [
         changes={"name": ["Acme", "Acme Inc."]},
         after=lambda world: _fields(world.tenant, "key", "name"),
         expected=("acme", "Acme Inc."),
-        document=lambda world: {"id": world.tenant.public_id, "key": "acme", "name": "Acme Inc.", "email": ""},
+        document=lambda world: {
+            "id": world.tenant.public_id,
+            "key": "acme",
+            "name": "Acme Inc.",
+            "email": "",
+            "rate_limit": None,
+            "rate_burst": None,
+        },
     ),
     Case(
         "tenant.delete",

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from hookline import conf, providers
+from hookline.core.rate_limit import Rate
 from hookline.core.signatures import scheme
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.models import Endpoint, Source
@@ -65,7 +66,9 @@ class SourceForm(_SourceForm):
 
     class Meta:
         model = Source
-        fields = ("tenant", "provider", "name", "options", "networks", "order_by", "disabled")
+        fields = (
+            "tenant", "provider", "name", "options", "networks", "rate_limit", "rate_burst", "order_by", "disabled",
+        )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -81,6 +84,7 @@ class SourceForm(_SourceForm):
         else:
             check_into(self, "networks", lambda: sources.checked_networks(networks))
         check_into(self, "order_by", lambda: sources.check_order_by(data.get("order_by", "")))
+        check_into(self, "rate_limit", lambda: Rate.of(data.get("rate_limit"), data.get("rate_burst")))
         if secret := data.get("new_secret"):
             check_into(self, "new_secret", lambda: provider.check_secret(secret))
         return data

@@ -43,10 +43,13 @@ class SourceAdmin(SecretsAdmin[Source]):
     found_by_text = ("name",)
     search_help_text = _("An id (src_..., ten_...) or a name.")
     readonly_fields = ("public_id", "url", "secrets_shown", "created_at", "related")
-    add_fields = ("tenant", "provider", "name", "options", "networks", "order_by", "new_secret", "rotate")
+    add_fields = (
+        "tenant", "provider", "name", "options", "networks", "rate_limit", "rate_burst", "order_by", "new_secret",
+        "rotate",
+    )  # fmt: skip
     change_fields = (
-        "public_id", "url", "tenant", "provider", "name", "options", "networks", "order_by", "disabled",
-        "secrets_shown",
+        "public_id", "url", "tenant", "provider", "name", "options", "networks", "rate_limit", "rate_burst", "order_by",
+        "disabled", "secrets_shown",
         "new_secret", "rotate", "overlap", "created_at", "related",
     )  # fmt: skip
     fixed_fields = ("tenant", "provider")  # the history is theirs
@@ -63,6 +66,8 @@ class SourceAdmin(SecretsAdmin[Source]):
             options=data["options"],
             networks=data["networks"],
             order_by=data["order_by"],
+            rate_limit=data["rate_limit"],
+            rate_burst=data["rate_burst"],
         )
         if data["rotate"] and not given:
             self.rotate(request, source, None, None)

@@ -61,6 +61,8 @@ class SecretsAdmin(RowAdmin[S], Generic[S]):
     def change(self, actor: Actor, obj: S, changed: dict[str, Any]) -> None:
         """Store what was changed in the form, each part by the operation for it."""
         disabled = changed.pop("disabled", None)
+        if changed.get("rate_limit", 0) is None:  # emptied
+            changed["rate_limit"] = 0
         if changed:
             self.operations.update(actor, obj, **changed)
         if disabled is not None:

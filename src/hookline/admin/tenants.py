@@ -17,7 +17,7 @@ from hookline.operations import tenants
 @admin.register(Tenant)
 class TenantAdmin(RowAdmin[Tenant]):
     list_display = ("key", "name", "email", "public_id", "created_at")
-    fields = ("public_id", "key", "name", "email", "created_at")
+    fields = ("public_id", "key", "name", "email", "rate_limit", "rate_burst", "created_at")
     readonly_fields = ("public_id", "created_at")
     found_by = {"ten": "pk"}
     found_by_text = ("key", "name")
@@ -27,7 +27,9 @@ class TenantAdmin(RowAdmin[Tenant]):
         data = form.cleaned_data
         if change:
             if changed := {name: data[name] for name in form.changed_data}:
+                if changed.get("rate_limit", 0) is None:  # emptied
+                    changed["rate_limit"] = 0
                 tenants.update(actor_of(request), obj, **changed)
         else:
-            created = tenants.create(actor_of(request), data["key"], name=data["name"], email=data["email"])
+            created = tenants.create(actor_of(request), **data)
             obj.__dict__.update(created.__dict__)

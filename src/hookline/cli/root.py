@@ -30,6 +30,7 @@ COMMANDS = (
     "providers",
     "handlers",
     "audit",
+    "adopt",
     "stats",
     "doctor",
     "prune",

@@ -10,6 +10,7 @@ from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.network_options import networks_options
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
+from hookline.cli.rate_options import rate_options
 from hookline.cli.secret_options import secret_options, secrets_options
 from hookline.cli.times import Duration
 
@@ -29,6 +30,7 @@ def source() -> None:
 @click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
 @networks_options
 @click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
+@rate_options
 @json_option
 def create(
     *,
@@ -39,6 +41,8 @@ def create(
     options: tuple[tuple[str, str], ...],
     networks: list[str] | None,
     order_by: str,
+    rate_limit: float | None,
+    rate_burst: int | None,
     as_json: bool,
 ) -> None:
     """Create a source. Its URL is where the sender posts to."""
@@ -54,6 +58,8 @@ def create(
         options=dict(options),
         networks=networks,
         order_by=order_by,
+        rate_limit=rate_limit or None,
+        rate_burst=rate_burst,
     )
     if not secrets:
         click.echo(
@@ -94,6 +100,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
 @click.option("--unset", "unset", multiple=True, metavar="NAME", help="An option to reset to its default.")
 @networks_options
+@rate_options
 @click.option("--any-network", is_flag=True, help="Accept requests from everywhere again.")
 @click.option("--order-by", metavar="PLACE", help=f"{ORDER_BY} '' for no order.")
 @json_option
@@ -104,6 +111,8 @@ def update(
     options: tuple[tuple[str, str], ...],
     unset: tuple[str, ...],
     networks: list[str] | None,
+    rate_limit: float | None,
+    rate_burst: int | None,
     any_network: bool,
     order_by: str | None,
     as_json: bool,
@@ -115,12 +124,21 @@ def update(
     if any_network and networks:
         raise click.UsageError("give networks or --any-network, not both")
     networks = [] if any_network else networks
-    something_to_change(name, options or None, unset or None, networks, order_by)
+    something_to_change(name, options or None, unset or None, networks, rate_limit, rate_burst, order_by)
     found = sources.find(id)
     changed = None
     if options or unset:
         changed = {key: value for key, value in {**found.options, **dict(options)}.items() if key not in unset}
-    sources.update(actor(), found, name=name, options=changed, networks=networks, order_by=order_by)
+    sources.update(
+        actor(),
+        found,
+        name=name,
+        options=changed,
+        networks=networks,
+        rate_limit=rate_limit,
+        rate_burst=rate_burst,
+        order_by=order_by,
+    )
     print_fields(sources.as_json(found), as_json)
 
 

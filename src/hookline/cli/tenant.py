@@ -6,6 +6,7 @@ import click
 
 from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.output import print_fields, print_rows
+from hookline.cli.rate_options import rate_options
 
 
 @click.group(cls=Group)
@@ -17,13 +18,15 @@ def tenant() -> None:
 @click.argument("key")
 @click.option("--name", default="", help="For people.")
 @click.option("--email", default="", help="Who is told when an endpoint is suspended.")
+@rate_options
 @json_option
-def create(key: str, name: str, email: str, as_json: bool) -> None:
+def create(*, key: str, name: str, email: str, rate_limit: float | None, rate_burst: int | None, as_json: bool) -> None:
     """Create a tenant. KEY is your own name for it: letters, digits, dots, underscores and hyphens."""
     from hookline.cli.actor import actor
     from hookline.operations import tenants
 
-    print_fields(tenants.as_json(tenants.create(actor(), key, name=name, email=email)), as_json)
+    created = tenants.create(actor(), key, name=name, email=email, rate_limit=rate_limit or None, rate_burst=rate_burst)
+    print_fields(tenants.as_json(created), as_json)
 
 
 @tenant.command("list")
@@ -52,15 +55,25 @@ def show(key: str, as_json: bool) -> None:
 @click.option("--key", "new_key", help="A new display name.")
 @click.option("--name", help="For people.")
 @click.option("--email", help="Who is told when an endpoint is suspended.")
+@rate_options
 @json_option
-def update(key: str, new_key: str | None, name: str | None, email: str | None, as_json: bool) -> None:
+def update(
+    *,
+    key: str,
+    new_key: str | None,
+    name: str | None,
+    email: str | None,
+    rate_limit: float | None,
+    rate_burst: int | None,
+    as_json: bool,
+) -> None:
     """Change what is given of a tenant; the rest stays."""
     from hookline.cli.actor import actor
     from hookline.operations import tenants
 
-    something_to_change(new_key, name, email)
+    something_to_change(new_key, name, email, rate_limit, rate_burst)
     found = tenants.find(key)
-    tenants.update(actor(), found, key=new_key, name=name, email=email)
+    tenants.update(actor(), found, key=new_key, name=name, email=email, rate_limit=rate_limit, rate_burst=rate_burst)
     print_fields(tenants.as_json(found), as_json)
 
 

@@ -150,7 +150,7 @@ def parse_json(text: bytes) -> Any:
     deeper than MAX_JSON_DEPTH, and integers of thousands of digits.
     """
     try:
-        document = _DECODER.decode(text.decode("utf-8").removeprefix(BOM))
+        document = json.loads(text.decode("utf-8").removeprefix(BOM), parse_constant=_refuse_constant)
         # What cannot be nested too deeply, as nearly everything, is not looked through.
         too_deep = text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and is_deeper(document)
     except RecursionError:
@@ -179,7 +179,3 @@ def is_deeper(document: Any, most: int = MAX_JSON_DEPTH) -> bool:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON (RFC 8259 section 6)")
-
-
-#: Made once: `json.loads` with arguments makes one for each text, which takes longer than reading a short one.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

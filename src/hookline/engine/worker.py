@@ -124,7 +124,7 @@ class ThreadWorker(Generic[J]):
             wanted = self._prefetch.wanted(len(self._leases), time.monotonic())
             pause = self._poll
             if wanted:
-                look_after()
+                look_after(every=0)
                 jobs: list[J] = []
                 self._more = False
                 try:
@@ -247,4 +247,8 @@ class ThreadWorker(Generic[J]):
     def _next_job(self) -> J | None:
         with suppress(IndexError):
             return self._suspects.popleft()
-        return self._queue.get()
+        with suppress(queue.Empty):
+            return self._queue.get_nowait()
+        job = self._queue.get()
+        look_after(every=0)  # the database may have closed this thread's while it waited
+        return job

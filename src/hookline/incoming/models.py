@@ -69,6 +69,13 @@ class Source(Lane):
         blank=True,
         help_text=_('Networks from which requests are accepted, such as ["192.0.2.0/24"]; empty: from everywhere.'),
     )
+    #: Requests a second that are accepted, and at once after a pause; None: no limit, and a second's worth.
+    rate_limit = models.FloatField(
+        _("rate limit"), null=True, blank=True, help_text=_("Requests a second that are accepted; empty: no limit.")
+    )
+    rate_burst = models.PositiveIntegerField(
+        _("burst"), null=True, blank=True, help_text=_("How many of them at once, after a pause.")
+    )
     awaiting_handshake = models.BooleanField(_("awaiting handshake"), default=True, editable=False)
     encrypted_secrets = EncryptedField(_("encrypted secrets"))
     #: By the database's clock. Snapshots in other processes look for later ones.
@@ -281,6 +288,22 @@ class Rejection(Row):
             return self.kept_whole
         without_body = self.status == TooLarge.status or self.reason == "unreadable_body"
         return not without_body and self.body_size <= conf.get().REJECTION_BODY_BYTES
+
+
+class RateUse(Row):
+    """What all processes together have accepted of a limited source or tenant: see core.rate_limit."""
+
+    prefix = "rate"
+    noun, nouns = "rate use", "rate uses"
+
+    #: `source:` or `tenant:` and the id in hex.
+    key = models.CharField(_("key"), max_length=64, unique=True, editable=False)
+    #: When all of it would have been due at the steady rate, in Unix time.
+    due = models.FloatField(_("due"), db_default=0.0, editable=False)
+
+    class Meta:
+        verbose_name = _("rate use")
+        verbose_name_plural = _("rate uses")
 
 
 class RejectionCount(Row):

@@ -14,11 +14,12 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.locator import Locator
 from hookline.core.networks import normalised
+from hookline.core.rate_limit import Rate
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures.standard_webhooks import new_secret
 from hookline.exceptions import Conflict
 from hookline.incoming.models import Event, Rejection, Source
-from hookline.operations import rows, secrets, tenants
+from hookline.operations import rates, rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.secrets import Rotated
 from hookline.tenants.models import Tenant, resolve
@@ -47,17 +48,21 @@ def create(
     name: str = "",
     options: Mapping[str, Any] | None = None,
     networks: Sequence[str] | None = None,
+    rate_limit: float | None = None,
+    rate_burst: int | None = None,
     disabled: bool = False,
     order_by: str = "",
 ) -> Source:
     """Store a new source. `provider` may be an alias; the registry key is stored.
 
     Without a secret it refuses every request until `rotate` gives it one. `networks` are those from which requests are
-    accepted, such as `192.0.2.0/24`; None: from everywhere. Raises ConfigurationError.
+    accepted, such as `192.0.2.0/24`; None: from everywhere. `rate_limit` is the number of requests a second that are
+    accepted, `rate_burst` how many at once. Raises ConfigurationError.
     """
     found = providers.get(provider)
     options = dict(options or {})
     found.check_options(options)
+    Rate.of(rate_limit, rate_burst)
     for secret in secrets:
         found.check_secret(secret)
     check_order_by(order_by)
@@ -68,6 +73,8 @@ def create(
             name=name,
             options=options,
             networks=checked_networks(networks),
+            rate_limit=rate_limit,
+            rate_burst=rate_burst,
             disabled=disabled,
         )
         source.order_by = order_by
@@ -84,11 +91,14 @@ def update(
     name: str | None = None,
     options: Mapping[str, Any] | None = None,
     networks: Sequence[str] | None = None,
+    rate_limit: float | None = None,
+    rate_burst: int | None = None,
     order_by: str | None = None,
 ) -> None:
     """Change what is given; `options` and `networks` replace all of them. No networks: requests from everywhere.
 
-    A new order is that of events which arrive from now on. Raises ConfigurationError or NotFound.
+    A `rate_limit` of 0 removes the limit. A new order is that of events which arrive from now on. Raises
+    ConfigurationError or NotFound.
     """
     changed: dict[str, Any] = {} if name is None else {"name": name}
     if options is not None:
@@ -98,6 +108,7 @@ def update(
         changed["networks"] = checked_networks(networks)
     if order_by is not None:
         changed["order_by"] = check_order_by(order_by)
+    changed |= rates.changed(source, rate_limit, rate_burst)
     with changing(actor, "source.update", source, audited) as locked:
         for field, value in changed.items():
             setattr(locked, field, value)
@@ -174,6 +185,8 @@ def audited(source: Source) -> dict[str, Any]:
         "options": source.options,
         "networks": networks,
         "order_by": source.order_by,
+        "rate_limit": source.rate_limit,
+        "rate_burst": source.rate_burst,
         "secrets": secrets.count(source),
         "disabled": source.disabled,
     }
@@ -191,6 +204,8 @@ def as_json(source: Source) -> dict[str, Any]:
         "options": source.options,
         "networks": source.networks or [],
         "order_by": source.order_by,
+        "rate_limit": source.rate_limit,
+        "rate_burst": source.rate_burst,
         "secrets": secrets.count(source),
         "disabled": source.disabled,
         "created_at": source.created_at,

@@ -28,6 +28,16 @@ class Tenant(Row):
     email = models.EmailField(
         _("email"), blank=True, default="", help_text=_("Who is told when an endpoint is suspended.")
     )
+    #: Requests a second to all of its sources together, and at once after a pause; None: no limit, a second's worth.
+    rate_limit = models.FloatField(
+        _("rate limit"),
+        null=True,
+        blank=True,
+        help_text=_("Requests a second that its sources accept together; empty: no limit."),
+    )
+    rate_burst = models.PositiveIntegerField(
+        _("burst"), null=True, blank=True, help_text=_("How many of them at once, after a pause.")
+    )
 
     class Meta:
         verbose_name = _("tenant")

@@ -29,13 +29,14 @@ from hookline.core.request import WebhookRequest, read_headers
 from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit, QueueFull
 from hookline.engine.postgres_notify import notifying_later
-from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, TooLarge
+from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, RateLimited, TooLarge
 from hookline.incoming.models import Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.bounded_threads import Bound, BoundedThreads
 from hookline.incoming.receive.documents import MAX_DOCUMENTS, Documents, Fetch, documents
 from hookline.incoming.receive.flow import Receiver, Verified
 from hookline.incoming.receive.new_event import NewEvent
+from hookline.incoming.receive.permits import TRIES, Limit, limits_of, permits
 from hookline.incoming.receive.source_cache import Found, SourceCache, source_or_raise
 from hookline.incoming.receive.store import Stored, store_at_once, store_by_turns
 from hookline.incoming.url import path_prefix
@@ -52,6 +53,8 @@ logger = logging.getLogger("hookline.incoming")
 
 #: How old the snapshot of the sources may become, in seconds.
 REFRESH = 0.5
+#: How often a busy writer looks whether its connection is still good, in seconds.
+LOOK = 0.05
 #: Verifying a longer body takes long enough to be worth a thread.
 LARGE_BODY = 64 * 1024
 #: Requests that wait for a certificate or key at once; those beyond are answered 503 and come again.
@@ -121,6 +124,9 @@ class LoopReceiver(Receiver):
         self._look_ups: GroupCommit[str, Found] = GroupCommit(
             partial(with_connection, sources.look_up), self._looker, batch=100, max_items=1000
         )
+        self._refills: GroupCommit[Limit, None] = GroupCommit(
+            partial(with_connection, permits.refill), self._looker, batch=1000, max_items=10_000
+        )
         self._rejections: GroupCommit[rejections.Refused, None] = GroupCommit(
             partial(with_connection, rejections.record_all),
             self._keeper,
@@ -145,6 +151,25 @@ class LoopReceiver(Receiver):
             return source_or_raise(await self._look_ups.submit(token, len(token)))
         except QueueFull as error:
             logger.warning("answering 503: too many unknown tokens (%s)", error)
+            raise CannotStore(str(error)) from None
+
+    async def admit(self, source: Source) -> None:
+        used: list[Limit] = []
+        try:
+            for limit in limits_of(source):
+                for _ in range(TRIES):
+                    if permits.use(limit):
+                        break
+                    await self._refills.submit(limit)
+                else:
+                    raise RateLimited(limit.key.partition(":")[0], limit.rate.per_second, 1.0)
+                used.append(limit)
+        except RateLimited:
+            for limit in used:
+                permits.give_back(limit)
+            raise
+        except QueueFull as error:
+            logger.warning("answering 503: %s", error)
             raise CannotStore(str(error)) from None
 
     async def verify(self, request: WebhookRequest, source: Source) -> Verified:
@@ -218,7 +243,7 @@ class LoopReceiver(Receiver):
 
 def store_groups(groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
     """Commit the events of several requests at once. Returns for each request what became of its events."""
-    look_after()
+    look_after(every=LOOK)
     stored = iter(store_at_once([event for group in groups for event in group]))
     return [[next(stored) for _ in group] for group in groups]
 

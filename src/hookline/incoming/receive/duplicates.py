@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from django.db import connections, router
+from django.db import router
 
 from hookline.db.insert import insert_new
 from hookline.engine.job import State, requeue
@@ -31,48 +31,37 @@ def key_of(event: Event | NewEvent) -> Key:
     return event.source_id.int, event.dedup_key
 
 
-def insert_new_events(events: Sequence[NewEvent]) -> Duplicates:
+def insert_new_events(
+    events: Sequence[NewEvent], columns: Sequence[str] = COLUMNS, *, requeue_dead: bool = True
+) -> Duplicates:
     """Insert what is new, and find out what the others are, in the caller's transaction. Nearly always one statement.
 
-    Raises CannotStore.
+    `columns` are inserted. `requeue_dead`: what is dead and comes again is due again. Raises CannotStore.
     """
     duplicates, seen = _known_under_other_keys(events)
     left = [event for event in events if event.id.int not in duplicates] if duplicates else events
     # A sender in a hurry may deliver the same event several times at once; only the first is worth a row.
     firsts = {key_of(event): event for event in reversed(left)}
-    new = _insert(firsts)
+    new = _insert(firsts, columns)
     if len(new) < len(left):
         known = _stored([event for event in firsts.values() if event.id not in new])
         others = [event for event in left if event.id not in new]
         duplicates |= _set_apart(others, {**firsts, **known})
         apart = [event for event in others if event.id.int not in duplicates]
         firsts_apart = {key_of(event): event for event in reversed(apart)}
-        new = _insert(firsts_apart)
+        new = _insert(firsts_apart, columns)
         known_apart = _stored([event for event in firsts_apart.values() if event.id not in new])
         all_apart: dict[Key, Event | NewEvent] = {**firsts_apart, **known_apart}
         duplicates |= {event.id.int: all_apart[key_of(event)].id for event in apart if event.id not in new}
         seen = [*seen, *known.values(), *known_apart.values()]
-    _requeue_dead(seen, duplicates)
+    if requeue_dead:
+        _requeue_dead(seen, duplicates)
     return duplicates
 
 
-def insert_by_itself(events: Sequence[NewEvent]) -> set[UUID]:
-    """Insert and commit what is new, where one statement does that: nearly always. Returns the ids of what is stored.
-
-    Not on SQLite, within a transaction, or where more must be known or written of an event. The others are left to
-    `insert_new_events`.
-    """
-    connection = connections[router.db_for_write(Event)]
-    if connection.vendor != "postgresql" or connection.in_atomic_block:
-        return set()
-    if any(event.problem or event.source.awaiting_handshake or _other_keys(event) for event in events):
-        return set()
-    return _insert({key_of(event): event for event in reversed(events)})
-
-
-def _insert(events: Mapping[Key, NewEvent]) -> set[UUID]:
+def _insert(events: Mapping[Key, NewEvent], columns: Sequence[str]) -> set[UUID]:
     """Insert those whose keys are new. Returns their ids."""
-    return insert_new(Event, COLUMNS, events.values(), unique=("source_id", "dedup_key")) if events else set()
+    return insert_new(Event, columns, events.values(), unique=("source_id", "dedup_key")) if events else set()
 
 
 def _set_apart(events: Iterable[NewEvent], firsts: Mapping[Key, Event | NewEvent]) -> Duplicates:

@@ -7,6 +7,7 @@ never waits for anything but the database and the thread that it runs in, so `ru
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -21,6 +22,7 @@ from hookline.exceptions import (
     CannotVerify,
     ConfigurationError,
     NotVerified,
+    RateLimited,
     TooLarge,
     UnknownSource,
     UnsupportedEncoding,
@@ -32,6 +34,7 @@ from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import Documents, Fetch, receive_with
 from hookline.incoming.receive.new_event import NewEvent
+from hookline.incoming.receive.permits import permits
 from hookline.incoming.receive.store import Stored, store
 from hookline.providers.base import ParsedEvent, Received, Reply
 from hookline.telemetry import tracing
@@ -104,6 +107,8 @@ class Receiver:
                 source = await self.find_source(token)
                 if source.networks is not None:
                     check_address(head.remote_addr, source)
+                if source.rate_limit is not None or source.tenant.rate_limit is not None:
+                    await self.admit(source)
             except (UnknownSource, AddressNotAllowed):
                 # It may be disabled, or its networks wrong, by mistake: what is kept whole can be verified again.
                 request, body_read = await self.with_short_body(head, read_body)
@@ -140,6 +145,10 @@ class Receiver:
     # ---- the steps that take time ------------------------------------------------------------------
     async def find_source(self, token: str) -> Source:
         return self._sources.find(token)
+
+    async def admit(self, source: Source) -> None:
+        """Raises RateLimited for a request beyond the limit of the source or tenant, or CannotStore."""
+        permits.admit(source)
 
     async def verify(self, request: WebhookRequest, source: Source) -> Verified:
         return self.verified(request, source, self._documents.fetch)
@@ -341,6 +350,8 @@ def refusal(error: VerificationError | CannotStore, source: Source | None = None
 
 
 def _headers_of(error: VerificationError | CannotStore, source: Source | None) -> tuple[tuple[str, str], ...]:
+    if isinstance(error, RateLimited):
+        return (("retry-after", str(max(1, math.ceil(error.wait)))),)
     if error.status in (429, 503):
         return (("retry-after", "30"),)
     if isinstance(error, WrongMethod) and source is not None:  # RFC 9110 section 15.5.6

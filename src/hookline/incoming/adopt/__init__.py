@@ -1,0 +1,1 @@
+"""Taking over an existing table of webhook deliveries as events, with nothing of its history lost."""
