@@ -41,10 +41,10 @@ class TextFormatter(logging.Formatter):
         """One line, whatever strangers put into what is logged; only a traceback has more."""
         return printable(super().formatMessage(record), LONGEST)
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802  # as above
-        """A traceback, indented: it may quote what a stranger sent, which must not look like a line of the log."""
-        lines = super().formatException(ei).split("\n")
-        return "\n".join(f"  {printable(line, LONGEST)}" for line in lines)
+    def format(self, record: logging.LogRecord) -> str:
+        """The traceback is indented: it may quote what a stranger sent, which must not look like a line of the log."""
+        first, *others = super().format(record).split("\n")
+        return "\n".join([first, *(f"  {printable(line, LONGEST)}" for line in others)])
 
 
 def config(log_format: str) -> dict[str, Any]:
