@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hookline.audit.models import AuditEntry
 from hookline.engine.hang import Hang
+from hookline.engine.look import Look
+from hookline.engine.worker_process import WorkerProcess
 from hookline.incoming.adopt.models import Adoption, AdoptionDuplicate
 from hookline.incoming.models import Event, RateUse, Rejection, RejectionCount, Source
 from hookline.outgoing.event_type import EventType
@@ -21,6 +23,7 @@ __all__ = [
     "Event",
     "EventType",
     "Hang",
+    "Look",
     "Message",
     "RateUse",
     "Rejection",
@@ -28,4 +31,5 @@ __all__ = [
     "Replay",
     "Source",
     "Tenant",
+    "WorkerProcess",
 ]

@@ -31,7 +31,8 @@ def test_handlers_are_listed_in_the_order_in_which_they_run(cli: Cli) -> None:
     finally:
         forget(on_invoice)
     name = f"{__name__}.{on_invoice.__qualname__}"
-    assert listed[-1] == {"provider": "stripe", "type": "invoice.*", "handler": name}
+    place = f"tests/cli/test_catalogue.py:{on_invoice.__code__.co_firstlineno}"
+    assert listed[-1] == {"provider": "stripe", "type": "invoice.*", "handler": name, "place": place}
 
 
 @pytest.mark.django_db

@@ -6,10 +6,14 @@ import json
 import time
 
 import pytest
+from django.conf import settings as django_settings
+from django.test import override_settings
 
 from hookline.engine.job import State
 from hookline.models import Attempt, Delivery, Endpoint, Message
 from tests.cli.conftest import Cli
+from tests.engine.rows import make_endpoint
+from tests.outgoing.consumer import Reply, always, running_consumer
 
 pytestmark = pytest.mark.django_db
 
@@ -123,3 +127,30 @@ def test_deliveries_are_listed_shown_with_their_attempts_and_retried(cli: Cli) -
     assert cli.json("deliveries", "retry", listed["id"]) == {"retried": [listed["id"]]}
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts) == (State.PENDING, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_test_message_is_signed_sent_at_once_and_its_answer_is_shown(cli: Cli) -> None:
+    allowed = {**django_settings.HOOKLINE, "ALLOWED_SUBNETS": ["127.0.0.0/8"]}
+    with running_consumer() as consumer, override_settings(HOOKLINE=allowed):
+        endpoint = make_endpoint(consumer.url(), disabled=True, event_types=["order.*"])
+        consumer.script = always(Reply(202, {"x-shop": "eu"}, b"thank you"))
+        told = cli.json("endpoint", "test", endpoint.public_id)
+        [arrival] = consumer.arrivals
+        assert (arrival.genuine, arrival.id) == (True, told["message"])
+        assert json.loads(arrival.body)["type"] == told["type"] == "hookline.test"
+        assert (told["delivered"], told["status"], told["response_body"]) == (True, 202, "thank you")
+        assert told["response_headers"]["x-shop"] == "eu"
+        assert "thank you" in cli.text("endpoint", "test", endpoint.public_id, "--type", "order.paid", "--data", "[1]")
+        assert json.loads(consumer.arrivals[-1].body)["data"] == [1]
+
+        consumer.script = always(500)
+        failed = cli.run("endpoint", "test", endpoint.public_id)
+        assert failed.exit_code == 1
+        assert f"{endpoint.public_id} did not take it: the endpoint answered 500" in failed.stderr
+    # Nothing is kept, and nothing is learnt of it.
+    assert cli.json("messages", "list") == cli.json("deliveries", "list") == []
+    assert (cli.json("endpoint", "show", endpoint.public_id)["breaker"], endpoint.disabled) == ("closed", True)
+    assert len(cli.json("audit", "list", "--action", "endpoint.test")) == 3
+    refused = cli.run("endpoint", "test", make_endpoint("https://10.0.0.1/").public_id, "--json")
+    assert json.loads(refused.stdout)["error"] == "address_refused"

@@ -63,7 +63,7 @@ def test_what_a_failing_async_handler_wrote_is_rolled_back(event: Event, handler
 
     assert process.run(event).state == State.PENDING
     assert written() == (0, 0)
-    assert outcome(event)[1].startswith("ValueError: no such customer (at test_async_handlers.py:")
+    assert outcome(event)[1].startswith("ValueError: no such customer (at tests/incoming/test_async_handlers.py:")
 
 
 @pytest.mark.parametrize(

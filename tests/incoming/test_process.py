@@ -105,7 +105,7 @@ def test_what_a_handler_wrote_before_it_failed_is_rolled_back_and_the_note_says_
 
     assert process.run(event).state == State.PENDING
     assert (Group.objects.count(), Message.objects.count()) == (0, 0)
-    assert stored(event).note.startswith("ValueError: no such customer (at test_process.py:")
+    assert stored(event).note.startswith("ValueError: no such customer (at tests/incoming/test_process.py:")
 
 
 def test_of_two_handlers_one_of_which_fails_neither_leaves_anything(event: Event, handler: Register) -> None:

@@ -22,6 +22,7 @@ from hookline.incoming.models import Event, Rejection, Source
 from hookline.operations import (
     adoptions,
     deliveries,
+    endpoint_trial,
     endpoints,
     event_types,
     events,
@@ -68,6 +69,7 @@ class World:
         self.source = make_source("stripe", SOURCE_SECRET, tenant=self.tenant, name="Shop", awaiting_handshake=False)
         self.closed = make_source("stripe", tenant=self.tenant, disabled=True, awaiting_handshake=False)
         self.endpoint = make_endpoint(URL, ENDPOINT_SECRET, tenant=self.tenant)
+        self.unreachable = make_endpoint("https://10.0.0.1/", tenant=self.tenant, event_types=["never.sent"])
         self.suspended = make_endpoint(URL, tenant=self.tenant, disabled=True, disabled_reason="it answered 410")
         self.event = make_event(self.source, state=State.DEAD, attempts=9, note="no tries left")
         self.other = make_event(self.source, state=State.DEAD, attempts=9)
@@ -127,6 +129,8 @@ class Case:
     details: Callable[[World], dict[str, Any]] = lambda _: {}
     #: Kinds of job whose workers are woken.
     wakes: tuple[type[Job], ...] = ()
+    #: Whether the command exits with 1 after it was done.
+    fails: bool = False
     #: What --json prints; None where it holds what is new each time.
     document: Callable[[World], object] | None = None
 
@@ -664,6 +668,19 @@ CASES = [
         after=lambda world: Endpoint.objects.filter(pk=world.suspended.pk).exists(),
         expected=False,
         document=lambda world: {"id": world.suspended.public_id, "deleted": True},
+    ),
+    Case(
+        "endpoint.test",
+        ["endpoint_trial.send"],
+        lambda actor, world: endpoint_trial.send(actor, world.unreachable),
+        lambda world: f"endpoint test {world.unreachable.public_id}",
+        None,
+        about=lambda world: world.unreachable.public_id,
+        changes={},
+        details=lambda _: {"type": "hookline.test", "status": None, "error": "address_refused"},
+        after=lambda _: Message.objects.count(),
+        expected=1,  # that of the delivery which was there before
+        fails=True,
     ),
     # ---- history -----------------------------------------------------------------------------------
     Case(

@@ -62,6 +62,9 @@ class Failure(click.ClickException):
 class DocumentPrinted(click.ClickException):
     """What failed is in the document that was printed already; this says it to people."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, MAX_ERROR))
+
 
 class JsonError(click.ClickException):
     """An error that is printed as the one JSON document of a command with --json."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hookline.cli.command import Group, json_option, something_to_change
+from hookline.cli.command import DocumentPrinted, Group, json_option, something_to_change
 from hookline.cli.headers_options import headers_options
 from hookline.cli.json_file import JsonFile
 from hookline.cli.output import print_fields, print_rows
@@ -282,3 +282,25 @@ def delete(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     found = endpoints.find(id)
     endpoints.delete(actor(), found)
     print_fields({"id": found.public_id, "deleted": True}, as_json)
+
+
+@endpoint.command()
+@click.argument("id")
+@click.option("--type", "event_type", default="hookline.test", show_default=True, help="The type of the message.")
+@click.option("--data", metavar="JSON", help="Its data.  [default: a sentence]")
+@json_option
+def test(id: str, event_type: str, data: str | None, as_json: bool) -> None:  # noqa: A002 # as above
+    """Send a signed test message to an endpoint now, and show the answer. Exits with 1 unless it is 2xx.
+
+    Also to one that is disabled or whose breaker is open. It is not kept, and changes nothing but the audit log.
+    """
+    from hookline.cli import payload
+    from hookline.cli.actor import actor
+    from hookline.operations import endpoint_trial, endpoints
+
+    found = endpoints.find(id)
+    sent = endpoint_trial.DATA if data is None else payload.parse(data)
+    tried = endpoint_trial.send(actor(), found, event_type, sent)
+    print_fields(tried.as_json(), as_json)
+    if not tried.delivered:
+        raise DocumentPrinted(f"{found.public_id} did not take it: {tried.problem}")

@@ -80,12 +80,12 @@ def records(rows: Sequence[Cells], columns: Sequence[str], width: int | None) ->
 
 
 def fields(shown: Iterable[tuple[str, str]], width: int | None) -> list[str]:
-    """A line for each name and value; more for a sentence or a list that is too long for one."""
+    """A line for each name and value; more where it is too long for one. A body is left as its sender wrote it."""
     shown = list(shown)
     indent = max((cell_len(heading(name)) for name, _ in shown), default=0)
     lines = []
     for name, value in shown:
-        most = None if width is None or not _may_wrap(name, value) else max(width - indent - len(GAP), LEAST_PROSE)
+        most = None if width is None or name == "body" else max(width - indent - len(GAP), LEAST_PROSE)
         first, *others = wrap(value, most)
         lines.append(f"{click.style(pad(heading(name), indent), bold=True)}{GAP}{styled(first)}".rstrip())
         lines += [f"{' ' * indent}{GAP}{other}".rstrip() for other in others]
@@ -127,8 +127,3 @@ def _cells_of(rows: Sequence[Cells], column: str) -> list[str]:
 
 def _longest_word(texts: Iterable[str]) -> int:
     return max((cell_len(word) for text in texts for word in text.split()), default=0)
-
-
-def _may_wrap(name: str, value: str) -> bool:
-    """A sentence, or a list of ids or names."""
-    return name in PROSE or (name != "body" and ", " in value)

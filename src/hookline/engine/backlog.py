@@ -36,7 +36,7 @@ class Backlog:
 
     def count(self, state: str) -> str:
         """How many jobs are in a state, for people."""
-        return f"{MOST:,}+" if state in self.more else str(self.states[state])
+        return f"{MOST:,}+" if state in self.more else f"{self.states[state]:,}"
 
 
 def backlog_of(model: type[Job]) -> Backlog:

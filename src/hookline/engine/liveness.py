@@ -25,6 +25,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.engine.kind import JobKind
 from hookline.engine.settle import release_of, workers_of
+from hookline.engine.worker_process import Presence
 
 logger = logging.getLogger("hookline.engine")
 
@@ -111,9 +112,11 @@ class FileLocks:
 class Liveness(threading.Thread):
     """Holds the lock of this process, and returns the jobs of processes that are gone, until `stop()`."""
 
-    def __init__(self, kinds: Sequence[JobKind[Any]]) -> None:
+    def __init__(self, kinds: Sequence[JobKind[Any]], works: Sequence[str] = ()) -> None:
+        """`works`: the names of the kinds that this process works on."""
         super().__init__(name="hookline-liveness", daemon=True)
         self._kinds = kinds
+        self._presence = Presence(works)
         self._number = secrets.randbelow(2**31 - 1) + 1
         self._holds = False
         self._stopping = threading.Event()
@@ -131,10 +134,12 @@ class Liveness(threading.Thread):
     def run(self) -> None:
         connection = connections[router.db_for_write(self._kinds[0].model)]
         locks = locks_of(connection)
-        while locks is not None and not self._stopping.is_set():
+        while not self._stopping.is_set():
             try:
-                self._holds = locks.hold(self._number)
-                self.look(locks, time.monotonic())
+                if locks is not None:
+                    self._holds = locks.hold(self._number)
+                    self.look(locks, time.monotonic())
+                self._presence.tell()
             except Exception:
                 # Whatever it is: if this thread ended, our claims would go on to name a number that nobody locks, and
                 # others would return them. They do so only when this lasts; we lock again as soon as we can.
@@ -143,6 +148,7 @@ class Liveness(threading.Thread):
                 connection.close()
             self._stopping.wait(LOOK)
         self._holds = False
+        self._presence.end()
         connection.close()
 
     def look(self, locks: Locks, now: float) -> None:

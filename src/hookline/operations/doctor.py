@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from datetime import datetime
 
 from django.core import checks as django_checks
 from django.db import DatabaseError, connections, router
@@ -13,40 +14,30 @@ from hookline import conf
 from hookline.core import durations
 from hookline.db import schema
 from hookline.db.row import Row
+from hookline.engine import look
 from hookline.engine.hang import current as current_hangs
 from hookline.exceptions import ConfigurationError, HooklineError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.rejections import only_counted
-from hookline.operations import deliveries, events, handlers, refusals
+from hookline.operations import dead_jobs, deliveries, events, handlers, refusals, troubles
+from hookline.operations.finding import Finding
 from hookline.operations.selection import Selection
-from hookline.operations.stats import backlogs, unhandled_by_type
+from hookline.operations.stats import backlogs
 from hookline.outgoing.models import Endpoint
 
 #: A job that is due waits longer than this only when no worker runs, or too few.
 LONGEST_LAG = 60.0
 #: So many parked order keys are counted.
 PARKED = 100
+#: What `hookline doctor` looks at.
+LOOK = "doctor"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check. A problem names what to do; a warning does not stop anything."""
+def examine(since: datetime | None = None) -> list[Finding]:
+    """Every check, in the order in which problems are best solved.
 
-    check: str
-    ok: bool
-    detail: str
-    warning: bool = False
-
-    @property
-    def result(self) -> str:
-        return "warning" if self.warning else "ok" if self.ok else "failed"
-
-    def as_json(self) -> dict[str, str]:
-        return {"check": self.check, "result": self.result, "detail": self.detail}
-
-
-def examine() -> list[Finding]:
-    """Every check, in the order in which problems are best solved."""
+    What failed for good before `since` was seen before: it is a warning, and later ones a failure.
+    """
     found = [_try("settings", _settings)]
     found += _advice()
     database = _try("database", _database)
@@ -54,17 +45,24 @@ def examine() -> list[Finding]:
     if database.ok:
         found.append(_try("migrations", _migrations))
     if found[-1].check == "migrations" and found[-1].ok:
-        found += [
-            _try("keys", _keys),
-            *_lag(),
-            *_hangs(),
-            _handlers(),
-            *_unhandled(),
-            *_parked(),
-            *_refusals(),
-            *_rejections(),
-        ]
+        found += [_try("keys", _keys), *troubles.workers(), *_lag(), *_hangs(), *troubles.sources_without_secret()]
+        found += [*troubles.refused(since), *_refusals(), *_rejections(), _handlers(), *troubles.unhandled(since)]
+        found += [*_parked(), *dead_jobs.events(since), *troubles.endpoints(), *dead_jobs.deliveries(since)]
     return found
+
+
+def last_look() -> datetime | None:
+    """When somebody last looked with `looked`; None for never, or where that cannot be read."""
+    try:
+        return look.last(LOOK)
+    except DatabaseError:  # the checks tell what is wrong with it
+        return None
+
+
+def looked() -> None:
+    """What there is now was seen: the next look tells what is new. Where it cannot be written, all is told again."""
+    with suppress(DatabaseError):
+        look.remember(LOOK)
 
 
 def require_keys() -> None:
@@ -126,8 +124,8 @@ def _lag() -> Iterator[Finding]:
         if found.lag is not None:
             detail += f", the longest overdue for {durations.text(found.lag)}"
         if not ok:
-            detail += "; start a worker (`hookline worker`), or more of them"
-        yield Finding(f"{kind} lag", ok, detail)
+            detail += "; start a worker, or more of them"
+        yield Finding(f"{kind} lag", ok, detail, next=() if ok else ("worker",))
 
 
 def hanging() -> list[str]:
@@ -150,15 +148,6 @@ def _handlers() -> Finding:
         detail = "none are registered, so every event ends as unhandled; name their modules in HOOKLINE_APPS, or put "
         return Finding("handlers", True, f"{detail}them into the webhooks.py of an installed app", warning=True)
     return Finding("handlers", True, f"{len(found)} registered")
-
-
-def _unhandled() -> Iterator[Finding]:
-    """Warns of events that nobody has looked at, with their types."""
-    found = unhandled_by_type(time.time() - 86400)
-    if found:
-        most = ", ".join(f"{count} {name}" for name, count in found.most_common(3))
-        detail = f"{sum(found.values())} events of the last 24 hours were wanted by no handler, most of them {most}; "
-        yield Finding("unhandled", True, f"{detail}see `hookline events list --unhandled`", warning=True)
 
 
 def _refusals() -> Iterator[Finding]:
@@ -192,6 +181,7 @@ def _rejections() -> Iterator[Finding]:
         "rejections",
         True,
         f"{sum(number for _, _, number in found)} refused requests of the last 24 hours were only counted, "
-        f"most of them {most}; look at those that were kept with `hookline rejections list`",
+        f"most of them {most}; look at those that were kept",
         warning=True,
+        next=("rejections list --since 24h",),
     )

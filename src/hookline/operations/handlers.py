@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hookline.incoming.process import handlers
+from hookline.incoming.process.describe import place_of
 from hookline.incoming.process.handlers import Handler, HandlerFunction
 
 
@@ -22,7 +23,12 @@ def name_of(function: HandlerFunction) -> str:
 
 
 def as_json(handler: Handler) -> dict[str, str]:
-    return {"provider": handler.provider, "type": handler.pattern, "handler": name_of(handler.function)}
+    return {
+        "provider": handler.provider,
+        "type": handler.pattern,
+        "handler": name_of(handler.function),
+        "place": place_of(handler.function),
+    }
 
 
 def described() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hookline.core import ids
@@ -14,13 +14,25 @@ from hookline.engine.backlog import MOST, Backlog, backlog_of
 from hookline.engine.kind import declared
 from hookline.incoming.models import Event, Rejection
 from hookline.incoming.receive.rejections import only_counted
+from hookline.operations.failing import why_failing
 from hookline.outgoing.models import Endpoint
 
 __all__ = ["Backlog", "Stats", "backlogs", "take", "unhandled_by_type"]
 
 #: Endpoints that are named when they need a person.
 NAMED = 1000
+#: Of which so many are told with their reasons.
+SHOWN = 20
 _DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """An endpoint to which nothing is sent, and why."""
+
+    id: str
+    url: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ class Stats:
     broken: list[str]
     #: Type -> how many of the newest 10,000 unhandled events of the last 24 hours had it.
     unhandled: dict[str, int]
+    #: The first of those endpoints, for people.
+    troubled: list[Troubled]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -43,7 +57,11 @@ class Stats:
             "rejections_24h": self.rejections,
             "rejections_only_counted_24h": self.only_counted,
             "unhandled_24h": self.unhandled,
-            "endpoints": {"suspended": self.suspended, "broken": self.broken},
+            "endpoints": {
+                "suspended": self.suspended,
+                "broken": self.broken,
+                "troubled": [asdict(one) for one in self.troubled],
+            },
         }
 
 
@@ -52,7 +70,11 @@ def take() -> Stats:
     now = time.time()
     unhandled = dict(sorted(unhandled_by_type(now - _DAY).items()))
     rejections = (_rejections_by_reason(now), _only_counted_by_reason(now))
-    return Stats(backlogs(), *rejections, *_troubled_endpoints(), unhandled)
+    suspended, broken = _troubled_endpoints()
+    troubled = [Troubled(one.public_id, one.url, one.disabled_reason or "disabled") for one in suspended[:SHOWN]]
+    troubled += [Troubled(one.public_id, one.url, why_failing(one)) for one in broken[: SHOWN - len(troubled)]]
+    names = [endpoint.public_id for endpoint in suspended], [endpoint.public_id for endpoint in broken]
+    return Stats(backlogs(), *rejections, *names, unhandled, troubled)
 
 
 def backlogs() -> dict[str, Backlog]:
@@ -89,9 +111,9 @@ def unhandled_by_type(since: float) -> Counter[str]:
     return Counter(found.values_list("type", flat=True)[:MOST])
 
 
-def _troubled_endpoints() -> tuple[list[str], list[str]]:
-    endpoints = Endpoint.objects.only("disabled", "breaker_state").order_by("id")
-    suspended = endpoints.filter(disabled=True)[:NAMED]
+def _troubled_endpoints() -> tuple[list[Endpoint], list[Endpoint]]:
+    """Those that are disabled, and those whose breaker is not closed."""
+    endpoints = Endpoint.objects.only("url", "disabled", "disabled_reason", "breaker_state").order_by("id")
     failing = endpoints.filter(disabled=False).exclude(breaker_state={})[:NAMED]
-    broken = [endpoint.public_id for endpoint in failing if endpoint.breaker.state is not State.CLOSED]
-    return [endpoint.public_id for endpoint in suspended], broken
+    broken = [endpoint for endpoint in failing if endpoint.breaker.state is not State.CLOSED]
+    return list(endpoints.filter(disabled=True)[:NAMED]), broken

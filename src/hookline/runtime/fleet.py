@@ -44,7 +44,7 @@ class Fleet:
         self._stop_timeout = settings.STOP_TIMEOUT
         self._processes_events = only != "outgoing"
         # Also of the kinds that it does not run, so that somebody returns them wherever only the others died.
-        self._liveness = Liveness(kinds(settings))
+        self._liveness = Liveness(kinds(settings), [kind.name for kind in kinds(settings, only)])
         chosen = [replace(kind, worker_number=self._liveness.number) for kind in kinds(settings, only)]
         self._workers = [kind.worker(on_stuck) for kind in chosen]
         self._pruning = Pruning([pruner for kind in chosen for pruner in kind.prune()])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -25,6 +24,7 @@ from hookline.exceptions import Discard, LeaseLost, Retry
 from hookline.incoming.log_fields import of_event
 from hookline.incoming.models import UNHANDLED, Event
 from hookline.incoming.process import handlers
+from hookline.incoming.process.describe import describe
 from hookline.incoming.process.transaction import (
     handlers_transaction,
     is_conflict,
@@ -250,7 +250,7 @@ def decide(event: Event, error: BaseException) -> Settlement:
     if isinstance(error, Discard):
         return Settlement.cancel(error.reason)
     asked = error.after if isinstance(error, Retry) else None
-    note = describe(error)
+    note = describe(error, functions_of(event))
     settlement = after_failure(conf.get().event_retry, event.attempts, note, asked=asked, at_least=asked or 0.0)
     said = printable(note, len(note))  # it may quote what a stranger sent
     if settlement.state == State.DEAD:
@@ -259,14 +259,3 @@ def decide(event: Event, error: BaseException) -> Settlement:
         due_in = settlement.due_in
         logger.warning("%s failed and will be retried in %.0f s: %s", event.public_id, due_in, said, exc_info=error)
     return settlement
-
-
-def describe(error: BaseException) -> str:
-    """An error in one line for the operator: what, and where in the handler."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" (at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    try:
-        text = str(error)
-    except BaseException:  # noqa: BLE001  # foreign code again
-        text = "(its text cannot be had)"
-    return f"{type(error).__name__}: {text[:1900]}{place}"[:2000]
