@@ -13,18 +13,20 @@ from hookline.version import __version__ as __version__
 if TYPE_CHECKING:
     from hookline.exceptions import Discard as Discard
     from hookline.exceptions import Retry as Retry
+    from hookline.incoming.follow_ups.functions import after_commit as after_commit
     from hookline.incoming.process.handlers import handler as handler
     from hookline.outgoing.publish.dispatch import adispatch as adispatch
     from hookline.outgoing.publish.dispatch import dispatch as dispatch
     from hookline.outgoing.publish.dispatch import dispatch_many as dispatch_many
     from hookline.outgoing.publish.publication import publish as publish
 
-__all__ = ["Discard", "Retry", "adispatch", "dispatch", "dispatch_many", "handler", "publish"]
+__all__ = ["Discard", "Retry", "adispatch", "after_commit", "dispatch", "dispatch_many", "handler", "publish"]
 
 _HOMES = {
     "Discard": "hookline.exceptions",
     "Retry": "hookline.exceptions",
     "adispatch": "hookline.outgoing.publish.dispatch",
+    "after_commit": "hookline.incoming.follow_ups.functions",
     "dispatch": "hookline.outgoing.publish.dispatch",
     "dispatch_many": "hookline.outgoing.publish.dispatch",
     "handler": "hookline.incoming.process.handlers",

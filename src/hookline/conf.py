@@ -194,6 +194,20 @@ class Settings:
         "thread is replaced",
     )
 
+    FOLLOW_UP_THREADS: int = setting(
+        RECEIVING,
+        4,
+        "Functions marked with `@hookline.after_commit` that run at once in one worker process. None is started where "
+        "no function is marked",
+    )
+
+    HANDLER_CONTEXT: str = setting(
+        RECEIVING,
+        "",
+        "The dotted path of a function that takes an Event and returns a context manager, in which its handlers and "
+        "follow-ups run: it may enter a tenant's schema. See [receiving.md](receiving.md#a-schema-for-each-tenant)",
+    )
+
     # ---- Serving ----
 
     HTTP_HEADER_TIMEOUT: float = setting(

@@ -7,7 +7,7 @@ from hookline.engine.hang import Hang
 from hookline.engine.look import Look
 from hookline.engine.worker_process import WorkerProcess
 from hookline.incoming.adopt.models import Adoption, AdoptionDuplicate
-from hookline.incoming.models import Event, RateUse, Rejection, RejectionCount, Source
+from hookline.incoming.models import Event, FollowUp, ObjectVersion, RateUse, Rejection, RejectionCount, Source
 from hookline.outgoing.event_type import EventType
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.replays.models import Replay
@@ -22,9 +22,11 @@ __all__ = [
     "Endpoint",
     "Event",
     "EventType",
+    "FollowUp",
     "Hang",
     "Look",
     "Message",
+    "ObjectVersion",
     "RateUse",
     "Rejection",
     "RejectionCount",

@@ -181,7 +181,7 @@ def test_the_sweep_takes_back_what_a_dead_worker_had_and_asks_for_both_tasks(ask
         return states(Event) | states(Delivery) == {State.PENDING}
 
     wait_until(swept)
-    assert asked[:2] == [Event, Delivery]
+    assert [model for model in asked if model in (Event, Delivery)][:2] == [Event, Delivery]
     event.refresh_from_db()
     delivery.refresh_from_db()
     assert (event.attempts, delivery.attempts) == (0, 0)  # neither had begun

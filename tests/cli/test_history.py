@@ -178,8 +178,8 @@ def test_stats_count_states_rejections_and_troubled_endpoints(cli: Cli, source: 
     Delivery.objects.update(state=State.SUCCEEDED)
     stats = cli.json("stats")
     assert set(stats) == {
-        "events", "deliveries", "replays", "rejections_24h", "rejections_only_counted_24h", "unhandled_24h",
-        "endpoints",
+        "events", "follow-ups", "deliveries", "replays", "rejections_24h", "rejections_only_counted_24h",
+        "unhandled_24h", "endpoints",
     }  # fmt: skip
     assert [stats["events"][state] for state in ("pending", "running", "succeeded", "dead", "cancelled")] == [
         1,

@@ -25,10 +25,10 @@ def handler() -> Iterator[Register]:
     """`hookline.handler`, for the time of the test."""
     registered: list[handlers.HandlerFunction] = []
 
-    def register(*arguments: Any) -> Callable[[handlers.HandlerFunction], handlers.HandlerFunction]:
+    def register(*arguments: Any, **options: Any) -> Callable[[handlers.HandlerFunction], handlers.HandlerFunction]:
         def remember(function: handlers.HandlerFunction) -> handlers.HandlerFunction:
             registered.append(function)
-            return handlers.handler(*arguments)(function)
+            return handlers.handler(*arguments, **options)(function)
 
         return remember
 

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 from hookline.exceptions import ConfigurationError
+from hookline.incoming.models import Source
 from hookline.incoming.process import handlers
+from hookline.tenants.models import Tenant
 from tests.edges.conftest import Register
 
 
-def names(provider: str, event_type: str) -> list[str]:
-    return [function.__name__ for function in handlers.matching(provider, event_type)]
+def names(provider: str, event_type: str, *, name: str = "", tenant: str = "default") -> list[str]:
+    source = Source(provider=provider, name=name, tenant=Tenant(key=tenant))
+    return [handlers.name_of(found.function).rpartition(".")[2] for found in handlers.matching(source, event_type)]
 
 
 def test_handlers_are_found_by_provider_and_pattern_in_the_order_of_registration(handler: Register) -> None:
@@ -104,7 +107,48 @@ def test_an_object_with_a_plain_call_is_a_handler(handler: Register) -> None:
 
     plain = Plain()
     handler("stripe")(plain)
-    assert handlers.matching("stripe", "a") == [plain]
+    assert [found.function for found in handlers.registered()][-1] is plain
+    assert names("stripe", "a") == ["Plain"]
+
+
+def test_a_handler_may_want_one_source_or_one_tenant_only(handler: Register) -> None:
+    @handler("stripe", source="Shop")
+    def shop(event: Any) -> None: ...
+
+    @handler("stripe", tenant="acme")
+    def acme(event: Any) -> None: ...
+
+    assert names("stripe", "a") == []
+    assert names("stripe", "a", name="Shop") == ["shop"]
+    assert names("stripe", "a", name="Shop", tenant="acme") == ["shop", "acme"]
+    source = Source(provider="stripe", tenant=Tenant(key="default"))
+
+    @handler("stripe", source=source.public_id)
+    def this_one(event: Any) -> None: ...
+
+    assert [found.function for found in handlers.matching(source, "a")] == [this_one]
+
+
+def test_handlers_run_by_their_order_and_then_as_they_were_registered(handler: Register) -> None:
+    @handler("stripe", order=10)
+    def last(event: Any) -> None: ...
+
+    @handler("stripe")
+    def second(event: Any) -> None: ...
+
+    @handler("stripe", order=-1)
+    def first(event: Any) -> None: ...
+
+    @handler("stripe")
+    def third(event: Any) -> None: ...
+
+    assert names("stripe", "a") == ["first", "second", "third", "last"]
+
+
+@pytest.mark.parametrize("retry", [5, [-1], [1e9], "abc", [None]])
+def test_a_retry_schedule_is_a_list_of_seconds(retry: Any) -> None:
+    with pytest.raises(ConfigurationError, match="seconds"):
+        handlers.handler("stripe", retry=retry)
 
 
 @pytest.fixture

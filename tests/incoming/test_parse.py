@@ -184,8 +184,8 @@ def test_a_run_begins_with_what_was_sent_and_not_with_what_the_previous_one_made
         assert event.json["paid"] is True
 
     one = event()
-    functions = process.functions_of(one)
+    wanting = process.handlers_of(one)
     for _ in range(2):
-        process.call_handlers(one, functions)
+        process.call_handlers(one, wanting)
     assert seen == ["in_1", "in_1"]
     assert payloads_read == ["stripe", "stripe"]

@@ -18,7 +18,7 @@ from hookline.audit.actor import Actor
 from hookline.core.secrets import SecretRing
 from hookline.engine.job import FOREVER, Job, State
 from hookline.incoming.adopt.models import Adoption
-from hookline.incoming.models import Event, Rejection, Source
+from hookline.incoming.models import Event, FollowUp, Rejection, Source
 from hookline.operations import (
     adoptions,
     deliveries,
@@ -26,6 +26,7 @@ from hookline.operations import (
     endpoints,
     event_types,
     events,
+    follow_ups,
     messages,
     prune,
     rejections,
@@ -83,6 +84,13 @@ class World:
         self.paused.pause()
         self.paused.save()
         self.event_type = EventType.objects.create(name="order.shipped", version="1", schema={"type": "object"})
+
+    @cached_property
+    def follow_up(self) -> FollowUp:
+        """One that is dead."""
+        return FollowUp.objects.create(
+            source=self.event.source, event=self.event, name="shop.webhooks.mail", state=State.DEAD, attempts=9
+        )
 
     @cached_property
     def parked(self) -> dict[str, Sequence[Job]]:
@@ -213,9 +221,9 @@ CASES = [
         None,
         about=lambda _: _newest(Adoption).public_id,
         changes={},
-        details=lambda _: {"table": "hookline_message", "rows": 1, "done": 0},
+        details=lambda _: {"table": "hookline_message", "rows": 2, "done": 0},
         after=lambda _: _fields(_newest(Adoption), "counts"),
-        expected=({"succeeded": 1},),
+        expected=({"cancelled": 1, "succeeded": 1},),
     ),
     # ---- tenants -----------------------------------------------------------------------------------
     Case(
@@ -345,10 +353,12 @@ CASES = [
             name="Till",
             options={"header": "x-till"},
             order_by="$.customer",
+            object_at="$.id",
+            version_at="$.version",
         ),
         lambda _: (
             f"source create --provider generic --secret {SOURCE_SECRET} --tenant acme "
-            "--name Till --option header=x-till --order-by '$.customer'"
+            "--name Till --option header=x-till --order-by '$.customer' --object-at '$.id' --version-at '$.version'"
         ),
         lambda admin, world: submit(
             admin,
@@ -358,6 +368,8 @@ CASES = [
             name="Till",
             options='{"header": "x-till"}',
             order_by="$.customer",
+            object_at="$.id",
+            version_at="$.version",
             new_secret=SOURCE_SECRET,
         ),
         about=lambda _: str(_newest(Source).public_id),
@@ -367,14 +379,16 @@ CASES = [
             "name": [None, "Till"],
             "options": [None, {"header": "x-till"}],
             "order_by": [None, "$.customer"],
+            "object_at": [None, "$.id"],
+            "version_at": [None, "$.version"],
             "secrets": [None, 1],
             "disabled": [None, False],
         },
         after=lambda _: (
-            *_fields(_newest(Source), "provider", "name", "options", "order_by", "awaiting_handshake"),
+            *_fields(_newest(Source), "provider", "name", "options", "order_by", "version_at", "awaiting_handshake"),
             _secrets(_newest(Source)),
         ),
-        expected=("generic", "Till", {"header": "x-till"}, "$.customer", True, (SOURCE_SECRET,)),
+        expected=("generic", "Till", {"header": "x-till"}, "$.customer", "$.version", True, (SOURCE_SECRET,)),
     ),
     Case(
         "source.update",
@@ -453,6 +467,8 @@ CASES = [
             "name": ["", None],
             "options": [{}, None],
             "order_by": ["", None],
+            "object_at": ["", None],
+            "version_at": ["", None],
             "secrets": [1, None],
             "disabled": [True, None],
         },
@@ -788,6 +804,45 @@ CASES = [
         after=lambda world: replays.status_of(replays.find(world.replay.public_id)),
         expected="cancelled",
         document=lambda world: _json(replays.as_json(replays.find(world.replay.public_id))),
+    ),
+    Case(
+        "followup.retry",
+        ["follow_ups.retry", "follow_ups.retry_keys"],
+        lambda actor, world: follow_ups.retry(actor, [world.follow_up.public_id]),
+        lambda world: f"follow-ups retry {world.follow_up.public_id}",
+        lambda admin, world: act(admin, "retry", world.follow_up),
+        about=lambda world: world.follow_up.public_id,
+        changes={"state": ["dead", "pending"]},
+        after=lambda world: _fields(world.follow_up, "state", "attempts"),
+        expected=("pending", 0),
+        wakes=(FollowUp,),
+        document=lambda world: {"retried": [world.follow_up.public_id]},
+    ),
+    Case(
+        "followup.retry",
+        ["follow_ups.retry_selection"],
+        lambda actor, world: follow_ups.retry_selection(actor, Selection(source=world.follow_up.source.public_id)),
+        lambda world: f"follow-ups retry --source {world.follow_up.source.public_id}",
+        lambda admin, world: act(admin, "retry", world.follow_up),
+        about=lambda world: world.follow_up.public_id,
+        changes={"state": ["dead", "pending"]},
+        after=lambda world: _fields(world.follow_up, "state"),
+        expected=("pending",),
+        wakes=(FollowUp,),
+        document=lambda world: {"retried": [world.follow_up.public_id]},
+    ),
+    Case(
+        "followup.discard",
+        ["follow_ups.discard", "follow_ups.discard_keys"],
+        lambda actor, world: follow_ups.discard(actor, [world.follow_up.public_id]),
+        lambda world: f"follow-ups discard {world.follow_up.public_id}",
+        lambda admin, world: act(admin, "discard", world.follow_up),
+        about=lambda world: world.follow_up.public_id,
+        changes={"state": ["dead", "cancelled"]},
+        after=lambda world: _fields(world.follow_up, "state"),
+        expected=("cancelled",),
+        wakes=(FollowUp,),
+        document=lambda world: {"discarded": [world.follow_up.public_id]},
     ),
     _discard("event", events, Event),
     _discard("delivery", deliveries, Delivery),

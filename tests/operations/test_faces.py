@@ -28,7 +28,7 @@ from hookline.cli.root import root
 from hookline.engine import notifier
 from hookline.engine.job import Job
 from hookline.exceptions import CannotStore
-from hookline.incoming.models import Event
+from hookline.incoming.models import Event, FollowUp
 from hookline.outgoing.models import Delivery
 from hookline.replays.models import Replay
 from tests.operations.cases import CASES, SECRETS, Case, World
@@ -84,7 +84,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 def wakes() -> Iterator[set[type[Job]]]:
     """The kinds of job whose workers are woken in the block."""
     woken: set[type[Job]] = set()
-    subscribers = [(model, lambda model=model: woken.add(model)) for model in (Event, Delivery, Replay)]
+    subscribers = [(model, lambda model=model: woken.add(model)) for model in (Event, FollowUp, Delivery, Replay)]
     for model, subscriber in subscribers:
         notifier.of(model).subscribe(subscriber)
     yield woken

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from pydantic import BaseModel
 
-from hookline import Discard, Retry, adispatch, dispatch, dispatch_many, handler, publish
+from hookline import Discard, Retry, adispatch, after_commit, dispatch, dispatch_many, handler, publish
 from hookline.incoming.models import Event, Source
 from hookline.outgoing.models import Delivery, Message
 from hookline.tenants.models import Tenant
@@ -51,6 +51,24 @@ def on_anything(event: Event) -> str:
 
 # The decorator leaves the function's own type alone.
 assert_type(on_anything(Event()), str)
+
+
+@after_commit
+def send_receipt(event: Event, order: int) -> str:
+    return f"{event.type} {order}"
+
+
+@after_commit(retry=(60, 3600))
+async def tell_partner(event: Event) -> None: ...
+
+
+assert_type(send_receipt(Event(), 1), str)
+
+
+@handler("stripe", "charge.*", source="Shop", tenant="acme", order=5, retry=[10, 60.5])
+def on_charge(event: Event) -> None:
+    event.after_commit(send_receipt, order=1)
+    event.after_commit(tell_partner, key="partner-1")
 
 
 @handler("*", "order.created")

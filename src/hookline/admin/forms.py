@@ -67,7 +67,8 @@ class SourceForm(_SourceForm):
     class Meta:
         model = Source
         fields = (
-            "tenant", "provider", "name", "options", "networks", "rate_limit", "rate_burst", "order_by", "disabled",
+            "tenant", "provider", "name", "options", "networks", "rate_limit", "rate_burst", "order_by",
+            "object_at", "version_at", "disabled",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -83,7 +84,8 @@ class SourceForm(_SourceForm):
             self.add_error("networks", _('Write a list, such as ["192.0.2.0/24"].'))
         else:
             check_into(self, "networks", lambda: sources.checked_networks(networks))
-        check_into(self, "order_by", lambda: sources.check_order_by(data.get("order_by", "")))
+        for place in ("order_by", "object_at", "version_at"):
+            check_into(self, place, partial(sources.check_place, data.get(place, "")))
         check_into(self, "rate_limit", lambda: Rate.of(data.get("rate_limit"), data.get("rate_burst")))
         if secret := data.get("new_secret"):
             check_into(self, "new_secret", lambda: provider.check_secret(secret))

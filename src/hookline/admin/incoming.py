@@ -44,12 +44,12 @@ class SourceAdmin(SecretsAdmin[Source]):
     search_help_text = _("An id (src_..., ten_...) or a name.")
     readonly_fields = ("public_id", "url", "secrets_shown", "created_at", "related")
     add_fields = (
-        "tenant", "provider", "name", "options", "networks", "rate_limit", "rate_burst", "order_by", "new_secret",
-        "rotate",
+        "tenant", "provider", "name", "options", "networks", "rate_limit", "rate_burst", "order_by", "object_at",
+        "version_at", "new_secret", "rotate",
     )  # fmt: skip
     change_fields = (
         "public_id", "url", "tenant", "provider", "name", "options", "networks", "rate_limit", "rate_burst", "order_by",
-        "disabled", "secrets_shown",
+        "object_at", "version_at", "disabled", "secrets_shown",
         "new_secret", "rotate", "overlap", "created_at", "related",
     )  # fmt: skip
     fixed_fields = ("tenant", "provider")  # the history is theirs
@@ -68,6 +68,8 @@ class SourceAdmin(SecretsAdmin[Source]):
             order_by=data["order_by"],
             rate_limit=data["rate_limit"],
             rate_burst=data["rate_burst"],
+            object_at=data["object_at"],
+            version_at=data["version_at"],
         )
         if data["rotate"] and not given:
             self.rotate(request, source, None, None)

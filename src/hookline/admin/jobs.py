@@ -51,7 +51,7 @@ TONES = {
 
 class JobAdmin(HistoryAdmin[J], Generic[J]):
     list_filter: ClassVar[Any] = (StateFilter, TimeFilter)
-    actions = ("retry", "run_again", "discard", "release")
+    actions: Any = ("retry", "run_again", "discard", "release")
     #: The operation that makes rows due again.
     retry_keys: ClassVar[Callable[..., list[str]]]
     #: The operations by which a person decides about what waits or is dead.

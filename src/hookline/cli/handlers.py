@@ -16,4 +16,4 @@ def handlers(as_json: bool) -> None:
 
     rows = [handlers.as_json(found) for found in handlers.registered()]
     empty = "No handlers yet: write them in webhooks.py of an installed app, or list their modules in HOOKLINE_APPS."
-    print_rows(rows, ("provider", "type", "handler", "place"), as_json, empty)
+    print_rows(rows, ("provider", "type", "handler", "place", "source", "tenant", "order", "retry"), as_json, empty)

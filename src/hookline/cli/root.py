@@ -23,6 +23,7 @@ COMMANDS = (
     "trigger",
     "simulate",
     "events",
+    "follow-ups",
     "rejections",
     "messages",
     "deliveries",

@@ -15,6 +15,8 @@ from hookline.cli.secret_options import secret_options, secrets_options
 from hookline.cli.times import Duration
 
 ORDER_BY = "Process events one after the other that have the same value here: $.data.customer or header:X-Shop-Id."
+OBJECT_AT = "Where the id of the object stands that an event is about, such as $.data.object.id."
+VERSION_AT = "Where the version or time of that object stands. Older states than one processed are superseded."
 
 
 @click.group(cls=Group)
@@ -31,6 +33,8 @@ def source() -> None:
 @networks_options
 @click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
 @rate_options
+@click.option("--object-at", default="", metavar="PLACE", help=OBJECT_AT)
+@click.option("--version-at", default="", metavar="PLACE", help=VERSION_AT)
 @json_option
 def create(
     *,
@@ -43,6 +47,8 @@ def create(
     order_by: str,
     rate_limit: float | None,
     rate_burst: int | None,
+    object_at: str,
+    version_at: str,
     as_json: bool,
 ) -> None:
     """Create a source. Its URL is where the sender posts to."""
@@ -60,6 +66,8 @@ def create(
         order_by=order_by,
         rate_limit=rate_limit or None,
         rate_burst=rate_burst,
+        object_at=object_at,
+        version_at=version_at,
     )
     if not secrets:
         click.echo(
@@ -103,6 +111,8 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @rate_options
 @click.option("--any-network", is_flag=True, help="Accept requests from everywhere again.")
 @click.option("--order-by", metavar="PLACE", help=f"{ORDER_BY} '' for no order.")
+@click.option("--object-at", metavar="PLACE", help=f"{OBJECT_AT} '' for none.")
+@click.option("--version-at", metavar="PLACE", help=f"{VERSION_AT} '' for none.")
 @json_option
 def update(
     *,
@@ -115,6 +125,8 @@ def update(
     rate_burst: int | None,
     any_network: bool,
     order_by: str | None,
+    object_at: str | None,
+    version_at: str | None,
     as_json: bool,
 ) -> None:
     """Change what is given of a source; the rest stays."""
@@ -124,7 +136,9 @@ def update(
     if any_network and networks:
         raise click.UsageError("give networks or --any-network, not both")
     networks = [] if any_network else networks
-    something_to_change(name, options or None, unset or None, networks, rate_limit, rate_burst, order_by)
+    something_to_change(
+        name, options or None, unset or None, networks, rate_limit, rate_burst, order_by, object_at, version_at
+    )
     found = sources.find(id)
     changed = None
     if options or unset:
@@ -138,6 +152,8 @@ def update(
         rate_limit=rate_limit,
         rate_burst=rate_burst,
         order_by=order_by,
+        object_at=object_at,
+        version_at=version_at,
     )
     print_fields(sources.as_json(found), as_json)
 

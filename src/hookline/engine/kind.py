@@ -45,6 +45,10 @@ class Runner(Protocol[J]):
         """
 
 
+def always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobKind(Generic[J]):
     """Durations are seconds."""
@@ -61,6 +65,8 @@ class JobKind(Generic[J]):
     prune: Callable[[], Sequence[Pruner]]
     #: A run that takes longer is marked as begun, so that a crash counts.
     mark_after: float = MARK_AFTER
+    #: Whether this process can run such jobs at all; asked when it starts.
+    runs_here: Callable[[], bool] = always
     #: What claims write into the rows: see Liveness.
     worker_number: Callable[[], int | None] = no_number
 

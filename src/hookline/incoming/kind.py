@@ -1,4 +1,4 @@
-"""Events as a kind of job."""
+"""Events and follow-ups as kinds of job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from hookline.engine.kind import JobKind, register
 from hookline.engine.prefetch import MOST
 from hookline.engine.threaded import Threaded
 from hookline.incoming import retention
-from hookline.incoming.models import Event
+from hookline.incoming.follow_ups import functions
+from hookline.incoming.follow_ups import run as follow_ups
+from hookline.incoming.models import Event, FollowUp
 from hookline.incoming.process import run as process
 from hookline.incoming.process.load import fetch_sources
 
@@ -39,4 +41,26 @@ def make(settings: conf.Settings) -> JobKind[Event]:
     )
 
 
+def make_follow_ups(settings: conf.Settings) -> JobKind[FollowUp]:
+    """Follow-ups as the settings want them run."""
+    threads = settings.FOLLOW_UP_THREADS
+    return JobKind(
+        model=FollowUp,
+        lease=settings.LEASE,
+        per_lane=threads * 4,
+        longest_run=settings.HANDLER_TIMEOUT,
+        retry=settings.event_retry,
+        runner=Threaded(
+            run=follow_ups.run_all,
+            fail=follow_ups.decide,
+            prepare=follow_ups.fetch_events,
+            poll=settings.POLL,
+            threads=threads,
+        ),
+        prune=partial(retention.follow_up_pruners, settings),
+        runs_here=functions.any_registered,
+    )
+
+
 register(Event, make, direction="incoming", task="hookline.process_events")
+register(FollowUp, make_follow_ups, direction="incoming", task="hookline.run_follow_ups")

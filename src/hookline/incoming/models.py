@@ -5,8 +5,8 @@ from __future__ import annotations
 import builtins
 import json
 import secrets as random
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from django.db import models
@@ -24,10 +24,14 @@ from hookline.db.encrypted_field import EncryptedField
 from hookline.db.row import Row
 from hookline.engine.job import Job, Lane, job_indexes, one_turn
 from hookline.engine.job_queryset import JobManager
-from hookline.exceptions import TooLarge, Unreadable
+from hookline.exceptions import ConfigurationError, TooLarge, Unreadable
 from hookline.incoming import url
+from hookline.incoming.follow_ups import functions
 from hookline.providers.base import SourceConfig
 from hookline.tenants.models import Tenant
+
+if TYPE_CHECKING:
+    from hookline.incoming.process.handlers import Handler
 
 M = TypeVar("M")
 
@@ -75,6 +79,25 @@ class Source(Lane):
     )
     rate_burst = models.PositiveIntegerField(
         _("burst"), null=True, blank=True, help_text=_("How many of them at once, after a pause.")
+    )
+    object_at = models.CharField(
+        _("object at"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Where the id of the object stands that an event is about, such as $.data.object.id."),
+    )
+    version_at = models.CharField(
+        _("version at"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Where the version or time of that object stands: an event about an older state than one that was "
+            "processed already is cancelled as superseded."
+        ),
     )
     awaiting_handshake = models.BooleanField(_("awaiting handshake"), default=True, editable=False)
     encrypted_secrets = EncryptedField(_("encrypted secrets"))
@@ -195,9 +218,32 @@ class Event(Job):
         events = cls.objects.select_related("source").filter(pk__in=ids)
         return {event.pk: event.value_at(event.source.order_by) for event in events}
 
+    #: Of a run: the handler that is being called, or that failed; and what the handlers asked for by `after_commit`.
+    handler: Handler | None = None
+    asked: dict[tuple[str, str], FollowUp] | None = None
+
     @property
     def tenant(self) -> Tenant:
         return self.source.tenant
+
+    def begin_run(self) -> None:
+        """Forget what the previous run left, so that this one begins with what was sent."""
+        self.forget_json()
+        self.handler, self.asked = None, {}
+
+    def after_commit(self, function: Callable[..., object], /, *, key: str = "", **arguments: Any) -> None:
+        """In a handler: have a function called with this event and these arguments once the handlers are committed.
+
+        The function is marked with `@hookline.after_commit`; the arguments are what JSON can hold. It is written down
+        in the transaction of the handlers, and called at least once. One event has one call of a function for each
+        `key`: asked for twice, the later arguments count. Raises ConfigurationError, or TypeError for arguments that
+        JSON cannot hold.
+        """
+        if self.asked is None:
+            raise ConfigurationError("event.after_commit() is for handlers, while they process the event")
+        name = functions.function_of(function).name
+        json.dumps(arguments)
+        self.asked[name, key] = FollowUp(source_id=self.source_id, event=self, name=name, key=key, arguments=arguments)
 
     def value_at(self, place: str) -> str | None:
         """The value that stands at a place such as `$.data.object.customer`, as text; None where there is none."""
@@ -243,6 +289,52 @@ class Event(Job):
         """The request with this event alone, as far as it was kept."""
         headers = {name: (value,) for name, value in self.headers.items()}
         return WebhookRequest(self.method or "POST", self.url or "", headers, bytes(self.body))
+
+
+class FollowUp(Job):
+    """A call of a function after the commit of an event's handlers, such as an e-mail to send."""
+
+    prefix = "fol"
+    noun, nouns = "follow-up", "follow-ups"
+    lane = "source"
+    objects = JobManager["FollowUp"]()
+
+    source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), related_name="+", db_index=False)
+    event = models.ForeignKey(Event, models.CASCADE, verbose_name=_("event"), related_name="follow_ups", db_index=False)
+    #: `module.function`.
+    name = models.CharField(_("function"), max_length=300)
+    #: Tells calls of one function for one event apart.
+    key = models.CharField(_("key"), max_length=200, blank=True, default="")
+    arguments = models.JSONField(_("arguments"), default=dict)
+
+    class Meta:
+        verbose_name = _("follow-up")
+        verbose_name_plural = _("follow-ups")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["event", "name", "key"], name="hookline_followup_unique"),
+            one_turn("hookline_followup", "source"),
+        ]
+        indexes = job_indexes("hookline_followup", "source")
+
+
+class ObjectVersion(Row):
+    """The latest state of an object of the sender's that was processed, where its source protects the order."""
+
+    prefix = "over"
+    noun, nouns = "object version", "object versions"
+
+    source = models.ForeignKey(Source, models.CASCADE, verbose_name=_("source"), related_name="+", db_index=False)
+    object = models.CharField(_("object"), max_length=128)
+    #: Digits that sort like the number or time that the sender gave.
+    version = models.CharField(_("version"), max_length=40)
+    #: The event that told it; it may have been pruned.
+    event_id = models.UUIDField(_("event"))
+
+    class Meta:
+        verbose_name = _("object version")
+        verbose_name_plural = _("object versions")
+        constraints = [models.UniqueConstraint(fields=["source", "object"], name="hookline_objectversion_unique")]
 
 
 class Rejection(Row):

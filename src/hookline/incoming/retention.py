@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hookline import conf
-from hookline.engine.prune import Pruner
-from hookline.incoming.models import Event, Rejection, RejectionCount
+from hookline.db.row import Row
+from hookline.engine.prune import Pruner, Reference
+from hookline.incoming.models import Event, FollowUp, ObjectVersion, Rejection, RejectionCount
 
 
 def pruners(settings: conf.Settings) -> list[Pruner]:
@@ -13,5 +14,12 @@ def pruners(settings: conf.Settings) -> list[Pruner]:
         (Event, settings.RETENTION),
         (Rejection, settings.REJECTION_RETENTION),
         (RejectionCount, settings.REJECTION_RETENTION),
+        (ObjectVersion, settings.RETENTION),
     )
-    return [Pruner(model, retention) for model, retention in kept if retention]
+    keepers: dict[type[Row], list[Reference]] = {Event: [(FollowUp, "event")]}
+    return [Pruner(model, retention, keepers=keepers.get(model, ())) for model, retention in kept if retention]
+
+
+def follow_up_pruners(settings: conf.Settings) -> list[Pruner]:
+    """What prunes the history of what followed events."""
+    return [Pruner(FollowUp, settings.RETENTION)] if settings.RETENTION else []

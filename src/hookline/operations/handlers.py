@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hookline.incoming.models import Source
 from hookline.incoming.process import handlers
 from hookline.incoming.process.describe import place_of
 from hookline.incoming.process.handlers import Handler, HandlerFunction
 
 
 def registered() -> list[Handler]:
-    """All handlers, in the order of registration, in which those of an event run."""
+    """All handlers, in the order in which those of an event run."""
     return list(handlers.registered())
 
 
-def names_for(provider: str, event_type: str) -> list[str]:
+def names_for(source: Source, event_type: str) -> list[str]:
     """The names of the handlers that want such an event, in the order in which they run."""
-    return [name_of(function) for function in handlers.matching(provider, event_type)]
+    return [name_of(found.function) for found in handlers.matching(source, event_type)]
 
 
 def name_of(function: HandlerFunction) -> str:
@@ -22,12 +25,16 @@ def name_of(function: HandlerFunction) -> str:
     return handlers.name_of(function)
 
 
-def as_json(handler: Handler) -> dict[str, str]:
+def as_json(handler: Handler) -> dict[str, Any]:
     return {
         "provider": handler.provider,
         "type": handler.pattern,
         "handler": name_of(handler.function),
         "place": place_of(handler.function),
+        "source": handler.source,
+        "tenant": handler.tenant,
+        "order": handler.order,
+        "retry": handler.retry and list(handler.retry),
     }
 
 

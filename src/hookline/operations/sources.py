@@ -52,6 +52,8 @@ def create(
     rate_burst: int | None = None,
     disabled: bool = False,
     order_by: str = "",
+    object_at: str = "",
+    version_at: str = "",
 ) -> Source:
     """Store a new source. `provider` may be an alias; the registry key is stored.
 
@@ -65,7 +67,9 @@ def create(
     Rate.of(rate_limit, rate_burst)
     for secret in secrets:
         found.check_secret(secret)
-    check_order_by(order_by)
+    places = {"order_by": order_by, "object_at": object_at, "version_at": version_at}
+    for place in places.values():
+        check_place(place)
     with transaction.atomic(using=router.db_for_write(Source)):
         source = Source(
             tenant=resolve(tenant),
@@ -76,8 +80,8 @@ def create(
             rate_limit=rate_limit,
             rate_burst=rate_burst,
             disabled=disabled,
+            **places,
         )
-        source.order_by = order_by
         source.secrets = SecretRing.of(*secrets)
         source.save(force_insert=True)
         record(actor, "source.create", source.public_id, tenant_id=source.tenant_id, after=audited(source))
@@ -94,6 +98,8 @@ def update(
     rate_limit: float | None = None,
     rate_burst: int | None = None,
     order_by: str | None = None,
+    object_at: str | None = None,
+    version_at: str | None = None,
 ) -> None:
     """Change what is given; `options` and `networks` replace all of them. No networks: requests from everywhere.
 
@@ -106,8 +112,9 @@ def update(
         changed["options"] = dict(options)
     if networks is not None:
         changed["networks"] = checked_networks(networks)
-    if order_by is not None:
-        changed["order_by"] = check_order_by(order_by)
+    for field, place in (("order_by", order_by), ("object_at", object_at), ("version_at", version_at)):
+        if place is not None:
+            changed[field] = check_place(place)
     changed |= rates.changed(source, rate_limit, rate_burst)
     with changing(actor, "source.update", source, audited) as locked:
         for field, value in changed.items():
@@ -166,8 +173,8 @@ def delete(actor: Actor, source: Source) -> None:
                 )
 
 
-def check_order_by(place: str) -> str:
-    """Return where an order key stands, or nothing for no order. Raises ConfigurationError."""
+def check_place(place: str) -> str:
+    """Return where a value stands in a webhook, or nothing for none. Raises ConfigurationError."""
     if place:
         Locator.parse(place)
     return place
@@ -187,6 +194,8 @@ def audited(source: Source) -> dict[str, Any]:
         "order_by": source.order_by,
         "rate_limit": source.rate_limit,
         "rate_burst": source.rate_burst,
+        "object_at": source.object_at,
+        "version_at": source.version_at,
         "secrets": secrets.count(source),
         "disabled": source.disabled,
     }
@@ -206,6 +215,8 @@ def as_json(source: Source) -> dict[str, Any]:
         "order_by": source.order_by,
         "rate_limit": source.rate_limit,
         "rate_burst": source.rate_burst,
+        "object_at": source.object_at,
+        "version_at": source.version_at,
         "secrets": secrets.count(source),
         "disabled": source.disabled,
         "created_at": source.created_at,

@@ -46,7 +46,7 @@ class Fleet:
         # Also of the kinds that it does not run, so that somebody returns them wherever only the others died.
         self._liveness = Liveness(kinds(settings), [kind.name for kind in kinds(settings, only)])
         chosen = [replace(kind, worker_number=self._liveness.number) for kind in kinds(settings, only)]
-        self._workers = [kind.worker(on_stuck) for kind in chosen]
+        self._workers = [kind.worker(on_stuck) for kind in chosen if kind.runs_here()]
         self._pruning = Pruning([pruner for kind in chosen for pruner in kind.prune()])
         self._listener: Listener | None = None
         if connections[router.db_for_write(Event)].vendor == "postgresql":

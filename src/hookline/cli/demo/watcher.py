@@ -70,7 +70,7 @@ class Watcher:
 
     def _tell_processed(self, event: Event) -> None:
         if event.state == State.SUCCEEDED:
-            names = handlers.names_for(event.source.provider, event.type)
+            names = handlers.names_for(event.source, event.type)
             by = f"by {', '.join(names)}, in one transaction with its state" if names else "but no handler wanted it"
             self._story.step("processed", f"{event.public_id} {by}")
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,12 +12,15 @@ from asgiref.sync import async_to_sync, iscoroutinefunction
 
 from hookline import providers
 from hookline.core.event_types import matches
+from hookline.core.retry import RetrySchedule
 from hookline.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from hookline.incoming.models import Event
+    from hookline.incoming.models import Event, Source
 
 HandlerFunction = Callable[["Event"], object]
+#: Those of an event, in the order in which they run.
+Handlers = tuple["Handler", ...]
 F = TypeVar("F", bound=HandlerFunction)
 
 logger = logging.getLogger("hookline.incoming")
@@ -28,33 +31,67 @@ class Handler:
     provider: str
     pattern: str
     function: HandlerFunction
+    #: The id or name of the only source, and the key of the only tenant, whose events it wants.
+    source: str | None = None
+    tenant: str | None = None
+    #: Lower ones run first.
+    order: int = 0
+    #: Waits in seconds before each retry of an event in which it failed; None: as the settings say.
+    retry: tuple[float, ...] | None = None
 
-    def wants(self, provider: str, event_types: Iterable[str]) -> bool:
-        """Whether it is for this provider and for one of the names of an event's type."""
-        return self.provider in ("*", provider) and any(matches(self.pattern, name) for name in event_types)
+    def wants(self, provider: str, event_types: Iterable[str], source: Source) -> bool:
+        """Whether it is for this source of this provider, and for one of the names of an event's type."""
+        return (
+            self.provider in ("*", provider)
+            and any(matches(self.pattern, name) for name in event_types)
+            and (self.source is None or self.source in (source.public_id, source.name))
+            and (self.tenant is None or self.tenant == source.tenant.key)
+        )
 
 
 _handlers: list[Handler] = []
 
 
-def handler(provider: str, pattern: str = "*") -> Callable[[F], F]:
+def handler(
+    provider: str,
+    pattern: str = "*",
+    *,
+    source: str | None = None,
+    tenant: str | None = None,
+    order: int = 0,
+    retry: Sequence[float] | None = None,
+) -> Callable[[F], F]:
     """Have a function of one argument, the Event, called for events of a provider.
 
     `provider` is a name such as "stripe", or "*" for all; `pattern` is an event type in which `*` stands for any
-    text. All handlers of an event run in one transaction with the change of its state, in the order in which they
-    were registered: if one raises, nothing happened. An `async def` is awaited while the transaction waits in its own
+    text. `source` (an id or a name) and `tenant` (a key) narrow it further. All handlers of an event run in one
+    transaction with the change of its state: those with a lower `order` first, and of the same order as they were
+    registered. If one raises, nothing happened, and the event is retried after the seconds in its `retry`, one for each
+    time; without it, as EVENT_RETRY_DELAYS says. An `async def` is awaited while the transaction waits in its own
     thread; see `call`. Raises ConfigurationError for an unknown provider, and for what cannot be a handler.
     """
     name = "*" if provider == "*" else providers.get(provider).name
     if not isinstance(pattern, str) or not pattern:
         raise ConfigurationError("a handler needs an event type, such as 'invoice.paid' or 'invoice.*'")
 
+    delays = checked_delays(retry)
+
     def register(function: F) -> F:
         check_function(function)
-        _register(Handler(name, pattern, function))
+        _register(Handler(name, pattern, function, source, tenant, order, delays))
         return function
 
     return register
+
+
+def checked_delays(retry: Sequence[float] | None) -> tuple[float, ...] | None:
+    """Waits as they are kept. Raises ConfigurationError."""
+    if retry is None:
+        return None
+    try:
+        return RetrySchedule(tuple(float(delay) for delay in retry)).delays
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"retry must be a list of seconds, such as (5, 60, 600), not {retry!r:.80}") from None
 
 
 def check_function(function: Any) -> None:
@@ -74,7 +111,8 @@ def check_function(function: Any) -> None:
 def _register(new: Handler) -> None:
     """Add a handler, unless it is there from the same lines of the same file under another module name."""
     for known in _handlers:
-        if (known.provider, known.pattern) == (new.provider, new.pattern) and _is_copy(known.function, new.function):
+        same = all(getattr(known, name) == getattr(new, name) for name in ("provider", "pattern", "source", "tenant"))
+        if same and _is_copy(known.function, new.function):
             logger.warning(
                 "%s and %s are the same handler, imported under two names; it runs once",
                 name_of(known.function),
@@ -82,6 +120,7 @@ def _register(new: Handler) -> None:
             )
             return
     _handlers.append(new)
+    _handlers.sort(key=lambda one: one.order)  # which keeps those of the same order as they were
 
 
 def _is_copy(known: HandlerFunction, new: HandlerFunction) -> bool:
@@ -96,15 +135,15 @@ def _is_copy(known: HandlerFunction, new: HandlerFunction) -> bool:
     return places[0] == places[1] and first.__qualname__ == second.__qualname__
 
 
-def call(function: HandlerFunction, event: Event) -> None:
+def call(function: Callable[..., object], event: Event, **arguments: Any) -> None:
     """Call a handler, and wait until it has run to its end.
 
     An async one runs on an event loop of its own, in another thread. What it awaits of Django's (`aget`, `asave`,
     `adispatch`, `sync_to_async`) runs in this thread, and so in the transaction that is open here. Raises TypeError
     for a function that gives back something that has not run yet.
     """
-    run: Callable[[Event], Any] = async_to_sync(function) if iscoroutinefunction(function) else function
-    result = run(event)
+    run: Callable[..., Any] = async_to_sync(function) if iscoroutinefunction(function) else function
+    result = run(event, **arguments)
     if inspect.isawaitable(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
         if inspect.iscoroutine(result) or inspect.isgenerator(result):
             result.close()  # or Python warns that it was never awaited
@@ -112,25 +151,28 @@ def call(function: HandlerFunction, event: Event) -> None:
         raise TypeError(f"the handler {name_of(function)} returned a {kind}, which never runs; make it an async def")
 
 
-def matching(provider: str, event_type: str) -> list[HandlerFunction]:
-    """The functions that want this event, each once, in the order of registration. `provider` is a name or an alias.
+def matching(source: Source, event_type: str) -> Handlers:
+    """Those that want an event of this source, in the order in which they run; one of each function.
 
     A handler for what an earlier version of Hookline called such an event gets it too.
     """
-    found = providers.get(provider)
+    found = providers.get(source.provider)
     names = (event_type, *found.older_types(event_type))
-    functions = [item.function for item in _handlers if item.wants(found.name, names)]
-    return list({id(function): function for function in functions}.values())
+    wanted: dict[int, Handler] = {}
+    for item in _handlers:
+        if item.wants(found.name, names, source):
+            wanted.setdefault(id(item.function), item)
+    return tuple(wanted.values())
 
 
-def name_of(function: HandlerFunction) -> str:
+def name_of(function: Callable[..., object]) -> str:
     """A handler's name for people: where it is defined."""
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"
 
 
 def registered() -> tuple[Handler, ...]:
-    """All handlers, in the order of registration."""
+    """All handlers, in the order in which those of an event run."""
     return tuple(_handlers)
 
 

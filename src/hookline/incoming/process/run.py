@@ -15,16 +15,19 @@ from django.db import router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline import conf
+from hookline.core.retry import RetrySchedule
 from hookline.core.text import printable
 from hookline.db.deferred import deferring
 from hookline.engine.job import State
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.exceptions import Discard, LeaseLost, Retry
+from hookline.incoming.follow_ups import store as follow_ups
 from hookline.incoming.log_fields import of_event
 from hookline.incoming.models import UNHANDLED, Event
-from hookline.incoming.process import handlers
+from hookline.incoming.process import context, handlers, versions
 from hookline.incoming.process.describe import describe
+from hookline.incoming.process.handlers import Handler, Handlers
 from hookline.incoming.process.transaction import (
     handlers_transaction,
     is_conflict,
@@ -38,7 +41,6 @@ from hookline.telemetry.records import EventRun, EventsProcessed, LeasesLost
 
 logger = logging.getLogger("hookline.incoming")
 
-Functions = tuple[handlers.HandlerFunction, ...]
 #: Called with an event, and the name of a handler, before each call of one. May raise LeaseLost.
 Begin = Callable[[Event, str], object]
 
@@ -107,22 +109,22 @@ def run_each(events: Sequence[Event], error: BaseException, began: float, begin:
 
 
 def _run_alone(event: Event, begin: Begin) -> list[EventRun]:
-    if takes_lock_at_once([functions_of(event)]):
+    if takes_lock_at_once([handlers_of(event)]):
         return _run_in_transaction([event], [], begin, immediate=True)
     try:
         return _run_in_transaction([event], [], begin, immediate=False)
     except _Conflict:
-        met_conflict([functions_of(event)])
+        met_conflict([handlers_of(event)])
         return _run_in_transaction([event], [], begin, immediate=True)
 
 
 def _run_together(first: Event, others: Iterator[Event], begun: list[Event], begin: Begin) -> list[EventRun]:
     """Run `first`, and others for as long as there are some, in one transaction. `begun` tells which those were."""
-    immediate = takes_lock_at_once([functions_of(first)])
+    immediate = takes_lock_at_once([handlers_of(first)])
     try:
         return _run_in_transaction(chain((first,), others), begun, begin, immediate=immediate)
     except _Conflict:
-        met_conflict({functions_of(event) for event in begun})
+        met_conflict({handlers_of(event) for event in begun})
         return _run_in_transaction(tuple(begun), [], begin, immediate=True)
 
 
@@ -144,14 +146,15 @@ def _run_in_transaction(
                 begun.append(event)
                 began = time.monotonic()
                 with concerning(partial(of_event, event)), traced(event):
-                    note = call_handlers(event, functions_of(event), begin)
+                    settlement = call_handlers(event, handlers_of(event), begin)
                 if connection.needs_rollback:
                     # Without an exception Django rolls back in silence.
                     raise transaction.TransactionManagementError(
                         "a handler caught a database error, but not its rollback"
                     )
-                runs.append(EventRun(event, Settlement.succeed(note), time.monotonic() - began))
+                runs.append(EventRun(event, settlement, time.monotonic() - began))
             kept.write()
+            follow_ups.write([run.event for run in runs])
             opened.finish_reading()
             settle_or_raise([(run.event, run.settlement) for run in runs])
             if len(runs) > 1:
@@ -213,19 +216,31 @@ def ends_the_process(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
-def functions_of(event: Event) -> Functions:
+def handlers_of(event: Event) -> Handlers:
     """The handlers that want the event."""
-    return tuple(handlers.matching(event.source.provider, event.type))
+    return handlers.matching(event.source, event.type)
 
 
-def call_handlers(event: Event, functions: Functions, begin: Begin = _unwatched) -> str:
-    """Call every handler that wants the event. Returns a note for the operator."""
-    event.forget_json()
-    for function in functions:
-        begin(event, handlers.name_of(function))
-        with tracing.span(handlers.name_of(function), "INTERNAL"):
-            handlers.call(function, event)
-    return "" if functions else UNHANDLED
+def call_handlers(event: Event, wanting: Handlers, begin: Begin = _unwatched) -> Settlement:
+    """Call every handler that wants the event, unless a later state of its object was processed already."""
+    event.begin_run()
+    if (enter := context.factory()) is not None:
+        with enter(event):
+            return _call_each(event, wanting, begin)
+    return _call_each(event, wanting, begin)
+
+
+def _call_each(event: Event, wanting: Handlers, begin: Begin) -> Settlement:
+    if event.source.version_at and (note := versions.superseded(event)):
+        return Settlement.cancel(note)
+    for handler in wanting:
+        name = handlers.name_of(handler.function)
+        event.handler = handler
+        begin(event, name)
+        with tracing.span(name, "INTERNAL"):
+            handlers.call(handler.function, event)
+    event.handler = None
+    return Settlement.succeed("" if wanting else UNHANDLED)
 
 
 def traced(event: Event) -> AbstractContextManager[Any]:
@@ -250,8 +265,9 @@ def decide(event: Event, error: BaseException) -> Settlement:
     if isinstance(error, Discard):
         return Settlement.cancel(error.reason)
     asked = error.after if isinstance(error, Retry) else None
-    note = describe(error, functions_of(event))
-    settlement = after_failure(conf.get().event_retry, event.attempts, note, asked=asked, at_least=asked or 0.0)
+    note = describe(error, [one.function for one in handlers_of(event)])
+    schedule = schedule_of(event.handler)
+    settlement = after_failure(schedule, event.attempts, note, asked=asked, at_least=asked or 0.0)
     said = printable(note, len(note))  # it may quote what a stranger sent
     if settlement.state == State.DEAD:
         logger.error("%s is dead after %d attempts: %s", event.public_id, event.attempts, said, exc_info=error)
@@ -259,3 +275,11 @@ def decide(event: Event, error: BaseException) -> Settlement:
         due_in = settlement.due_in
         logger.warning("%s failed and will be retried in %.0f s: %s", event.public_id, due_in, said, exc_info=error)
     return settlement
+
+
+def schedule_of(failed: Handler | None) -> RetrySchedule:
+    """When an event is retried in which this handler failed."""
+    settings = conf.get()
+    if failed is None or failed.retry is None:
+        return settings.event_retry
+    return RetrySchedule(failed.retry, settings.RETRY_JITTER)

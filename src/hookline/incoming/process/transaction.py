@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookline.incoming.process.handlers import HandlerFunction
+from hookline.incoming.process.handlers import Handlers
 
 #: Handlers that met a conflict take the lock at once for so many runs.
 EAGER_RUNS = 50
 
 #: The handlers of an event -> for how many runs more they take the lock at once.
-_eager: dict[tuple[HandlerFunction, ...], int] = {}
+_eager: dict[Handlers, int] = {}
 
 
 class HandlersTransaction:
@@ -85,16 +85,16 @@ def is_conflict(error: BaseException | None) -> bool:
     return False
 
 
-def takes_lock_at_once(sets: Iterable[tuple[HandlerFunction, ...]]) -> bool:
+def takes_lock_at_once(sets: Iterable[Handlers]) -> bool:
     """Whether one of these sets of handlers met a conflict not long ago."""
     eager = False
-    for functions in sets:
-        if left := _eager.get(functions):
-            _eager[functions] = left - 1
+    for handlers in sets:
+        if left := _eager.get(handlers):
+            _eager[handlers] = left - 1
             eager = True
     return eager
 
 
-def met_conflict(sets: Iterable[tuple[HandlerFunction, ...]]) -> None:
+def met_conflict(sets: Iterable[Handlers]) -> None:
     """These handlers read and then wrote while others did."""
     _eager.update(dict.fromkeys(sets, EAGER_RUNS))
