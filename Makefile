@@ -13,7 +13,7 @@ PURE_TESTS := tests/core tests/providers tests/simulator/test_planted_bugs.py
 # What Django is used for most.
 SHORT_TESTS := $(wildcard tests/test_*.py) tests/cli tests/engine tests/incoming tests/operations tests/outgoing
 # These need more than Python, and have targets of their own.
-APART := --ignore=tests/brokers --ignore=tests/install --ignore=tests/npm
+APART := --ignore=tests/brokers --ignore=tests/browser --ignore=tests/install --ignore=tests/npm --ignore=tests/samples
 
 # Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once.
 RUN := $(VENV)/.installed-run
@@ -33,7 +33,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean
+.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean test-browser test-samples site
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -59,9 +59,16 @@ has-python6:
 	@test -n "$(PYTHON6)"
 
 test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as root) and run the tests with Celery on them
-	$(BIN)/python -m tests.brokers.packages
+	$(BIN)/python -m tests.debian rabbitmq-server redis-server
 	$(BIN)/python -m tests.postgres --set fsync=off -- $(BIN)/pytest tests/brokers $(ARGS)
 	$(BIN)/python -m faults --short --rounds 1 --only WorkerKilledRedis --only BrokerKilledRedis
+
+test-browser: $(DEV) site  ## Install Chromium from Debian's package (as root) and look at every page of the admin with it
+	$(BIN)/python -m tests.debian chromium
+	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest --ds tests.browser.settings tests/browser $(ARGS)
+
+test-samples: $(DEV)  ## Run the samples of docs/verify.md, each where its language is installed
+	$(BIN)/pytest tests/samples $(ARGS)
 
 test-npm: $(DEV) $(NPM)  ## Install the senders' npm packages (needs Node) and hold the providers against them
 	$(BIN)/pytest tests/npm $(ARGS)
@@ -103,6 +110,9 @@ fuzz: $(DEV)  ## Fuzz providers and parsers, half of the time each, guided by co
 adopt: $(DEV)  ## Take over a table of 1,000,000 webhooks with `hookline adopt`, killed halfway, and check every row (ARGS="--rows 50000")
 	$(BIN)/python -m tests.adoption.proof $(ARGS)
 	$(BIN)/python -m tests.postgres -- $(BIN)/python -m tests.adoption.proof $(ARGS)
+
+site: $(DEV)  ## Build the documentation site into build/site; a link or reference that leads nowhere fails
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs build/site
 
 docs: $(DEV)  ## Write the pages about settings, metrics and providers from the code, and the benchmarks' from their results
 	$(BIN)/python docs/generate.py

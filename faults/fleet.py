@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from faults.exceptions import NotPossibleHere
-from tests.brokers import packages
+from tests import debian
 from tests.brokers.brokers import BROKERS, Broker
 
 HOOKLINE = str(Path(sys.executable).with_name("hookline"))
@@ -79,7 +79,7 @@ class Fleets:
     def get(self, broker: str) -> Fleet:
         """The fleet with this broker, one of BROKERS, or without one. Raises NotPossibleHere, RuntimeError."""
         if broker not in self._made:
-            if packages.install([f"{broker}-server"]) != 0:
+            if debian.install([f"{broker}-server"]) != 0:
                 raise NotPossibleHere(f"{broker} is not installed, and cannot be; see above")
             directory = self._directory / broker
             directory.mkdir()

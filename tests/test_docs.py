@@ -24,7 +24,8 @@ from hookline.telemetry import catalogue
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), *sorted((ROOT / "example").glob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
+WRITTEN = [page for page in sorted(DOCS.rglob("*.md")) if page.parent.name not in ("providers", "adr", "samples")]
+PAGES = [*WRITTEN, *sorted((ROOT / "example").glob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md"]
 
 
 def rows(page: str) -> dict[str, list[str]]:

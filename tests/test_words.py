@@ -28,7 +28,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "SECURITY.md",
     ROOT / "example/README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name not in ("providers", "adr")),
 ]
 FACES = ("cli", "operations", "incoming", "outgoing", "engine", "tenants", "runtime", "server", "checks.py", "conf.py")
 

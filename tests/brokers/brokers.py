@@ -10,7 +10,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from tests.brokers.packages import PROGRAMS
+from tests.debian import PROGRAMS
 from tests.processes import Process
 from tests.waiting import wait_until
 

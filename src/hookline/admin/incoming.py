@@ -122,7 +122,7 @@ class EventAdmin(JobAdmin[Event]):
     retry_keys = staticmethod(events.retry_keys)
     discard_keys = staticmethod(events.discard_keys)
     release_keys = staticmethod(events.release_keys)
-    list_display = ("type_and_id", "status", "attempts", "reason_shown", "source", "due_at", "created_at")
+    list_display = ("type_and_id", "status_and_attempts", "reason_shown", "source", "due_at", "created_at")
     list_select_related = ("source",)
     not_listed = ("body", "headers", "url", "source__encrypted_secrets")
     fields = (

@@ -9,10 +9,11 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from hookline.admin.actor import actor_of
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
-from hookline.admin.text import Tone, badge, shortened
+from hookline.admin.text import Tone, badge, shortened, with_small
 from hookline.operations.jobs import FINISHED, UNSUCCESSFUL, Job, State
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class JobAdmin(HistoryAdmin[J], Generic[J]):
     @admin.display(description=_("status"))
     def status(self, job: J) -> str:
         return badge(job.get_state_display(), TONES[State(job.state)])
+
+    @admin.display(description=_("status"))
+    def status_and_attempts(self, job: J) -> str:
+        tries = ngettext("%s attempt", "%s attempts", job.attempts) % job.attempts
+        return with_small(self.status(job), tries if job.attempts else "")
 
     @admin.display(description=_("reason"))
     def reason_shown(self, job: J) -> str:

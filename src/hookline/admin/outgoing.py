@@ -226,7 +226,7 @@ class DeliveryAdmin(JobAdmin[Delivery]):
     discard_keys = staticmethod(deliveries.discard_keys)
     release_keys = staticmethod(deliveries.release_keys)
     list_filter = (StateFilter, MessageTypeFilter, EndpointFilter, TimeFilter)
-    list_display = ("type_and_id", "status", "attempts", "reason_shown", "endpoint", "due_at", "created_at")
+    list_display = ("type_and_id", "status_and_attempts", "reason_shown", "endpoint", "due_at", "created_at")
     list_select_related = ("message", "endpoint")
     not_listed = (
         "message__body",

@@ -1,4 +1,4 @@
-"""Install the brokers from Debian's packages, unless they are there: `python -m tests.brokers.packages`.
+"""Install programs from Debian's packages, unless they are there: `python -m tests.debian chromium`.
 
 Their system services are not started: the tests start servers of their own.
 """
@@ -9,12 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 #: Package -> the program that the tests start. RabbitMQ's own one: Debian's wrapper insists on the service's user.
 PROGRAMS = {
+    "chromium": Path("/usr/bin/chromium"),
     "rabbitmq-server": Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
     "redis-server": Path("/usr/bin/redis-server"),
 }
@@ -37,19 +38,17 @@ def no_services_started() -> Iterator[None]:
         POLICY.unlink()
 
 
-def install(wanted: Collection[str] = tuple(PROGRAMS)) -> int:
+def install(wanted: Sequence[str]) -> int:
     """Install those of the packages that are missing. Returns 0, or an exit code once it has said what is wrong."""
     missing = [package for package in wanted if not PROGRAMS[package].exists()]
     if not missing:
         return 0
     names = " ".join(missing)
     if shutil.which("apt-get") is None:
-        print(
-            f"The tests with brokers need Debian's packages {names}, and this system has no apt-get.", file=sys.stderr
-        )
+        print(f"These tests need Debian's packages {names}, and this system has no apt-get.", file=sys.stderr)
         return 1
     if os.geteuid() != 0:
-        print(f"The tests with brokers need: sudo apt-get install --no-install-recommends {names}", file=sys.stderr)
+        print(f"These tests need: sudo apt-get install --no-install-recommends {names}", file=sys.stderr)
         return 1
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with no_services_started():
@@ -62,4 +61,4 @@ def install(wanted: Collection[str] = tuple(PROGRAMS)) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(install())
+    sys.exit(install(sys.argv[1:]))
