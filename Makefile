@@ -33,7 +33,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean test-browser test-samples site
+.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -66,6 +66,9 @@ test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as r
 test-browser: $(DEV) site  ## Install Chromium from Debian's package (as root) and look at every page of the admin with it
 	$(BIN)/python -m tests.debian chromium
 	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest --ds tests.browser.settings tests/browser $(ARGS)
+
+test-newcomer: $(DEV)  ## Follow the tutorial and the README literally, in an empty environment (ports 8000 and 9000)
+	$(BIN)/pytest tests/install/test_newcomer.py $(ARGS)
 
 test-samples: $(DEV)  ## Run the samples of docs/verify.md, each where its language is installed
 	$(BIN)/pytest tests/samples $(ARGS)

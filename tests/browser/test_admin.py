@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib import admin
+from django.db.models import Model
 from django.urls import reverse
 
 from tests.browser import scene
@@ -71,8 +72,8 @@ def check(page: Page) -> None:
 
 def picture(page: Page, name: str) -> None:
     if PICTURES:
-        size = page.viewport_size or {}
-        page.screenshot(path=Path(PICTURES) / f"{name}-{size['width']}.png", scale="css")
+        width = page.viewport_size["width"]  # type: ignore[index]
+        page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", scale="css")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,7 +94,7 @@ def test_a_list_tells_everything_without_scrolling_sideways(page: Page, name: st
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_tells_everything_without_scrolling_sideways(page: Page, name: str) -> None:
-    row = scene.one_of_each().get(name)
+    row: Model | None = scene.one_of_each().get(name)
     if row is None:
         (model,) = [model for model in MODELS if model._meta.model_name == name]
         row = model._default_manager.order_by("-pk").first()

@@ -13,6 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from hookline import conf
 from hookline.server import environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -83,7 +84,7 @@ def test_the_variables_are_those_of_the_standalone_server() -> None:
     named = set(re.findall(r"HOOKLINE_[A-Z_]+", text)) - {"HOOKLINE_"}
     assert named
     assert environment.misspelt(dict.fromkeys(named, "")) == []
-    assert named <= {f"HOOKLINE_{name}" for name in environment.OWN.keys() | environment.conf.NAMES}
+    assert named <= {f"HOOKLINE_{name}" for name in environment.OWN.keys() | conf.NAMES}
 
 
 @pytest.fixture
