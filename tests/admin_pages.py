@@ -9,6 +9,7 @@ from django.forms import MultipleChoiceField
 from django.test import Client
 from django.urls import reverse
 
+from hookline.admin.lists import ListField
 from hookline.db.row import Row
 
 
@@ -47,6 +48,9 @@ def submit(client: Client, page: str, /, **values: object) -> tuple[dict[str, li
     for name, value in data.items():
         if isinstance(form.fields[name], MultipleChoiceField):
             data[name] = list(value or [])
+            continue
+        if isinstance(form.fields[name], ListField):
+            data[name] = value or []
             continue
         data[name] = json.dumps(value) if isinstance(value, dict | list) else "" if value in (None, False) else value
     data |= {f"initial-{name}": data[name] for name, field in form.fields.items() if field.show_hidden_initial}

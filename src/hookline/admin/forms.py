@@ -11,11 +11,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from hookline import conf, providers
+from hookline.admin.lists import CHANNELS_HELP, PATTERNS_HELP, ListField
 from hookline.core.rate_limit import Rate
 from hookline.core.signatures import scheme
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.models import Endpoint, Source
-from hookline.operations import endpoints, sources
+from hookline.operations import endpoints, messages, sources
 
 if TYPE_CHECKING:  # generic in the stubs only
     from django.utils.functional import _StrOrPromise
@@ -94,6 +95,8 @@ class SourceForm(_SourceForm):
 
 class EndpointForm(_EndpointForm):
     url = forms.CharField(max_length=2000, widget=forms.URLInput(attrs={"class": "vURLField", "size": 100}))
+    event_types = ListField(known=messages.known_types, help_text=PATTERNS_HELP)
+    channels = ListField(help_text=CHANNELS_HELP)
     new_secret = secret_field(
         _("A secret of your own. Empty: a new endpoint gets one made for it, which is shown once.")
     )

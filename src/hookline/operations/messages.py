@@ -23,6 +23,10 @@ from hookline.tenants.models import Tenant, resolve
 COLUMNS = Columns({"type": "type", "tenant": "tenant"}, indexed=frozenset({"tenant"}))
 
 
+#: Messages in which `known_types` looks, and the number of types that it offers at most.
+SAMPLED, OFFERED = 1000, 60
+
+
 def find(name: str, *, tenant: str | None = None) -> Message:
     """By public id, or by idempotency key: within a tenant, if one is named. Raises NotFound or ConfigurationError."""
     owner = None if tenant is None else tenants.find(tenant)
@@ -32,6 +36,14 @@ def find(name: str, *, tenant: str | None = None) -> Message:
 def newest(selection: Selection = ALL) -> list[Message]:
     """The newest messages of a selection, without their bodies."""
     return select(Message.objects.select_related("tenant").defer("body"), selection, COLUMNS)
+
+
+def known_types() -> list[str]:
+    """The types of the newest messages, and patterns for those that begin alike; for a person to choose from."""
+    newest = Message.objects.order_by("-id").values_list("type", flat=True)[:SAMPLED]
+    types = set(newest)
+    groups = {f"{name.rpartition('.')[0]}.*" for name in types if "." in name}
+    return sorted(types | groups)[:OFFERED]
 
 
 def deliveries_of(message: Message, limit: int = MOST) -> list[Delivery]:
