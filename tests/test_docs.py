@@ -152,6 +152,12 @@ def test_the_generated_pages_are_what_make_docs_writes() -> None:
     assert set((DOCS / "providers").glob("*.md")) <= set(wanted)
 
 
+def test_every_page_is_in_the_menu_of_the_site() -> None:
+    menu = "".join(re.findall(r"```\{toctree\}\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL)).splitlines()
+    pages = [str(page.relative_to(DOCS).with_suffix("")) for page in WRITTEN]
+    assert [page for page in pages if page not in (*menu, "index")] == []
+
+
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
