@@ -31,6 +31,7 @@ SHORT = (
     ("processing", "--database", "postgresql"),
     ("processing", "--database", "sqlite"),
     ("dispatch", "--database", "postgresql"),
+    ("fairness", "--database", "postgresql"),
     ("depth", "--database", "postgresql"),
     ("memory", "--database", "postgresql"),
 )

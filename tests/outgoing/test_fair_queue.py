@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hookline.outgoing.deliver.fair_queue import FairQueue
-from hookline.outgoing.models import Delivery
 
-MOST, PER_ENDPOINT = 5, 2
+MOST, PER_ENDPOINT, EXTRA = 5, 2, 2
 ENDPOINTS = [UUID(int=number) for number in range(1, 5)]
+#: The first two are of one tenant.
+TENANT_OF = {endpoint: UUID(int=100 + number // 2) for number, endpoint in enumerate(ENDPOINTS)}
 endpoints = st.sampled_from(ENDPOINTS)
 
 
-def some(count: int, endpoint: UUID) -> list[Delivery]:
-    return [Delivery(endpoint_id=endpoint) for _ in range(count)]
+@dataclass(eq=False)
+class Waits:
+    endpoint_id: UUID
+    tenant_id: UUID
+
+
+def some(count: int, endpoint: UUID) -> list[Waits]:
+    return [Waits(endpoint, TENANT_OF[endpoint]) for _ in range(count)]
 
 
 def test_endpoints_take_turns_however_long_the_line_of_one_is() -> None:
     busy, quiet, other = ENDPOINTS[:3]
-    fair_queue = FairQueue[Delivery](most=4, per_endpoint=4)
-    fair_queue.extend(some(10, busy) + some(1, quiet) + some(1, other))
+    fair_queue = FairQueue[Waits](most=4, per_endpoint=4)
+    fair_queue.extend([Waits(one, UUID(int=1)) for one in (*[busy] * 10, quiet, other)])
     begun = [fair_queue.begin() for _ in range(4)]
     assert [delivery and delivery.endpoint_id for delivery in begun] == [busy, quiet, other, busy]
     assert fair_queue.begin() is None
+
+
+def test_tenants_take_turns_however_many_endpoints_one_has() -> None:
+    many = [Waits(UUID(int=number), UUID(int=1)) for number in range(1, 61)]
+    one = [Waits(UUID(int=100), UUID(int=2)) for _ in range(3)]
+    fair_queue = FairQueue[Waits](most=6, per_endpoint=4)
+    fair_queue.extend(many + one)
+    begun = [fair_queue.begin() for _ in range(6)]
+    assert [waits and waits.tenant_id.int for waits in begun] == [1, 2, 1, 2, 1, 2]
+
+
+def test_a_tenant_that_has_all_places_leaves_some_for_those_that_have_few() -> None:
+    crowd = [Waits(UUID(int=number), UUID(int=1)) for number in range(1, 61)]
+    fair_queue = FairQueue[Waits](most=8, per_endpoint=4, extra=3)
+    fair_queue.extend(crowd)
+    assert sum(fair_queue.begin() is not None for _ in range(60)) == 8
+    fair_queue.extend(Waits(UUID(int=100 + number), UUID(int=2)) for number in range(9))
+    begun = [fair_queue.begin() for _ in range(9)]
+    assert [waits and waits.tenant_id.int for waits in begun] == [2, 2] + [None] * 7  # a quarter of the places
+    assert fair_queue.holders_of(10) == [UUID(int=1)]
 
 
 class Lines(RuleBasedStateMachine):
@@ -33,15 +61,18 @@ class Lines(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fair_queue = FairQueue[Delivery](MOST, PER_ENDPOINT)
-        self.waiting: list[Delivery] = []
-        self.sending: list[Delivery] = []
-        self.recording: list[Delivery] = []
+        self.fair_queue = FairQueue[Waits](MOST, PER_ENDPOINT, EXTRA)
+        self.waiting: list[Waits] = []
+        self.sending: list[Waits] = []
+        self.recording: list[Waits] = []
 
-    def may_begin(self, delivery: Delivery) -> bool:
+    def may_begin(self, delivery: Waits) -> bool:
         sending = sum(d.endpoint_id == delivery.endpoint_id for d in self.sending)
         recording = sum(d.endpoint_id == delivery.endpoint_id for d in self.recording)
         return sending < PER_ENDPOINT and sending + recording < 2 * PER_ENDPOINT
+
+    def has_few(self, waits: Waits) -> bool:
+        return sum(d.tenant_id == waits.tenant_id for d in self.sending) < max(1, MOST // 4)
 
     @rule(count=st.integers(1, 4), endpoint=endpoints)
     def claim(self, count: int, endpoint: UUID) -> None:
@@ -53,8 +84,11 @@ class Lines(RuleBasedStateMachine):
     def begin(self) -> None:
         delivery = self.fair_queue.begin()
         if delivery is None:
-            full = len(self.sending) == MOST or len(self.sending) + len(self.recording) == 2 * MOST
-            assert full or not any(map(self.may_begin, self.waiting))
+            under_way = len(self.sending) + len(self.recording)
+            full = len(self.sending) >= MOST or under_way >= 2 * MOST
+            fuller = len(self.sending) >= MOST + EXTRA or under_way >= 2 * (MOST + EXTRA)
+            able = filter(self.may_begin, self.waiting)
+            assert fuller or not any(not full or self.has_few(one) for one in able)
             return
         assert self.may_begin(delivery)
         # The first of its endpoint.
@@ -90,8 +124,11 @@ class Lines(RuleBasedStateMachine):
     @invariant()
     def never_too_many(self) -> None:
         assert len(self.fair_queue) == len(self.waiting)
-        assert len(self.sending) <= MOST
-        assert len(self.sending) + len(self.recording) <= 2 * MOST
+        assert len(self.sending) <= MOST + EXTRA
+        assert len(self.sending) + len(self.recording) <= 2 * (MOST + EXTRA)
+        held = [d.tenant_id for d in (*self.waiting, *self.sending, *self.recording)]
+        assert set(self.fair_queue.holders_of(3)) == {tenant for tenant in held if held.count(tenant) >= 3}
+        assert self.fair_queue.tenants == len(set(held))
         for endpoint in ENDPOINTS:
             sending = sum(d.endpoint_id == endpoint for d in self.sending)
             assert sending <= PER_ENDPOINT

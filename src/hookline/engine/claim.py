@@ -41,12 +41,14 @@ WITH RECURSIVE lane (id) AS (
     FROM lane WHERE lane.id IS NOT NULL
 )"""
 
+_THEIRS = "NOT EXISTS (SELECT 1 FROM {lanes_table} own WHERE own.id = lane.id AND own.tenant_id IN ({tenants}))"
+
 # It stops at {lanes} lanes; the caller goes on behind the last one.
 _CLAIM = (
     _LANES
     + """, ready AS MATERIALIZED (
     SELECT id FROM lane
-    WHERE id IS NOT NULL AND {not_busy} AND {not_held}
+    WHERE id IS NOT NULL AND {not_busy} AND {not_theirs} AND {not_held}
       AND (SELECT due_at FROM {table} WHERE state = 'pending' AND {lane} = lane.id ORDER BY due_at LIMIT 1) <= {now}
     LIMIT {lanes}
 ), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
@@ -78,6 +80,7 @@ def claim(
     *,
     after: UUID = FIRST,
     busy: Collection[UUID] = (),
+    without: Collection[UUID] = (),
     per_lane: int | None = None,
     lanes: int = LANES,
     worker: int | None = None,
@@ -85,10 +88,10 @@ def claim(
 ) -> list[J]:
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
-    No lane gives more than `per_lane` jobs, and those in `busy` give none. Those due first come first. `worker` is the
-    number of this process (see Liveness). Of jobs with the same order key, one is taken. Committed when this returns,
-    as durably as `model.durable_claims` says. `prepared`: on PostgreSQL by a plan that may be some seconds old, which
-    is right while few jobs wait.
+    No lane gives more than `per_lane` jobs; those in `busy`, and of the tenants in `without`, give none. Those due
+    first come first. `worker` is the number of this process (see Liveness). Of jobs with the same order key, one is
+    taken. Committed when this returns, as durably as `model.durable_claims` says. `prepared`: on PostgreSQL by a plan
+    that may be some seconds old, which is right while few jobs wait.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
@@ -96,10 +99,15 @@ def claim(
     params: dict[str, Any] = {"after": adapt(after), "limit": limit, "lease": lease, "per_lane": per_lane or limit}
     params["worker"] = worker
     params.update({f"busy{number}": adapt(lane) for number, lane in enumerate(busy)})
+    params.update({f"tenant{number}": adapt(tenant) for number, tenant in enumerate(without)})
+    theirs = _THEIRS.format(
+        **names_of(model, dialect), tenants=", ".join(f"%(tenant{n})s" for n in range(len(without)))
+    )
     names = {
         **names_of(model, dialect),
         "share": f"{dialect.least}(%(per_lane)s, {dialect.most}(1, %(limit)s / (SELECT count(*) FROM ready)))",
         "not_busy": f"id NOT IN ({', '.join(f'%(busy{n})s' for n in range(len(busy)))})" if busy else "1 = 1",
+        "not_theirs": theirs if without else "1 = 1",
         "lanes": lanes,
         "lease_end": dialect.later.format("%(lease)s"),
         "picked": dialect.among.format("SELECT id FROM picked"),

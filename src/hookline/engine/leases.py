@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -70,25 +70,26 @@ class Leases(Generic[J]):
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def claim(self, limit: int) -> list[J]:
-        """Claim up to `limit` due jobs. Raises DatabaseError."""
+    def claim(self, limit: int, *, without: Collection[UUID] = ()) -> list[J]:
+        """Claim up to `limit` due jobs, of all tenants but these. Raises DatabaseError."""
         # A lane may fill half of its places at once, so that those that are half full can still be asked.
         half = max(1, self.per_lane // 2)
         with self._lock:
             busy = [UUID(int=lane) for lane, count in self._lanes.items() if count > self.per_lane - half]
         whole = self._after == FIRST
-        jobs = self._claim(limit, busy, half)
-        if not jobs and not whole:
+        jobs = self._claim(limit, busy, half, without)
+        if not jobs and not whole and not without:
             self._after, whole = FIRST, True
             jobs = self._claim(limit, busy, half)
         lanes = Counter([self._lane_of(job).int for job in jobs])
         # A claim leaves lanes unvisited when there are more than it looks at (half of those may have given nothing,
         # because another worker was just taking theirs), or when there are fewer places than lanes.
         unvisited = len(lanes) * 2 >= LANES or len(jobs) == limit == len(lanes)
-        self._after = UUID(int=max(lanes)) if unvisited else FIRST
-        # Every lane was asked for as many, and had less. Those of which another worker was just taking are its own.
-        share = min(half, limit // max(1, len(lanes)))
-        self.drained = whole and not (unvisited or busy) and all(count < share for count in lanes.values())
+        if not without:
+            self._after = UUID(int=max(lanes)) if unvisited else FIRST
+            # Every lane was asked for as many, and had less. Those of which another worker was just taking are its own.
+            share = min(half, limit // max(1, len(lanes)))
+            self.drained = whole and not (unvisited or busy) and all(count < share for count in lanes.values())
         if jobs and (until := jobs[0].lease_until):
             self._ahead = time.time() - (until.timestamp() - self.lease)
         since = time.monotonic()
@@ -184,13 +185,14 @@ class Leases(Generic[J]):
             if not self._lanes[lane]:
                 del self._lanes[lane]
 
-    def _claim(self, limit: int, busy: list[UUID], per_lane: int) -> list[J]:
+    def _claim(self, limit: int, busy: list[UUID], per_lane: int, without: Collection[UUID] = ()) -> list[J]:
         return claim(
             self.model,
             limit,
             self.lease,
-            after=self._after,
+            after=FIRST if without else self._after,
             busy=busy,
+            without=without,
             per_lane=per_lane,
             worker=self._worker_number(),
             # Who finds little has the plan that was made when there was little. A backlog is worth one of its own.

@@ -81,6 +81,7 @@ def names_of(model: type[Job], dialect: Dialect) -> dict[str, Any]:
     lanes_model = cast("type[Lane]", lane.related_model)
     return {
         "table": model._meta.db_table,
+        "lanes_table": lanes_model._meta.db_table,
         "lane": lane.column,  # type: ignore[union-attr]  # a foreign key has a column
         "not_held": _NOT_HELD.format(lanes_table=lanes_model._meta.db_table, now=dialect.now),
         "now": dialect.now,

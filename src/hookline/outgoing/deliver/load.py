@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from hookline import conf
 from hookline.core.breaker import AT_REST
@@ -41,9 +42,16 @@ class Claimed:
     to_send: Sequence[Outbound]
 
 
-def claim(leases: Leases[Delivery], most: int, signers: Signers) -> Claimed:
-    """Claim up to `most` deliveries and read what sending them needs. Raises DatabaseError."""
-    deliveries = leases.claim(most)
+#: What a look that found nothing gave.
+NOTHING = Claimed(0, ())
+
+
+def claim(leases: Leases[Delivery], most: int, signers: Signers, without: Collection[UUID] = ()) -> Claimed:
+    """Claim up to `most` deliveries, of all tenants but these, and read what sending them needs.
+
+    Raises DatabaseError.
+    """
+    deliveries = leases.claim(most, without=without)
     try:
         to_send, put_off = prepare(deliveries, signers, leases.now())
     except Exception:

@@ -9,13 +9,15 @@ from collections.abc import Coroutine
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from hookline import conf
 from hookline.db.connections import afresh
 from hookline.engine.leases import Leases
 from hookline.outgoing.deliver.attempt import deliver
 from hookline.outgoing.deliver.fair_queue import FairQueue
-from hookline.outgoing.deliver.load import Claimed, claim
+from hookline.outgoing.deliver.load import NOTHING, Claimed, claim
+from hookline.outgoing.deliver.other_tenants import OtherTenants
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.record import Recorded
 from hookline.outgoing.deliver.result_writer import ResultWriter
@@ -27,6 +29,10 @@ from hookline.telemetry.records import SenderUsed
 from hookline.transport.transport import Transport
 
 logger = logging.getLogger("hookline.outgoing")
+
+
+#: Of so many places there is another one for tenants that have few.
+EXTRA = 4
 
 
 class DeliveryLoop:
@@ -53,9 +59,13 @@ class DeliveryLoop:
         self._schedule = settings.delivery_retry
         self._signers = Signers()  # for the claimer
         self._claimer = claimer
-        self._queue = FairQueue[Outbound](settings.DELIVERY_CONCURRENCY, settings.DELIVERY_CONCURRENCY_PER_ENDPOINT)
+        # A tenant whose answers take long may have all places, and hold all that may be held. Others get these besides.
+        self._extra = settings.DELIVERY_CONCURRENCY // EXTRA
+        self._queue = FairQueue[Outbound](
+            settings.DELIVERY_CONCURRENCY, settings.DELIVERY_CONCURRENCY_PER_ENDPOINT, self._extra
+        )
         # Never full: no more than that are sent or recorded at once.
-        most = 2 * settings.DELIVERY_CONCURRENCY
+        most = 2 * (settings.DELIVERY_CONCURRENCY + self._extra)
         # While a result cannot be recorded its delivery is not done, so a worker that records nothing claims no more.
         self._results = ResultWriter(leases, writer, most=most, patience=settings.LEASE)
         #: Those that may have crashed a worker are sent one at a time, this one now.
@@ -64,6 +74,9 @@ class DeliveryLoop:
         self._capacity = settings.DELIVERY_CONCURRENCY + reserve
         # A claim for each request that ends would cost as much as the request.
         self._worth_a_claim = min(settings.DELIVERY_CONCURRENCY, self._capacity // 2 + 1)
+        self._others = OtherTenants(worth=max(1, self._extra // 2))
+        #: The tenants beside which only others are claimed, when there was last no room for more.
+        self._crowding: list[UUID] = []
         #: The places that send, and what else has begun and is not over.
         self._tasks: set[asyncio.Task[None]] = set()
         #: There is room for more, or somebody rang.
@@ -80,11 +93,23 @@ class DeliveryLoop:
 
     async def claim(self) -> Claimed | None:
         """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
-        if (free := self._free) < self._worth_a_claim:
+        free = self._free
+        self._crowding = self._crowding_ones() if free < self._worth_a_claim else []
+        if self._crowding:
+            if (wait := self._others.wait(free := free + self._extra)) is None:
+                return None
+            if wait:
+                asyncio.get_running_loop().call_later(wait, self._changed.set)  # whoever rang is not forgotten
+                return None
+            take = self._take_of_others
+        elif free < self._worth_a_claim:
             return None
+        else:
+            take = self._take
         self.more = False
-        claimed = await asyncio.get_running_loop().run_in_executor(self._claimer, afresh(self._take), free)
-        self.more = self.more or not self._leases.drained
+        claimed = await asyncio.get_running_loop().run_in_executor(self._claimer, afresh(take), free)
+        # Those beside which only others were claimed have more.
+        self.more = self.more or bool(self._crowding) or not self._leases.drained
         self._queue.extend(outbound for outbound in claimed.to_send if not outbound.is_suspect)
         self._suspects.extend(outbound for outbound in claimed.to_send if outbound.is_suspect)
         self._begin_suspect()
@@ -128,8 +153,18 @@ class DeliveryLoop:
     def _free(self) -> int:
         return self._capacity - self._queue.under_way - len(self._queue) - len(self._suspects)
 
+    def _crowding_ones(self) -> list[UUID]:
+        """The tenants that hold their share, or more, of all that may be held."""
+        share = self._capacity // (self._queue.tenants + 1)
+        return self._queue.holders_of(max(share, self._extra))
+
     def _take(self, free: int) -> Claimed:
         return claim(self._leases, free, self._signers)
+
+    def _take_of_others(self, free: int) -> Claimed:
+        crowding = self._crowding
+        with self._others.asking(crowding) as there_are_some:
+            return claim(self._leases, free, self._signers, crowding) if there_are_some else NOTHING
 
     def _begin(self) -> None:
         while (outbound := self._next()) is not None:
@@ -205,5 +240,6 @@ class DeliveryLoop:
             self._begin_suspect()
         self._begin()
         self._finished.set()
-        if self.more and self._free >= self._worth_a_claim:
+        crowded_by_others = bool(self._crowding) and outbound.tenant_id not in self._crowding
+        if self.more and (self._free >= self._worth_a_claim or crowded_by_others):
             self._changed.set()

@@ -13,7 +13,8 @@ def make_transport(settings: conf.Settings) -> Transport:
         address_policy(settings),
         TransportSettings(
             deadline=settings.DELIVERY_TIMEOUT,
-            concurrency=settings.DELIVERY_CONCURRENCY,
+            # More than a worker begins: it has its own rules for who may begin.
+            concurrency=settings.DELIVERY_CONCURRENCY * 2,
             max_body=settings.RESPONSE_BODY_BYTES,
         ),
     )
