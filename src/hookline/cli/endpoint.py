@@ -10,6 +10,7 @@ import click
 from hookline.cli.command import DocumentPrinted, Group, json_option, something_to_change
 from hookline.cli.headers_options import headers_options
 from hookline.cli.json_file import JsonFile
+from hookline.cli.limit_options import limit_options
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options
@@ -214,6 +215,20 @@ def rotate(id: str, secret: str | None, overlap: float | None, key: bool, as_jso
     rotated = endpoints.rotate(actor(), found, secret, overlap=overlap)
     fields = {"id": found.public_id, "secret": rotated.secret, "overlap_seconds": rotated.overlap}
     print_fields(fields, as_json)
+
+
+@endpoint.command()
+@click.argument("id")
+@limit_options
+@json_option
+def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, as_json: bool) -> None:  # noqa: A002 # as above
+    """Limit how many deliveries begin a second, and run at once; without options, remove the limits."""
+    from hookline.cli.actor import actor
+    from hookline.operations import endpoints, limits
+
+    found = endpoints.find(id)
+    limits.limit(actor(), found, rate=rate, burst=burst, at_once=at_once)
+    print_fields({"id": found.public_id, **found.limits}, as_json)
 
 
 @endpoint.command()

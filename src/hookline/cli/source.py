@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hookline.cli.command import Group, json_option, something_to_change
+from hookline.cli.limit_options import limit_options
 from hookline.cli.network_options import networks_options
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.pairs import Pair
@@ -172,6 +173,20 @@ def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) ->
     rotated = sources.rotate(actor(), found, secret, overlap=overlap)
     fields: dict[str, Any] = {"id": found.public_id, "overlap_seconds": rotated.overlap}
     print_fields(fields if secret is not None else {**fields, "secret": rotated.secret}, as_json)
+
+
+@source.command()
+@click.argument("id")
+@limit_options
+@json_option
+def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, as_json: bool) -> None:  # noqa: A002 # as above
+    """Limit how many events of this source begin a second, and run at once; without options, remove its limits."""
+    from hookline.cli.actor import actor
+    from hookline.operations import limits, sources
+
+    found = sources.find(id)
+    limits.limit(actor(), found, rate=rate, burst=burst, at_once=at_once)
+    print_fields({"id": found.public_id, **found.limits}, as_json)
 
 
 @source.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +12,7 @@ from django.db import connections, router
 from hookline.db.rows import columns, read
 from hookline.engine.job import Job
 from hookline.engine.order import take_turns
-from hookline.engine.sql import dialect_of, names_of, uuid_adapter
+from hookline.engine.sql import Dialect, dialect_of, names_of, uuid_adapter
 
 J = TypeVar("J", bound=Job)
 
@@ -81,6 +81,7 @@ def claim(
     after: UUID = FIRST,
     busy: Collection[UUID] = (),
     without: Collection[UUID] = (),
+    caps: Mapping[UUID, int] | None = None,
     per_lane: int | None = None,
     lanes: int = LANES,
     worker: int | None = None,
@@ -88,10 +89,11 @@ def claim(
 ) -> list[J]:
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
-    No lane gives more than `per_lane` jobs; those in `busy`, and of the tenants in `without`, give none. Those due
-    first come first. `worker` is the number of this process (see Liveness). Of jobs with the same order key, one is
-    taken. Committed when this returns, as durably as `model.durable_claims` says. `prepared`: on PostgreSQL by a plan
-    that may be some seconds old, which is right while few jobs wait.
+    No lane gives more than `per_lane` jobs; those in `busy`, and of the tenants in `without`, give none, and on
+    PostgreSQL one in `caps` no more than its number. Those due first come first. `worker` is the number of this process
+    (see Liveness). Of jobs with the same order key, one is taken. Committed when this returns, as durably as
+    `model.durable_claims` says. `prepared`: on PostgreSQL by a plan that may be some seconds old, which is right while
+    few jobs wait.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
@@ -105,7 +107,7 @@ def claim(
     )
     names = {
         **names_of(model, dialect),
-        "share": f"{dialect.least}(%(per_lane)s, {dialect.most}(1, %(limit)s / (SELECT count(*) FROM ready)))",
+        "share": _share(dialect, caps, params, adapt),
         "not_busy": f"id NOT IN ({', '.join(f'%(busy{n})s' for n in range(len(busy)))})" if busy else "1 = 1",
         "not_theirs": theirs if without else "1 = 1",
         "lanes": lanes,
@@ -122,6 +124,18 @@ def claim(
             # RETURNING has no order of its own.
             return sorted(ready, key=lambda job: job.due_at)
     return []
+
+
+def _share(dialect: Dialect, caps: Mapping[UUID, int] | None, params: dict[str, Any], adapt: Any) -> str:
+    """How many to take of the lane `ready.id`; the parameters for it are put into `params`."""
+    share = f"{dialect.least}(%(per_lane)s, {dialect.most}(1, %(limit)s / (SELECT count(*) FROM ready)))"
+    if not caps or not dialect.varying_limit:
+        return share
+    cases = []
+    for number, (lane, most) in enumerate(caps.items()):
+        params |= {f"capped{number}": adapt(lane), f"cap{number}": most}
+        cases.append(f"WHEN ready.id = %(capped{number})s THEN %(cap{number})s")
+    return f"{dialect.least}({share}, CASE {' '.join(cases)} END)"  # NULL, which is no limit, counts for nothing
 
 
 def first_due(model: type[Job], lanes: int = 10_000) -> datetime | None:

@@ -16,6 +16,7 @@ from django.db import Error
 from hookline.engine import settle as settling
 from hookline.engine.claim import FIRST, LANES, claim
 from hookline.engine.job import Held, Job
+from hookline.engine.lane_limits import LaneLimits
 from hookline.engine.settlement import Settlement
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import JobsClaimed
@@ -66,6 +67,7 @@ class Leases(Generic[J]):
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
+        self._limits = LaneLimits[J](model, self._lane_of)
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -76,6 +78,8 @@ class Leases(Generic[J]):
         half = max(1, self.per_lane // 2)
         with self._lock:
             busy = [UUID(int=lane) for lane, count in self._lanes.items() if count > self.per_lane - half]
+        self._limits.refresh()
+        busy += self._limits.waiting()
         whole = self._after == FIRST
         jobs = self._claim(limit, busy, half, without)
         if not jobs and not whole and not without:
@@ -92,6 +96,8 @@ class Leases(Generic[J]):
             self.drained = whole and not (unvisited or busy) and all(count < share for count in lanes.values())
         if jobs and (until := jobs[0].lease_until):
             self._ahead = time.time() - (until.timestamp() - self.lease)
+        if len(admitted := self._admit(jobs)) < len(jobs):
+            jobs, lanes = admitted, Counter([self._lane_of(job).int for job in admitted])
         since = time.monotonic()
         with self._lock:
             for job in jobs:
@@ -101,6 +107,19 @@ class Leases(Generic[J]):
         if jobs and wanted(JobsClaimed):
             emit(JobsClaimed(self.model.nouns, len(jobs)))
         return jobs
+
+    def pause(self, most: float) -> float:
+        """Seconds until a claim may find something that a limit holds up, but no more than `most`."""
+        wait = self._limits.pause()
+        return most if wait is None else min(most, wait)
+
+    def _admit(self, jobs: list[J]) -> list[J]:
+        """Those that the limits of their lanes let begin. Raises DatabaseError."""
+        try:
+            return self._limits.admit(jobs)
+        except Error:
+            self.release([(job, Settlement.give_back(0, "the database failed before it began")) for job in jobs])
+            raise
 
     def now(self) -> float:
         """Unix time by the database's clock, as the last claim told it: this machine's own may be wrong."""
@@ -193,6 +212,7 @@ class Leases(Generic[J]):
             after=FIRST if without else self._after,
             busy=busy,
             without=without,
+            caps=self._limits.most(),
             per_lane=per_lane,
             worker=self._worker_number(),
             # Who finds little has the plan that was made when there was little. A backlog is worth one of its own.

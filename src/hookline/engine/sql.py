@@ -33,6 +33,8 @@ class Dialect:
     among: str
     #: A condition that is true, and has the transaction not wait for the disk.
     no_wait: str
+    #: Whether the LIMIT of a subquery may depend on the row outside of it.
+    varying_limit: bool
 
 
 _PICK = """
@@ -50,6 +52,7 @@ DIALECTS = {
         pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
         among="id = ANY(ARRAY({}))",
         no_wait=" AND (SELECT set_config('synchronous_commit', 'off', true) = 'off')",
+        varying_limit=True,
     ),
     "sqlite": Dialect(
         least="min",
@@ -62,6 +65,7 @@ DIALECTS = {
         pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
         among="id IN ({})",
         no_wait="",
+        varying_limit=False,
     ),
 }
 

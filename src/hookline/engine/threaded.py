@@ -72,7 +72,11 @@ class Threaded(Generic[J]):
         while time.monotonic() < end:
             jobs = leases.claim(BATCH)
             if not jobs:
-                return
+                left = end - time.monotonic()
+                if (pause := leases.pause(SHARE)) >= min(left, SHARE):
+                    return
+                time.sleep(pause)  # until a limit lets more of them begin
+                continue
             if len(jobs) * 2 > BATCH:
                 on_more()
             self._run_claimed(leases, jobs, on_more)

@@ -142,7 +142,7 @@ class ThreadWorker(Generic[J]):
                     self._queue.put(job)
                 if jobs and self._more:
                     continue
-            self._wake.wait(pause)
+            self._wake.wait(self._leases.pause(pause))
             self._wake.clear()
         connections.close_all()
 

@@ -22,8 +22,9 @@ from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.db.encrypted_field import EncryptedField
 from hookline.db.row import Row
-from hookline.engine.job import Job, Lane, job_indexes, one_turn
+from hookline.engine.job import Job, job_indexes, one_turn
 from hookline.engine.job_queryset import JobManager
+from hookline.engine.lane_limits import LimitedLane, limited_index
 from hookline.exceptions import ConfigurationError, TooLarge, Unreadable
 from hookline.incoming import url
 from hookline.incoming.follow_ups import functions
@@ -41,7 +42,7 @@ def new_token() -> str:
     return random.token_urlsafe(24)
 
 
-class Source(Lane):
+class Source(LimitedLane):
     """A configured place where webhooks arrive."""
 
     prefix = "src"
@@ -108,6 +109,7 @@ class Source(Lane):
         verbose_name = _("source")
         verbose_name_plural = _("sources")
         ordering = ["-id"]
+        indexes = [limited_index("hookline_source")]
 
     def __str__(self) -> str:
         return self.name or f"{self.provider} ({self.public_id})"

@@ -352,6 +352,7 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "breaker": endpoint.breaker.state.value,
         "disabled": endpoint.disabled,
         "disabled_reason": endpoint.disabled_reason,
+        "limits": endpoint.limits,
         "created_at": endpoint.created_at,
     }
 

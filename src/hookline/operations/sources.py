@@ -219,5 +219,6 @@ def as_json(source: Source) -> dict[str, Any]:
         "version_at": source.version_at,
         "secrets": secrets.count(source),
         "disabled": source.disabled,
+        "limits": source.limits,
         "created_at": source.created_at,
     }

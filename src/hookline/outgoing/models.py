@@ -17,12 +17,13 @@ from hookline.core.signatures import scheme
 from hookline.db.clock import moment
 from hookline.db.encrypted_field import NOTHING, EncryptedField
 from hookline.db.row import Row
-from hookline.engine.job import FOREVER, Job, Lane, job_indexes, one_turn
+from hookline.engine.job import FOREVER, Job, job_indexes, one_turn
 from hookline.engine.job_queryset import JobManager
+from hookline.engine.lane_limits import LimitedLane, limited_index
 from hookline.tenants.models import Tenant
 
 
-class Endpoint(Lane):
+class Endpoint(LimitedLane):
     """A subscriber's URL, its secrets, and which event types it wants."""
 
     prefix = "ep"
@@ -82,7 +83,10 @@ class Endpoint(Lane):
         constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_endpoint_uid")]
         #: So that a dispatch finds in no time that there are none.
         indexes = [
-            models.Index(fields=["tenant"], name="hookline_endpoint_filtered", condition=models.Q(filter__isnull=False))
+            models.Index(
+                fields=["tenant"], name="hookline_endpoint_filtered", condition=models.Q(filter__isnull=False)
+            ),
+            limited_index("hookline_endpoint"),
         ]
 
     def __str__(self) -> str:

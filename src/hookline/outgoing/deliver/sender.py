@@ -85,7 +85,7 @@ class Sender(threading.Thread):
                 logger.exception("cannot claim deliveries; retrying")
                 claimed, pause = None, DATABASE_PAUSE
             if not (claimed and claimed.count and deliveries.more):
-                await deliveries.pause(pause)
+                await deliveries.pause(self._leases.pause(pause))
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:

@@ -40,22 +40,24 @@ async def _work(
     async with make_transport(settings) as transport:
         loop = DeliveryLoop(leases, settings, transport, database, database)
         try:
-            await _claim_and_send(loop, settings, on_more)
+            await _claim_and_send(loop, leases, settings, on_more)
         finally:
             await loop.finish()
 
 
-async def _claim_and_send(loop: DeliveryLoop, settings: conf.Settings, on_more: Callable[[], None]) -> None:
+async def _claim_and_send(
+    loop: DeliveryLoop, leases: Leases[Delivery], settings: conf.Settings, on_more: Callable[[], None]
+) -> None:
     end = time.monotonic() + SHARE
     while (left := end - time.monotonic()) > 0:
         claimed = await loop.claim()
         if claimed and claimed.count * 2 > settings.DELIVERY_CONCURRENCY:
             on_more()
         if not (claimed and claimed.count):
-            if loop.idle:
+            if loop.idle and leases.pause(left) == left:
                 return
             # A claim that gave nothing may have met an endpoint that has all the requests it may have; and when what
             # is under way has ended, so has the share.
             loop.more = True
-            await loop.pause(left)
+            await loop.pause(leases.pause(left))
     on_more()

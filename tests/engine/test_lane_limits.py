@@ -1,0 +1,97 @@
+"""Limits of a lane hold in all workers together, for events and for deliveries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from hookline import conf
+from hookline.engine.job import Job, Lane, State
+from hookline.engine.kind import kind_of
+from hookline.engine.leases import Leases
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
+from tests.engine.rows import Jobs
+
+
+def workers(jobs: Jobs, count: int) -> list[Leases[Job]]:
+    kind = kind_of(jobs.model, conf.get())
+    return [kind.leases() for _ in range(count)]
+
+
+def limit(lane: Lane, **limits: float) -> None:
+    type(lane)._default_manager.filter(pk=lane.pk).update(**limits)
+
+
+def finish(leases: Leases[Job], claimed: Sequence[Job]) -> None:
+    settle([(job, Settlement.succeed()) for job in claimed])
+    for job in claimed:
+        leases.forget(job)
+
+
+def test_a_rate_holds_however_many_workers_claim_and_however_much_waits(jobs: Jobs) -> None:
+    lane, free = jobs.lane(), jobs.lane()
+    jobs.add(lane, *[60] * 200)
+    jobs.add(free, *[60] * 3)
+    limit(lane, lane_rate=50, lane_burst=5)
+    all_workers = workers(jobs, 3)
+    began, went = time.monotonic(), 0
+    others = 0
+    while (elapsed := time.monotonic() - began) < 1.5:
+        for leases in all_workers:
+            claimed = leases.claim(100)
+            mine = [job for job in claimed if getattr(job, f"{job.lane}_id") == lane.pk]
+            went, others = went + len(mine), others + len(claimed) - len(mine)
+            finish(leases, claimed)
+        time.sleep(min(leases.pause(0.05) for leases in all_workers))
+    # What a slow machine took longer for, it may have let through.
+    most = 5 + 50 * (time.monotonic() - began)
+    assert went <= most * 1.1
+    assert went >= 50 * elapsed * 0.5
+    assert others == 3
+    waiting = jobs.model._default_manager.filter(**{f"{jobs.model.lane}_id": lane.pk}, state=State.PENDING)
+    assert waiting.count() == 200 - went
+    assert set(waiting.values_list("attempts", flat=True)) == {0}
+
+
+def test_no_more_run_at_once_than_may_and_the_next_begins_when_one_is_done(jobs: Jobs) -> None:
+    lane = jobs.lane()
+    jobs.add(lane, *[60] * 10)
+    limit(lane, lane_at_once=3)
+    one, other = workers(jobs, 2)
+    held = one.claim(10)
+    assert len(held) == 3
+    assert other.claim(10) == []
+    assert one.pause(5) < 5
+    finish(one, held[:1])
+    time.sleep(other.pause(0.1))
+    assert len(other.claim(10)) == 1
+    assert jobs.model._default_manager.filter(state=State.RUNNING).count() == 3
+
+
+def test_what_a_limit_holds_up_says_so_and_when_it_can_go(jobs: Jobs) -> None:
+    lane = jobs.lane()
+    made = jobs.add(lane, *[60] * 3)
+    limit(lane, lane_rate=0.1, lane_burst=1)
+    (leases,) = workers(jobs, 1)
+    # Two of three are claimed with the first where the database cannot say how many; they are given back.
+    assert len(leases.claim(10)) == 1
+    found = jobs.model._default_manager.filter(pk__in=[job.pk for job in made], state=State.PENDING)
+    notes = set(found.values_list("note", flat=True))
+    assert notes <= {"", "waits for its rate limit of 0.1 a second"}
+    assert leases.claim(10) == []
+
+
+def test_without_limits_a_claim_asks_nothing_more(jobs: Jobs) -> None:
+    lane = jobs.lane()
+    jobs.add(lane, *[60] * 4)
+    (leases,) = workers(jobs, 1)
+    leases.claim(1)
+    with CaptureQueriesContext(connection) as asked:
+        leases.claim(1)
+    # The claim itself, which PostgreSQL is asked past Django, and once more from the first lane on.
+    assert len([query for query in asked if "lane_rate" in query["sql"]]) == 0
+    assert leases.pause(7) == 7
