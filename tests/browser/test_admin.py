@@ -123,6 +123,6 @@ def test_the_reason_of_a_dead_event_is_read_in_the_list_and_repaired_on_its_page
     assert reason.is_visible()
     page.get_by_role("link", name="Dead").click()
     page.locator("#result_list th a").first.click()
-    page.get_by_role("button", name="Retry those that are dead or cancelled").click()
+    page.get_by_role("button", name="Retry", exact=True).click()
     assert page.locator(".messagelist").inner_text() == "1 of the 1 selected are due again."
     assert page.get_by_text("retried by ada").is_visible()

@@ -38,6 +38,15 @@ NEWEST = 10_000
 
 _HOUR, _DAY = 3600, 86400
 
+#: What the actions of a list are called on the page of one row.
+ROW_ACTIONS = {
+    "retry": _("Retry"),
+    "run_again": _("Run again"),
+    "discard": _("Discard"),
+    "release": _("Release"),
+    "verify_again": _("Verify again"),
+}
+
 #: The parameters of a list that do not narrow it: its page, what the admin keeps for itself, and TimeFilter's.
 _NOT_NARROWING = frozenset({"p", "all", "o", "e", "time", "_facets", "_popup", "_to_field"})
 
@@ -212,7 +221,11 @@ class HistoryAdmin(RowAdmin[R], Generic[R]):
             chosen[0](self, request, self.get_queryset(request).filter(pk=object_id))
             return HttpResponseRedirect(request.get_full_path())
         row = self.get_object(request, object_id)
-        shown = [(name, found[2]) for name, found in actions.items() if row and found and self.offers(row, name)]
+        shown = [
+            (name, ROW_ACTIONS.get(name, found[2]))
+            for name, found in actions.items()
+            if row and found and self.offers(row, name)
+        ]
         context = {**(extra_context or {}), "row_actions": shown}
         return super().change_view(request, object_id, form_url, context)
 
