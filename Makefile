@@ -33,7 +33,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
+.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -87,6 +87,10 @@ dist: $(DEV)  ## Build the wheel and the source archive, and try the wheel in an
 	$(BIN)/python -m hatchling build
 	$(BIN)/pytest tests/install/test_wheel.py $(ARGS)
 
+ledger: $(DEV)  ## Send 1,000 webhooks 5 times each by 20 senders at once, on both databases, and count their effects
+	HOOKLINE_TEST_POSTGRES_URL= LEDGER_EVENTS=1000 $(BIN)/pytest tests/e2e/test_exactly_once.py $(ARGS)
+	LEDGER_EVENTS=1000 $(BIN)/python -m tests.postgres -- $(BIN)/pytest tests/e2e/test_exactly_once.py $(ARGS)
+
 check: $(DEV)  ## Lint, format, types, layers and migrations, without changing anything
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -94,7 +98,11 @@ check: $(DEV)  ## Lint, format, types, layers and migrations, without changing a
 	$(BIN)/lint-imports
 	$(MIGRATIONS_CHECK)
 
-migrations-check: $(DEV)  ## Fail when a model was changed without a migration
+migrations-ledger: $(DEV)  ## Send 1,000 webhooks 5 times each by 20 senders at once, on both databases, and count their effects
+	HOOKLINE_TEST_POSTGRES_URL= LEDGER_EVENTS=1000 $(BIN)/pytest tests/e2e/test_exactly_once.py $(ARGS)
+	LEDGER_EVENTS=1000 $(BIN)/python -m tests.postgres -- $(BIN)/pytest tests/e2e/test_exactly_once.py $(ARGS)
+
+check: $(DEV)  ## Fail when a model was changed without a migration
 	$(MIGRATIONS_CHECK)
 
 bench: $(DEV)  ## Run every benchmark and hold it to its aims, about 15 minutes (ARGS="--only ingest" for one)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 #: How many ids a violation names.
 NAMED = 10
+#: Of the load: so many are ordered side by side.
+CUSTOMERS = 16
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,15 @@ class Books:
     sender: Sequence[Mapping[str, Any]]
     #: The consumer's ledger: `consumed` and `refused`, with `webhook_id`, `event` and `body` (a hash).
     consumer: Sequence[Mapping[str, Any]]
-    #: The provider's id and the state of every Event row.
+    #: The provider's id and the state of every Event row, in the order of arrival.
     events: Sequence[tuple[str, str]]
-    #: The provider's id of every row of the effect table, which has no key that could hide a second one.
+    #: The provider's id of every row of the effect table, in the order in which they were made.
     effects: Sequence[str]
     messages: Sequence[Message]
+    #: The provider's id of every event that a follow-up told of.
+    told: Sequence[str] = ()
+    #: Whether each customer's events had to be processed and delivered in order, and followed.
+    ordered: bool = False
 
 
 @dataclass
@@ -59,7 +65,38 @@ def settle_up(books: Books) -> Account:
     account = Account()
     _account_in(books, account)
     _account_out(books, account)
+    if books.ordered:
+        _account_order(books, account)
     return account
+
+
+def customer_of(event: str) -> str:
+    """The customer that an event of the load is about, by the number in its id."""
+    return f"cus_{int(event.removeprefix('evt_')) % CUSTOMERS}"
+
+
+def _account_order(books: Books, account: Account) -> None:
+    arrived = _by_customer(event for event, _ in books.events)
+    consumed = (entry["event"] for entry in books.consumer if entry["what"] == "consumed")
+    for what, found in (("processed", books.effects), ("delivered", consumed)):
+        sequences = _by_customer(dict.fromkeys(found))
+        wrong = [
+            event
+            for customer, sequence in sequences.items()
+            for event, expected in zip(sequence, arrived[customer], strict=False)
+            if event != expected
+        ]
+        account.charge(f"events {what} out of their customer's order", wrong)
+    told = set(books.told)
+    account.charge("events whose follow-up never ran", sorted(set(books.effects) - told))
+    account.charge("follow-ups of events without effect", sorted(told - set(books.effects)))
+
+
+def _by_customer(events: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for event in events:
+        found[customer_of(event)].append(event)
+    return found
 
 
 def _account_in(books: Books, account: Account) -> None:

@@ -17,7 +17,13 @@ from urllib.parse import quote
 import psycopg
 
 #: The table that the handler writes to. It has no key: a second effect of the same event is a second row.
-EFFECT_TABLE = "CREATE TABLE faults_effect (event text NOT NULL, worker text NOT NULL, at double precision NOT NULL)"
+#: What handlers, and what follows them, write; without keys that could hide a second row.
+TABLES = {
+    "faults_effect": (
+        "CREATE TABLE faults_effect (event text NOT NULL, worker text NOT NULL, at double precision NOT NULL)"
+    ),
+    "faults_told": "CREATE TABLE faults_told (event text NOT NULL)",
+}
 
 
 class Database(ABC):

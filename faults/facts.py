@@ -21,7 +21,9 @@ DATABASE_ERRORS = (psycopg.Error, OSError)
 class Facts:
     """Reads only. The methods that ask the database raise DATABASE_ERRORS."""
 
-    def __init__(self, directory: Path, database: Database) -> None:
+    def __init__(self, directory: Path, database: Database, *, ordered: bool = False) -> None:
+        #: Whether customers' events are in order, and followed.
+        self.ordered = ordered
         self._directory, self._database = directory, database
         #: The ledgers of the load generator and of the consumer.
         self.sender_ledger, self.consumer_ledger = directory / "sender.jsonl", directory / "consumer.jsonl"
@@ -60,10 +62,11 @@ class Facts:
         return int(rows[0][0]) > 0
 
     def unfinished(self, older: float) -> int:
-        """Events and deliveries of more than so many seconds ago that are not done."""
+        """Events, follow-ups and deliveries of more than so many seconds ago that are not done."""
         waiting = "(SELECT count(*) FROM hookline_{} WHERE state IN ('pending', 'running') AND created_at < {})"
         ago = self._database.ago.format(f"{older:.3f}")
-        sql = f"SELECT {waiting.format('event', ago)} + {waiting.format('delivery', ago)}"
+        kinds = ("event", "followup", "delivery")
+        sql = f"SELECT {' + '.join(waiting.format(kind, ago) for kind in kinds)}"
         return int(self._database.rows(sql)[0][0])
 
     def rates(self, seconds: float) -> dict[str, float]:
@@ -107,6 +110,7 @@ class Facts:
     def books(self) -> Books:
         """Everything that is known at the end."""
         self.look()
+        stored = "SELECT provider_id, state FROM hookline_event ORDER BY created_at, id"
         messages = self._database.rows(
             "SELECT m.body, d.state, d.claim FROM hookline_message m "
             "LEFT JOIN hookline_delivery d ON d.message_id = m.id"
@@ -114,8 +118,10 @@ class Facts:
         return Books(
             sender=self._sender,
             consumer=self._consumed,
-            events=[(row[0], row[1]) for row in self._database.rows("SELECT provider_id, state FROM hookline_event")],
-            effects=[event for (event,) in self._database.rows("SELECT event FROM faults_effect")],
+            events=[(row[0], row[1]) for row in self._database.rows(stored)],
+            ordered=self.ordered,
+            effects=[event for (event,) in self._database.rows("SELECT event FROM faults_effect ORDER BY at")],
+            told=[event for (event,) in self._database.rows("SELECT event FROM faults_told")],
             messages=[
                 Message(json.loads(bytes(body))["data"]["event"], state or "", claims or 0)
                 for body, state, claims in messages

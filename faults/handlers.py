@@ -23,7 +23,16 @@ WORKER = os.environ.get("FAULTS_WORKER", "")
 FAILS_AT_TIMES = os.environ.get("FAULTS_POINT", "").startswith("parted")
 _NOW = {"postgresql": "extract(epoch FROM clock_timestamp())", "sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
 
+ORDERED = bool(os.environ.get("FAULTS_ORDERED"))
+
 points.install()
+
+
+@hookline.after_commit(retry=[1] * 200)
+def tell(event: Event) -> None:
+    """What an e-mail or a call of another system would be: it may happen more than once."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO faults_told (event) VALUES (%s)", [event.provider_id])
 
 
 def afflicted(how: str, event: Event) -> bool:
@@ -45,6 +54,8 @@ def take_effect(event: Event) -> None:
         cursor.execute(
             f"INSERT INTO faults_effect (event, worker, at) VALUES (%s, %s, {now})", [event.provider_id, WORKER]
         )
-    hookline.dispatch("effect.taken", {"event": event.provider_id})
+    hookline.dispatch("effect.taken", {"event": event.provider_id, "customer": event.json["customer"]})
+    if ORDERED:
+        event.after_commit(tell)
     if FAILS_AT_TIMES and random.random() < 0.1:
         raise ConnectionError("a handler that fails at times")

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import aiohttp
 
+from faults.account import customer_of
 from faults.ledger import Ledger
 
 #: Share of the events that are sent twice at once, and of those that are sent again once acknowledged.
@@ -49,7 +50,8 @@ class Generator:
             await self._send(event_id)
 
     async def _send(self, event_id: str) -> None:
-        body = json.dumps({"id": event_id, "object": "event", "type": "invoice.paid", "data": PADDING}).encode()
+        event = {"id": event_id, "object": "event", "type": "invoice.paid", "customer": customer_of(event_id)}
+        body = json.dumps({**event, "data": PADDING}).encode()
         pause = FIRST_PAUSE
         while True:
             status, answer = await self._post(body)

@@ -22,6 +22,8 @@ class Plan:
     handler_timeout: float = 300.0
     #: HOOKLINE_EVENTS_PER_TRANSACTION of every second worker; of the others it is 1.
     together: int = 10
+    #: Whether events and deliveries of one customer are ordered, and each event has a follow-up.
+    ordered: bool = False
     #: HOOKLINE_DELIVERY_CONCURRENCY_PER_ENDPOINT: so many deliveries can be repeated when a process that sends dies.
     per_endpoint: int = 20
     #: How long the network or the broker is broken.
@@ -44,6 +46,7 @@ class Plan:
             "HOOKLINE_DELIVERY_RETRY_DELAYS": ",".join(["1"] * 200),
             "HOOKLINE_ALLOWED_SUBNETS": "127.0.0.0/8",
             "HOOKLINE_APPS": "faults.handlers",
+            **({"FAULTS_ORDERED": "1"} if self.ordered else {}),
         }
 
 

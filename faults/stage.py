@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from faults.database import EFFECT_TABLE, Database
+from faults.database import TABLES, Database
 from faults.exceptions import Unsettled
 from faults.facts import DATABASE_ERRORS, Facts
 from faults.fleet import HOOKLINE, Fleet
@@ -29,7 +29,7 @@ class Stage:
     ) -> None:
         self.directory, self.database, self.fleet, self.proxy = directory, database, fleet, proxy
         self.keys, self.plan = keys, plan
-        self.facts, proxy.met = Facts(directory, database), 0
+        self.facts, proxy.met = Facts(directory, database, ordered=plan.ordered), 0
         self.random = random.Random()
         self.port = free_port()
         self.workers: dict[int, Process] = {}
@@ -185,15 +185,18 @@ class Stage:
     def _prepare(self) -> None:
         """Tables, the source and the endpoint."""
         url = f"http://127.0.0.1:{self.proxy.port}/hook"
+        order = ("--order-by", "$.customer") if self.plan.ordered else ()
+        order_out = ("--order-by", "$.data.customer") if self.plan.ordered else ()
         for arguments in (
             ["migrate"],
-            ["source", "create", "--provider", "stripe", "--secret", self.keys.stripe, "--json"],
-            ["endpoint", "create", "--url", url, "--secret", self.keys.endpoint, "--json"],
+            ["source", "create", "--provider", "stripe", "--secret", self.keys.stripe, *order, "--json"],
+            ["endpoint", "create", "--url", url, "--secret", self.keys.endpoint, *order_out, "--json"],
         ):
             self._start("prepare", [HOOKLINE, *arguments], {"HOOKLINE_APPS": ""}).wait(60)
-        self.database.rows(EFFECT_TABLE)
-        if self.database.name == "PostgreSQL":
-            self.database.rows("ALTER TABLE faults_effect OWNER TO hookline")
+        for table, statement in TABLES.items():
+            self.database.rows(statement)
+            if self.database.name == "PostgreSQL":
+                self.database.rows(f"ALTER TABLE {table} OWNER TO hookline")
 
     # What handlers do
 

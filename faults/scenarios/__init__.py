@@ -21,6 +21,7 @@ from faults.scenarios.kills import (
     EverythingKilledSqlite,
     KilledAtPoints,
     KilledAtPointsSqlite,
+    OrderedAndKilled,
     ServerKilled,
     WorkerKilled,
 )
@@ -33,6 +34,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     WorkerKilled,
     EverythingKilled,
     KilledAtPoints,
+    OrderedAndKilled,
     HandlerKills,
     HandlersHang,
     PostgresRestarted,

@@ -31,6 +31,9 @@ class Scenario(ABC):
     #: HOOKLINE_EVENTS_PER_TRANSACTION of every second worker.
     together: ClassVar[int] = 10
 
+    #: Whether events and deliveries of one customer are ordered, and each event has a follow-up.
+    ordered: ClassVar[bool] = False
+
     #: The next round follows at once, and recovering counts from the last one; otherwise each round waits for it.
     continuous: ClassVar[bool] = False
 

@@ -61,6 +61,26 @@ class EverythingKilledSqlite(EverythingKilled):
     name, database, short = "server and all workers killed", "SQLite", 1
 
 
+class OrderedAndKilled(Scenario):
+    """SIGKILL of a worker, and in every third round of everything, while the events of each customer are processed, and
+    its messages delivered, one after the other, and each event has a follow-up."""
+
+    name, short, repeaters, ordered = "killed while it keeps an order", 2, 2, True
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        pause_at_random(stage)
+        worker = stage.random.choice(sorted(stage.workers))
+        doomed = [stage.workers[worker]] if number % 3 else [stage.server, *stage.workers.values()]
+        for process in doomed:
+            process.kill()
+        killed = time.time()
+        if number % 3:
+            stage.start_worker(worker)
+        else:
+            stage.start_all()
+        return killed
+
+
 class KilledAtPoints(Scenario):
     """SIGKILL of the server and of a worker at named points of the flows, one after the other, each time after another
     number of passages. What is started again has the next point waiting for it. Of Celery's workers, a process of the

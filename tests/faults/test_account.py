@@ -38,6 +38,30 @@ def test_an_honest_run_is_in_order_and_its_repetitions_are_counted() -> None:
     assert (account.delivered, account.repeated) == (2, 1)
 
 
+def test_the_order_of_each_customer_is_held_against_that_of_arrival_and_follow_ups_are_counted() -> None:
+    # Of these, 1 and 17 are of one customer.
+    events = ["evt_1", "evt_2", "evt_17"]
+    ordered = replace(
+        HONEST,
+        sender=[{"what": what, "id": event} for event in events for what in ("sent", "accepted")],
+        consumer=[_consumed(event, f"msg_{event}", "aa") for event in events],
+        events=[(event, "succeeded") for event in events],
+        effects=["evt_2", "evt_1", "evt_17"],
+        messages=[Message(event, "succeeded", 1) for event in events],
+        told=[*events, "evt_1"],
+        ordered=True,
+    )
+    assert settle_up(ordered).violations == []
+    for crime, said in (
+        ({"effects": ["evt_17", "evt_2", "evt_1"]}, "2 events processed out of their customer's order: evt_1, evt_17"),
+        ({"consumer": ordered.consumer[::-1]}, "2 events delivered out of their customer's order: evt_1, evt_17"),
+        ({"told": ["evt_1", "evt_2"]}, "1 events whose follow-up never ran: evt_17"),
+        ({"told": [*events, "evt_33"]}, "1 follow-ups of events without effect: evt_33"),
+    ):
+        violations = settle_up(replace(ordered, **crime)).violations
+        assert violations == [said]
+
+
 def _consumed(event: str, webhook_id: str, body: str) -> dict[str, Any]:
     return {"what": "consumed", "event": event, "webhook_id": webhook_id, "body": body}
 

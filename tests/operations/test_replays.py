@@ -115,12 +115,36 @@ def test_events_are_processed_again_the_oldest_first(monkeypatch: pytest.MonkeyP
     source = make_source()
     made = [make_event(source, state=State.SUCCEEDED, attempts=1) for _ in range(5)]
     other = make_event(make_source(), state=State.SUCCEEDED)
-    replays.start(ADA, "events", Selection(source=source.public_id))
+    replays.start(ADA, "events", Selection(source=source.public_id), again=True)
     carry_out()
     waiting = Event.objects.filter(state=State.PENDING).order_by("due_at")
     assert [event.pk for event in waiting] == [event.pk for event in made]
     other.refresh_from_db()
     assert other.state == State.SUCCEEDED
+
+
+def test_the_effect_of_an_event_that_was_processed_is_repeated_only_when_that_is_wanted() -> None:
+    source = make_source()
+    processed = make_event(source, state=State.SUCCEEDED)
+    others = [
+        make_event(source, state=State.SUCCEEDED, unhandled=True),
+        make_event(source, state=State.DEAD),
+        make_event(source, state=State.CANCELLED),
+    ]
+    everything = Selection(source=source.public_id)
+    assert [replays.preview("events", everything, again=again).count for again in (False, True)] == [3, 4]
+    with pytest.raises(ConfigurationError, match="--again"):
+        replays.start(ADA, "events", Selection(source=source.public_id, status="succeeded"))
+    with pytest.raises(ConfigurationError, match="is for events"):
+        replays.start(ADA, "deliveries", Selection(since=ago(60)), again=True)
+    replay = replays.start(ADA, "events", everything)
+    carry_out()
+    assert {event.pk for event in Event.objects.filter(state=State.PENDING)} == {event.pk for event in others}
+    assert replays.find(replay.public_id).renewed == 3
+    replays.start(ADA, "events", everything, again=True)
+    carry_out()
+    processed.refresh_from_db()
+    assert processed.state == State.PENDING
 
 
 def test_a_portion_that_fails_leaves_nothing_and_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,15 +33,16 @@ def begin(
     dry_run: bool,
     as_json: bool,
     watch: bool = False,
+    again: bool = False,
 ) -> None:
     """Start a replay, or with `dry_run` say what it would do."""
     from hookline.cli.actor import actor
     from hookline.operations import replays
 
     if dry_run:
-        print_fields(replays.preview(what, filters.selection(), rate=rate).as_json(), as_json)
+        print_fields(replays.preview(what, filters.selection(), rate=rate, again=again).as_json(), as_json)
         return
-    started = replays.start(actor(), what, filters.selection(), rate=rate)
+    started = replays.start(actor(), what, filters.selection(), rate=rate, again=again)
     if watch and not as_json:
         _follow(started.public_id)
     print_fields(replays.as_json(replays.find(started.public_id)), as_json)
@@ -52,10 +53,11 @@ def begin(
 @_rate
 @_dry_run
 @_watch
+@click.option("--again", is_flag=True, help="Also those that were processed: the effect of their handlers is repeated.")
 @json_option
-def events(filters: listing.Filters, rate: float | None, dry_run: bool, watch: bool, as_json: bool) -> None:
-    """Process finished events again: those that succeeded, too, unless --status says which."""
-    begin("events", filters, rate=rate, dry_run=dry_run, watch=watch, as_json=as_json)
+def events(filters: listing.Filters, *, again: bool, as_json: bool, **options: Any) -> None:
+    """Process events that are dead or cancelled, or that no handler wanted then."""
+    begin("events", filters, again=again, as_json=as_json, **options)
 
 
 @replay.command()

@@ -23,7 +23,7 @@ from hookline.operations.selection import Columns, Selection, lookups
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.outgoing.publish.missed import count_wanted
 from hookline.replays.models import Replay, What
-from hookline.replays.portion import AGAIN, part_of
+from hookline.replays.portion import AGAIN, may_renew, part_of
 from hookline.tenants.models import Tenant
 
 __all__ = ["Preview", "What", "as_json", "cancel", "find", "newest", "pause", "preview", "resume", "start"]
@@ -47,22 +47,23 @@ class Preview:
         return {"count": self.count, "seconds": self.seconds}
 
 
-def preview(what: str, selection: Selection, *, rate: float | None = None) -> Preview:
+def preview(what: str, selection: Selection, *, rate: float | None = None, again: bool = False) -> Preview:
     """Count what `start` would find now. Raises as that does."""
-    return _previewed(_drafted(what, selection, rate))
+    return _previewed(_drafted(what, selection, rate, again))
 
 
-def start(actor: Actor, what: str, selection: Selection, *, rate: float | None = None) -> Replay:
+def start(actor: Actor, what: str, selection: Selection, *, rate: float | None = None, again: bool = False) -> Replay:
     """Have workers do a part of the history again: finished jobs only, the oldest first, at most `rate` a second.
 
-    `what`: `events` and `deliveries` are made due again, all finished ones unless the selection names a status.
+    `what`: `deliveries` are made due again, all finished ones unless the selection names a status; `events` that are
+    dead or cancelled, or that no handler wanted, and with `again` those that were processed, whose effect is repeated.
     `missed` sends an endpoint the messages that it never got, though it wants them now, and those whose delivery is
     dead or cancelled; `messages` also those that it got. Both need an endpoint and a time since when.
     The `limit` of the selection means nothing here.
 
     Raises NotFound, ValueError, Conflict for a disabled endpoint, or ConfigurationError.
     """
-    replay = _drafted(what, selection, rate)
+    replay = _drafted(what, selection, rate, again)
     replay.total = _previewed(replay).count
     with transaction.atomic(using=router.db_for_write(Replay)):
         replay.save(force_insert=True)
@@ -148,7 +149,7 @@ def as_json(replay: Replay) -> dict[str, Any]:
 # ---- what is to be done -----------------------------------------------------------------------------
 
 
-def _drafted(what: str, selection: Selection, rate: float | None) -> Replay:
+def _drafted(what: str, selection: Selection, rate: float | None, again: bool) -> Replay:
     """A replay that is not stored yet."""
     if what not in What.values:
         raise ConfigurationError(f"{what!r} cannot be replayed; choose one of {', '.join(What.values)}")
@@ -157,6 +158,12 @@ def _drafted(what: str, selection: Selection, rate: float | None) -> Replay:
     until = selection.until or timezone.now()
     replay = Replay(what=what, since=selection.since, until=until, rate=rate)
     (_choose_messages if what in AGAIN else _choose_jobs)(replay, selection)
+    if again and what != What.EVENTS:
+        raise ConfigurationError(f"`again` is for events; a replay of {what} always sends again")
+    if what == What.EVENTS and selection.status == State.SUCCEEDED and not (again or selection.unhandled):
+        raise ConfigurationError("processing succeeded events again repeats their effect; add `--again` to want that")
+    if again:
+        replay.chosen = {**replay.chosen, "again": True}
     return replay
 
 
@@ -203,7 +210,7 @@ def _previewed(replay: Replay) -> Preview:
     else:
         part = part_of(replay)
         found = part.rows
-        count = found.count() if replay.what in AGAIN else found.filter(state__in=FINISHED).count()
+        count = found.count() if replay.what in AGAIN else found.filter(may_renew(replay), state__in=FINISHED).count()
     return Preview(count, None if replay.rate is None else math.ceil(count / replay.rate))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import router
-from django.db.models import Case, DateTimeField, Value, When
+from django.db.models import Case, DateTimeField, Q, Value, When
 
 from hookline.db import clock
 from hookline.engine.job import FINISHED, UNREAD, Job, State, requeue
@@ -70,13 +70,20 @@ def renew(replay: Replay, endpoint: Endpoint | None) -> Done:
     keys, note = [place.id for place in places], f"replayed by {replay.public_id}"
     apart = _APART if replay.rate is None else 1 / replay.rate
     if endpoint is None:
-        renewed = _requeue(RENEWS[replay.what], keys, note, apart)
+        renewed = _requeue(RENEWS[replay.what], keys, note, apart, may_renew(replay))
     else:
         renewed = _send(endpoint, keys, AGAIN[replay.what], note, apart)
     return Done(len(places), renewed, len(places) == limit, places[-1] if places else None)
 
 
-def _requeue(model: type[Job], keys: Sequence[UUID], note: str, apart: float) -> int:
+def may_renew(replay: Replay) -> Q:
+    """Which finished jobs it makes due: of events, unless it is `again`, none whose handlers have taken effect."""
+    if replay.what == What.EVENTS and not replay.chosen.get("again"):
+        return Q(state__in=(State.DEAD, State.CANCELLED)) | Q(unhandled=True)
+    return Q()
+
+
+def _requeue(model: type[Job], keys: Sequence[UUID], note: str, apart: float, which: Q) -> int:
     if not keys:
         return 0
     moments = _moments(model, len(keys), apart)
@@ -84,7 +91,7 @@ def _requeue(model: type[Job], keys: Sequence[UUID], note: str, apart: float) ->
         *(When(pk=key, then=Value(moment)) for key, moment in zip(keys, moments, strict=True)),
         output_field=DateTimeField(),
     )
-    return requeue(model._default_manager.using(router.db_for_write(model)).filter(pk__in=keys), note, due)
+    return requeue(model._default_manager.using(router.db_for_write(model)).filter(which, pk__in=keys), note, due)
 
 
 def _send(endpoint: Endpoint, messages: Sequence[UUID], states: Sequence[State], note: str, apart: float) -> int:
