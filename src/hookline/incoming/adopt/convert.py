@@ -59,7 +59,7 @@ def event_of(row: LegacyRow, mapping: Mapping, source: Source, now: datetime, ke
         note += f"; a duplicate of {mapping.table} {kept}, which was kept"
     hidden = CREDENTIAL_HEADERS | providers.get(source.provider).hidden_headers(source.options)
     received = _moment(row.received_at) or now
-    return AdoptedEvent(
+    event = AdoptedEvent(
         source=source,
         type=storable(row.type or (parsed.type if parsed else "") or UNNAMED)[:MAX_NAME_LENGTH],
         dedup_key=key,
@@ -73,6 +73,9 @@ def event_of(row: LegacyRow, mapping: Mapping, source: Source, now: datetime, ke
         finished_at=None if state is State.PENDING else now,
         note=storable(note)[:2000],
     )
+    if state is not State.PENDING:
+        event.order_key = None  # it is processed already, in whatever order
+    return event
 
 
 def _key(row: LegacyRow, source: Source, parsed: ParsedEvent | None, body: bytes) -> tuple[str, Any, str]:
