@@ -32,6 +32,7 @@ COMMANDS = (
     "handlers",
     "audit",
     "adopt",
+    "reconcile",
     "stats",
     "doctor",
     "prune",
