@@ -140,7 +140,7 @@ def test_keys_of_metrics_json_and_records_are_the_same_in_each_language(german: 
             end()
     assert [record.kind for record in seen[:3]] == ["events"] * 3
     assert seen[3] == RowsPruned({"events": 1})
-    assert [kind.name for kind in kinds(settings)] == ["events", "deliveries", "replays"]
+    assert [kind.name for kind in kinds(settings)] == ["events", "follow-ups", "deliveries", "replays"]
     assert {"events", "deliveries"} <= json.loads(json.dumps(stats.take().as_json(), default=str)).keys()
     labels = {labels[0] for _, labels, _ in gauges.read() if labels}
     assert {"events", "deliveries"} <= labels

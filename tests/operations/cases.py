@@ -723,7 +723,7 @@ CASES = [
         changes={},
         details=lambda _: {"type": "hookline.test", "status": None, "error": "address_refused"},
         after=lambda _: Message.objects.count(),
-        expected=1,  # that of the delivery which was there before
+        expected=2,  # those of the deliveries which were there before
         fails=True,
     ),
     # ---- history -----------------------------------------------------------------------------------
