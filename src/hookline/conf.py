@@ -12,6 +12,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 from hookline.core.retry import RetrySchedule
+from hookline.core.suspension import SuspensionSettings
 from hookline.exceptions import ConfigurationError
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -307,6 +308,33 @@ class Settings:
         "... and to one endpoint, so that a slow one cannot take all the places",
     )
 
+    SUSPEND_AFTER_FAILURES: int = setting(
+        SENDING,
+        10,
+        "An endpoint is suspended after so many failures in a row: those that open its breaker are the first, each "
+        "probe that fails is one more, so 10 take about an hour. Its tenant is warned after half of them. 0: never",
+    )
+
+    SUSPEND_AFTER: float = setting(
+        SENDING,
+        5 * DAY,
+        "... or after so long with nothing but failures. 0: never",
+    )
+
+    NOTIFY_BY_EMAIL: bool = setting(
+        SENDING,
+        True,  # a default
+        "Whether a tenant that has an e-mail address is told that its endpoint keeps failing, was suspended or is well "
+        "again, by Django's mail",
+    )
+
+    OPERATIONAL_TENANT: str = setting(
+        SENDING,
+        "",
+        "The key of the tenant whose endpoints are told the same of all endpoints, as messages of the types "
+        "`endpoint.failing`, `endpoint.suspended` and `endpoint.recovered`. Empty: nobody's",
+    )
+
     RESPONSE_BODY_BYTES: int = setting(
         SENDING,
         8 * 1024,
@@ -342,6 +370,10 @@ class Settings:
     @property
     def event_retry(self) -> RetrySchedule:
         return RetrySchedule(self.EVENT_RETRY_DELAYS, self.RETRY_JITTER)
+
+    @property
+    def suspension(self) -> SuspensionSettings:
+        return SuspensionSettings(self.SUSPEND_AFTER_FAILURES, self.SUSPEND_AFTER)
 
     @property
     def delivery_retry(self) -> RetrySchedule:
@@ -421,6 +453,7 @@ _DURATIONS = frozenset(
         "ROTATION_OVERLAP",
         "LEASE",
         "STOP_TIMEOUT",
+        "SUSPEND_AFTER",
     }
 )
 
@@ -436,6 +469,8 @@ _MAY_BE_ZERO = frozenset(
         "REJECTION_RETENTION",
         "ROTATION_OVERLAP",
         "STOP_TIMEOUT",
+        "SUSPEND_AFTER",
+        "SUSPEND_AFTER_FAILURES",
         "WORKER_PROCESSES",
     }
 )

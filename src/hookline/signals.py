@@ -7,7 +7,9 @@
 - `delivery_succeeded(delivery)`: the endpoint took it
 - `delivery_dead(delivery)`: the endpoint never took it
 - `breaker_opened(endpoint)`: it failed so often that Hookline waits before it tries again
+- `endpoint_failing(endpoint, reason)`: it keeps failing, and will be suspended if it goes on
 - `endpoint_suspended(endpoint, reason)`: Hookline sends nothing more to this endpoint until it is enabled
+- `endpoint_recovered(endpoint)`: one that kept failing takes deliveries again
 
 What a receiver raises is logged, not passed on. A process that is killed loses what waits: what must happen for each
 event belongs into a handler.
@@ -24,4 +26,6 @@ event_dead = Signal()
 delivery_succeeded = Signal()
 delivery_dead = Signal()
 breaker_opened = Signal()
+endpoint_failing = Signal()
 endpoint_suspended = Signal()
+endpoint_recovered = Signal()

@@ -11,7 +11,7 @@ from hookline.cli.command import DocumentPrinted, Group, json_option, something_
 from hookline.cli.headers_options import headers_options
 from hookline.cli.json_file import JsonFile
 from hookline.cli.limit_options import limit_options
-from hookline.cli.output import print_fields, print_rows
+from hookline.cli.output import print_fields, print_rows, say
 from hookline.cli.pairs import Pair
 from hookline.cli.secret_options import secret_options
 from hookline.cli.times import Duration, Rate, Since
@@ -253,8 +253,14 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     from hookline.operations import endpoints
 
     found = endpoints.find(id)
+    since = found.disabled_at
     endpoints.enable(actor(), found)
     print_fields({"id": found.public_id, "disabled": found.disabled}, as_json)
+    if since is not None and (missed := endpoints.missed(found, since)):
+        say(
+            f"{missed} messages were published while it was disabled. Send them with "
+            f"`hookline endpoint recover {found.public_id} --since {since:%Y-%m-%dT%H:%M:%SZ}`."
+        )
 
 
 @endpoint.command()

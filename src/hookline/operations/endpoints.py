@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import router, transaction
+from django.utils import timezone
 
 from hookline import conf
 from hookline.audit.actor import Actor
@@ -25,6 +27,7 @@ from hookline.core.signatures.ed25519 import KEY_BYTES, SigningKey
 from hookline.core.signatures.scheme import check_schemes
 from hookline.core.signatures.standard_webhooks import check_new_secret, new_secret
 from hookline.engine import notifier
+from hookline.engine.job import State
 from hookline.exceptions import ConfigurationError, Conflict, DispatchError
 from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
@@ -33,6 +36,7 @@ from hookline.outgoing import jwks
 from hookline.outgoing.deliver.worker import address_policy
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish.filtering import passes
+from hookline.outgoing.publish.missed import count_wanted
 from hookline.tenants.models import Tenant, resolve
 
 #: What decides what an endpoint gets.
@@ -192,6 +196,11 @@ def preview(endpoint: Endpoint, *, limit: int = 100, **fields: Any) -> list[Prev
     }
     newest = Message.objects.filter(tenant=endpoint.tenant_id).order_by("-created_at", "-id")[:limit]
     return [_previewed(message, given) for message in newest]
+
+
+def missed(endpoint: Endpoint, since: datetime) -> int:
+    """How many messages of the time since then an enabled endpoint wants and never got."""
+    return count_wanted(endpoint.pk, since, timezone.now(), (State.DEAD, State.CANCELLED))
 
 
 def delete(actor: Actor, endpoint: Endpoint) -> None:
@@ -442,4 +451,4 @@ def _check_uid_is_free(endpoint: Endpoint) -> None:
 
 
 def _save_state(endpoint: Endpoint) -> None:
-    endpoint.save(update_fields=["breaker_state", "held_until", "disabled", "disabled_reason"])
+    endpoint.save(update_fields=["breaker_state", "held_until", "disabled", "disabled_reason", "disabled_at"])

@@ -6,7 +6,9 @@ from functools import partial
 
 from hookline import signals
 from hookline.core.breaker import State as Breaker
+from hookline.core.suspension import Notice
 from hookline.engine.announcer import Announcer
+from hookline.outgoing import notices
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.telemetry import records
 from hookline.telemetry.courier import courier
@@ -20,6 +22,8 @@ def connect() -> None:
     subscribe(records.DeliveriesAttempted, _attempted)
     subscribe(records.BreakerChanged, _changed)
     subscribe(records.EndpointSuspended, _suspended)
+    subscribe(records.EndpointNoticed, _noticed)
+    notices.connect()
     _deliveries.connect(signals.delivery_dead)
 
 
@@ -37,3 +41,11 @@ def _suspended(suspended: records.EndpointSuspended) -> None:
     if signals.endpoint_suspended.has_listeners(Endpoint):
         told = {"endpoint": suspended.endpoint, "reason": suspended.reason}
         courier.put(partial(signals.endpoint_suspended.send_robust, Endpoint, **told))
+
+
+def _noticed(noticed: records.EndpointNoticed) -> None:
+    if noticed.notice == Notice.FAILING and signals.endpoint_failing.has_listeners(Endpoint):
+        told = {"endpoint": noticed.endpoint, "reason": noticed.reason}
+        courier.put(partial(signals.endpoint_failing.send_robust, Endpoint, **told))
+    if noticed.notice == Notice.RECOVERED and signals.endpoint_recovered.has_listeners(Endpoint):
+        courier.put(partial(signals.endpoint_recovered.send_robust, Endpoint, endpoint=noticed.endpoint))

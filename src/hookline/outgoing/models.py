@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -64,6 +65,8 @@ class Endpoint(LimitedLane):
             "Deliveries with the same key are sent one after the other."
         ),
     )
+    #: Since when; what was published from then on can be recovered.
+    disabled_at = models.DateTimeField(_("disabled at"), null=True, editable=False)
     encrypted_secrets = EncryptedField(_("encrypted secrets"))
     #: How messages are signed, of `core/signatures/scheme.py`. NULL: by Standard Webhooks v1 alone.
     signatures = models.JSONField(
@@ -135,10 +138,12 @@ class Endpoint(LimitedLane):
     def disable(self, reason: str = "") -> None:
         """Send nothing more until `enable`. Deliveries that wait keep waiting. The caller saves."""
         self.disabled, self.disabled_reason, self.held_until = True, reason, FOREVER
+        self.disabled_at = datetime.now(UTC)
 
     def enable(self) -> None:
         """Send again, with a breaker at rest. The caller saves."""
         self.disabled, self.disabled_reason, self.held_until = False, "", None
+        self.disabled_at = None
         self.breaker = Breaker()
 
     def hold(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import dj_database_url
 
@@ -28,6 +29,8 @@ OWN: Mapping[str, str] = {
     "APPS": "Modules or packages with handlers, with commas between them; of a package, its module `webhooks` too. "
     "They are imported from the working directory and `PYTHONPATH`",
     "SECRET_KEY": "Django's `SECRET_KEY`: long and random. Without it, the one in `hookline.keys`",
+    "EMAIL_URL": "Where e-mails are handed in: `smtp://user:password@host:587?tls=starttls&from=hooks@example.com`; "
+    "`tls` is `starttls`, `ssl` or left out. Without it, none are sent",
     "LOG_FORMAT": "`text`, or `json`: one object for each line. See [operations.md](operations.md#the-log)",
 }
 
@@ -78,6 +81,36 @@ def database(url: str) -> dict[str, Any]:
     given = config.get("OPTIONS", {})
     options = {**given, **_SQLITE_OPTIONS, "timeout": given.get("timeout", _SQLITE_OPTIONS["timeout"])}
     return {**config, "NAME": str(Path(str(config["NAME"])).absolute()), "OPTIONS": options}
+
+
+def email(url: str) -> dict[str, Any]:
+    """Django's settings for e-mail. Raises ConfigurationError, without quoting the URL and its password."""
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    parts = urlsplit(url)
+    try:
+        options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, options = None, None, {}
+    tls = options.pop("tls", "")
+    sender = options.pop("from", "")
+    if parts.scheme != "smtp" or not host or options or tls not in ("", "starttls", "ssl"):
+        raise ConfigurationError(
+            "HOOKLINE_EMAIL_URL is not the URL of a mail server; write it as "
+            "smtp://user:password@host:587?tls=starttls&from=hooks@example.com"
+        )
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": host,
+        "EMAIL_PORT": port or {"ssl": 465, "starttls": 587}.get(tls, 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": tls == "starttls",
+        "EMAIL_USE_SSL": tls == "ssl",
+        "EMAIL_TIMEOUT": 30,
+        **({"DEFAULT_FROM_EMAIL": sender} if sender else {}),
+    }
 
 
 def log_format(environment: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ SECRET_KEY = _keys.secret_key
 HOOKLINE = environment.settings({**os.environ, keys.ENCRYPTION_KEYS: _keys.encryption_keys})
 #: Modules with handlers.
 HOOKLINE_APPS = environment.words(os.environ.get("HOOKLINE_APPS", ""))
+globals().update(environment.email(os.environ.get("HOOKLINE_EMAIL_URL", "")))
 LOGGING = logs.config(environment.log_format(os.environ))
 
 INSTALLED_APPS = ["hookline", "hookline.server"]

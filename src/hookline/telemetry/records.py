@@ -114,6 +114,16 @@ class EndpointSuspended:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointNoticed:
+    """Its tenant is to be told of it: `notice` is a Notice; since when it has failed, as ISO 8601, or empty."""
+
+    endpoint: Any
+    notice: str
+    reason: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class SenderUsed:
     """What a sender has under way: requests and results, deliveries that wait for a turn, and idle connections."""
 

@@ -16,13 +16,16 @@ from uuid import UUID
 
 from django.db import router, transaction
 
+from hookline import conf
 from hookline.audit import record as audit
 from hookline.audit.actor import SYSTEM
 from hookline.core import breaker as breakers
-from hookline.core.breaker import BreakerSettings
+from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.outcome import Verdict
+from hookline.core.suspension import Notice, judge
 from hookline.db import clock
 from hookline.engine.settlement import Settlement
+from hookline.outgoing import notices
 from hookline.outgoing.log_fields import of_endpoint
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.telemetry.emit import emit
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hookline.outgoing")
 
 SETTINGS = BreakerSettings()
+#: As long as the column.
+MAX_REASON = 200
 
 
 def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[Delivery, Settlement]]]:
@@ -83,15 +88,18 @@ def learn(results: Sequence[Result]) -> set[UUID]:
     found: dict[UUID, list[Result]] = defaultdict(list)
     for result in telling:
         found[result.outbound.endpoint_id].append(result)
-    endpoints, now = _locked(noteworthy), clock.now(Endpoint)
+    endpoints, now, settings = _locked(noteworthy), clock.now(Endpoint), conf.get().suspension
     for endpoint in endpoints.values():
         before = endpoint.breaker.state
         for result in found[endpoint.pk]:
             if result.outcome.verdict is Verdict.GONE:
                 if not endpoint.disabled:  # of several under way, the first to say so
-                    suspend(endpoint, "the endpoint answered 410 Gone")
-            else:
-                endpoint.breaker = breakers.record(endpoint.breaker, result.outcome.succeeded, now, SETTINGS)
+                    suspend(endpoint, "the endpoint answered 410 Gone", now)
+                continue
+            earlier = endpoint.breaker
+            endpoint.breaker = later = breakers.record(earlier, result.outcome.succeeded, now, SETTINGS)
+            if later.trips != earlier.trips and not endpoint.disabled:
+                act(endpoint, judge(earlier, later, now, settings), result.settlement.note, earlier, now)
         if endpoint.breaker.state is not before:
             logger.warning(
                 "the breaker of %s (%s) is now %s",
@@ -115,9 +123,23 @@ def probe_now(endpoint_id: UUID) -> bool:
     return False
 
 
-def suspend(endpoint: Endpoint, reason: str) -> None:
-    """Send nothing more to an endpoint until a person enables it. The caller saves it, in the same transaction."""
+def act(endpoint: Endpoint, notice: Notice | None, last: str, before: Breaker, now: float) -> None:
+    """Do what was judged of an endpoint. `last`: how the last delivery failed; `before`: its breaker until then."""
+    if notice is Notice.SUSPENDED:
+        since = endpoint.breaker.opened_at or now
+        hours = max(1, round((now - since) / 3600))
+        suspend(endpoint, f"it has failed for {hours} h without a success; the last one: {last}"[:MAX_REASON], since)
+    elif notice is not None:
+        notices.tell(endpoint, notice, last, before.opened_at or endpoint.breaker.opened_at)
+
+
+def suspend(endpoint: Endpoint, reason: str, since: float) -> None:
+    """Send nothing more to an endpoint until a person enables it. The caller saves it, in the same transaction.
+
+    `since`: when it began to fail, in Unix time.
+    """
     endpoint.disable(reason)
+    notices.tell(endpoint, Notice.SUSPENDED, reason, since)
     audit.record(
         SYSTEM,
         "endpoint.suspend",
@@ -151,4 +173,4 @@ def _locked(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:
 
 def _save(endpoints: Iterable[Endpoint]) -> None:
     for endpoint in endpoints:
-        endpoint.save(update_fields=["breaker_state", "disabled", "disabled_reason"])
+        endpoint.save(update_fields=["breaker_state", "disabled", "disabled_reason", "disabled_at"])
