@@ -30,16 +30,17 @@ def list_deliveries(filters: listing.Filters, as_json: bool) -> None:
 @click.argument("id")
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Show one delivery with its body and every attempt that was made."""
-    from hookline.operations import deliveries
+    """Show one delivery with its body, what it waits for, and every attempt that was made."""
+    from hookline.operations import deliveries, endpoint_health
 
     delivery = deliveries.find(id)
+    shown = {**deliveries.as_json(delivery), "waits_for": endpoint_health.waits_for(delivery)}
     attempts = [deliveries.attempt_as_json(attempt) for attempt in deliveries.attempts(delivery)]
     body = bytes(delivery.message.body)
     if as_json:
-        print_fields({**deliveries.as_json(delivery), **body_fields(body), "attempts_made": attempts}, as_json)
+        print_fields({**shown, **body_fields(body), "attempts_made": attempts}, as_json)
         return
-    print_fields({**deliveries.as_json(delivery), "body": preview(body)}, as_json)
+    print_fields({**shown, "body": preview(body)}, as_json)
     click.echo()
     columns = ("id", "number", "status", "error", "duration_ms", "created_at", "detail", "response_body")
     print_rows(attempts, columns, as_json, "No attempt was made yet.")

@@ -117,10 +117,11 @@ def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None
 @click.option("--tenant", metavar="KEY", help="The tenant, if several tenants use this uid.")
 @json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Show one endpoint, by its id or uid. Its secrets are counted, not shown."""
-    from hookline.operations import endpoints
+    """Show one endpoint, by its id or uid, and how it does. Its secrets are counted, not shown."""
+    from hookline.operations import endpoint_health, endpoints
 
-    print_fields(endpoints.as_json(endpoints.find(id, tenant=tenant)), as_json)
+    found = endpoints.find(id, tenant=tenant)
+    print_fields({**endpoints.as_json(found), "health": endpoint_health.of(found).as_json()}, as_json)
 
 
 @endpoint.command()
