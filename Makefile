@@ -65,7 +65,7 @@ test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as r
 
 test-browser: $(DEV) site  ## Install Chromium from Debian's package (as root) and look at every page of the admin with it
 	$(BIN)/python -m tests.debian chromium
-	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest --ds tests.browser.settings tests/browser $(ARGS)
+	HOOKLINE_TEST_POSTGRES_URL= $(BIN)/pytest -n $(WORKERS) --ds tests.browser.settings tests/browser $(ARGS)
 
 test-newcomer: $(DEV)  ## Follow the tutorial and the README literally, in an empty environment (ports 8000 and 9000)
 	$(BIN)/pytest tests/install/test_newcomer.py $(ARGS)

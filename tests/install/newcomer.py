@@ -64,7 +64,7 @@ class Newcomer:
             input=given,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=300,
             check=False,
         )
         assert ended.returncode == 0, f"{text}\nended with {ended.returncode}:\n{ended.stdout}{ended.stderr}"

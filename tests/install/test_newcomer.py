@@ -35,6 +35,7 @@ def newcomer(tmp_path: Path, processes: Processes) -> Newcomer:
     )
 
 
+@pytest.mark.timeout(400)  # most of it is what pip and Django take; a loaded machine takes longer
 def test_who_follows_the_tutorial_gets_a_webhook_in_and_a_message_out(newcomer: Newcomer) -> None:
     newcomer.follow(ROOT / "docs" / "tutorial.md")
     assert "verified order.paid {'invoice': 'in_1', 'amount': 2000}" in newcomer.terminals[0].output

@@ -61,6 +61,7 @@ def test_an_index_would_show_what_the_project_is_and_what_it_runs_on(metadata: M
     assert not any(classifier.startswith("License ::") for classifier in classifiers)  # PEP 639
 
 
+@pytest.mark.timeout(400)
 def test_it_installs_into_an_empty_environment_and_takes_a_webhook(
     tmp_path: Path, wheel: Path, processes: Processes
 ) -> None:

@@ -55,13 +55,14 @@ CASES = {
 }
 
 
+@pytest.mark.timeout(400)  # Rust's crates are built
 @pytest.mark.parametrize("language", RUN)
 def test_a_sample_takes_what_is_genuine_and_refuses_the_rest(language: str, tmp_path: Path) -> None:
     sample = RUN[language]
     if shutil.which(sample.needs) is None:
         pytest.skip(f"{sample.needs} is not installed")
     if sample.build:
-        subprocess.run([part.format(tmp_path) for part in sample.build], cwd=SAMPLES, check=True, timeout=100)
+        subprocess.run([part.format(tmp_path) for part in sample.build], cwd=SAMPLES, check=True, timeout=300)
     command = [part.format(tmp_path) for part in sample.command]
     said = {}
     for name, (body, message_id, sent, signatures, now, _) in CASES.items():
