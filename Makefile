@@ -33,7 +33,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
+.PHONY: help run simulate test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -75,6 +75,9 @@ test-samples: $(DEV)  ## Run the samples of docs/verify.md, each where its langu
 
 test-npm: $(DEV) $(NPM)  ## Install the senders' npm packages (needs Node) and hold the providers against them
 	$(BIN)/pytest tests/npm $(ARGS)
+
+simulate: $(DEV)  ## Play every sender that can be played to Hookline's own view, minutes long
+	HOOKLINE_SIMULATE_ALL=1 $(BIN)/pytest -n $(WORKERS) tests/simulator/test_every_provider.py $(ARGS)
 
 faults: $(DEV)  ## Kill and break everything for many rounds, and account for it (ARGS="--only WorkerKilled" for one)
 	$(BIN)/python -m faults $(ARGS)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hookline.core.request import WebhookRequest
-from hookline.exceptions import ConfigurationError, HooklineError
+from hookline.exceptions import CannotVerify, ConfigurationError, HooklineError, NotVerified, VerificationError
 from hookline.providers.base import Provider, SourceConfig
 from hookline.providers.schemes.signed import SignedProvider
-from hookline.simulator.acts import ACTS, Letter
+from hookline.simulator.acts import ACTS, GENUINE, Letter
 from hookline.simulator.history import Sending
 from hookline.simulator.sequence import Instance
 
@@ -50,7 +50,37 @@ class Emulator:
 
         Raises ConfigurationError where the secret cannot sign.
         """
-        return ACTS[sending.act](self._letter(instance, sending.event, now))
+        try:
+            request = ACTS[sending.act](self._letter(instance, sending.event, now))
+        except VerificationError:  # it signs what it reads in the body, and cannot read this one
+            return None
+        # A few senders want a 5xx for what came unsigned, and then send it again signed.
+        wants_5xx = request is not None and sending.act not in GENUINE and self._cannot_verify(request, now)
+        return None if wants_5xx else request
+
+    def tells_copies(self, request: WebhookRequest, now: float) -> bool:
+        """Whether a receiver can tell a copy of this genuine request from another event."""
+        events = self.provider.receive(request, SourceConfig(self.secrets, self.options), now).events
+        return all(event.if_known != "repeat" or event.provider_id for event in events)
+
+    def fails_its_signature(self, request: WebhookRequest, now: float) -> bool:
+        """Whether this request can be read, and only its signature or time is wrong."""
+        try:
+            self.provider.receive(request, SourceConfig(self.secrets, self.options), now)
+        except NotVerified:
+            return True
+        except HooklineError:
+            pass
+        return False
+
+    def _cannot_verify(self, request: WebhookRequest, now: float) -> bool:
+        try:
+            self.provider.receive(request, SourceConfig(self.secrets, self.options), now)
+        except CannotVerify:
+            return True
+        except HooklineError:
+            pass
+        return False
 
     def right_signature(self, request: WebhookRequest, now: float) -> str:
         """All header values that the sender would have signed this very request with, one a line."""
@@ -65,17 +95,17 @@ class Emulator:
         following = (event + 1) % len(instance.events)
         return Letter(
             self.provider,
-            self._composed(instance, event, instance.event_ids[event], now),
+            self._composed(instance, event, instance.event_ids[event]),
             config,
             replace(config, secrets=self.secrets[1:2]) if len(self.secrets) > 1 else None,
             now,
-            self._composed(instance, event, instance.event_ids[event] + "x", now),
+            self._composed(instance, event, instance.event_ids[event] + "x"),
             self.tolerance,
-            self._varied(instance, event, now),
-            self._composed(instance, following, instance.event_ids[following], now),
+            self._varied(instance, event),
+            self._composed(instance, following, instance.event_ids[following]),
         )
 
-    def _varied(self, instance: Instance, event: int, now: float) -> WebhookRequest | None:
+    def _varied(self, instance: Instance, event: int) -> WebhookRequest | None:
         found = instance.events[event]
         data = self.provider.samples.get(found.type) if found.data is None else found.data
         if not data:
@@ -83,10 +113,10 @@ class Emulator:
         other = replace(found, data={**data, "note_of_the_sender": "says nothing"})
         events = (*instance.events[:event], other, *instance.events[event + 1 :])
         event_id = instance.event_ids[event] + "x"
-        return self._composed(replace(instance, events=events), event, event_id, now)
+        return self._composed(replace(instance, events=events), event, event_id)
 
-    def _composed(self, instance: Instance, event: int, event_id: str, now: float) -> WebhookRequest:
+    def _composed(self, instance: Instance, event: int, event_id: str) -> WebhookRequest:
         found = instance.events[event]
-        happened = now if self.provider.time_is_checked else instance.happened + event
+        happened = instance.happened + (0.001 if self.provider.time_is_checked else 1) * event
         composed = self.provider.configured(self.options).compose(found.type, event_id, happened, found.data)
         return replace(composed, url=self.url)

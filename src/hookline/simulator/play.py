@@ -96,7 +96,10 @@ class Stage:
     def new_instance(self) -> Instance:
         """Of the sequence, under ids that were never used; it happened at a second of its own."""
         self._played += 1
-        return instance(self.sequence, f"{self.nonce}{self._played:04x}", time.time() // 1 - self._played % 60)
+        now = time.time()
+        # Where a receiver holds the time of the event against the tolerance, it happens now.
+        happened = now if self.parties[0].emulator.provider.time_is_checked else now // 1 - self._played % 60
+        return instance(self.sequence, f"{self.nonce}{self._played:04x}", happened)
 
     def size(self) -> int:
         """How many events the sequence has."""
@@ -134,6 +137,18 @@ class Stage:
     def possible(self, act: str, event: int = 0) -> bool:
         """Whether this sender can send so."""
         return self.request(Sending(event, act), self.new_instance()) is not None
+
+    def tells_copies(self) -> bool:
+        """Whether what the sender signs, or says beside it, tells a copy from another event."""
+        playing, emulator = self.new_instance(), self.parties[0].emulator
+        requests = [self.request(Sending(event), playing) for event in range(self.size())]
+        return all(found is None or emulator.tells_copies(found, time.time()) for found in requests)
+
+    def forgeries(self, acts: Seq[str]) -> list[str]:
+        """Those of these acts that make a readable request with a wrong signature or time of the first event."""
+        playing, emulator = self.new_instance(), self.parties[0].emulator
+        requests = {act: self.request(Sending(0, act), playing) for act in acts}
+        return [act for act, found in requests.items() if found and emulator.fails_its_signature(found, time.time())]
 
     def _send(self, playing: Instance, moment: Seq[Sending], began: float) -> list[Exchange]:
         requests = []
