@@ -22,7 +22,7 @@ from tests.operations.cases import World
         (["events", "list", "--limit", "0"], 2, "usage", "'--limit': 0 is not in the range 1<=x<=10000."),
         (["events", "retry"], 2, "usage", "name the ids, or choose rows with options such as --since, but not both"),
         (["events", "show", f"evt_{'0' * 22}"], 1, "not_found", f"event evt_{'0' * 22} not found"),
-        (["events", "show", "src_1"], 1, "invalid", "is not an id of the form evt_"),
+        (["events", "retry", "src_1"], 1, "invalid", "is not an id of the form evt_"),
         (["source", "create", "--provider", "strip"], 1, "invalid", "there is no provider 'strip'"),
         (["tenant", "create", "a/b"], 1, "invalid", "Use letters, digits, dots, underscores and hyphens."),
         (["endpoint", "create", "--url", "https://10.0.0.1/"], 1, "address_refused", "is not a public address"),

@@ -214,3 +214,28 @@ def test_the_mode_of_a_database_that_is_there_stays_and_is_warned_about_where_ev
     assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (mode, b"x")
     assert (f"chmod 600 {path}*" in caplog.text) is told
     create_private(tmp_path / "missing" / "hookline.db")
+
+
+@pytest.mark.parametrize(
+    "command", ["events list", "doctor", "stats", "dispatch a {}", "source create --provider stripe"]
+)
+def test_a_command_in_the_wrong_folder_makes_nothing_and_says_what_to_do(command: str, tmp_path: Path) -> None:
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        hookline = str(Path(sys.executable).with_name("hookline"))
+        return subprocess.run(
+            [hookline, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    refused = run(*command.split())
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"the database {tmp_path}/hookline.db does not exist. Change to the folder" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+    if command != "events list":
+        return
+    error = json.loads(run("events", "list", "--json").stdout)["error"]
+    assert "hookline.db does not exist" in error["message"]
+    keys_missing = run("events", "list", HOOKLINE_DATABASE_URL="postgresql://127.0.0.1:1/x")
+    assert f"the keys {tmp_path}/hookline.keys do not exist" in keys_missing.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert run("migrate").returncode == 0
+    assert run("events", "list").returncode == 0

@@ -22,6 +22,7 @@ class Receiver(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 200
+        self.answer = b"thanks"
         self.posted: list[tuple[str, dict[str, str], bytes]] = []
 
     @property
@@ -38,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.send_header("location", "http://127.0.0.1:1/elsewhere")
         self.end_headers()
-        self.wfile.write(b"thanks")
+        self.wfile.write(self.server.answer)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -58,7 +59,7 @@ def receiver() -> Iterator[Receiver]:
 def test_what_is_sent_to_a_url_passes_the_official_package_of_stripe(cli: Cli, receiver: Receiver) -> None:
     url = f"{receiver.url}/any"
     sent = cli.json("trigger", "stripe", "invoice.paid", "--url", url, "--secret", STRIPE_SECRET)
-    assert (set(sent), sent["status"], sent["body"]) == ({"event_id", "url", "status", "body"}, 200, "thanks")
+    assert (set(sent), sent["status"], sent["body"]) == ({"event_id", "id", "url", "status", "body"}, 200, "thanks")
     [(path, headers, body)] = receiver.posted
     event = stripe.Webhook.construct_event(body, headers["stripe-signature"], STRIPE_SECRET)
     assert (path, event["id"], event["type"]) == ("/any", sent["event_id"], "invoice.paid")
@@ -94,10 +95,39 @@ def test_a_server_that_is_not_there_is_named(cli: Cli, free_port: int) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--url", "http://127.0.0.1/"], ["--source", "src_1", "--url", "http://127.0.0.1/", "--secret", "s"]],
+    [
+        ["--url", "http://127.0.0.1/"],
+        ["--secret", "s"],
+        ["--source", "src_1", "--url", "http://127.0.0.1/", "--secret", "s"],
+        ["--server", "http://127.0.0.1/", "--url", "http://127.0.0.1/", "--secret", "s"],
+    ],
 )
 def test_the_target_is_a_source_or_a_url_with_its_secret(cli: Cli, arguments: list[str]) -> None:
     assert cli.run("trigger", "stripe", "invoice.paid", *arguments).exit_code == 2
+
+
+def test_the_types_with_samples_are_listed(cli: Cli) -> None:
+    of_stripe = cli.json("trigger", "stripe", "--list")
+    assert {"provider": "stripe", "type": "invoice.paid"} in of_stripe
+    assert {row["provider"] for row in of_stripe} == {"stripe"}
+    assert {"stripe", "github", "slack"} <= {row["provider"] for row in cli.json("trigger", "--list")}
+    assert "--list shows which there are" in cli.run("trigger", "stripe").stderr
+
+
+@pytest.mark.django_db
+def test_without_a_source_the_only_one_of_the_provider_gets_it_at_the_local_server(
+    cli: Cli, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no enabled source of stripe found" in cli.fails("trigger", "stripe", "invoice.paid")
+    source = cli.json("source", "create", "--provider", "stripe", "--secret", STRIPE_SECRET)
+    monkeypatch.setattr("hookline.cli.trigger.DEFAULT_SERVER", receiver.url)
+    receiver.answer = b'{"status": "accepted", "id": "evt_0123456789012345678901"}'
+    sent = cli.json("trigger", "stripe", "invoice.paid")
+    assert receiver.posted[-1][0] == source["path"]
+    assert sent["id"] == "evt_0123456789012345678901"
+    assert json.loads(receiver.posted[-1][2])["id"] == sent["event_id"]
+    cli.json("source", "create", "--provider", "stripe", "--secret", "whsec_other")
+    assert "name one with --source: src_" in cli.fails("trigger", "stripe", "invoice.paid")
 
 
 @pytest.mark.django_db

@@ -363,9 +363,11 @@ def test_without_handlers_the_start_warns_and_stats_and_doctor_and_lists_name_wh
     assert (event["status"], event["unhandled"], event["type"]) == ("succeeded", True, "invoice.paid")
     assert event["note"] == "unhandled: no handler wants this event"
     assert installation.json("stats")["unhandled_24h"] == {"invoice.paid": 1}
-    found = {finding["check"]: finding for finding in installation.json("doctor")}
-    assert (found["handlers"]["result"], found["unhandled"]["result"]) == ("warning", "warning")
-    assert "1 invoice.paid" in found["unhandled"]["detail"]
+    told = installation.run("doctor", "--json")
+    found = {finding["check"]: finding for finding in json.loads(told.stdout)}
+    assert (told.returncode, found["handlers"]["result"], found["unhandled"]["result"]) == (1, "warning", "failed")
+    assert "1 event of the type invoice.paid" in found["unhandled"]["detail"]
+    assert found["events workers"]["result"] == found["deliveries workers"]["result"] == "ok"
 
 
 def test_130_silent_connections_keep_nobody_out_of_a_server_that_may_open_128_files(installation: Installation) -> None:

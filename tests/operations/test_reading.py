@@ -190,3 +190,32 @@ def test_a_uid_is_found_within_its_tenant(acme: Tenant, globex: Tenant) -> None:
     assert printed("endpoint", "show", "shop", "--tenant", "globex")["id"] == theirs.public_id
     with pytest.raises(ConfigurationError, match="several tenants have the uid 'shop'"):
         endpoints.find("shop")
+
+
+def test_an_event_is_shown_by_the_senders_own_id() -> None:
+    shop, till = make_source("stripe"), make_source("github")
+    signed = make_event(shop, dedup_key="id:evt_of_stripe", provider_id="evt_of_stripe")
+    unsigned = make_event(till, provider_id="72d3162e-cc78-11e3")
+    assert printed("events", "show", "evt_of_stripe")["id"] == signed.public_id
+    assert printed("events", "show", "72d3162e-cc78-11e3")["id"] == unsigned.public_id
+    make_event(make_source("stripe"), dedup_key="id:evt_of_stripe", provider_id="evt_of_stripe")
+    with pytest.raises(ConfigurationError, match=r"several events have the sender's id 'evt_of_stripe', such as evt_"):
+        events.find_any("evt_of_stripe")
+    with pytest.raises(NotFound, match="event nobody not found"):
+        events.find_any("nobody")
+
+
+def test_a_list_by_type_or_reason_alone_searches_a_bounded_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_source()
+    rare, *_ = [make_event(source, type=name) for name in ("rare", "a", "b", "c")]
+    assert [row["id"] for row in printed("events", "list", "--type", "rare")] == [rare.public_id]
+    monkeypatch.setattr(selections, "SEARCHED", 2)
+    told = CliRunner().invoke(root, ["events", "list", "--type", "rare", "--json"], prog_name="hookline")
+    assert json.loads(told.stdout) == []
+    assert "At most the newest 2 rows were searched; add --until for older ones" in told.stderr
+    assert [row["id"] for row in printed("events", "list", "--type", "rare", "--source", source.public_id)] == [
+        rare.public_id
+    ]
+    before = Event.objects.order_by("-id").values_list("created_at", flat=True)[1]
+    later = events.newest(Selection(type="rare", until=before))
+    assert later == [rare]

@@ -30,3 +30,4 @@ def list_audit(filters: listing.Filters, as_json: bool) -> None:
         ]
     columns = ("created_at", "actor", "action", "object", "detail")
     print_rows(rows, columns, as_json, "No audit entries found.")
+    listing.tell_searched(filters, entries)

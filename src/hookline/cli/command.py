@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -26,12 +27,20 @@ MAX_ERROR = 4000
 
 
 class Command(click.Command):
-    """A command that works on the database."""
+    """A command that works on the database that is there."""
+
+    creates = False
 
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
-            load_django()
+            load_django(create=self.creates)
             return super().invoke(ctx)
+
+
+class CreatingCommand(Command):
+    """A command that makes the database and the keys of the standalone server, if they are not there."""
+
+    creates = True
 
 
 class PlainCommand(click.Command):
@@ -110,12 +119,14 @@ def something_to_change(*given: object) -> None:
         raise click.UsageError("nothing to change: give at least one option")
 
 
-def load_django() -> None:
-    """Set Django up, unless manage.py has done so."""
+def load_django(*, create: bool = False) -> None:
+    """Set Django up, unless manage.py has done so. With `create`, the standalone server may make what is missing."""
     import django
     from django.apps import apps
 
     if not apps.ready:
+        if not create:  # in the wrong folder there would be a new, empty installation
+            os.environ["HOOKLINE_CREATE"] = "no"
         django.setup()
 
 

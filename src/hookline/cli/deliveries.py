@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli import bulk, listing, retrying
+from hookline.cli import bulk, complete, listing, retrying
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows
 
@@ -24,10 +24,11 @@ def list_deliveries(filters: listing.Filters, as_json: bool) -> None:
     found = [deliveries.as_json(delivery) for delivery in deliveries.newest(filters.selection())]
     columns = ("id", "type", "status", "attempts", "message", "url", "created_at", "note")
     print_rows(found, columns, as_json, "No deliveries found.")
+    listing.tell_searched(filters, found)
 
 
 @deliveries.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.deliveries)
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one delivery with its body, what it waits for, and every attempt that was made."""
@@ -47,7 +48,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 
 @deliveries.command()
-@click.argument("ids", nargs=-1, metavar="[ID...]")
+@click.argument("ids", shell_complete=complete.deliveries, nargs=-1, metavar="[ID...]")
 @listing.filters("status", "parked", "type", "tenant", "endpoint", limit=1000)
 @click.option(
     "--now",
@@ -69,7 +70,7 @@ def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, 
 
 
 @deliveries.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", shell_complete=complete.deliveries, nargs=-1, required=True, metavar="ID...")
 @json_option
 def discard(ids: tuple[str, ...], as_json: bool) -> None:
     """Cancel deliveries that wait or are dead, all or none of them. What waits behind them for its turn goes on."""
@@ -80,7 +81,7 @@ def discard(ids: tuple[str, ...], as_json: bool) -> None:
 
 
 @deliveries.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", shell_complete=complete.deliveries, nargs=-1, required=True, metavar="ID...")
 @json_option
 def release(ids: tuple[str, ...], as_json: bool) -> None:
     """Let others go on, past dead deliveries that park their order keys. These stay dead."""

@@ -6,15 +6,16 @@ from datetime import datetime
 
 import click
 
+from hookline.cli import complete
 from hookline.cli.command import Command, json_option
 from hookline.cli.output import print_fields
 from hookline.cli.times import Until
 
 
 @click.command(cls=Command)
-@click.argument("event_type", metavar="TYPE")
+@click.argument("event_type", shell_complete=complete.types, metavar="TYPE")
 @click.argument("data", metavar="JSON")
-@click.option("--tenant", metavar="KEY", help="The tenant whose endpoints receive it.")
+@click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="The tenant whose endpoints receive it.")
 @click.option("--idempotency-key", metavar="K", help="A message with a key that was already used is not sent.")
 @click.option("--deliver-at", type=Until(), help="When to send it: 30m, 24h, or 2026-01-31T12:00Z.  [default: now]")
 @json_option

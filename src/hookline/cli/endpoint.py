@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hookline.cli import complete
 from hookline.cli.command import DocumentPrinted, Group, json_option, something_to_change
 from hookline.cli.headers_options import headers_options
 from hookline.cli.json_file import JsonFile
@@ -38,7 +39,7 @@ def patterns(text: str) -> list[str]:
 @endpoint.command()
 @click.option("--url", required=True, help="Where to POST messages to.")
 @click.option("--events", default="", help="Event types separated by commas, such as 'invoice.*,order.paid'.")
-@click.option("--tenant", metavar="KEY", help="The tenant it belongs to.")
+@click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="The tenant it belongs to.")
 @secret_options("A secret of Standard Webhooks: whsec_ and base64 of 24 to 64 bytes. Without it one is made up.")
 @click.option("--uid", help="Your own id for it, unique within the tenant.")
 @click.option("--description", default="", help="For people.")
@@ -100,7 +101,7 @@ def create(
 
 
 @endpoint.command("list")
-@click.option("--tenant", metavar="KEY", help="Only of this tenant.")
+@click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="Only of this tenant.")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of rows.  [default: all]")
 @json_option
 def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None:
@@ -113,8 +114,10 @@ def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None
 
 
 @endpoint.command()
-@click.argument("id")
-@click.option("--tenant", metavar="KEY", help="The tenant, if several tenants use this uid.")
+@click.argument("id", shell_complete=complete.endpoints)
+@click.option(
+    "--tenant", shell_complete=complete.tenants, metavar="KEY", help="The tenant, if several tenants use this uid."
+)
 @json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one endpoint, by its id or uid, and how it does. Its secrets are counted, not shown."""
@@ -125,7 +128,7 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 
 
 @endpoint.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.endpoints)
 @click.option("--url", help="Where to POST messages to.")
 @click.option("--events", help="Event types it receives, separated by commas; '' for all.")
 @click.option("--uid", help="Your own id for it; '' for none.")
@@ -197,7 +200,7 @@ def update(
 
 
 @endpoint.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.endpoints)
 @secret_options("The new secret. Without it one is made up and shown, this once.")
 @click.option("--overlap", type=Duration(), help="How long to sign with the previous one, too.  [default: 24h]")
 @click.option("--key", is_flag=True, help="The key pair, and not the secret; a given one is whsk_...")
@@ -219,7 +222,7 @@ def rotate(id: str, secret: str | None, overlap: float | None, key: bool, as_jso
 
 
 @endpoint.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.endpoints)
 @limit_options
 @json_option
 def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, as_json: bool) -> None:  # noqa: A002 # as above
@@ -233,7 +236,7 @@ def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, a
 
 
 @endpoint.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.endpoints)
 @json_option
 def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Send nothing more to an endpoint; what waits keeps waiting."""
@@ -246,7 +249,7 @@ def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 
 
 @endpoint.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.endpoints)
 @json_option
 def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Send to an endpoint again, what waited first."""
@@ -265,7 +268,7 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 
 
 @endpoint.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.endpoints)
 @click.option("--since", type=Since(), required=True, help="From when on: 30m, 24h or 7d ago, or an ISO 8601 time.")
 @click.option("--until", type=Since(), help="Until when, written the same way.  [default: now]")
 @click.option("--rate", type=Rate(), metavar="N/s", help="How many at most, such as 50/s.")
@@ -294,7 +297,7 @@ def recover(
 
 
 @endpoint.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.endpoints)
 @json_option
 def delete(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Delete a disabled endpoint that has no history."""
@@ -307,7 +310,7 @@ def delete(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 
 
 @endpoint.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.endpoints)
 @click.option("--type", "event_type", default="hookline.test", show_default=True, help="The type of the message.")
 @click.option("--data", metavar="JSON", help="Its data.  [default: a sentence]")
 @json_option

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli import bulk, listing, retrying
+from hookline.cli import bulk, complete, listing, retrying
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows
 
@@ -24,23 +24,24 @@ def list_events(filters: listing.Filters, as_json: bool) -> None:
     found = [events.as_json(event) for event in events.newest(filters.selection())]
     columns = ("id", "provider", "type", "status", "attempts", "source", "created_at", "note")
     print_rows(found, columns, as_json, "No events found.")
+    listing.tell_searched(filters, found)
 
 
 @events.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.events)
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Show one event with its headers and body."""
+    """Show one event with its headers and body. ID may be the sender's own id of it."""
     from hookline.operations import events
 
-    event = events.find(id)
+    event = events.find_any(id)
     body = bytes(event.body)
     shown = body_fields(body) if as_json else {"body": preview(body)}
     print_fields({**events.as_json(event), **events.content_as_json(event), **shown}, as_json)
 
 
 @events.command()
-@click.argument("ids", nargs=-1, metavar="[ID...]")
+@click.argument("ids", shell_complete=complete.events, nargs=-1, metavar="[ID...]")
 @listing.filters("status", "parked", "unhandled", "type", "tenant", "source", limit=1000)
 @click.option("--now", is_flag=True, help="Also those waiting for their next attempt.")
 @bulk.yes_option
@@ -58,7 +59,7 @@ def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, 
 
 
 @events.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", shell_complete=complete.events, nargs=-1, required=True, metavar="ID...")
 @json_option
 def discard(ids: tuple[str, ...], as_json: bool) -> None:
     """Cancel events that wait or are dead, all or none of them. What waits behind them for its turn goes on."""
@@ -69,7 +70,7 @@ def discard(ids: tuple[str, ...], as_json: bool) -> None:
 
 
 @events.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", shell_complete=complete.events, nargs=-1, required=True, metavar="ID...")
 @json_option
 def release(ids: tuple[str, ...], as_json: bool) -> None:
     """Let others go on, past dead events that park their order keys. These stay dead."""

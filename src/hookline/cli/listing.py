@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hookline.cli import complete
+from hookline.cli.output import say
 from hookline.cli.times import Since
 
 if TYPE_CHECKING:
@@ -32,11 +34,20 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     ),
     "since": click.option("--since", type=Since(), help="Only newer: 30m, 24h or 7d ago, or an ISO 8601 time."),
     "until": click.option("--until", type=Since(), help="Only older, written the same way."),
-    "type": click.option("--type", metavar="TYPE", help="Only this event type; invoice.* for all that begin so."),
-    "tenant": click.option("--tenant", metavar="KEY", help="Only of this tenant."),
-    "source": click.option("--source", metavar="ID", help="Only of this source."),
-    "endpoint": click.option("--endpoint", metavar="ID", help="Only of this endpoint (id or uid)."),
-    "reason": click.option("--reason", metavar="CODE", help="Only with this reason, such as no_secret."),
+    "type": click.option(
+        "--type",
+        shell_complete=complete.types,
+        metavar="TYPE",
+        help="Only this event type; invoice.* for all that begin so.",
+    ),
+    "tenant": click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="Only of this tenant."),
+    "source": click.option("--source", shell_complete=complete.sources, metavar="ID", help="Only of this source."),
+    "endpoint": click.option(
+        "--endpoint", shell_complete=complete.endpoints, metavar="ID", help="Only of this endpoint (id or uid)."
+    ),
+    "reason": click.option(
+        "--reason", shell_complete=complete.reasons, metavar="CODE", help="Only with this reason, such as no_secret."
+    ),
     "actor": click.option("--actor", metavar="NAME", help="Only what this user, key or system user did."),
     "action": click.option("--action", metavar="NAME", help="Only this kind of change, such as source.rotate."),
     "object": click.option("--object", metavar="ID", help="Only changes of the object with this id."),
@@ -88,6 +99,19 @@ def filters(*names: str, limit: int | None = 50) -> Callable[[F], F]:
         return wrapped  # type: ignore[no-any-return]  # click's decorators return what they get
 
     return decorate
+
+
+def tell_searched(filters: Filters, found: Sequence[object]) -> None:
+    """Say how far a list looked, where no index finds what is looked for."""
+    if (
+        len(found) < filters.limit
+        and filters.given
+        and set(filters.given) <= {"type", "reason", "action", "since", "until"}
+    ):
+        from hookline.operations.selection import SEARCHED
+
+        if set(filters.given) - {"since", "until"}:
+            say(f"At most the newest {SEARCHED:,} rows were searched; add --until for older ones, or another filter.")
 
 
 def ids_or_filters(ids: tuple[str, ...], filters: Filters) -> None:

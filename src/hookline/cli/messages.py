@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli import listing
+from hookline.cli import complete, listing
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows
 
@@ -24,11 +24,17 @@ def list_messages(filters: listing.Filters, as_json: bool) -> None:
     found = [messages.as_json(message) for message in messages.newest(filters.selection())]
     columns = ("id", "tenant", "type", "uid", "created_at")
     print_rows(found, columns, as_json, "No messages found.")
+    listing.tell_searched(filters, found)
 
 
 @messages.command()
-@click.argument("id")
-@click.option("--tenant", metavar="KEY", help="The tenant, if several tenants use this idempotency key.")
+@click.argument("id", shell_complete=complete.messages)
+@click.option(
+    "--tenant",
+    shell_complete=complete.tenants,
+    metavar="KEY",
+    help="The tenant, if several tenants use this idempotency key.",
+)
 @json_option
 def cancel(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Cancel the deliveries of a message that wait. ID may be its idempotency key."""
@@ -40,8 +46,13 @@ def cancel(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # 
 
 
 @messages.command()
-@click.argument("id")
-@click.option("--tenant", metavar="KEY", help="The tenant, if several tenants use this idempotency key.")
+@click.argument("id", shell_complete=complete.messages)
+@click.option(
+    "--tenant",
+    shell_complete=complete.tenants,
+    metavar="KEY",
+    help="The tenant, if several tenants use this idempotency key.",
+)
 @json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one message with its body and its deliveries. ID may be its idempotency key."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli.command import Command, json_option
+from hookline.cli.command import CreatingCommand, json_option
 from hookline.cli.output import print_json
 
 
-@click.command(cls=Command)
+@click.command(cls=CreatingCommand)
 @json_option
 def migrate(as_json: bool) -> None:
     """Bring Hookline's tables in the database up to date. Safe to run at the same time on several machines."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hookline.cli import complete
 from hookline.cli.command import PlainCommand, json_option
 from hookline.cli.output import print_fields, print_rows
 
@@ -30,7 +31,7 @@ def list_providers(as_json: bool) -> None:
 
 
 @providers.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.providers)
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show what a source of a provider needs: its secret, its options, and the samples for `hookline trigger`."""

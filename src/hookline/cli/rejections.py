@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hookline.cli import bulk, listing
+from hookline.cli import bulk, complete, listing
 from hookline.cli.command import DocumentPrinted, Failure, Group, json_option
 from hookline.cli.output import body_fields, preview, print_fields, print_rows, say
 
@@ -30,6 +30,7 @@ def list_rejections(filters: listing.Filters, as_json: bool) -> None:
     found = [rejections.as_json(rejection) for rejection in rejections.newest(filters.selection())]
     columns = ("id", "status", "reason", "provider", "source", "remote_addr", "created_at", "detail")
     print_rows(found, columns, as_json, "No rejections found.")
+    listing.tell_searched(filters, found)
     since = filters.given.get("since")
     counted = rejections.only_counted(since.timestamp() if since else time.time() - 86400)
     asked = [filters.given.get(name) for name in ("source", "reason")]
@@ -40,7 +41,7 @@ def list_rejections(filters: listing.Filters, as_json: bool) -> None:
 
 
 @rejections.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.rejections)
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one rejection: why it was refused and what to do, its headers and the beginning of its body.
@@ -59,7 +60,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 
 @rejections.command()
-@click.argument("ids", nargs=-1, metavar="[ID...]")
+@click.argument("ids", shell_complete=complete.rejections, nargs=-1, metavar="[ID...]")
 @listing.filters("http_status", "reason", "tenant", "source", limit=listing.MOST)
 @bulk.yes_option
 @json_option

@@ -12,6 +12,7 @@ from hookline.version import __version__
 
 #: Each is defined in the module of its name, with _ for -. In the order in which help lists them.
 COMMANDS = (
+    "init",
     "serve",
     "worker",
     "migrate",

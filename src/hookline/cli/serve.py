@@ -38,7 +38,7 @@ def serve(
 
         run_demo(host, port)
         return
-    load_django()
+    load_django(create=True)
     from hookline.runtime import http_server
 
     with http_server.listen(host, port) as listener:

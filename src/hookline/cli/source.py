@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from hookline.cli import complete
 from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.limit_options import limit_options
 from hookline.cli.network_options import networks_options
@@ -26,9 +27,11 @@ def source() -> None:
 
 
 @source.command()
-@click.option("--provider", required=True, help="Who sends, such as stripe, github or slack.")
+@click.option(
+    "--provider", shell_complete=complete.providers, required=True, help="Who sends, such as stripe, github or slack."
+)
 @secrets_options("The sender's signing secret. Repeat it for several.")
-@click.option("--tenant", metavar="KEY", help="The tenant it belongs to.")
+@click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="The tenant it belongs to.")
 @click.option("--name", default="", help="For people.")
 @click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
 @networks_options
@@ -81,7 +84,7 @@ def create(
 
 
 @source.command("list")
-@click.option("--tenant", metavar="KEY", help="Only of this tenant.")
+@click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="Only of this tenant.")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of rows.  [default: all]")
 @json_option
 def list_sources(tenant: str | None, limit: int | None, as_json: bool) -> None:
@@ -94,7 +97,7 @@ def list_sources(tenant: str | None, limit: int | None, as_json: bool) -> None:
 
 
 @source.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.sources)
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one source. Its secrets are counted, not shown."""
@@ -104,7 +107,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 
 
 @source.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.sources)
 @click.option("--name", help="For people.")
 @click.option("--option", "options", multiple=True, type=Pair(), help="An option of the provider.")
 @click.option("--unset", "unset", multiple=True, metavar="NAME", help="An option to reset to its default.")
@@ -160,7 +163,7 @@ def update(
 
 
 @source.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.sources)
 @secret_options("The new secret. Without it one is made up and shown, this once.")
 @click.option("--overlap", type=Duration(), help="How long the previous secrets stay valid.  [default: 24h]")
 @json_option
@@ -176,7 +179,7 @@ def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) ->
 
 
 @source.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.sources)
 @limit_options
 @json_option
 def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, as_json: bool) -> None:  # noqa: A002 # as above
@@ -190,7 +193,7 @@ def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, a
 
 
 @source.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.sources)
 @json_option
 def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Answer 404 to every request of a source."""
@@ -203,7 +206,7 @@ def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 
 
 @source.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.sources)
 @json_option
 def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Accept the requests of a source again."""
@@ -216,7 +219,7 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 
 
 @source.command()
-@click.argument("id")
+@click.argument("id", shell_complete=complete.sources)
 @json_option
 def delete(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Delete a disabled source that has no history."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hookline.cli import complete
 from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.rate_options import rate_options
@@ -41,7 +42,7 @@ def list_tenants(limit: int | None, as_json: bool) -> None:
 
 
 @tenant.command()
-@click.argument("key")
+@click.argument("key", shell_complete=complete.tenants)
 @json_option
 def show(key: str, as_json: bool) -> None:
     """Show one tenant, by its KEY or id."""
@@ -51,7 +52,7 @@ def show(key: str, as_json: bool) -> None:
 
 
 @tenant.command()
-@click.argument("key")
+@click.argument("key", shell_complete=complete.tenants)
 @click.option("--key", "new_key", help="A new display name.")
 @click.option("--name", help="For people.")
 @click.option("--email", help="Who is told when an endpoint is suspended.")
@@ -78,7 +79,7 @@ def update(
 
 
 @tenant.command()
-@click.argument("key")
+@click.argument("key", shell_complete=complete.tenants)
 @json_option
 def delete(key: str, as_json: bool) -> None:
     """Delete a tenant that has no sources, endpoints and messages."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from typing import TYPE_CHECKING
 
 import click
 
+from hookline.cli import complete
 from hookline.cli.command import DocumentPrinted, PlainCommand, json_option, load_django
-from hookline.cli.output import print_fields, printable
+from hookline.cli.output import print_fields, print_rows, printable
 from hookline.cli.secret_options import secret_options
 
 if TYPE_CHECKING:
@@ -19,15 +21,20 @@ DEFAULT_SERVER = "http://127.0.0.1:8000"
 
 
 @click.command(cls=PlainCommand)
-@click.argument("provider")
-@click.argument("event_type", metavar="TYPE")
-@click.option("--source", "source_id", metavar="ID", help="Post to this source, signed with its secret.")
+@click.argument("provider", required=False, shell_complete=complete.providers)
+@click.argument("event_type", metavar="[TYPE]", required=False, shell_complete=complete.samples)
+@click.option("--list", "only_list", is_flag=True, help="List the types that there are samples of, and send nothing.")
+@click.option(
+    "--source",
+    "source_id",
+    metavar="ID",
+    shell_complete=complete.sources,
+    help="Post to this source, signed with its secret.  [default: the only one of the provider]",
+)
 @click.option("--url", help="Post here instead, signed with --secret.")
 @secret_options("What to sign with.")
 @click.option("--data", metavar="JSON", help="The payload, in place of the sample.")
-@click.option(
-    "--server", metavar="URL", help=f"Where the source is served.  [default: PUBLIC_URL, or {DEFAULT_SERVER}]"
-)
+@click.option("--server", metavar="URL", help=f"Where the source is served.  [default: {DEFAULT_SERVER}]")
 @click.option(
     "--event-id",
     metavar="ID",
@@ -36,8 +43,9 @@ DEFAULT_SERVER = "http://127.0.0.1:8000"
 @json_option
 def trigger(
     *,
-    provider: str,
-    event_type: str,
+    provider: str | None,
+    event_type: str | None,
+    only_list: bool,
     source_id: str | None,
     url: str | None,
     secret: str | None,
@@ -46,14 +54,19 @@ def trigger(
     event_id: str | None,
     as_json: bool,
 ) -> None:
-    """Send a realistic, correctly signed webhook, as that provider would.
+    """Send a realistic, correctly signed webhook to the local server, as that provider would.
 
-    Exits with 1 unless the answer is 2xx.
+    Shows the sender's id of the event, and Hookline's. Exits with 1 unless the answer is 2xx.
     """
     from hookline import providers
     from hookline.cli import payload
     from hookline.cli.post import post
 
+    if only_list:
+        list_samples(provider, as_json)
+        return
+    if provider is None or event_type is None:
+        raise click.UsageError("name the provider and the type of the event; --list shows which there are")
     found = providers.get(provider)
     target_url, signed_url, config = _target(found, source_id, url, secret, server)
     again = event_id is not None
@@ -72,7 +85,8 @@ def trigger(
     query = request.url.partition("?")[2]
     status, body = post(f"{target_url.partition('?')[0]}?{query}" if query else target_url, request)
     answer = body.decode("utf-8", "backslashreplace")
-    print_fields({"event_id": event_id, "url": target_url, "status": status, "body": answer}, as_json)
+    ids = {"event_id": event_id, "id": _id_in(answer)}
+    print_fields({**ids, "url": target_url, "status": status, "body": answer}, as_json)
     if not 200 <= status < 300:
         raise DocumentPrinted(f"the server answered {status}")
 
@@ -83,11 +97,9 @@ def _target(
     """Where to post, the URL that is signed, and what it is signed with."""
     from hookline.providers.base import SourceConfig
 
-    if source_id is None:
+    if source_id is None and (url is not None or secret is not None):
         if url is None or secret is None:
-            raise click.UsageError(
-                "say where to post: --source ID, or --url URL with --secret SECRET or --secret-file FILE"
-            )
+            raise click.UsageError("--url goes with --secret SECRET or --secret-file FILE")
         if server is not None:
             raise click.UsageError("--server goes with --source")
         return url, url, SourceConfig((secret,))
@@ -96,4 +108,22 @@ def _target(
     load_django()
     from hookline.operations.trigger import source_target
 
-    return source_target(found, source_id, server, DEFAULT_SERVER)
+    return source_target(found, source_id, server or DEFAULT_SERVER)
+
+
+def list_samples(provider: str | None, as_json: bool) -> None:
+    """The types that a provider, or each of them, has samples of."""
+    from hookline.operations import providers
+
+    chosen = providers.known() if provider is None else [providers.find(provider)]
+    rows = [{"provider": one.name, "type": name} for one in chosen for name in one.samples]
+    print_rows(rows, ("provider", "type"), as_json, "There are no samples.")
+
+
+def _id_in(answer: str) -> str | None:
+    """Hookline's id of the event, where its server answered."""
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return None
+    return found.get("id") if isinstance(found, dict) and isinstance(found.get("id"), str) else None

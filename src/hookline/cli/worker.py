@@ -6,10 +6,10 @@ from functools import partial
 
 import click
 
-from hookline.cli.command import Command
+from hookline.cli.command import CreatingCommand
 
 
-@click.command(cls=Command)
+@click.command(cls=CreatingCommand)
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookline.incoming.models import Event
+from hookline.exceptions import ConfigurationError, NotFound
+from hookline.incoming.models import Event, Source
+from hookline.operations import rows
 from hookline.operations.job_history import JobHistory
 from hookline.operations.selection import Columns
 
@@ -21,6 +23,8 @@ COLUMNS = Columns(
     lane="source",
 )
 
+#: Sources of which the sender's own ids are looked up, and the newest events that are searched besides.
+MOST_SOURCES, MOST_SEARCHED = 1000, 100_000
 
 _history = JobHistory(model=Event, columns=COLUMNS, related=("source__tenant",), not_listed=("body", "headers", "url"))
 find = _history.find
@@ -33,6 +37,29 @@ discard = _history.discard
 discard_keys = _history.discard_keys
 release = _history.release
 release_keys = _history.release_keys
+
+
+def find_any(name: str) -> Event:
+    """By public id, or by the sender's own id of the event. Raises NotFound, or ConfigurationError for several events.
+
+    A signed id is found by its key among all events, any other id among the newest 100,000.
+    """
+    try:
+        return find(name)
+    except (ValueError, NotFound):
+        events = Event.objects.select_related("source__tenant")
+    sources = list(Source.objects.order_by("-id").values_list("pk", flat=True)[:MOST_SOURCES])
+    found = list(events.filter(source__in=sources, dedup_key=f"id:{name}")[:2])
+    if not found:
+        oldest = Event.objects.order_by("-id").values_list("pk", flat=True)[MOST_SEARCHED : MOST_SEARCHED + 1]
+        searched = events.filter(pk__gte=oldest[0]) if oldest else events
+        found = list(searched.filter(provider_id=name).order_by("-id")[:2])
+    if not found:
+        raise rows.not_found(Event, name)
+    if len(found) > 1:
+        both = " and ".join(event.public_id for event in found)
+        raise ConfigurationError(f"several events have the sender's id {name!r}, such as {both}; use one of these")
+    return found[0]
 
 
 def as_json(event: Event) -> dict[str, Any]:

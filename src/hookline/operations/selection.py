@@ -22,6 +22,8 @@ R = TypeVar("R", bound=Row)
 
 #: No list is longer.
 MOST = 10_000
+#: Rows in which those are looked for that no index finds, so that a list is quick however many rows there are.
+SEARCHED = 100_000
 #: The lanes of a tenant that are read one by one. Where it has more, their rows are found among all others.
 FEW_LANES = 20
 
@@ -86,8 +88,8 @@ class Columns:
 def newest(found: QuerySet[R], selection: Selection, columns: Columns) -> list[R]:
     """The rows of a selection, newest first. Raises NotFound, ValueError, or ConfigurationError for a strange filter.
 
-    Ids sort by time, so the primary key serves a list of all rows, and one that no index narrows: such a list reads
-    rows until it has found enough, so that it takes longer the rarer they are. The others have an index on the field
+    Ids sort by time, so the primary key serves a list of all rows, and one that no index narrows: such a list searches
+    the newest SEARCHED rows, before `until` if that is given. The others have an index on the field
     and `created_at`, and are found before they are joined to others: with statistics that are out of date, PostgreSQL
     may join a million rows to sort them.
     """
@@ -103,8 +105,18 @@ def newest(found: QuerySet[R], selection: Selection, columns: Columns) -> list[R
         found = found.filter(**wanted)
         for lookup, moment in (("id__gte", selection.since), ("id__lt", selection.until)):
             found = found if moment is None else found.filter(**{lookup: ids.first_at(moment.timestamp())})
+        if wanted and (oldest := _oldest_searched(found.model, selection)) is not None:
+            found = found.filter(id__gte=oldest)
         return list(found.order_by("-id")[: selection.limit])
     return list(found.filter(pk__in=keys).order_by("-created_at", "-id"))
+
+
+def _oldest_searched(model: type[Row], selection: Selection) -> UUID | None:
+    """The oldest of the rows that are searched where no index narrows; None for all."""
+    rows = model._default_manager.order_by("-id").values_list("pk", flat=True)
+    if selection.until is not None:
+        rows = rows.filter(id__lt=ids.first_at(selection.until.timestamp()))
+    return next(iter(rows[SEARCHED : SEARCHED + 1]), None)
 
 
 def lookups(model: type[Row], selection: Selection, columns: Columns) -> dict[str, Any]:

@@ -32,6 +32,8 @@ OWN: Mapping[str, str] = {
     "EMAIL_URL": "Where e-mails are handed in: `smtp://user:password@host:587?tls=starttls&from=hooks@example.com`; "
     "`tls` is `starttls`, `ssl` or left out. Without it, none are sent",
     "LOG_FORMAT": "`text`, or `json`: one object for each line. See [operations.md](operations.md#the-log)",
+    "CREATE": "`no`: never make a database or keys that are missing, but refuse to start. Without it `serve`, `worker` "
+    "and `migrate` make them, and no other command does",
 }
 
 LOG_FORMATS = ("text", "json")
@@ -119,6 +121,23 @@ def log_format(environment: Mapping[str, str]) -> str:
     if value not in LOG_FORMATS:
         raise ConfigurationError(f"HOOKLINE_LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {value!r}")
     return value
+
+
+def may_create(environment: Mapping[str, str]) -> bool:
+    """Whether a database and keys that are missing are made. Raises ConfigurationError."""
+    text = environment.get(PREFIX + "CREATE", "") or "yes"
+    if text.strip().lower() not in _BOOLEANS:
+        raise ConfigurationError(f"{PREFIX}CREATE must be true or false, not {text[:80]!r}")
+    return _BOOLEANS[text.strip().lower()]
+
+
+def require_file(database_file: Path) -> None:
+    """Raises ConfigurationError where the SQLite database is not there."""
+    if not database_file.exists():
+        raise ConfigurationError(
+            f"the database {database_file} does not exist. Change to the folder of the installation, or set "
+            "HOOKLINE_DATABASE_URL; `hookline migrate` or `hookline serve` makes a new one here"
+        )
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:

@@ -27,8 +27,8 @@ class Keys:
     encryption_keys: str = field(repr=False)
 
 
-def find(environment: Mapping[str, str], database_file: Path | None) -> Keys:
-    """The keys of this installation; on its first start they are made and written to a file.
+def find(environment: Mapping[str, str], database_file: Path | None, *, create: bool = True) -> Keys:
+    """The keys of this installation; on its first start they are made and written to a file, if that is allowed.
 
     The file is beside the SQLite database, or in the working directory for a database elsewhere (None).
     Raises ConfigurationError.
@@ -42,6 +42,11 @@ def find(environment: Mapping[str, str], database_file: Path | None) -> Keys:
     if not path.exists():
         if has_database and not encryption_keys:
             raise ConfigurationError(_lost(path, database_file))
+        if not create:
+            raise ConfigurationError(
+                f"the keys {path} do not exist. Change to the folder of the installation, or set {SECRET_KEY} and "
+                f"{ENCRYPTION_KEYS}; `hookline migrate` or `hookline serve` makes new ones here"
+            )
         _create(path)
     kept = _read(path)
     return Keys(secret_key or kept.secret_key, encryption_keys or kept.encryption_keys)

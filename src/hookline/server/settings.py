@@ -17,7 +17,10 @@ DATABASES = {
 }
 
 _database_file = Path(DATABASES["default"]["NAME"]) if "sqlite3" in DATABASES["default"]["ENGINE"] else None
-_keys = keys.find(os.environ, _database_file)
+_may_create = environment.may_create(os.environ)
+if _database_file is not None and not _may_create:
+    environment.require_file(_database_file)
+_keys = keys.find(os.environ, _database_file, create=_may_create)
 if _database_file is not None:
     create_private(_database_file)  # its secrets are encrypted, but not what was received and sent
 

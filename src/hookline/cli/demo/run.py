@@ -32,7 +32,7 @@ def run_demo(host: str, port: int) -> None:
         url = http_server.url_of(listener)
         prepare_environment(os.environ, Path(directory), url)
         _tell_only_errors()  # the keys that are made now go with the database
-        load_django()
+        load_django(create=True)
 
         from hookline.cli.demo.stage import Stage
         from hookline.cli.demo.tour import Tour
