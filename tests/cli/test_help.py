@@ -110,3 +110,10 @@ def test_a_package_that_is_not_installed_is_named_with_what_brings_it(
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     said = cli.fails("serve", "--port", "0")
     assert said == "the package uvicorn is not installed: pip install 'hookline[server]'"
+
+
+def test_no_command_waits_for_libraries_that_only_some_need() -> None:
+    unneeded = ("jsonpath", "jsonschema", "opentelemetry", "prometheus_client", "referencing", "rich", "uvicorn")
+    program = f"import django, sys; django.setup(); print([name for name in {unneeded} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[]\n"

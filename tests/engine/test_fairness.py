@@ -108,10 +108,10 @@ def test_held_and_waiting_lanes_do_not_use_up_the_lanes_that_a_claim_looks_at(jo
 
 @pytest.mark.parametrize("limit", [1, 7, 64, 100, 200])
 def test_a_desk_visits_every_one_of_many_lanes_before_it_returns_to_the_first(jobs: Jobs, limit: int) -> None:
-    """However many lanes have a deep backlog, each is served within one round: with 100 lanes, 100 / limit claims."""
+    """However many lanes have a backlog, each is served within one round: with 100 lanes, 100 / limit claims."""
     lanes = [jobs.lane() for _ in range(100)]
     for lane in lanes:
-        jobs.add(lane, *[1] * 20)
+        jobs.add(lane, *[1] * 8)
     leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=50, longest_run=60)
     served: Counter[UUID] = Counter()
     claims = 0

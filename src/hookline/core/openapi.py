@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hookline.core.event_types import check_type
-from hookline.core.json_schema import check_schema
 from hookline.exceptions import ConfigurationError, InvalidEventType
 
 _JSON = "application/json"
@@ -106,6 +105,8 @@ def _described(name: str, item: Any, document: Mapping[str, Any]) -> Described:
             schema = data
             example = example.get("data") if isinstance(example, Mapping) else None
         schema = {key: value for key, value in schema.items() if key != "$id"}
+        from hookline.core.json_schema import check_schema  # loading it takes a while
+
         schema = check_schema(schema) if schema else None
     return Described(
         name,

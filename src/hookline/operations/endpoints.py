@@ -18,8 +18,6 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.event_types import check_pattern, matches
 from hookline.core.locator import Locator
-from hookline.core.payload_filter import payload_filter
-from hookline.core.payload_template import applied, check_template
 from hookline.core.secrets import SecretRing
 from hookline.core.sent_headers import check_own_headers
 from hookline.core.signatures import scheme
@@ -275,8 +273,17 @@ def check_uid(uid: str | None) -> str | None:
 def check_filter(text: str | None) -> str | None:
     """No filter for an empty one. Raises ConfigurationError."""
     if text:
+        from hookline.core.payload_filter import payload_filter  # loading it takes a while
+
         payload_filter(text)
     return text or None
+
+
+def check_payload(template: Any) -> Any:
+    """Return a template that can be used. Raises ConfigurationError."""
+    from hookline.core.payload_template import check_template  # loading it takes a while
+
+    return check_template(template)
 
 
 def check_secret(secret: str) -> str:
@@ -392,7 +399,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "signatures": check_schemes,
     "own_headers": check_own_headers,
     "filter": check_filter,
-    "payload": check_template,
+    "payload": check_payload,
     "order_by": check_order_by,
 }
 
@@ -404,6 +411,8 @@ def _texts(name: str, values: Sequence[str]) -> list[str]:
 
 
 def _previewed(message: Message, given: Mapping[str, Any]) -> Preview:
+    from hookline.core.payload_template import applied  # loading it takes a while
+
     patterns, channels, text, payload = (given[name] for name in PREVIEWED)
     if patterns and not any(matches(pattern, message.type) for pattern in patterns):
         return Preview(message, "its type is not wanted")

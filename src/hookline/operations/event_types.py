@@ -13,7 +13,6 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core import openapi
 from hookline.core.event_types import check_type
-from hookline.core.json_schema import check_schema, violation
 from hookline.core.openapi import Described
 from hookline.core.schema_changes import breaking_changes
 from hookline.exceptions import ConfigurationError, Conflict
@@ -186,6 +185,8 @@ def _fields_of(described: Described, instead: Described | None = None) -> dict[s
 
 
 def _checked(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    from hookline.core.json_schema import check_schema, violation  # loading it takes a while
+
     if unknown := set(fields) - set(FIELDS):
         raise TypeError(f"an event type has no {', '.join(sorted(unknown))} to set")
     changed = dict(fields)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from hookline import conf
 from hookline.core.breaker import AT_REST
-from hookline.core.payload_template import applied
 from hookline.core.signatures.message_signer import MessageSigner
 from hookline.db.rows import by_id
 from hookline.engine.leases import Leases
@@ -95,6 +94,8 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
     signer, unsignable = signer_of(endpoint, signers, now)
     body = bytes(message.body)
     if endpoint.payload is not None:
+        from hookline.core.payload_template import applied  # loading it takes a while; only for those who have one
+
         try:
             body = applied(endpoint.payload, body, conf.get().MAX_MESSAGE_BYTES)
         except (ConfigurationError, MessageTooLarge, NotSerializable, ValueError, KeyError) as error:

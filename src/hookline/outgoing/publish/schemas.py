@@ -15,7 +15,6 @@ from typing import Any
 
 from django.db import router
 
-from hookline.core.json_schema import violation
 from hookline.exceptions import InvalidEventType, SchemaViolation
 from hookline.outgoing.event_type import Enforcement, EventType
 
@@ -59,7 +58,11 @@ class Catalogue:
         if rule.deprecated and event_type not in self._said:  # once is enough in each process
             self._said.add(event_type)
             logger.warning("the event type %s is deprecated, and is still dispatched", event_type)
-        if rule.schema is not None and (problem := violation(rule.schema, json.loads(data))):
+        if rule.schema is None:
+            return
+        from hookline.core.json_schema import violation  # loading it takes a while; only for those who have a schema
+
+        if problem := violation(rule.schema, json.loads(data)):
             if rule.enforced:
                 raise SchemaViolation(f"the data of {event_type!r} are not what its schema says: {problem}")
             logger.warning("the data of %s are not what its schema says: %s", event_type, problem)
