@@ -5,7 +5,7 @@ A record is looked at only where somebody listens, and nothing is read from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.dispatch import Signal
 
-from hookline.engine.job import Job, State
+from hookline.engine.job import Job
 from hookline.telemetry.courier import courier
 from hookline.telemetry.emit import subscribe
 from hookline.telemetry.records import JobsDied
@@ -34,20 +34,15 @@ class Announcer(Generic[J]):
         """Have receivers of `dead` told of the jobs that have no tries left."""
 
         def died(record: JobsDied) -> None:
-            if record.model is self.model:
+            if record.model is self.model and dead.has_listeners(self.model):
                 self.tell(dead, record.ids)
 
         subscribe(JobsDied, died)
 
-    def tell(self, signal: Signal, ids: Iterable[UUID]) -> None:
-        """Have the receivers of the signal told of these jobs soon."""
-        if signal.has_listeners(self.model) and (told := list(ids)):
-            courier.put(partial(self._send, signal, told))
-
-    def tell_succeeded(self, signal: Signal, results: Iterable[tuple[UUID, State]]) -> None:
-        """The same, of those that succeeded."""
-        if signal.has_listeners(self.model):
-            self.tell(signal, [job_id for job_id, state in results if state == State.SUCCEEDED])
+    def tell(self, signal: Signal, ids: Sequence[UUID]) -> None:
+        """Have the receivers of the signal told of these jobs soon. The caller has asked whether there are any."""
+        if ids:
+            courier.put(partial(self._send, signal, ids))
 
     def load(self, ids: Sequence[UUID]) -> QuerySet[J]:
         return self.model._default_manager.filter(pk__in=ids).select_related(*self.related).order_by("pk")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from hookline import signals
 from hookline.engine.announcer import Announcer
+from hookline.engine.job import State
 from hookline.incoming.models import Event, Source
 from hookline.telemetry import records
 from hookline.telemetry.courier import courier
@@ -36,8 +37,9 @@ def _refused(refused: records.RequestRefused) -> None:
 
 
 def _processed(processed: records.EventsProcessed) -> None:
-    runs = ((run.event.id, run.settlement.state) for run in processed.runs)
-    _events.tell_succeeded(signals.event_processed, runs)
+    if signals.event_processed.has_listeners(Event):
+        done = [run.event.id for run in processed.runs if run.settlement.state == State.SUCCEEDED]
+        _events.tell(signals.event_processed, done)
 
 
 def _tell_received(ids: Sequence[UUID]) -> None:

@@ -8,6 +8,7 @@ from hookline import signals
 from hookline.core.breaker import State as Breaker
 from hookline.core.suspension import Notice
 from hookline.engine.announcer import Announcer
+from hookline.engine.job import State
 from hookline.outgoing import notices
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.telemetry import records
@@ -28,8 +29,9 @@ def connect() -> None:
 
 
 def _attempted(attempted: records.DeliveriesAttempted) -> None:
-    results = ((result.outbound.id, result.settlement.state) for result in attempted.results)
-    _deliveries.tell_succeeded(signals.delivery_succeeded, results)
+    if signals.delivery_succeeded.has_listeners(Delivery):
+        done = [result.outbound.id for result in attempted.results if result.settlement.state == State.SUCCEEDED]
+        _deliveries.tell(signals.delivery_succeeded, done)
 
 
 def _changed(changed: records.BreakerChanged) -> None:
