@@ -101,11 +101,7 @@ check: $(DEV)  ## Lint, format, types, layers and migrations, without changing a
 	$(BIN)/lint-imports
 	$(MIGRATIONS_CHECK)
 
-migrations-ledger: $(DEV)  ## Send 1,000 webhooks 5 times each by 20 senders at once, on both databases, and count their effects
-	HOOKLINE_TEST_POSTGRES_URL= LEDGER_EVENTS=1000 $(BIN)/pytest tests/e2e/test_exactly_once.py $(ARGS)
-	LEDGER_EVENTS=1000 $(BIN)/python -m tests.postgres -- $(BIN)/pytest tests/e2e/test_exactly_once.py $(ARGS)
-
-check: $(DEV)  ## Fail when a model was changed without a migration
+migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 	$(MIGRATIONS_CHECK)
 
 bench: $(DEV)  ## Run every benchmark and hold it to its aims, about 15 minutes (ARGS="--only ingest" for one)
