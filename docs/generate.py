@@ -54,6 +54,7 @@ CHECKS = {
     "hookline.E006": "`ENGINE` is `celery`, but Celery is not installed",
     "hookline.W001": "`PUBLIC_URL` is not set, so senders that sign the URL cannot be verified",
     "hookline.W002": 'SQLite transactions are not IMMEDIATE, so two writers can fail with "database is locked"',
+    "hookline.E007": "An enabled endpoint was written past Hookline: it has no secret, or patterns that are no list",
     "hookline.W003": "An enabled source has no secret, and refuses everything",
     "hookline.W004": "`ENGINE` is `celery`, but there was no Celery app when Django started, so that webhooks wake "
     "nobody",

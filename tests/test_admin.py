@@ -357,6 +357,8 @@ def copy(row: Row, number: int) -> None:
             values[name] = f"{name}{number}"
     if isinstance(row, Delivery):
         values["message_id"] = dispatch("order.other", {}, tenant=Tenant.objects.create(key=f"t{number}")).pk
+    if isinstance(row, Endpoint):
+        values["encrypted_secrets"] = "[]"
     type(row)._default_manager.create(**values)
 
 

@@ -133,6 +133,31 @@ def check_database(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
+def check_endpoints(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """E007 an enabled endpoint was written past Hookline, so that it gets nothing, or nothing that it can verify."""
+    from hookline.outgoing.models import Endpoint
+
+    connection = connections[router.db_for_read(Endpoint)]
+    if not databases or Endpoint._meta.db_table not in connection.introspection.table_names():
+        return []
+    found: list[CheckMessage] = []
+    rows = Endpoint.objects.filter(disabled=False).only("event_types", "channels", "encrypted_secrets")
+    for endpoint in rows.iterator():
+        problems = [
+            f"its {name} are {value!r:.80}, which is no list"
+            for name in ("event_types", "channels")
+            if not isinstance(value := getattr(endpoint, name), list)
+        ]
+        if not fields.sealed(endpoint, "encrypted_secrets"):
+            problems.append("it has no secret to sign with")
+        if problems:
+            what = f"endpoint {endpoint.public_id}: {', and '.join(problems)}"
+            hint = f"hookline endpoint update {endpoint.public_id} --events ..., or hookline endpoint rotate"
+            found.append(Error(what, hint=hint, id="hookline.E007"))
+    return found
+
+
+@register(Tags.database)
 def check_sources(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """W003 an enabled source has no secret, so that it refuses everything; E002 its secrets cannot be decrypted."""
     from hookline.incoming.models import Source

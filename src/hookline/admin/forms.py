@@ -89,7 +89,9 @@ class SourceForm(_SourceForm):
             check_into(self, place, partial(sources.check_place, data.get(place, "")))
         check_into(self, "rate_limit", lambda: Rate.of(data.get("rate_limit"), data.get("rate_burst")))
         if secret := data.get("new_secret"):
-            check_into(self, "new_secret", lambda: provider.check_secret(secret))
+            check_into(self, "new_secret", lambda: sources.check_secret(provider, secret))
+        elif data.get("rotate"):
+            check_into(self, "rotate", lambda: sources.check_chosen(provider))
         return data
 
 

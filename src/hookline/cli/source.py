@@ -73,12 +73,8 @@ def create(
         object_at=object_at,
         version_at=version_at,
     )
-    if not secrets:
-        click.echo(
-            "Warning: without a secret this source refuses every request; add one with "
-            f"`hookline source rotate {created.public_id} --secret-file -`",
-            err=True,
-        )
+    for problem in sources.problems(created):
+        click.echo(f"Warning: {problem}", err=True)
     fields = ("id", "url", "path", "provider", "tenant")
     print_fields({name: value for name, value in sources.as_json(created).items() if name in fields}, as_json)
 
@@ -164,7 +160,7 @@ def update(
 
 @source.command()
 @click.argument("id", shell_complete=complete.sources)
-@secret_options("The new secret. Without it one is made up and shown, this once.")
+@secret_options("The new secret. Without it one is made up and shown, this once, where you choose the sender's.")
 @click.option("--overlap", type=Duration(), help="How long the previous secrets stay valid.  [default: 24h]")
 @json_option
 def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help

@@ -288,6 +288,7 @@ def check_payload(template: Any) -> Any:
 
 def check_secret(secret: str) -> str:
     """Return a secret that messages can be signed with. Raises ConfigurationError, which does not quote it."""
+    secrets.check_blanks(secret)
     try:
         check_new_secret(secret)
     except ValueError as error:

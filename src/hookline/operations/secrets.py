@@ -24,6 +24,12 @@ class Rotated:
         return f"Rotated(overlap={self.overlap})"
 
 
+def check_blanks(secret: str) -> None:
+    """Raises ConfigurationError, not quoting it, for a secret with blanks around it: they came with copying it."""
+    if secret != secret.strip() and "-----BEGIN " not in secret:
+        raise ConfigurationError("the secret has blanks or line breaks around it; remove them")
+
+
 def overlap_or_default(overlap: float | None) -> float:
     return conf.get().ROTATION_OVERLAP if overlap is None else overlap
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import router, transaction
 
-from hookline import providers
+from hookline import conf, providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.locator import Locator
@@ -17,11 +17,12 @@ from hookline.core.networks import normalised
 from hookline.core.rate_limit import Rate
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures.standard_webhooks import new_secret
-from hookline.exceptions import Conflict
+from hookline.exceptions import ConfigurationError, Conflict
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.operations import rates, rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.secrets import Rotated
+from hookline.providers.base import Provider
 from hookline.tenants.models import Tenant, resolve
 
 #: An audit entry about many networks names so many.
@@ -66,7 +67,7 @@ def create(
     found.check_options(options)
     Rate.of(rate_limit, rate_burst)
     for secret in secrets:
-        found.check_secret(secret)
+        check_secret(found, secret)
     places = {"order_by": order_by, "object_at": object_at, "version_at": version_at}
     for place in places.values():
         check_place(place)
@@ -122,6 +123,40 @@ def update(
         locked.save(update_fields=list(changed))
 
 
+def check_chosen(provider: Provider) -> None:
+    """Raises ConfigurationError where a secret that is made up here could verify nothing."""
+    if not provider.secret_is_yours:
+        raise ConfigurationError(
+            f"{provider.title} makes its secrets itself: give the one that it shows, with --secret-file or --secret"
+        )
+
+
+def check_secret(provider: Provider, secret: str) -> None:
+    """Raises ConfigurationError, without quoting the secret, if it can verify nothing."""
+    secrets.check_blanks(secret)
+    provider.check_secret(secret)
+
+
+def problems(source: Source) -> list[str]:
+    """What keeps a source from accepting anything, each with what to do."""
+    found = []
+    try:
+        if not source.secrets.secrets:
+            found.append(
+                "without a secret this source refuses every request; add one with "
+                f"`hookline source rotate {source.public_id} --secret-file -`"
+            )
+    except ConfigurationError as error:
+        found.append(str(error))
+    provider = providers.get(source.provider)
+    if not conf.get().PUBLIC_URL and provider.needs_public_url(source.options):
+        found.append(
+            f"HOOKLINE['PUBLIC_URL'] is not set, and {provider.title} signs the URL: every request is answered 503. "
+            "Set it to the scheme and host under which the sender reaches you"
+        )
+    return found
+
+
 def checked_networks(networks: Sequence[str] | None) -> list[str] | None:
     """The networks as they are stored. Raises ConfigurationError."""
     return normalised(networks) or None if networks is not None else None
@@ -132,8 +167,11 @@ def rotate(actor: Actor, source: Source, secret: str | None = None, *, overlap: 
 
     Without a secret one is made up: right for senders that let you choose it. Raises ConfigurationError or NotFound.
     """
+    provider = providers.get(source.provider)
+    if secret is None:
+        check_chosen(provider)
     new = secret if secret is not None else new_secret(os.urandom(32))
-    providers.get(source.provider).check_secret(new)
+    check_secret(provider, new)
     seconds = secrets.overlap_or_default(overlap)
     with changing(actor, "source.rotate", source, audited, {"overlap_seconds": seconds}) as locked:
         locked.secrets = locked.secrets.rotate(new, time.time(), seconds)

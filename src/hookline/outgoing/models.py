@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +22,7 @@ from hookline.db.row import Row
 from hookline.engine.job import FOREVER, Job, job_indexes, one_turn
 from hookline.engine.job_queryset import JobManager
 from hookline.engine.lane_limits import LimitedLane, limited_index
+from hookline.exceptions import ConfigurationError
 from hookline.tenants.models import Tenant
 
 
@@ -151,11 +153,35 @@ class Endpoint(LimitedLane):
         open_until = self.breaker.open_until if self.breaker.state is State.OPEN else None
         self.held_until = FOREVER if self.disabled else moment(open_until) if open_until is not None else None
 
+    def clean(self) -> None:
+        """Raises ValidationError for patterns and channels that are no lists: such an endpoint would get nothing."""
+        for name in ("event_types", "channels"):
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+                raise ValidationError({name: _('Write a list of texts, such as ["invoice.*"].')})
+
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """Raises ConfigurationError for an endpoint that could get nothing, or be sent nothing that it can verify."""
+        if update_fields is None:
+            self._check()
         if update_fields is None or not {"disabled", "breaker_state"}.isdisjoint(update_fields := set(update_fields)):
             self.hold()
             update_fields = None if update_fields is None else {*update_fields, "held_until"}
         super().save(*args, update_fields=update_fields, **kwargs)
+
+    def _check(self) -> None:
+        if not self.__dict__.get("encrypted_secrets", "not read"):  # without decrypting them: their key may be lost
+            raise ConfigurationError(
+                "an endpoint needs a secret to sign with: make it with hookline.operations.endpoints.create() or "
+                "`hookline endpoint create`, or set its `secrets` before it is saved"
+            )
+        try:
+            self.clean()
+        except ValidationError as error:
+            ((name, messages),) = error.message_dict.items()
+            raise ConfigurationError(
+                f"{name} of an endpoint: {messages[0]} It is {getattr(self, name)!r:.80}"
+            ) from None
 
 
 class Message(Row):

@@ -26,6 +26,7 @@ _APPLICATION = {"id": "87cc1a9e-cbe7-44c0-a4f8-9f1b35a8b1c2", "status": "Active"
 class Ashby(HmacProvider):
     title = "Ashby"
     docs_url = "https://developers.ashbyhq.com/docs/setting-up-webhooks"
+    secret_is_yours = True
 
     signature = Plain("ashby-signature", prefix="sha256=")
     type_at = Json("action")

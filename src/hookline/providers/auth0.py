@@ -28,6 +28,7 @@ _USER = {"user_id": "auth0|5f7c8b2e", "user_name": "ada@example.com", "connectio
 class Auth0(TokenProvider):
     title = "Auth0"
     docs_url = "https://auth0.com/docs/customize/log-streams/custom-log-streams"
+    secret_is_yours = True
     secret_help = "the authorization token that you gave to the log stream"
 
     token_at = Header("authorization")

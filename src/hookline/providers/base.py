@@ -208,6 +208,10 @@ class Provider:
     retries: ClassVar[str] = ""
     #: The JSON fields that change then, as dotted paths: they tell no two events apart.
     retry_fields: ClassVar[tuple[str, ...]] = ()
+    #: Whether the signature covers the whole URL, so that nothing verifies without PUBLIC_URL.
+    signs_url: ClassVar[bool] = False
+    #: Whether you choose the secret and give it to the sender, so that one can be made up here.
+    secret_is_yours: ClassVar[bool] = False
     #: Event types for `hookline trigger` to offer, each with the payload that the sender would send.
     samples: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     #: Whether `verify` holds the time of the event, which `compose` writes into the body, against its tolerance.
@@ -384,6 +388,10 @@ class Provider:
                 raise ConfigurationError(f"{self.title} has no option {name!r}; it has: {names}")
             if problem := known[name].problem_with(value):
                 raise ConfigurationError(f"the option {name!r} of {self.title} {problem}")
+
+    def needs_public_url(self, options: Mapping[str, Any]) -> bool:
+        """Whether a source with these options can verify nothing without PUBLIC_URL."""
+        return self.signs_url
 
     def check_secret(self, secret: str) -> None:
         """Raises ConfigurationError, without quoting the secret, if it can verify nothing."""

@@ -30,6 +30,7 @@ _REPOSITORY = {"type": "repository", "full_name": "team/hello-world", "uuid": "{
 class Bitbucket(HmacProvider):
     title = "Bitbucket"
     docs_url = "https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/"
+    secret_is_yours = True
 
     signature = Plain("x-hub-signature", prefix="sha256=")
 

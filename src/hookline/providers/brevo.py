@@ -24,6 +24,7 @@ from hookline.providers.schemes.token import TokenProvider
 class Brevo(TokenProvider):
     title = "Brevo"
     docs_url = "https://developers.brevo.com/docs/secured-webhooks"
+    secret_is_yours = True
     aliases = ("sendinblue",)
     secret_help = "the token that you gave to Brevo for the Authorization header of the webhook"
 

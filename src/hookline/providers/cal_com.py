@@ -23,6 +23,7 @@ from hookline.providers.schemes.signed import write_iso8601
 class CalCom(HmacProvider):
     title = "Cal.com"
     docs_url = "https://cal.com/docs/core-features/webhooks"
+    secret_is_yours = True
     aliases = ("calcom",)
 
     signature = Plain("x-cal-signature-256")

@@ -27,6 +27,7 @@ _INVITEE = {"uri": f"{_EVENT}/invitees/AAAAAAAAAAAAAAAA", "email": "ada@example.
 class Calendly(HmacProvider):
     title = "Calendly"
     docs_url = "https://developer.calendly.com/api-docs/ZG9jOjM2MzE2MDM4-webhook-signatures"
+    secret_is_yours = True
 
     signature = KeyValues("calendly-webhook-signature", signature="v1", timestamp="t")
     signed = (TIMESTAMP, ".", BODY)

@@ -28,6 +28,7 @@ _WORKFLOW = {"id": "fda08377-fe7e-46b1-8992-3a7aaecac9c3", "name": "build-test-d
 class CircleCI(HmacProvider):
     title = "CircleCI"
     docs_url = "https://circleci.com/docs/guides/integration/outbound-webhooks/"
+    secret_is_yours = True
 
     signature = KeyValues("circleci-signature", signature="v1")
 

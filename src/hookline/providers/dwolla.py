@@ -23,6 +23,7 @@ from hookline.providers.schemes.signed import write_iso8601
 class Dwolla(HmacProvider):
     title = "Dwolla"
     docs_url = "https://developers.dwolla.com/guides/webhooks/process-validate"
+    secret_is_yours = True
 
     secret_help = "the secret that you gave to the webhook subscription"
 

@@ -37,6 +37,7 @@ class WrongPasscode(NotVerified):
 class Figma(TokenProvider):
     title = "Figma"
     docs_url = "https://developers.figma.com/docs/rest-api/webhooks-security/"
+    secret_is_yours = True
     secret_help = "the passcode that you gave to the webhook"
 
     token_at = Json("passcode")

@@ -31,6 +31,7 @@ _TOKEN = Header("verif-hash")
 class Flutterwave(HmacProvider):
     title = "Flutterwave"
     docs_url = "https://developer.flutterwave.com/docs/webhooks"
+    secret_is_yours = True
 
     secret_help = "the secret hash from the dashboard's webhook settings"
 

@@ -37,6 +37,7 @@ def placed(text: str) -> Part:
 class Freshdesk(TokenProvider):
     title = "Freshdesk"
     docs_url = "https://support.freshdesk.com/support/solutions/articles/132589-using-webhooks-in-automation-rules"
+    secret_is_yours = True
     secret_help = "the value of the header that you gave to the automation rule"
     options = (
         Option("header", "The header that carries the token.", "x-webhook-token", check=header_name),

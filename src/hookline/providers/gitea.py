@@ -31,6 +31,7 @@ _REPOSITORY = {"id": 140, "name": "webhooks", "full_name": "gitea/webhooks", "pr
 class Gitea(HmacProvider):
     title = "Gitea"
     docs_url = "https://docs.gitea.com/usage/webhooks"
+    secret_is_yours = True
     aliases = ("forgejo",)
 
     signature = Plain("x-gitea-signature")

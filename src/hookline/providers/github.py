@@ -31,6 +31,7 @@ _SENDER = {"id": 583231, "login": "octocat", "type": "User"}
 
 class GitHub(HmacProvider):
     title = "GitHub"
+    secret_is_yours = True
     #: "Payloads are capped at 25 MB." https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap
     max_body_bytes = 25 * 2**20
     docs_url = "https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries"

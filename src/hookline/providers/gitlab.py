@@ -42,6 +42,7 @@ _PROJECT = {"id": 15, "name": "Diaspora", "path_with_namespace": "mike/diaspora"
 
 class GitLab(Provider):
     title = "GitLab"
+    secret_is_yours = True
     #: 25 MB. https://docs.gitlab.com/administration/instance_limits/#webhook-limits
     max_body_bytes = 25 * 2**20
     docs_url = "https://docs.gitlab.com/user/project/integrations/webhooks/"

@@ -24,6 +24,7 @@ from hookline.providers.schemes.google_channel import GoogleChannelProvider
 class GoogleCalendar(GoogleChannelProvider):
     title = "Google Calendar"
     docs_url = "https://developers.google.com/workspace/calendar/api/guides/push"
+    secret_is_yours = True
 
     samples = {
         "exists": {},

@@ -25,6 +25,7 @@ from hookline.providers.schemes.google_channel import PREFIX, GoogleChannelProvi
 class GoogleDrive(GoogleChannelProvider):
     title = "Google Drive"
     docs_url = "https://developers.google.com/workspace/drive/api/guides/push"
+    secret_is_yours = True
 
     samples = {
         "change": {},

@@ -62,6 +62,9 @@ class GooglePubSub(JwtProvider):
 
     samples = {"message": {"emailAddress": "user@example.com", "historyId": "9876543210"}}
 
+    def needs_public_url(self, options: Mapping[str, Any]) -> bool:
+        return not options.get("audience")
+
     def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:
         used = super().verify(request, config, now)
         wanted = config.options.get("subscription")

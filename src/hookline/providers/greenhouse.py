@@ -35,6 +35,7 @@ _CANDIDATE = {"id": 37031511, "first_name": "Ada", "last_name": "Lovelace"}
 class Greenhouse(HmacProvider):
     title = "Greenhouse"
     docs_url = "https://developers.greenhouse.io/webhooks.html#authentication"
+    secret_is_yours = True
     confirmed = False
 
     signature = Plain("signature", prefix="sha256 ")

@@ -48,6 +48,7 @@ def id_part(text: str) -> Part | None:
 class HttpSignatures(HttpSignatureProvider):
     title = "HTTP Message Signatures"
     docs_url = "https://www.rfc-editor.org/rfc/rfc9421"
+    signs_url = True
     aliases = ("rfc9421", "http_message_signatures")
     secret_help = "the sender's public key in PEM; for hmac-sha256 the shared secret"
 
@@ -98,6 +99,11 @@ class HttpSignatures(HttpSignatureProvider):
             self.check_options(config.options)
         except ConfigurationError as error:
             raise CannotVerify("bad_option", str(error)) from None
+
+    def needs_public_url(self, options: Mapping[str, Any]) -> bool:
+        # Of what derives from the URL, only the path is known without PUBLIC_URL.
+        covered = str(options.get("components", "@target-uri")).split()
+        return not {"@target-uri", "@authority", "@scheme"}.isdisjoint(covered)
 
     def algorithm_of(self, config: SourceConfig) -> HttpAlgorithm:
         return cast("HttpAlgorithm", config.options.get("algorithm", self.algorithm))

@@ -56,6 +56,7 @@ _CHANGING = frozenset({"attemptNumber"})
 class HubSpot(HmacProvider):
     title = "HubSpot"
     docs_url = "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/validating-requests"
+    signs_url = True
     methods = frozenset({"POST", "GET"})
     options = (Option("signature_version", "The version of the signature.", default="v3", choices=("v3", "v2", "v1")),)
 

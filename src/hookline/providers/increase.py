@@ -24,6 +24,7 @@ from hookline.providers.standard import Standard
 class Increase(Standard):
     title = "Increase"
     docs_url = "https://increase.com/documentation/webhooks"
+    secret_is_yours = True
 
     secret_help = "the shared secret of the event subscription, as you gave it; it is not decoded"
     aliases = ()

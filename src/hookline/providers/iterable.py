@@ -28,6 +28,7 @@ _AUTHENTICATION_TYPES = ("OAuth2 ", "Basic ")
 class Iterable(TokenProvider):
     title = "Iterable"
     docs_url = "https://support.iterable.com/hc/en-us/articles/208013936-System-Webhooks"
+    secret_is_yours = True
     secret_help = "the Auth Token that you gave to Iterable, or the value of your own header"
     options = (Option("header", "The header that carries the token.", "authorization", check=header_name),)
 

@@ -27,6 +27,7 @@ _ISSUE = {"id": "10002", "key": "ED-1", "fields": {"summary": "The title", "stat
 class Jira(HmacProvider):
     title = "Jira"
     docs_url = "https://developer.atlassian.com/cloud/jira/platform/webhooks/"
+    secret_is_yours = True
 
     signature = Plain("x-hub-signature", prefix="sha256=")
 

@@ -22,6 +22,7 @@ from hookline.providers.schemes.signatures import Plain
 class LaunchDarkly(HmacProvider):
     title = "LaunchDarkly"
     docs_url = "https://launchdarkly.com/docs/home/infrastructure/webhooks#sign-webhooks"
+    secret_is_yours = True
 
     signature = Plain("x-ld-signature")
     signed = (BODY,)

@@ -66,6 +66,7 @@ def guid(text: str) -> str:
 class MicrosoftGraph(Provider):
     title = "Microsoft Graph"
     docs_url = "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks"
+    secret_is_yours = True
     proof = "secret `clientState` in each item; JWT and encryption for rich notifications"
     aliases = ("msgraph", "outlook")
     secret_help = "the clientState of your subscriptions; for rich notifications also the private key in PEM"

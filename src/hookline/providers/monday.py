@@ -33,6 +33,7 @@ from hookline.providers.schemes.token import without_prefix
 class Monday(JwtProvider):
     title = "monday.com"
     docs_url = "https://developer.monday.com/api-reference/docs/webhooks"
+    signs_url = True
     secret_help = "the app's signing secret, or its client secret where its OAuth token made the webhook"
     options = (Option("audience", "The aud of the token, where it is not the URL of this source."),)
 

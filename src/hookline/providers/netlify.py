@@ -28,6 +28,7 @@ _DEPLOY = {"id": "5f7c8b2e9d1a4c0007b3e6f1", "site_id": "0d3a9d2f-ef94-4380-93df
 class Netlify(JwtProvider):
     title = "Netlify"
     docs_url = "https://docs.netlify.com/site-deploys/notifications/#payload-signature"
+    secret_is_yours = True
     secret_help = "the JWS secret token that you gave to the notification"
     options = (
         Option(

@@ -32,6 +32,7 @@ _USER = {"id": "00uttidj01jqL21aM1d6", "type": "User", "alternateId": "ada@examp
 class Okta(TokenProvider):
     title = "Okta"
     docs_url = "https://developer.okta.com/docs/concepts/event-hooks/"
+    secret_is_yours = True
     secret_help = "the value of the Authorization header that you gave to the event hook"
     methods = frozenset({"GET", "POST"})
     reply = Reply()

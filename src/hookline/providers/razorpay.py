@@ -26,6 +26,7 @@ _PAYMENT = {"id": "pay_DESlfW9H8K9uqM", "entity": "payment", "amount": 100, "cur
 class Razorpay(HmacProvider):
     title = "Razorpay"
     docs_url = "https://razorpay.com/docs/webhooks/validate-test/"
+    secret_is_yours = True
     secret_help = "the secret that you gave the webhook, not the one of the API key"
 
     signature = Plain("x-razorpay-signature")

@@ -32,6 +32,7 @@ _PURCHASE = {
 class RevenueCat(TokenProvider):
     title = "RevenueCat"
     docs_url = "https://www.revenuecat.com/docs/integrations/webhooks"
+    secret_is_yours = True
     secret_help = "the whole value of the Authorization header, as you entered it in RevenueCat's dashboard"
 
     token_at = Header("authorization")

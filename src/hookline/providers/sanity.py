@@ -30,6 +30,7 @@ _POST = {"_type": "post", "_id": "3f7b5a8c-14b8-4a3f-9d6c-1d0c5b2e8f11", "title"
 class Sanity(HmacProvider):
     title = "Sanity"
     docs_url = "https://www.sanity.io/docs/webhooks"
+    secret_is_yours = True
 
     signature = KeyValues("sanity-webhook-signature", signature="v1", timestamp="t")
     signed = (TIMESTAMP, ".", BODY)

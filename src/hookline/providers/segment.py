@@ -33,6 +33,7 @@ _TIMES = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
 class Segment(HmacProvider):
     title = "Segment"
     docs_url = "https://segment.com/docs/connections/destinations/catalog/actions-webhook/"
+    secret_is_yours = True
     secret_help = "the shared secret of the destination"
     options = (
         Option(

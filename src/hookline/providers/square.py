@@ -30,6 +30,7 @@ _PAYMENT = {
 class Square(HmacProvider):
     title = "Square"
     docs_url = "https://developer.squareup.com/docs/webhooks/step3validate"
+    signs_url = True
     secret_help = "the signature key of the webhook subscription"
 
     signature = Plain("x-square-hmacsha256-signature")

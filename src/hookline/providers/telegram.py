@@ -26,6 +26,7 @@ _USER = {"id": 1111111, "is_bot": False, "first_name": "Ada", "username": "ada"}
 class Telegram(TokenProvider):
     title = "Telegram"
     docs_url = "https://core.telegram.org/bots/api#setwebhook"
+    secret_is_yours = True
     secret_help = "the secret_token that you gave to setWebhook, 1 to 256 characters"
 
     token_at = Header("x-telegram-bot-api-secret-token")

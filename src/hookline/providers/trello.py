@@ -30,6 +30,7 @@ _CARD = {"id": "51f9424bcd6e040f3c002412", "name": "Webhooks", "idShort": 1458}
 class Trello(HmacProvider):
     title = "Trello"
     docs_url = "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/"
+    signs_url = True
     secret_help = "the secret of the app that made the webhook"
     methods = frozenset({"HEAD", "POST"})
 

@@ -32,6 +32,7 @@ _CHANNEL = {"broadcaster_user_id": "1337", "broadcaster_user_login": "cooler_use
 class Twitch(HmacProvider):
     title = "Twitch EventSub"
     docs_url = "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/"
+    secret_is_yours = True
 
     signature = Plain("twitch-eventsub-message-signature", prefix="sha256=")
     signed = (Header("twitch-eventsub-message-id"), TIMESTAMP, BODY)

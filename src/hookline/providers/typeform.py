@@ -27,6 +27,7 @@ _ANSWERS = [{"type": "text", "text": "It's cold right now! I live in an older bu
 class Typeform(HmacProvider):
     title = "Typeform"
     docs_url = "https://www.typeform.com/developers/webhooks/secure-your-webhooks/"
+    secret_is_yours = True
 
     signature = Plain("typeform-signature", prefix="sha256=")
     encoding = "base64"

@@ -39,6 +39,7 @@ _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|#0*(?:34|38|39|60|62)|#[xX]0*(?:22|26|
 class WooCommerce(HmacProvider):
     title = "WooCommerce"
     docs_url = "https://woocommerce.com/document/webhooks/"
+    secret_is_yours = True
 
     signature = Plain("x-wc-webhook-signature")
     encoding = "base64"

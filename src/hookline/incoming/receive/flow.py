@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from hookline import providers
+from hookline import conf, providers
 from hookline.conf import Settings
 from hookline.core.request import WebhookRequest, without_fields
 from hookline.core.text import printable, storable
@@ -282,6 +282,11 @@ def verify(request: WebhookRequest, source: Source, now: float, fetch: Fetch) ->
         received = receive_with(fetch, providers.get(source.provider), request, source.config(now), now)
     except ConfigurationError as error:  # no such provider any more, or the key to its secrets is lost
         raise CannotVerify("bad_configuration", str(error)) from error
+    except NotVerified as error:
+        if not conf.get().PUBLIC_URL and providers.get(source.provider).needs_public_url(source.options):
+            reason = f"HOOKLINE['PUBLIC_URL'] is not set, and {source.provider} signs the URL: {error}"
+            raise CannotVerify("bad_configuration", reason) from error
+        raise
     if received.tolerance_used is not None and received.tolerance_used > NEARLY_TOO_LATE:
         logger.warning(
             "a request for source %s was genuine, but had used %d %% of its tolerance: is this machine's clock right? "
