@@ -267,6 +267,13 @@ class Settings:
         "A longer message is refused by `dispatch()`. Subscribers' servers have limits, too",
     )
 
+    ENDPOINT_CHALLENGE: bool = setting(
+        SENDING,
+        False,
+        "Whether a new endpoint must answer a [challenge](sending.md#ownership-challenge) before its first delivery, "
+        "where its creation does not say so itself",
+    )
+
     EVENT_TYPES: str = setting(
         SENDING,
         "off",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.test import Client
+from django.test.utils import override_settings
 from django.utils import timezone
 
 from hookline import conf
@@ -43,6 +46,7 @@ from hookline.tenants.models import Tenant
 from hookline.testing import sign_webhook
 from tests.admin_pages import act, add_url, page_url, submit
 from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
+from tests.outgoing.consumer import Arrival, Reply, running_consumer
 
 SOURCE_SECRET = "whsec_made_up_for_the_source"
 NEW_SOURCE_SECRET = "whsec_the_next_one_of_the_source"
@@ -76,7 +80,9 @@ class World:
         self.event = make_event(self.source, state=State.DEAD, attempts=9, note="no tries left")
         self.other = make_event(self.source, state=State.DEAD, attempts=9)
         self.delivery = make_delivery(self.endpoint, state=State.DEAD, attempts=10)
-        self.waiting = make_delivery(self.endpoint, due_at=ago(-3600))
+        # Of a message that is there already: `adopt` takes each for a webhook of its own.
+        closed = make_endpoint(URL, tenant=self.tenant, disabled=True)
+        self.waiting = make_delivery(closed, self.delivery.message, due_at=ago(-3600))
         self.rejection = self._rejection()
         self.replay = Replay.objects.create(what="events", lookups={"state": "dead"}, until=timezone.now(), total=2)
         self.replay.tenant = self.tenant
@@ -142,10 +148,28 @@ class Case:
     fails: bool = False
     #: What --json prints; None where it holds what is new each time.
     document: Callable[[World], object] | None = None
+    #: What has to be there while it is done.
+    around: Callable[[World], AbstractContextManager[None]] = lambda _: nullcontext()
 
     @property
     def id(self) -> str:
         return f"{self.action} {self.functions[0].partition('.')[2]}"
+
+
+@contextmanager
+def answering(world: World) -> Iterator[None]:
+    """The endpoint leads to a server on this machine, which answers challenges."""
+
+    def answer(arrival: Arrival) -> Reply:
+        return Reply(body=json.dumps(json.loads(arrival.body)["data"]).encode())
+
+    allowed = {**django_settings.HOOKLINE, "ALLOWED_SUBNETS": ["127.0.0.0/8"]}
+    with running_consumer(ENDPOINT_SECRET) as consumer, override_settings(HOOKLINE=allowed):
+        consumer.script = answer
+        world.endpoint.url = consumer.url()
+        world.endpoint.await_challenge()
+        world.endpoint.save()
+        yield
 
 
 def _fields(row: Any, *names: str) -> tuple[Any, ...]:
@@ -663,6 +687,23 @@ CASES = [
         after=lambda world: _fields(world.endpoint, "lane_rate", "lane_burst", "lane_at_once"),
         expected=(10.0, 5, 3),
         document=lambda world: {"id": world.endpoint.public_id, "rate": 10.0, "burst": 5, "at_once": 3},
+    ),
+    Case(
+        "endpoint.challenge",
+        ["endpoints.challenge"],
+        lambda actor, world: endpoints.challenge(actor, world.endpoint),
+        lambda world: f"endpoint challenge {world.endpoint.public_id}",
+        lambda admin, world: act(admin, "challenge", world.endpoint),
+        about=lambda world: world.endpoint.public_id,
+        changes={
+            "challenge": ["awaited", "passed"],
+            "disabled": [True, False],
+            "disabled_reason": ["waits for its ownership challenge", ""],
+        },
+        after=lambda world: _fields(world.endpoint, "challenge", "disabled", "held_until"),
+        expected=("passed", False, None),
+        wakes=(Delivery,),
+        around=answering,
     ),
     Case(
         "endpoint.disable",

@@ -96,7 +96,7 @@ def wakes() -> Iterator[set[type[Job]]]:
 def test_an_operation_leaves_the_same_behind_under_every_face(
     case: Case, face: Face, world: World, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    with wakes() as woken, django_capture_on_commit_callbacks(execute=True):
+    with case.around(world), wakes() as woken, django_capture_on_commit_callbacks(execute=True):
         face(case, world)
     assert case.after(world) == case.expected
     assert woken == set(case.wakes)
@@ -113,7 +113,8 @@ def test_an_operation_leaves_the_same_behind_under_every_face(
 
 @pytest.mark.parametrize(("case", "face"), OFFERED)
 def test_no_audit_entry_holds_a_secret(case: Case, face: Face, world: World) -> None:
-    face(case, world)
+    with case.around(world):
+        face(case, world)
     entry = AuditEntry.objects.get()
     written = json.dumps([entry.changes, entry.details, entry.object, entry.action])
     tokens = [world.source.token, world.closed.token]
@@ -130,11 +131,12 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
     def fail(self: models.Model, **kwargs: Any) -> None:
         raise DatabaseError("the disk is full")
 
-    before = _state(case, world)
-    monkeypatch.setattr(AuditEntry, "save", fail)
-    with suppress(DatabaseError, CannotStore):  # the operation for many tells what went wrong in its result
-        case.python(KEY, world)
-    monkeypatch.undo()
+    with case.around(world):
+        before = _state(case, world)
+        monkeypatch.setattr(AuditEntry, "save", fail)
+        with suppress(DatabaseError, CannotStore):  # the operation for many tells what went wrong in its result
+            case.python(KEY, world)
+        monkeypatch.undo()
     assert _state(case, world) == before
     assert not AuditEntry.objects.exists()
 

@@ -6,8 +6,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
@@ -33,6 +35,10 @@ else:
     _Inline = admin.TabularInline
 
 
+#: Each may take as long as DELIVERY_TIMEOUT.
+CHALLENGED_AT_ONCE = 5
+
+
 @admin.register(Endpoint)
 class EndpointAdmin(SecretsAdmin[Endpoint]):
     form = EndpointForm
@@ -45,8 +51,8 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     found_by_text = ("url", "description", "uid")
     search_help_text = _("An id (ep_..., ten_..., your own) or a part of the URL or description.")
     readonly_fields = (
-        "public_id", "secrets_shown", "public_keys", "header_names", "disabled_reason", "held_until", "breaker_shown",
-        "created_at", "related",
+        "public_id", "secrets_shown", "public_keys", "header_names", "disabled_reason", "challenge", "held_until",
+        "breaker_shown", "created_at", "related",
     )  # fmt: skip
     add_fields = (
         "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata", "signatures",
@@ -55,7 +61,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     change_fields = (
         "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata",
         "order_by",
-        "disabled", "disabled_reason", "held_until", "breaker_shown",
+        "disabled", "disabled_reason", "challenge", "held_until", "breaker_shown",
         "secrets_shown", "rotate", "new_secret", "signatures", "public_keys", "new_key_pair", "overlap",
         "header_names", "headers", "created_at", "related",
     )  # fmt: skip
@@ -83,6 +89,26 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
         if given is None:
             self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
         return endpoint
+
+    actions = ("challenge",)
+
+    def has_challenge_permission(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request)
+
+    # It waits for an answer, which no transaction should.
+    @method_decorator(transaction.non_atomic_requests)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, extra_context)
+
+    @admin.action(description=_("Send the ownership challenge"), permissions=["challenge"])
+    def challenge(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
+        for endpoint in queryset.select_related("tenant")[:CHALLENGED_AT_ONCE]:
+            try:
+                endpoints.challenge(actor_of(request), endpoint)
+            except Conflict as error:
+                self.message_user(request, str(error), messages.WARNING)
+            else:
+                self.message_user(request, _("%s answered its challenge.") % endpoint, messages.SUCCESS)
 
     def change(self, actor: Actor, obj: Endpoint, changed: dict[str, Any]) -> None:
         if changed.get("headers", ...) is None:  # the field was left empty

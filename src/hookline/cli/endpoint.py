@@ -47,6 +47,7 @@ def patterns(text: str) -> list[str]:
 @click.option("--metadata", multiple=True, type=Pair(), help="Your own metadata. May be repeated.")
 @click.option("--filter", "filter_text", help=_FILTER)
 @click.option("--payload", type=JsonFile(), help=_PAYLOAD)
+@click.option("--challenge", is_flag=True, default=None, help="Send it nothing until it answered `endpoint challenge`.")
 @click.option("--signatures", default="", help=_SIGNATURES)
 @headers_options
 @click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
@@ -63,6 +64,7 @@ def create(
     metadata: tuple[tuple[str, str], ...],
     filter_text: str | None,
     payload: Any,
+    challenge: bool | None,
     signatures: str,
     headers: dict[str, str] | None,
     order_by: str,
@@ -87,6 +89,7 @@ def create(
         filter=filter_text,
         payload=payload,
         order_by=order_by,
+        challenge=challenge,
     )
     fields: dict[str, Any] = {
         "id": created.public_id,
@@ -94,6 +97,8 @@ def create(
         "secret": created.secrets.secrets[0].value,
         "tenant": created.tenant.key,
     }
+    if created.challenge:
+        fields["challenge"] = created.challenge
     if signatures:
         shown = endpoints.as_json(created)
         fields |= {name: shown[name] for name in ("signatures", "public_keys", "jwks_url")}
@@ -237,6 +242,19 @@ def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, a
 
 @endpoint.command()
 @click.argument("id", shell_complete=complete.endpoints)
+@json_option
+def challenge(id: str, as_json: bool) -> None:  # noqa: A002 # as above
+    """Send an endpoint its ownership challenge, and enable it when it answers."""
+    from hookline.cli.actor import actor
+    from hookline.operations import endpoints
+
+    found = endpoints.find(id)
+    endpoints.challenge(actor(), found)
+    print_fields({"id": found.public_id, "challenge": found.challenge, "disabled": found.disabled}, as_json)
+
+
+@endpoint.command()
+@click.argument("id")
 @json_option
 def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     """Send nothing more to an endpoint; what waits keeps waiting."""

@@ -31,8 +31,9 @@ from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.secrets import Rotated
 from hookline.outgoing import jwks
+from hookline.outgoing.deliver.challenge import send_challenge
 from hookline.outgoing.deliver.worker import address_policy
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import Challenge, Delivery, Endpoint, Message
 from hookline.outgoing.publish.filtering import passes
 from hookline.outgoing.publish.missed import count_wanted
 from hookline.tenants.models import Tenant, resolve
@@ -83,12 +84,14 @@ def create(
     filter: str | None = None,  # noqa: A002  # what it is called everywhere
     payload: Mapping[str, Any] | None = None,
     order_by: str = "",
+    challenge: bool | None = None,
 ) -> Endpoint:
     """Store a new endpoint; without a secret one is made up. No event types means all, and no channels, too.
 
     Of those messages it gets the ones that fulfil the `filter` (`core/payload_filter.py`), and of each what `payload`
     makes of it (`core/payload_template.py`). `signatures` are schemes of `core/signatures/scheme.py`; a key pair is
-    made up where one needs it. `headers` are sent with each request.
+    made up where one needs it. `headers` are sent with each request. With `challenge`, or where the settings say so, it
+    is sent nothing until `challenge()` was answered.
 
     Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
     """
@@ -113,6 +116,8 @@ def create(
         _check_uid_is_free(endpoint)
         endpoint.secrets = ring
         _make_key_pair_if_needed(endpoint)
+        if challenge if challenge is not None else conf.get().ENDPOINT_CHALLENGE:
+            endpoint.await_challenge()
         endpoint.save(force_insert=True)
         record(actor, "endpoint.create", endpoint.public_id, tenant_id=endpoint.tenant_id, after=audited(endpoint))
     return endpoint
@@ -132,12 +137,17 @@ def update(actor: Actor, endpoint: Endpoint, **fields: Any) -> None:
     if "own_headers" in changed:
         details["values_of_headers"] = "set"
     with changing(actor, "endpoint.update", endpoint, audited, details) as locked:
+        before = locked.url
         for field, value in changed.items():
             setattr(locked, field, value)
         if "uid" in changed:
             _check_uid_is_free(locked)
+        if locked.challenge and url.partition("?")[0] != before.partition("?")[0]:
+            locked.await_challenge()  # somebody else may be behind the new URL
         _make_key_pair_if_needed(locked)
         locked.save(update_fields=[*map(_column, changed), *(["encrypted_keys"] if "signatures" in changed else [])])
+        if locked.challenge == Challenge.AWAITED:
+            _save_state(locked)
 
 
 def rotate(actor: Actor, endpoint: Endpoint, secret: str | None = None, *, overlap: float | None = None) -> Rotated:
@@ -176,11 +186,34 @@ def disable(actor: Actor, endpoint: Endpoint, reason: str = "") -> None:
 
 
 def enable(actor: Actor, endpoint: Endpoint) -> None:
-    """Send again, what waited first. Raises NotFound."""
+    """Send again, what waited first. Raises NotFound, or Conflict for one whose challenge was not answered."""
     with changing(actor, "endpoint.enable", endpoint, audited) as locked:
+        if locked.challenge == Challenge.AWAITED:
+            name = locked.public_id
+            raise Conflict(f"endpoint {name} must answer its challenge: `hookline endpoint challenge {name}`")
         locked.enable()
         _save_state(locked)
         notifier.notify_after_commit(Delivery)
+
+
+def challenge(actor: Actor, endpoint: Endpoint) -> None:
+    """Send the endpoint its challenge, and enable it when it answers: see `outgoing/deliver/challenge.py`.
+
+    It waits for the answer, up to DELIVERY_TIMEOUT; call it outside of a transaction. Raises Conflict, saying what came
+    instead, or NotFound.
+    """
+    problem = send_challenge(endpoint)
+    if problem:
+        raise Conflict(f"endpoint {endpoint.public_id} did not answer its challenge: {problem}")
+    with changing(actor, "endpoint.challenge", endpoint, audited) as locked:
+        if locked.url != endpoint.url:
+            raise Conflict(f"the URL of endpoint {endpoint.public_id} was changed meanwhile; challenge it again")
+        was_awaited = locked.challenge != Challenge.PASSED
+        locked.challenge = Challenge.PASSED
+        if was_awaited:
+            locked.enable()
+            notifier.notify_after_commit(Delivery)
+        _save_state(locked)
 
 
 def preview(endpoint: Endpoint, *, limit: int = 100, **fields: Any) -> list[Preview]:
@@ -362,6 +395,7 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "secrets": secrets.count(endpoint),
         "filter": endpoint.filter,
         "payload": endpoint.payload,
+        "challenge": endpoint.challenge,
         "signatures": list(endpoint.schemes),
         "public_keys": None if (keys := public_keys(endpoint)) is None else [key.public for key in keys],
         "jwks_url": jwks.url_of(endpoint) if keys else None,
@@ -431,7 +465,7 @@ def _previewed(message: Message, given: Mapping[str, Any]) -> Preview:
 def _special(endpoint: Endpoint) -> dict[str, Any]:
     """What an audit entry tells of an endpoint that has it."""
     found: dict[str, Any] = {}
-    for name in ("filter", "payload"):
+    for name in ("filter", "payload", "challenge"):
         if (value := getattr(endpoint, name)) is not None:
             found[name] = value
     if endpoint.signatures is not None:
@@ -461,4 +495,5 @@ def _check_uid_is_free(endpoint: Endpoint) -> None:
 
 
 def _save_state(endpoint: Endpoint) -> None:
-    endpoint.save(update_fields=["breaker_state", "held_until", "disabled", "disabled_reason", "disabled_at"])
+    names = ["breaker_state", "held_until", "disabled", "disabled_reason", "disabled_at", "challenge"]
+    endpoint.save(update_fields=names)

@@ -26,6 +26,13 @@ from hookline.exceptions import ConfigurationError
 from hookline.tenants.models import Tenant
 
 
+class Challenge(models.TextChoices):
+    """Of an endpoint that must answer a challenge before its first delivery."""
+
+    AWAITED = "awaited", _("awaited")
+    PASSED = "passed", _("passed")
+
+
 class Endpoint(LimitedLane):
     """A subscriber's URL, its secrets, and which event types it wants."""
 
@@ -78,6 +85,10 @@ class Endpoint(LimitedLane):
     encrypted_keys = EncryptedField(_("encrypted keys"), db_default=NOTHING)
     #: What a person wants sent with each request, such as a token.
     encrypted_headers = EncryptedField(_("encrypted headers"), db_default=NOTHING)
+    #: Whether it has to prove that it wants to be sent to: until then it is disabled. NULL: nobody asked.
+    challenge = models.CharField(  # noqa: DJ001  # as above
+        _("challenge"), max_length=7, null=True, choices=Challenge.choices, editable=False
+    )
     #: The circuit breaker, as `Breaker.dump` writes it; `held_until` puts its verdict before the claim.
     breaker_state = models.JSONField(_("breaker state"), default=dict, blank=True, editable=False)
 
@@ -147,6 +158,11 @@ class Endpoint(LimitedLane):
         self.disabled, self.disabled_reason, self.held_until = False, "", None
         self.disabled_at = None
         self.breaker = Breaker()
+
+    def await_challenge(self) -> None:
+        """Send nothing until its challenge is answered. The caller saves."""
+        self.challenge = Challenge.AWAITED
+        self.disable("waits for its ownership challenge")
 
     def hold(self) -> None:
         """Put what `disabled` and the breaker say where the claim sees it. Saving either does this."""

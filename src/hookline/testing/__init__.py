@@ -124,7 +124,14 @@ def make_endpoint(
 ) -> Endpoint:
     """An endpoint that gets what is dispatched to its tenant; without a `secret`, with one that is made up."""
     return endpoints.create(
-        SYSTEM, url, event_types=event_types, secret=secret, tenant=tenant, channels=channels, metadata=metadata
+        SYSTEM,
+        url,
+        event_types=event_types,
+        secret=secret,
+        tenant=tenant,
+        channels=channels,
+        metadata=metadata,
+        challenge=False,
     )
 
 
