@@ -16,12 +16,14 @@ from django.db import InterfaceError, OperationalError, connection
 from django.test.utils import override_settings
 
 from hookline import conf, providers
+from hookline.audit.actor import SYSTEM
 from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.db.insert import insert_new
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.incoming.receive import duplicates, rejections
+from hookline.operations import endpoints
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.dispatch import dispatch
 from tests.edges import senders
@@ -553,6 +555,14 @@ def test_paths_beside_the_sources_belong_to_the_project(edge: Edge) -> None:
     assert edge.post("/admin/login/", Request(b""), "GET").status == 200
     assert edge.post("/in", Request(b"")).status == 404
     assert Rejection.objects.count() == 0
+
+
+def test_the_public_keys_of_an_endpoint_are_at_their_well_known_url(edge: Edge) -> None:
+    endpoint = endpoints.create(SYSTEM, "https://consumer.example.com/hooks", signatures=["v1a"])
+    answer = edge.post(f"/.well-known/jwks/{endpoint.public_id}", Request(b""), "GET")
+    (key,) = answer.json["keys"]
+    assert (answer.status, key["kty"], key["crv"], key["alg"]) == (200, "OKP", "Ed25519", "EdDSA")
+    assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}  # and nothing private
 
 
 def test_the_senders_of_this_suite_sign_as_the_documentation_shows() -> None:

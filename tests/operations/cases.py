@@ -80,9 +80,7 @@ class World:
         self.event = make_event(self.source, state=State.DEAD, attempts=9, note="no tries left")
         self.other = make_event(self.source, state=State.DEAD, attempts=9)
         self.delivery = make_delivery(self.endpoint, state=State.DEAD, attempts=10)
-        # Of a message that is there already: `adopt` takes each for a webhook of its own.
-        closed = make_endpoint(URL, tenant=self.tenant, disabled=True)
-        self.waiting = make_delivery(closed, self.delivery.message, due_at=ago(-3600))
+        self.waiting = make_delivery(self.endpoint, due_at=ago(-3600))
         self.rejection = self._rejection()
         self.replay = Replay.objects.create(what="events", lookups={"state": "dead"}, until=timezone.now(), total=2)
         self.replay.tenant = self.tenant

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("hookline", "0018_adoptions_and_rate_limits"),
+        ("hookline", "0022_disabled_at"),
     ]
 
     operations = [
