@@ -7,12 +7,15 @@ import json
 from django.contrib.auth.models import User
 from django.test import Client
 
-from hookline import dispatch
+from hookline import after_commit, dispatch, handler
 from hookline.audit.actor import user
 from hookline.db.row import Row
 from hookline.engine.job import State
+from hookline.incoming.follow_ups import functions
+from hookline.incoming.process import handlers
 from hookline.models import AuditEntry, Delivery, Event, Message, Rejection
-from hookline.operations import endpoints, events, rejections, sources, tenants
+from hookline.operations import endpoints, event_types, events, rejections, replays, sources, tenants
+from hookline.operations.selection import Selection
 from hookline.testing import StubTransport, deliver_all, post_webhook, run_events, sign_webhook
 
 SECRET = "whsec_made_up_for_the_browser"
@@ -20,8 +23,26 @@ SECRET = "whsec_made_up_for_the_browser"
 EVENT_REASON = "KeyError: 'amount_paid' (shop/webhooks.py:8)"
 
 
+def tell_accounting(event: Event, **arguments: str) -> None:
+    """What follows each paid invoice, once it is committed."""
+
+
 def play() -> None:
     """Fill the database, by the real flows."""
+    after_commit(tell_accounting)
+    handler("stripe", "invoice.paid")(follow)
+    try:
+        _play()
+    finally:
+        handlers.forget(follow)
+        functions.forget(tell_accounting)
+
+
+def follow(event: Event) -> None:
+    event.after_commit(tell_accounting, ledger="2026")
+
+
+def _play() -> None:
     ada = user("ada")
     User.objects.create_superuser("ada")
     acme = tenants.create(ada, "acme", name="Acme", email="ops@acme.example")
@@ -56,6 +77,9 @@ def play() -> None:
     })  # fmt: skip
     events.retry(ada, [Event.objects.filter(state=State.DEAD).first().public_id])  # type: ignore[union-attr]
     rejections.reverify_all(ada, Rejection.objects.order_by("id"))
+    schema = {"type": "object", "properties": {"order": {"type": "integer"}}, "required": ["order"]}
+    event_types.create(ada, "order.paid", description="An order was paid in full", schema=schema)
+    replays.start(ada, "events", Selection(status="dead"), rate=0.5)
 
 
 def one_of_each() -> dict[str, Row]:

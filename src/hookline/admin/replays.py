@@ -21,8 +21,7 @@ from hookline.operations import replays
 
 @admin.register(Replay)
 class ReplayAdmin(HistoryAdmin[Replay]):
-    list_display = ("public_id", "what", "status", "tenant", "seen", "total", "renewed", "rate", "created_at", "note")
-    list_select_related = ("tenant",)
+    list_display = ("public_id", "what", "status", "progress", "renewed", "created_at", "note")
     list_filter = (StateFilter, TimeFilter)
     fields = (
         "public_id", "what", "status", "tenant", "chosen", "since", "until", "rate", "seen", "total", "renewed", "note",
@@ -38,6 +37,10 @@ class ReplayAdmin(HistoryAdmin[Replay]):
     @admin.display(description=_("status"))
     def status(self, replay: Replay) -> str:
         return replays.status_of(replay)
+
+    @admin.display(description=_("seen"))
+    def progress(self, replay: Replay) -> str:
+        return _("%(seen)d of %(total)d") % {"seen": replay.seen, "total": replay.total}
 
     @admin.action(description=_("Pause"), permissions=["change_replay"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Replay]) -> None:
