@@ -35,3 +35,6 @@ HOOKLINE = {
     # The bytes 0 to 31, in base64.
     "ENCRYPTION_KEYS": ["test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="],
 }
+
+# Django 6.1 wants it; tests collect e-mails instead of sending them.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}

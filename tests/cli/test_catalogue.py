@@ -32,7 +32,16 @@ def test_handlers_are_listed_in_the_order_in_which_they_run(cli: Cli) -> None:
         forget(on_invoice)
     name = f"{__name__}.{on_invoice.__qualname__}"
     place = f"tests/cli/test_catalogue.py:{on_invoice.__code__.co_firstlineno}"
-    assert listed[-1] == {"provider": "stripe", "type": "invoice.*", "handler": name, "place": place}
+    assert listed[-1] == {
+        "provider": "stripe",
+        "type": "invoice.*",
+        "handler": name,
+        "place": place,
+        "source": None,
+        "tenant": None,
+        "order": 0,
+        "retry": None,
+    }
 
 
 @pytest.mark.django_db

@@ -14,6 +14,7 @@ from hookline import dispatch, signals
 from hookline.core.breaker import BreakerSettings
 from hookline.models import Delivery, Endpoint, Message, Tenant
 from hookline.outgoing.deliver import breakers as health
+from hookline.server import environment
 from hookline.telemetry.courier import courier
 from hookline.testing import StubTransport, deliver_all
 from tests.engine.rows import ago, make_endpoint
@@ -114,3 +115,18 @@ def test_the_operational_tenant_gets_a_message_and_receivers_a_signal_of_each(fa
     assert heard == ["endpoint_suspended"]
     assert mail.outbox == []
     assert Delivery.objects.filter(message=published).count() == 1
+
+
+def test_the_url_of_a_mail_server_becomes_what_this_django_calls_it() -> None:
+    given = environment.email("smtp://ops:p%40ss@mail.example.com?tls=starttls&from=hooks@example.com")
+    assert given.pop("DEFAULT_FROM_EMAIL") == "hooks@example.com"
+    if "MAILERS" in given:
+        options = given["MAILERS"]["default"]["OPTIONS"]
+    else:
+        options = {name.removeprefix("EMAIL_").lower(): value for name, value in given.items()}
+    assert (options["host"], options["port"], options["use_tls"], options["use_ssl"]) == (
+        "mail.example.com", 587, True, False,
+    )  # fmt: skip
+    with override_settings(**given):
+        backend = mail.mailers["default"] if hasattr(mail, "mailers") else mail.get_connection()
+    assert (backend.username, backend.password, backend.port) == ("ops", "p@ss", 587)

@@ -55,12 +55,20 @@ CASES = {
 }
 
 
+def _works(program: str) -> bool:
+    """Whether it is there and runs: a launcher such as rustup's may have no toolchain to launch."""
+    if shutil.which(program) is None:
+        return False
+    question = [program, "version" if program == "go" else "--version"]
+    return subprocess.run(question, capture_output=True, timeout=60, check=False).returncode == 0
+
+
 @pytest.mark.timeout(400)  # Rust's crates are built
 @pytest.mark.parametrize("language", RUN)
 def test_a_sample_takes_what_is_genuine_and_refuses_the_rest(language: str, tmp_path: Path) -> None:
     sample = RUN[language]
-    if shutil.which(sample.needs) is None:
-        pytest.skip(f"{sample.needs} is not installed")
+    if not _works(sample.needs):
+        pytest.skip(f"{sample.needs} is not installed, or not set up")
     if sample.build:
         subprocess.run([part.format(tmp_path) for part in sample.build], cwd=SAMPLES, check=True, timeout=300)
     command = [part.format(tmp_path) for part in sample.command]

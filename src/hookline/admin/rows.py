@@ -9,7 +9,7 @@ index.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from urllib.parse import urlencode
@@ -218,11 +218,11 @@ class HistoryAdmin(RowAdmin[R], Generic[R]):
         """A row's page, with a button for each action of its list that this user may do to it."""
         actions = self.get_actions(request)
         if request.method == "POST" and (chosen := actions.get(request.POST.get("_row_action", ""))):
-            chosen[0](self, request, self.get_queryset(request).filter(pk=object_id))
+            _function_of(chosen)(self, request, self.get_queryset(request).filter(pk=object_id))
             return HttpResponseRedirect(request.get_full_path())
         row = self.get_object(request, object_id)
         shown = [
-            (name, ROW_ACTIONS.get(name, found[2]))
+            (name, ROW_ACTIONS.get(name) or _description_of(found))
             for name, found in actions.items()
             if row and found and self.offers(row, name)
         ]
@@ -248,3 +248,14 @@ def is_narrowed(request: HttpRequest) -> bool:
 
 def _name(model: type[Model]) -> str:
     return f"{model._meta.app_label}_{model._meta.model_name}"
+
+
+def _function_of(action: Any) -> Callable[..., object]:
+    """What an action does. Django 6.1 has objects for actions; before, they are tuples."""
+    function: Callable[..., object] = action.func if hasattr(action, "func") else action[0]
+    return function
+
+
+def _description_of(action: Any) -> Any:
+    """What an action is called in a list."""
+    return action.description if hasattr(action, "description") else action[2]

@@ -67,7 +67,7 @@ following AS MATERIALIZED (
     ) AS id
     FROM wanted
     WHERE NOT EXISTS (
-        SELECT 1 FROM {table} {turn_index} WHERE {lane} = wanted.lane AND order_key = wanted.name AND has_turn
+        SELECT 1 FROM {table} {turn_index} WHERE {lane} = wanted.lane AND order_key = wanted.name AND {turn}
     )
 )
 UPDATE {table}
@@ -229,10 +229,16 @@ def _give_back(connection: BaseDatabaseWrapper, model: type[Job], jobs: Collecti
 
 def _names(connection: BaseDatabaseWrapper, model: type[Job]) -> dict[str, Any]:
     names = names_of(model, dialect_of(connection))
-    indexes = {"order_index": "", "turn_index": ""}
+    indexes = {"order_index": "", "turn_index": "", "turn": "has_turn"}
     if connection.vendor == "sqlite":
         table = names["table"]
-        indexes = {"order_index": f"INDEXED BY {table}_order", "turn_index": f"INDEXED BY {table}_turn"}
+        indexes = {
+            "order_index": f"INDEXED BY {table}_order",
+            "turn_index": f"INDEXED BY {table}_turn",
+            # Django 5 and Django 6.1 write the condition of the index in different ways, and SQLite uses the index
+            # only where a term of the query is the same.
+            "turn": "has_turn AND has_turn = 1",
+        }
     return {**names, **indexes}
 
 

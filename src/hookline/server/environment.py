@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import dj_database_url
+import django
 
 from hookline import conf
 from hookline.exceptions import ConfigurationError
@@ -88,7 +89,7 @@ def database(url: str) -> dict[str, Any]:
 def email(url: str) -> dict[str, Any]:
     """Django's settings for e-mail. Raises ConfigurationError, without quoting the URL and its password."""
     if not url:
-        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+        return _mailer("django.core.mail.backends.dummy.EmailBackend")
     parts = urlsplit(url)
     try:
         options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
@@ -102,17 +103,25 @@ def email(url: str) -> dict[str, Any]:
             "HOOKLINE_EMAIL_URL is not the URL of a mail server; write it as "
             "smtp://user:password@host:587?tls=starttls&from=hooks@example.com"
         )
-    return {
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-        "EMAIL_HOST": host,
-        "EMAIL_PORT": port or {"ssl": 465, "starttls": 587}.get(tls, 25),
-        "EMAIL_HOST_USER": unquote(parts.username or ""),
-        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
-        "EMAIL_USE_TLS": tls == "starttls",
-        "EMAIL_USE_SSL": tls == "ssl",
-        "EMAIL_TIMEOUT": 30,
-        **({"DEFAULT_FROM_EMAIL": sender} if sender else {}),
-    }
+    server = _mailer(
+        "django.core.mail.backends.smtp.EmailBackend",
+        host=host,
+        port=port or {"ssl": 465, "starttls": 587}.get(tls, 25),
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        use_tls=tls == "starttls",
+        use_ssl=tls == "ssl",
+        timeout=30,
+    )
+    return {**server, **({"DEFAULT_FROM_EMAIL": sender} if sender else {})}
+
+
+def _mailer(backend: str, **options: Any) -> dict[str, Any]:
+    """A mail server as Django's settings name it: Django 6.1 has MAILERS in place of EMAIL_*."""
+    if django.VERSION >= (6, 1):
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    older = {"username": "HOST_USER", "password": "HOST_PASSWORD"}  # names of settings
+    return {"EMAIL_BACKEND": backend, **{f"EMAIL_{older.get(n, n.upper())}": value for n, value in options.items()}}
 
 
 def log_format(environment: Mapping[str, str]) -> str:
