@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from django.db import DatabaseError, Error, connections, router
+from django.db import DatabaseError, connections, router
 
 from hookline.engine import notifier
 from hookline.engine.job import Job
@@ -121,7 +121,7 @@ class PostgresNotify:
                     "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)",
                     [CHANNEL, f"{self._model._meta.db_table} {_group}".rstrip()],
                 )
-        except Error:  # InterfaceError, too, which is no DatabaseError
+        except Exception:  # it is a hint: whatever keeps it from being sent must end nobody's thread
             logger.warning("cannot notify other processes; they find the job by polling", exc_info=True)
 
 
