@@ -128,5 +128,5 @@ def test_the_url_of_a_mail_server_becomes_what_this_django_calls_it() -> None:
         "mail.example.com", 587, True, False,
     )  # fmt: skip
     with override_settings(**given):
-        backend = mail.mailers["default"] if hasattr(mail, "mailers") else mail.get_connection()
+        backend: Any = mail.mailers["default"] if hasattr(mail, "mailers") else mail.get_connection()
     assert (backend.username, backend.password, backend.port) == ("ops", "p@ss", 587)
