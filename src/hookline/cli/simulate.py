@@ -12,7 +12,7 @@ import click
 
 from hookline.cli.command import DocumentPrinted, PlainCommand, json_option
 from hookline.cli.output import print_json, print_rows, say
-from hookline.cli.secret_options import secrets_options
+from hookline.cli.secret_options import SecretFile, secrets_options
 
 if TYPE_CHECKING:
     from hookline.simulator.play import Party, Stage
@@ -47,7 +47,8 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--other-url", metavar="URL", help="The URL of a second tenant.")
 @click.option(
     "--other-secret-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "other_secret",
+    type=SecretFile(),
     help="The second tenant's secret.  [default: the same]",
 )
 @click.option("--ordered", is_flag=True, help="The consumer relies on the order of events.")
@@ -127,8 +128,8 @@ def _stage(url: str, given_secrets: Sequence[str], given: dict[str, Any]) -> Sta
 
     parties = [party(url, given_secrets)]
     if other := given["other_url"]:
-        file: Path | None = given["other_secret_file"]
-        parties.append(party(other, [file.read_text().rstrip("\r\n")] if file else given_secrets))
+        secret: str | None = given["other_secret"]
+        parties.append(party(other, given_secrets if secret is None else [secret]))
     return Stage(
         parties=tuple(parties),
         sequence=find(provider, given["sequence_name"]),
@@ -225,6 +226,8 @@ def _command(url: str, plan: Plan, given: dict[str, Any], finding: Finding) -> s
     for name in ("probe", "other_url", "restart"):
         if given[name]:
             words += [f"--{name.replace('_', '-')}", given[name]]
+    if given["other_secret"] is not None:
+        words += ["--other-secret-file", "OTHER_SECRET"]
     if given["sequence_name"]:
         words += ["--sequence", given["sequence_name"]]
     words += [word for option in given["options"] for word in ("--option", option)]

@@ -26,11 +26,6 @@ def has_effect_once(play: Play, expected: Any) -> str:
     return _refused_genuine(play) or _other_effect(play, expected)
 
 
-def is_accepted(play: Play, expected: Any) -> str:
-    """The same: what is accepted has its effect."""
-    return has_effect_once(play, expected)
-
-
 def is_refused(play: Play, expected: Any) -> str:
     """Every request that is not genuine is answered 4xx; only the genuine ones before it have an effect."""
     for exchange in play.exchanges:

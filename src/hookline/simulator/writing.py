@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from hookline.core.text import printable
 from hookline.simulator.play import Exchange
 from hookline.simulator.report import Finding, Outcome, Report
+
+#: Characters of a line in XML, which cannot hold all that an answer may.
+MAX_TEXT = 4000
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -39,10 +43,10 @@ def as_junit(report: Report) -> str:
             suite, "testcase", classname=finding.guarantee, name=finding.scenario, time=f"{finding.seconds:.3f}"
         )
         if finding.outcome is Outcome.BROKEN:
-            failure = ET.SubElement(case, "failure", message=_printable(finding.problem))
-            failure.text = "\n".join(_printable(line) for line in story(finding))
+            failure = ET.SubElement(case, "failure", message=printable(finding.problem, MAX_TEXT))
+            failure.text = "\n".join(printable(line, MAX_TEXT) for line in story(finding))
         elif finding.outcome is Outcome.NOT_RUN:
-            ET.SubElement(case, "skipped", message=_printable(finding.problem))
+            ET.SubElement(case, "skipped", message=printable(finding.problem, MAX_TEXT))
     ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -91,8 +95,3 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
         "answer": exchange.answer.body[:2000].decode("utf-8", "backslashreplace"),
         "seconds": round(exchange.answer.seconds, 4),
     }
-
-
-def _printable(text: str) -> str:
-    """Text that XML 1.0 may hold."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

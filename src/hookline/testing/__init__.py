@@ -155,7 +155,11 @@ def post_webhook(
     client: Client, source: Source, event_type: str, data: Any = None, *, event_id: str = ""
 ) -> HttpResponse:
     """Post a signed webhook with Django's test client, and return the answer. The event is stored, not yet run."""
-    request = sign_webhook(source, event_type, data, event_id=event_id)
+    return post_request(client, source, sign_webhook(source, event_type, data, event_id=event_id))
+
+
+def post_request(client: Client, source: Source, request: WebhookRequest) -> HttpResponse:
+    """Post a request to a source as it is, with Django's test client, and return the answer."""
     headers = {name: ", ".join(values) for name, values in request.headers.items()}
     content_type = headers.pop("content-type", "application/octet-stream")
     query = request.url.partition("?")[2]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hookline import providers
+from hookline.core.request import WebhookRequest
 from hookline.models import Source
 from hookline.simulator import run
 from hookline.simulator.emulator import Emulator
@@ -17,8 +18,7 @@ from hookline.simulator.report import Report
 from hookline.simulator.sequences import find
 from hookline.simulator.target import Answer, Outgoing
 from hookline.simulator.writing import story
-from hookline.telemetry.courier import courier
-from hookline.testing import make_source, run_events
+from hookline.testing import make_source, post_request, run_events
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -35,19 +35,14 @@ class ClientTarget:
     parallel = False
 
     def __init__(self, client: Client, source: Source) -> None:
-        self._client, self._path = client, source.path
+        self._client, self._source = client, source
 
     def send(self, moment: Sequence[Outgoing]) -> list[Answer]:
         return [self._send(request) for request, _ in moment]
 
-    def _send(self, request: Any) -> Answer:
-        headers = {name: ", ".join(values) for name, values in request.headers.items()}
-        content_type = headers.pop("content-type", "application/octet-stream")
-        query = request.url.partition("?")[2]
-        path = f"{self._path}?{query}" if query else self._path
+    def _send(self, request: WebhookRequest) -> Answer:
         began = time.monotonic()
-        with courier.here():
-            answer = self._client.generic(request.method, path, request.body, content_type, headers=headers)
+        answer = post_request(self._client, self._source, request)
         seconds = time.monotonic() - began
         run_events(raise_errors=False)
         return Answer(answer.status_code, answer.content, dict(answer.headers), seconds)
