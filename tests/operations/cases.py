@@ -25,6 +25,7 @@ from hookline.incoming.models import Event, FollowUp, Rejection, Source
 from hookline.operations import (
     adoptions,
     deliveries,
+    endpoint_rows,
     endpoint_trial,
     endpoints,
     event_types,
@@ -604,7 +605,7 @@ CASES = [
         },
         after=lambda world: _fields(world.endpoint, "url", "event_types", "uid", "metadata", "order_by"),
         expected=(TOKEN_URL, ["order.*"], "orders-1", {"region": "eu"}, "$.data.customer"),
-        document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
+        document=lambda world: _json(endpoint_rows.as_json(endpoints.find(world.endpoint.public_id))),
     ),
     Case(
         "endpoint.update",
@@ -627,7 +628,7 @@ CASES = [
             _secrets(world.endpoint),
         ),
         expected=(["v1a", "x-webhook"], {"x-token": "made-up-token"}, 1, (ENDPOINT_SECRET,)),
-        document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
+        document=lambda world: _json(endpoint_rows.as_json(endpoints.find(world.endpoint.public_id))),
     ),
     Case(
         "endpoint.update",
@@ -643,7 +644,7 @@ CASES = [
         changes={"filter": [None, "@.data.total > 100"], "payload": [None, {"fields": ["total"]}]},
         after=lambda world: _fields(world.endpoint, "filter", "payload", "url"),
         expected=("@.data.total > 100", {"fields": ["total"]}, URL),
-        document=lambda world: _json(endpoints.as_json(endpoints.find(world.endpoint.public_id))),
+        document=lambda world: _json(endpoint_rows.as_json(endpoints.find(world.endpoint.public_id))),
     ),
     Case(
         "endpoint.rotate_key",

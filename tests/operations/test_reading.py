@@ -20,7 +20,17 @@ from hookline.db.row import Row
 from hookline.engine.job import State
 from hookline.exceptions import ConfigurationError, NotFound
 from hookline.models import AuditEntry, Delivery, Endpoint, Event, Message, Rejection, Source, Tenant
-from hookline.operations import audit, deliveries, endpoints, events, messages, rejections, sources, tenants
+from hookline.operations import (
+    audit,
+    deliveries,
+    endpoint_rows,
+    endpoints,
+    events,
+    messages,
+    rejections,
+    sources,
+    tenants,
+)
 from hookline.operations import selection as selections
 from hookline.operations.selection import Selection
 from tests.admin_pages import listed
@@ -32,7 +42,7 @@ pytestmark = pytest.mark.django_db
 LISTS: dict[str, tuple[type[Row], Callable[[], Any], Callable[[Any], dict[str, Any]]]] = {
     "tenant": (Tenant, tenants.newest, tenants.as_json),
     "source": (Source, sources.newest, sources.as_json),
-    "endpoint": (Endpoint, endpoints.newest, endpoints.as_json),
+    "endpoint": (Endpoint, endpoints.newest, endpoint_rows.as_json),
     "events": (Event, events.newest, events.as_json),
     "rejections": (Rejection, rejections.newest, rejections.as_json),
     "messages": (Message, messages.newest, messages.as_json),

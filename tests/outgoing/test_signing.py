@@ -24,7 +24,7 @@ from hookline import conf, dispatch, dispatch_many
 from hookline.audit.actor import SYSTEM
 from hookline.core.signatures.scheme import SCHEMES
 from hookline.exceptions import ConfigurationError
-from hookline.operations import endpoints
+from hookline.operations import endpoint_rows, endpoints
 from hookline.outgoing import models
 from hookline.outgoing.models import Delivery, Endpoint
 from tests.outgoing.conftest import Sending
@@ -225,8 +225,8 @@ def test_headers_of_a_person_are_sent_and_encrypted_at_rest(consumer: Consumer, 
         assert (arrival.headers["authorization"], arrival.headers["x-tenant"]) == ("Bearer made-up", "acme")
     (stored,) = Endpoint.objects.filter(pk=endpoint.pk).values_list("encrypted_headers", flat=True)
     assert "made-up" not in stored
-    assert endpoints.as_json(endpoint)["headers"] == ["authorization", "x-tenant"]
-    assert "made-up" not in json.dumps(endpoints.as_json(endpoint), default=str)
+    assert endpoint_rows.as_json(endpoint)["headers"] == ["authorization", "x-tenant"]
+    assert "made-up" not in json.dumps(endpoint_rows.as_json(endpoint), default=str)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_each_endpoint_has_keys_of_its_own_and_an_unknown_one_none() -> None:
     for unknown in (Endpoint(tenant=one.tenant).public_id, "ep_1", "x"):
         answer = Client().get(f"/.well-known/jwks/{unknown}")
         assert (answer.status_code, answer.json()) == (404, {"error": {"code": "not_found"}})
-    assert endpoints.as_json(one)["jwks_url"] == f"{conf.get().PUBLIC_URL}/.well-known/jwks/{one.public_id}"
+    assert endpoint_rows.as_json(one)["jwks_url"] == f"{conf.get().PUBLIC_URL}/.well-known/jwks/{one.public_id}"
 
 
 @pytest.mark.parametrize("schemes", [["sha1"], ["svix"], "v1"])

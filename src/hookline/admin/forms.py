@@ -16,7 +16,7 @@ from hookline.core.rate_limit import Rate
 from hookline.core.signatures import scheme
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.models import Endpoint, Source
-from hookline.operations import endpoints, messages, sources
+from hookline.operations import endpoint_fields, messages, sources
 
 if TYPE_CHECKING:  # generic in the stubs only
     from django.utils.functional import _StrOrPromise
@@ -144,19 +144,19 @@ class EndpointForm(_EndpointForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if url := data.get("url"):
-            check_into(self, "url", lambda: endpoints.check_url(url))
+            check_into(self, "url", lambda: endpoint_fields.check_url(url))
         if secret := data.get("new_secret"):
-            check_into(self, "new_secret", lambda: endpoints.check_secret(secret))
-        check_into(self, "signatures", lambda: endpoints.checked({"signatures": data.get("signatures") or []}))
+            check_into(self, "new_secret", lambda: endpoint_fields.check_secret(secret))
+        check_into(self, "signatures", lambda: endpoint_fields.checked({"signatures": data.get("signatures") or []}))
         if (headers := data.get("headers")) is not None:
-            check_into(self, "headers", lambda: endpoints.checked({"own_headers": headers}))
+            check_into(self, "headers", lambda: endpoint_fields.checked({"own_headers": headers}))
         empty: dict[str, Any] = {
             "event_types": [], "channels": [], "metadata": {}, "uid": None, "filter": None, "payload": None,
             "order_by": "",
         }  # fmt: skip
         for name, nothing in empty.items():
             data[name] = data.get(name) or nothing
-            check_into(self, name, partial(endpoints.checked, {name: data[name]}))
+            check_into(self, name, partial(endpoint_fields.checked, {name: data[name]}))
         return data
 
 

@@ -24,7 +24,7 @@ from hookline.audit.actor import Actor
 from hookline.core.breaker import State as Breaker
 from hookline.exceptions import Conflict
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
-from hookline.operations import deliveries, endpoints
+from hookline.operations import deliveries, endpoint_preview, endpoint_rows, endpoints
 from hookline.operations import messages as operations
 
 BREAKER = {Breaker.CLOSED: _("closed"), Breaker.OPEN: _("open"), Breaker.HALF_OPEN: _("half-open")}
@@ -122,14 +122,14 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             text = _("The new public key is %(key)s") % {"key": rotated.secret}
             self.message_user(request, text, messages.SUCCESS)
         if obj.filter and (not change or "filter" in form.changed_data):
-            previews = endpoints.preview(obj)
+            previews = endpoint_preview.preview(obj)
             wanted = sum(not preview.reason for preview in previews)
             shown = _("Of the newest %(all)s messages %(wanted)s would have been sent.")
             self.message_user(request, shown % {"all": len(previews), "wanted": wanted})
 
     @admin.display(description=_("public keys"))
     def public_keys(self, endpoint: Endpoint) -> str:
-        keys = endpoints.public_keys(endpoint)
+        keys = endpoint_rows.public_keys(endpoint)
         return (
             str(_("the key that encrypted them is lost"))
             if keys is None
@@ -138,7 +138,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
 
     @admin.display(description=_("names of headers"))
     def header_names(self, endpoint: Endpoint) -> str:
-        names = endpoints.header_names(endpoint)
+        names = endpoint_rows.header_names(endpoint)
         return str(_("the key that encrypted them is lost")) if names is None else ", ".join(names) or "-"
 
     @admin.display(description=_("endpoint"))

@@ -72,7 +72,7 @@ def create(
 ) -> None:
     """Create an endpoint. The secret is shown this once: the subscriber verifies messages with it."""
     from hookline.cli.actor import actor
-    from hookline.operations import endpoints
+    from hookline.operations import endpoint_rows, endpoints
 
     created = endpoints.create(
         actor(),
@@ -100,7 +100,7 @@ def create(
     if created.challenge:
         fields["challenge"] = created.challenge
     if signatures:
-        shown = endpoints.as_json(created)
+        shown = endpoint_rows.as_json(created)
         fields |= {name: shown[name] for name in ("signatures", "public_keys", "jwks_url")}
     print_fields(fields, as_json)
 
@@ -111,9 +111,9 @@ def create(
 @json_option
 def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None:
     """List all endpoints, newest first. Secrets are counted, not shown."""
-    from hookline.operations import endpoints
+    from hookline.operations import endpoint_rows, endpoints
 
-    rows = [endpoints.as_json(found) for found in endpoints.newest(tenant=tenant, limit=limit)]
+    rows = [endpoint_rows.as_json(found) for found in endpoints.newest(tenant=tenant, limit=limit)]
     columns = ("id", "tenant", "url", "events", "breaker", "disabled", "created_at")
     print_rows(rows, columns, as_json, "No endpoints yet; create one with `hookline endpoint create`.")
 
@@ -126,10 +126,10 @@ def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None
 @json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one endpoint, by its id or uid, and how it does. Its secrets are counted, not shown."""
-    from hookline.operations import endpoint_health, endpoints
+    from hookline.operations import endpoint_health, endpoint_rows, endpoints
 
     found = endpoints.find(id, tenant=tenant)
-    print_fields({**endpoints.as_json(found), "health": endpoint_health.of(found).as_json()}, as_json)
+    print_fields({**endpoint_rows.as_json(found), "health": endpoint_health.of(found).as_json()}, as_json)
 
 
 @endpoint.command()
@@ -168,7 +168,7 @@ def update(
 ) -> None:
     """Change what is given of an endpoint; the rest stays."""
     from hookline.cli.actor import actor
-    from hookline.operations import endpoints
+    from hookline.operations import endpoint_preview, endpoint_rows, endpoints
 
     something_to_change(
         url,
@@ -196,12 +196,12 @@ def update(
     changed |= {"filter": filter_text, "payload": payload}
     given = {field: value for field, value in changed.items() if value is not None}
     if dry_run:
-        wanted = {name: given[name] for name in endpoints.PREVIEWED if name in given}
-        rows = [endpoints.preview_as_json(preview) for preview in endpoints.preview(found, **wanted)]
+        wanted = {name: given[name] for name in endpoint_preview.PREVIEWED if name in given}
+        rows = [endpoint_preview.preview_as_json(preview) for preview in endpoint_preview.preview(found, **wanted)]
         print_rows(rows, ("message", "type", "wanted", "reason", "body"), as_json, "No messages yet.")
         return
     endpoints.update(actor(), found, **given)
-    print_fields(endpoints.as_json(found), as_json)
+    print_fields(endpoint_rows.as_json(found), as_json)
 
 
 @endpoint.command()
