@@ -216,6 +216,8 @@ class Message(Row):
     channels = models.JSONField(_("channels"), default=list, blank=True)
     #: The exact bytes that every attempt sends.
     body = models.BinaryField(_("body"), editable=False)
+    #: Of the request that posted it, where that had an Idempotency-Key: a hash of the key and of whose it is.
+    request_key = models.UUIDField(_("request key"), null=True, editable=False)
     #: The span in which it was dispatched, where that was traced.
     traceparent = models.CharField(_("traceparent"), max_length=55, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
 
@@ -223,7 +225,15 @@ class Message(Row):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_message_uid")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "uid"], name="hookline_message_uid"),
+            #: Only of those that have one, so that others cost nothing.
+            models.UniqueConstraint(
+                fields=["tenant", "request_key"],
+                name="hookline_message_request",
+                condition=models.Q(request_key__isnull=False),
+            ),
+        ]
         indexes = [models.Index(fields=["tenant", "created_at"], name="hookline_message_tenant")]
 
     @property

@@ -34,6 +34,8 @@ class Draft:
     traceparent: str | None = None
     #: When its deliveries are due; at once where it is None.
     deliver_at: datetime | None = None
+    #: Of the request that posts it: a second request with the same one posts nothing.
+    request_key: UUID | None = None
 
 
 def compose(event_type: str, data: Any, now: datetime) -> bytes:

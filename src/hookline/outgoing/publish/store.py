@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -141,11 +141,12 @@ def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tup
 
 _MANY_POSTGRESQL = """
 WITH message AS (
-    INSERT INTO {messages} (id, tenant_id, type, channels, body)
-    SELECT given.id, tenant.id, given.type, given.channels, given.body
-    FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[])
-        AS given (id, tenant_id, type, channels, body)
+    INSERT INTO {messages} (id, tenant_id, type, channels, body{keys})
+    SELECT given.id, tenant.id, given.type, given.channels, given.body{given_keys}
+    FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[]{key_arrays})
+        AS given (id, tenant_id, type, channels, body{keys})
     JOIN {tenants} tenant ON tenant.id = given.tenant_id
+    {unless_known}
     RETURNING id, tenant_id, type, channels, created_at
 ), topic AS MATERIALIZED (
     SELECT DISTINCT tenant_id, type, channels FROM message
@@ -154,17 +155,19 @@ WITH message AS (
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key)
-    SELECT {new_id}, message.id, wanted.id, wanted.order_key FROM message JOIN wanted USING (tenant_id, type, channels)
+    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
+    SELECT {new_id}, message.id, wanted.id, wanted.order_key{due}
+    FROM message JOIN wanted USING (tenant_id, type, channels)
     RETURNING 1
 )
 SELECT id, created_at, (SELECT count(*) FROM delivery), ({filtered}) FROM message
 """
 
 _MESSAGES_SQLITE = """
-INSERT INTO {messages} (id, tenant_id, type, channels, body)
-SELECT given.column1, tenant.id, given.column3, given.column4, given.column5
+INSERT INTO {messages} (id, tenant_id, type, channels, body, uid, request_key)
+SELECT given.column1, tenant.id, given.column3, given.column4, given.column5, given.column6, given.column7
 FROM (VALUES {rows}) AS given JOIN {tenants} tenant ON tenant.id = given.column2
+WHERE true ON CONFLICT DO NOTHING
 RETURNING id, created_at, {has_filters}
 """
 _DELIVERIES_OF_MANY_SQLITE = """
@@ -177,8 +180,9 @@ WITH message AS MATERIALIZED (
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
 )
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key)
-SELECT {new_id}, message.id, wanted.id, wanted.order_key FROM message JOIN wanted USING (tenant_id, type, channels)
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
+SELECT {new_id}, message.id, wanted.id, wanted.order_key{due}
+FROM message JOIN wanted USING (tenant_id, type, channels)
 """
 
 #: Rows in one statement of SQLite, which takes at most 32,766 parameters.
@@ -188,60 +192,89 @@ _ROWS_OF_SQLITE = 1000
 def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
     """Write many messages, each of the tenant with this id, and their deliveries, in the caller's transaction.
 
-    Returns when each was written, by its id; those whose tenant does not exist are left out. For drafts without an
-    idempotency key.
+    Returns when each was written, by its id. Left out are those whose tenant does not exist, and those whose
+    idempotency key or request key it has already: then nothing was written for them.
     """
     connection = _connection()
     if not drafts:
         return {}
-    if connection.vendor == "postgresql":
-        written, deliveries = _store_many_on_postgresql(connection, drafts)
-    else:
-        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            written, deliveries = _store_many_on_sqlite(cursor, drafts)
+    if len({draft.deliver_at for draft, _ in drafts}) == 1 and connection.vendor == "postgresql":
+        return _announced(connection, *_store_many_on_postgresql(connection, drafts))
+    on_database = {"postgresql": _store_many_on_postgresql, "sqlite": _store_many_on_sqlite}[connection.vendor]
+    written: dict[UUID, datetime] = {}
+    deliveries = 0
+    with transaction.atomic(using=connection.alias):
+        for part in _by_time_of_delivery(drafts):
+            stored, count = on_database(connection, part)
+            written |= stored
+            deliveries += count
+    return _announced(connection, written, deliveries)
+
+
+def _announced(connection: BaseDatabaseWrapper, written: dict[UUID, datetime], deliveries: int) -> dict[UUID, datetime]:
     if written:
         _announce_after_commit(connection, len(written), deliveries)
     return written
 
 
+def _by_time_of_delivery(drafts: Sequence[tuple[Draft, UUID]]) -> Iterable[Sequence[tuple[Draft, UUID]]]:
+    parts: dict[datetime | None, list[tuple[Draft, UUID]]] = {}
+    for draft, tenant_id in drafts:
+        parts.setdefault(draft.deliver_at, []).append((draft, tenant_id))
+    return parts.values()
+
+
 def _store_many_on_postgresql(
     connection: BaseDatabaseWrapper, drafts: Sequence[tuple[Draft, UUID]]
 ) -> tuple[dict[UUID, datetime], int]:
-    params = [
+    params: list[Any] = [
         packed("uuid", [draft.id for draft, _ in drafts]),
         packed("uuid", [tenant_id for _, tenant_id in drafts]),
         packed("text", [draft.type for draft, _ in drafts]),
         packed("jsonb", [json.dumps(draft.channels) for draft, _ in drafts]),
         packed("bytea", [draft.body for draft, _ in drafts]),
     ]
-    rows = fetch_prepared(connection, _statement(_MANY_POSTGRESQL, "postgresql"), params)
+    keyed = any(draft.uid is not None or draft.request_key is not None for draft, _ in drafts)
+    if keyed:
+        params.append(packed("text", [draft.uid for draft, _ in drafts]))
+        params.append(packed("uuid", [draft.request_key for draft, _ in drafts]))
+    if (due := drafts[0][0].deliver_at) is not None:
+        params.append(due)
+    sql = _statement(_MANY_POSTGRESQL, "postgresql", scheduled=due is not None, keyed=keyed)
+    rows = fetch_prepared(connection, sql, params)
     deliveries = rows[0][2] if rows else 0
     if rows and rows[0][3]:
         deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3])
     return {message_id: created_at for message_id, created_at, _, _ in rows}, deliveries
 
 
-def _store_many_on_sqlite(cursor: Any, drafts: Sequence[tuple[Draft, UUID]]) -> tuple[dict[UUID, datetime], int]:
+def _store_many_on_sqlite(
+    connection: BaseDatabaseWrapper, drafts: Sequence[tuple[Draft, UUID]]
+) -> tuple[dict[UUID, datetime], int]:
     written: dict[UUID, datetime] = {}
     deliveries = 0
-    for start in range(0, len(drafts), _ROWS_OF_SQLITE):
-        part = drafts[start : start + _ROWS_OF_SQLITE]
-        rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(part))
-        sql = _statement(_MESSAGES_SQLITE, "sqlite").replace("{rows}", rows)
-        values = [
-            value
-            for draft, tenant_id in part
-            for value in (draft.id.hex, tenant_id.hex, draft.type, json.dumps(draft.channels), draft.body)
-        ]
-        cursor.execute(sql, values)
-        found = cursor.fetchall()
-        times = {UUID(hex=message_id): _moment(created_at) for message_id, created_at, _ in found}
-        cursor.execute(_statement(_DELIVERIES_OF_MANY_SQLITE, "sqlite"), (json.dumps([one.hex for one in times]),))
-        deliveries += cursor.rowcount
-        if any(has_filters for _, _, has_filters in found):
-            deliveries += _filtered_on_sqlite(cursor, [draft for draft, _ in part])
-        written |= times
+    due = drafts[0][0].deliver_at
+    scheduled = () if due is None else (connection.ops.adapt_datetimefield_value(due),)
+    with connection.cursor() as cursor:
+        for start in range(0, len(drafts), _ROWS_OF_SQLITE):
+            part = drafts[start : start + _ROWS_OF_SQLITE]
+            rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(part))
+            sql = _statement(_MESSAGES_SQLITE, "sqlite").replace("{rows}", rows)
+            cursor.execute(sql, [value for draft, tenant_id in part for value in _row_of_sqlite(draft, tenant_id)])
+            found = cursor.fetchall()
+            times = {UUID(hex=message_id): _moment(created_at) for message_id, created_at, _ in found}
+            sql = _statement(_DELIVERIES_OF_MANY_SQLITE, "sqlite", scheduled=due is not None)
+            cursor.execute(sql, (json.dumps([one.hex for one in times]), *scheduled))
+            deliveries += cursor.rowcount
+            if any(has_filters for _, _, has_filters in found):
+                deliveries += _filtered_on_sqlite(cursor, [draft for draft, _ in part if draft.id in times])
+            written |= times
     return written, deliveries
+
+
+def _row_of_sqlite(draft: Draft, tenant_id: UUID) -> tuple[Any, ...]:
+    key = None if draft.request_key is None else draft.request_key.hex
+    return draft.id.hex, tenant_id.hex, draft.type, json.dumps(draft.channels), draft.body, draft.uid, key
 
 
 # ---- what they share --------------------------------------------------------------------------------
@@ -266,7 +299,9 @@ def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft]) -> int:
 
 
 @cache
-def _statement(template: str, vendor: str, by_key: bool = False, scheduled: bool = False) -> str:
+def _statement(
+    template: str, vendor: str, by_key: bool = False, scheduled: bool = False, *, keyed: bool = False
+) -> str:
     """A statement, built once."""
     dialect = DIALECTS[vendor]
     mark = "%b" if vendor == "postgresql" else "%s"
@@ -284,6 +319,10 @@ def _statement(template: str, vendor: str, by_key: bool = False, scheduled: bool
         new_id=dialect.new_id.format(message="message.id"),
         order_key=ORDER_KEY,
         rows="{rows}",
+        keys=", uid, request_key" if keyed else "",
+        given_keys=", given.uid, given.request_key" if keyed else "",
+        key_arrays=f", {mark}::text[], {mark}::uuid[]" if keyed else "",
+        unless_known="ON CONFLICT DO NOTHING" if keyed else "",
     )
 
 

@@ -1,0 +1,126 @@
+"""Writing messages that were posted over HTTP, those of many requests in one transaction.
+
+What tells a message apart is decided by constraints, as in `dispatch()`: its `uid`, of which a tenant has one message,
+and the key of the request that brings it, which answers a repeated request with the first message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from django.db import router, transaction
+from django.db.models import Q
+
+from hookline.outgoing.models import Message
+from hookline.outgoing.publish.dispatch import keep_traces
+from hookline.outgoing.publish.draft import Draft
+from hookline.outgoing.publish.store import store_many
+from hookline.tenants.models import Tenant
+
+
+class Outcome(Enum):
+    """What became of a post."""
+
+    #: It was written.
+    NEW = "new"
+    #: The same request was answered before: this is its message.
+    REPEATED = "repeated"
+    #: The tenant has another message with this uid; nothing was written.
+    TAKEN = "taken"
+    #: There is no such tenant; nothing was written.
+    NO_TENANT = "no_tenant"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message that somebody wants written."""
+
+    draft: Draft
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of it. The message is the new one, the first of a repeated request, or the one with the uid."""
+
+    outcome: Outcome
+    draft: Draft
+    created_at: datetime | None = None
+
+
+#: How often it is tried to write a message whose key is known to the database, and belongs to none: whoever has it is
+#: just being deleted.
+_TRIES = 3
+
+
+def post(posts: Sequence[Post]) -> list[Posted]:
+    """Write messages and their deliveries in one transaction of its own; what became of each, in order.
+
+    Raises DatabaseError, and then nothing was written.
+    """
+    results: dict[UUID, Posted] = {}
+    with transaction.atomic(using=router.db_for_write(Message), durable=True):
+        left = list(posts)
+        for _ in range(_TRIES):
+            results |= _written(left)
+            if not (left := [one for one in left if one.draft.id not in results]):
+                break
+            results |= _known(left)
+            left = [one for one in left if one.draft.id not in results]
+    return [results.get(one.draft.id) or Posted(Outcome.NO_TENANT, one.draft) for one in posts]
+
+
+def _written(posts: Sequence[Post]) -> dict[UUID, Posted]:
+    # In one order everywhere: two transactions that insert the same keys in different orders would deadlock.
+    ordered = sorted(posts, key=_order)
+    times = store_many([(one.draft, one.tenant_id) for one in ordered])
+    new = [one.draft for one in ordered if one.draft.id in times]
+    keep_traces(new)
+    return {draft.id: Posted(Outcome.NEW, draft, times[draft.id]) for draft in new}
+
+
+def _order(post: Post) -> tuple[str, int]:
+    key = post.draft.request_key
+    return post.draft.uid or "", 0 if key is None else key.int
+
+
+def _known(posts: Sequence[Post]) -> dict[UUID, Posted]:
+    """Those that were not written because of a message that was there, or because there is no tenant."""
+    ids = {one.tenant_id for one in posts}
+    tenants = set(Tenant.objects.using(router.db_for_write(Tenant)).filter(pk__in=ids).values_list("pk", flat=True))
+    found: dict[UUID, Posted] = {
+        one.draft.id: Posted(Outcome.NO_TENANT, one.draft) for one in posts if one.tenant_id not in tenants
+    }
+    by_request, by_uid = _first_messages(posts)
+    for one in posts:
+        draft = one.draft
+        if draft.request_key is not None and (first := by_request.get((one.tenant_id, draft.request_key))):
+            found[draft.id] = Posted(Outcome.REPEATED, _draft_of(first), first.created_at)
+        elif draft.uid is not None and (first := by_uid.get((one.tenant_id, draft.uid))):
+            found[draft.id] = Posted(Outcome.TAKEN, _draft_of(first), first.created_at)
+    return found
+
+
+def _first_messages(
+    posts: Sequence[Post],
+) -> tuple[Mapping[tuple[UUID, UUID], Message], Mapping[tuple[UUID, str], Message]]:
+    requests = {one.draft.request_key for one in posts} - {None}
+    uids = {one.draft.uid for one in posts} - {None}
+    tenants = {one.tenant_id for one in posts}
+    messages = list(
+        Message.objects.using(router.db_for_write(Message)).filter(
+            Q(tenant__in=tenants, request_key__in=requests) | Q(tenant__in=tenants, uid__in=uids)
+        )
+    )
+    return (
+        {(one.tenant_id, one.request_key): one for one in messages if one.request_key is not None},
+        {(one.tenant_id, one.uid): one for one in messages if one.uid is not None},
+    )
+
+
+def _draft_of(message: Message) -> Draft:
+    return Draft(message.pk, message.type, message.channels, bytes(message.body), message.uid)
