@@ -32,10 +32,12 @@ def listed(client: Client, model: type[Row], **query: object) -> list[Any]:
     return list(answer.context["cl"].result_list)
 
 
-def act(client: Client, action: str, *rows: Row) -> list[str]:
+def act(client: Client, action: str, *rows: Row, **more: str) -> list[str]:
     """Choose an action for some rows of a list. The messages that the next page shows."""
     answer = client.post(
-        list_url(type(rows[0])), {"action": action, "_selected_action": [str(row.pk) for row in rows]}, follow=True
+        list_url(type(rows[0])),
+        {"action": action, "_selected_action": [str(row.pk) for row in rows], **more},
+        follow=True,
     )
     assert answer.status_code == 200
     return [str(message) for message in answer.context["messages"]]

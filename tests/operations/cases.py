@@ -41,7 +41,7 @@ from hookline.operations import (
 )
 from hookline.operations.selection import Selection
 from hookline.outgoing.event_type import EventType
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.replays.models import Replay
 from hookline.tenants.models import Tenant
 from hookline.testing import sign_webhook
@@ -90,6 +90,18 @@ class World:
         self.paused.pause()
         self.paused.save()
         self.event_type = EventType.objects.create(name="order.shipped", version="1", schema={"type": "object"})
+
+    @cached_property
+    def answered(self) -> Attempt:
+        """One that failed; its delivery waits for the next."""
+        return Attempt.objects.create(
+            delivery=make_delivery(self.endpoint, due_at=ago(-60), attempts=1),
+            number=1,
+            status=500,
+            duration_ms=7,
+            response_headers={"x-customer": "Ada"},
+            response_body="Ada's order failed",
+        )
 
     @cached_property
     def follow_up(self) -> FollowUp:
@@ -980,6 +992,42 @@ CASES = [
         after=lambda world: (*_fields(world.waiting, "state"), world.waiting.finished_at is None),
         expected=("cancelled", False),
         document=lambda world: {"id": world.waiting.message.public_id, "cancelled": 1},
+    ),
+    Case(
+        "message.expunge",
+        ["messages.expunge"],
+        lambda actor, world: messages.expunge(actor, world.answered.delivery.message),
+        lambda world: f"messages expunge {world.answered.delivery.message.public_id}",
+        lambda admin, world: act(admin, "expunge", world.answered.delivery.message, confirmed="yes"),
+        about=lambda world: world.answered.delivery.message.public_id,
+        changes={},
+        details=lambda _: {"deliveries": 1, "answers": 1},
+        after=lambda world: (
+            *(bytes(body) for body in _fields(world.answered.delivery.message, "body")),
+            *_fields(world.answered.delivery, "state"),
+            *_fields(world.answered, "status", "response_headers", "response_body"),
+        ),
+        expected=(b"", "cancelled", 500, {}, "EXPUNGED"),
+        wakes=(Delivery,),
+        document=lambda world: {
+            "id": world.answered.delivery.message.public_id,
+            "answers": 1,
+            "cancelled": 1,
+            "under_way": 0,
+        },
+    ),
+    Case(
+        "attempt.expunge",
+        ["deliveries.expunge_attempt"],
+        lambda actor, world: deliveries.expunge_attempt(actor, world.answered),
+        lambda world: f"deliveries expunge-attempt {world.answered.public_id}",
+        lambda admin, world: act(admin, "expunge", world.answered, confirmed="yes"),
+        about=lambda world: world.answered.public_id,
+        changes={},
+        details=lambda _: {"answers": 1},
+        after=lambda world: _fields(world.answered, "status", "response_headers", "response_body"),
+        expected=(500, {}, "EXPUNGED"),
+        document=lambda world: {"id": world.answered.public_id, "expunged": True},
     ),
     Case(
         "history.prune",

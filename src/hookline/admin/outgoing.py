@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
@@ -186,7 +186,7 @@ class MessageAdmin(HistoryAdmin[Message]):
     def type_and_id(self, message: Message) -> str:
         return with_small(message.type, message.public_id)
 
-    actions = ("cancel",)
+    actions = ("cancel", "expunge")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return self.may_act(request)
@@ -202,13 +202,28 @@ class MessageAdmin(HistoryAdmin[Message]):
         if cancelled:
             self.message_user(request, _("%s deliveries are cancelled.") % cancelled, messages.SUCCESS)
 
+    def has_expunge_permission(self, request: HttpRequest) -> bool:
+        return self.may_act(request)
+
+    @admin.action(description=_("Expunge the content, and what was answered"), permissions=["expunge"])
+    def expunge(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
+        question = _("Remove the content of these messages, and what endpoints answered, for good?")
+        if (page := self.ask_first(request, queryset.defer("body"), "expunge", question)) is not None:
+            return page
+        done = [operations.expunge(actor_of(request), message) for message in queryset.defer("body")[:MOST]]
+        self.message_user(request, _("%s messages are expunged.") % len(done), messages.SUCCESS)
+        if under_way := sum(expunged.under_way for expunged in done):
+            text = _("%s deliveries are being sent now: do this again when they have ended.")
+            self.message_user(request, text % under_way, messages.WARNING)
+        return None
+
     @admin.display(description=_("see"))
     def related(self, message: Message) -> str:
         return self.links({Delivery: "message"}, message)
 
     @admin.display(description=_("body"))
     def content(self, message: Message) -> str:
-        return show_body(bytes(message.body))
+        return str(_("(expunged)")) if message.is_expunged else show_body(bytes(message.body))
 
 
 def result(attempt: Attempt) -> str:
@@ -296,6 +311,20 @@ class AttemptAdmin(HistoryAdmin[Attempt]):
     )  # fmt: skip
     found_by = {"atmpt": "pk", "dlv": "delivery"}
     search_help_text = _("An id: atmpt_... or dlv_...")
+    actions = ("expunge",)
+
+    def has_expunge_permission(self, request: HttpRequest) -> bool:
+        return self.may_act(request)
+
+    @admin.action(description=_("Expunge what was answered"), permissions=["expunge"])
+    def expunge(self, request: HttpRequest, queryset: QuerySet[Attempt]) -> HttpResponse | None:
+        question = _("Remove what endpoints answered to these attempts, for good?")
+        if (page := self.ask_first(request, queryset, "expunge", question)) is not None:
+            return page
+        chosen = queryset.select_related("delivery__endpoint")[:MOST]
+        done = sum(deliveries.expunge_attempt(actor_of(request), attempt) for attempt in chosen)
+        self.message_user(request, _("%s answers are expunged.") % done, messages.SUCCESS)
+        return None
 
     @admin.display(description=_("attempt"))
     def delivery_and_id(self, attempt: Attempt) -> str:

@@ -19,6 +19,7 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -45,6 +46,7 @@ ROW_ACTIONS = {
     "discard": _("Discard"),
     "release": _("Release"),
     "verify_again": _("Verify again"),
+    "expunge": _("Expunge"),
 }
 
 #: The parameters of a list that do not narrow it: its page, what the admin keeps for itself, and TimeFilter's.
@@ -52,7 +54,7 @@ _NOT_NARROWING = frozenset({"p", "all", "o", "e", "time", "_facets", "_popup", "
 
 if TYPE_CHECKING:  # generic in the stubs only
     from django.contrib.admin import ModelAdmin as _ModelAdmin
-    from django.utils.functional import _StrPromise
+    from django.utils.functional import _StrOrPromise, _StrPromise
 
     _Paginator = Paginator[Any]
 else:
@@ -218,8 +220,8 @@ class HistoryAdmin(RowAdmin[R], Generic[R]):
         """A row's page, with a button for each action of its list that this user may do to it."""
         actions = self.get_actions(request)
         if request.method == "POST" and (chosen := actions.get(request.POST.get("_row_action", ""))):
-            _function_of(chosen)(self, request, self.get_queryset(request).filter(pk=object_id))
-            return HttpResponseRedirect(request.get_full_path())
+            answer = _function_of(chosen)(self, request, self.get_queryset(request).filter(pk=object_id))
+            return answer if isinstance(answer, HttpResponse) else HttpResponseRedirect(request.get_full_path())
         row = self.get_object(request, object_id)
         shown = [
             (name, ROW_ACTIONS.get(name) or _description_of(found))
@@ -228,6 +230,23 @@ class HistoryAdmin(RowAdmin[R], Generic[R]):
         ]
         context = {**(extra_context or {}), "row_actions": shown}
         return super().change_view(request, object_id, form_url, context)
+
+    def ask_first(
+        self, request: HttpRequest, queryset: QuerySet[R], action: str, question: _StrOrPromise
+    ) -> HttpResponse | None:
+        """A page that asks before an action is done that nobody can undo; None once that is answered."""
+        if "confirmed" in request.POST:
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": question,
+            "action": action,
+            "rows": list(queryset[:MOST]),
+        }
+        request.current_app = self.admin_site.name
+        url = reverse(f"admin:{_name(self.model)}_changelist", current_app=self.admin_site.name)
+        return TemplateResponse(request, "hookline/admin/confirm.html", {**context, "list_url": url})
 
     def offers(self, row: R, action: str) -> bool:
         """Whether the action would do anything to this row."""

@@ -6,7 +6,7 @@ import click
 
 from hookline.cli import bulk, complete, listing, retrying
 from hookline.cli.command import Group, json_option
-from hookline.cli.output import body_fields, preview, print_fields, print_rows
+from hookline.cli.output import content_fields, print_fields, print_rows
 
 
 @click.group(cls=Group)
@@ -39,9 +39,9 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
     attempts = [deliveries.attempt_as_json(attempt) for attempt in deliveries.attempts(delivery)]
     body = bytes(delivery.message.body)
     if as_json:
-        print_fields({**shown, **body_fields(body), "attempts_made": attempts}, as_json)
+        print_fields({**shown, **content_fields(body, as_json), "attempts_made": attempts}, as_json)
         return
-    print_fields({**shown, "body": preview(body)}, as_json)
+    print_fields({**shown, **content_fields(body, as_json)}, as_json)
     click.echo()
     columns = ("id", "number", "status", "error", "duration_ms", "created_at", "detail", "response_body")
     print_rows(attempts, columns, as_json, "No attempt was made yet.")
@@ -89,3 +89,15 @@ def release(ids: tuple[str, ...], as_json: bool) -> None:
     from hookline.operations import deliveries
 
     print_fields({"released": deliveries.release(actor(), ids)}, as_json)
+
+
+@deliveries.command("expunge-attempt")
+@click.argument("id", metavar="ATTEMPT_ID")
+@json_option
+def expunge_attempt(id: str, as_json: bool) -> None:  # noqa: A002 # as above
+    """Remove what the endpoint answered to one attempt, for good. That it answered stays."""
+    from hookline.cli.actor import actor
+    from hookline.operations import deliveries
+
+    attempt = deliveries.find_attempt(id)
+    print_fields({"id": attempt.public_id, "expunged": deliveries.expunge_attempt(actor(), attempt)}, as_json)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
-from hookline.cli import complete, listing
+from hookline.cli import bulk, complete, listing
 from hookline.cli.command import Group, json_option
-from hookline.cli.output import body_fields, preview, print_fields, print_rows
+from hookline.cli.output import content_fields, print_fields, print_rows, say
 
 
 @click.group(cls=Group)
@@ -53,6 +55,32 @@ def cancel(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # 
     metavar="KEY",
     help="The tenant, if several tenants use this idempotency key.",
 )
+@bulk.yes_option
+@json_option
+def expunge(id: str, tenant: str | None, yes: bool, as_json: bool) -> None:  # noqa: A002 # as above
+    """Remove the content of a message, and what endpoints answered, for good. The record stays.
+
+    What is not sent yet is cancelled. ID may be its idempotency key.
+    """
+    from hookline.cli.actor import actor
+    from hookline.operations import messages
+
+    message = messages.find(id, tenant=tenant)
+    bulk.confirm(f"Remove the content of {message.public_id} ({message.type}) for good?", yes)
+    expunged = messages.expunge(actor(), message)
+    print_fields({"id": message.public_id, **asdict(expunged)}, as_json)
+    if expunged.under_way:
+        say(f"{expunged.under_way} deliveries are being sent now: run this again when they have ended.")
+
+
+@messages.command()
+@click.argument("id", shell_complete=complete.messages)
+@click.option(
+    "--tenant",
+    shell_complete=complete.tenants,
+    metavar="KEY",
+    help="The tenant, if several tenants use this idempotency key.",
+)
 @json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one message with its body and its deliveries. ID may be its idempotency key."""
@@ -62,9 +90,9 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
     sent = [deliveries.as_json(delivery) for delivery in messages.deliveries_of(message)]
     body = bytes(message.body)
     if as_json:
-        print_fields({**messages.as_json(message), **body_fields(body), "deliveries": sent}, as_json)
+        print_fields({**messages.as_json(message), **content_fields(body, as_json), "deliveries": sent}, as_json)
         return
-    print_fields({**messages.as_json(message), "body": preview(body)}, as_json)
+    print_fields({**messages.as_json(message), **content_fields(body, as_json)}, as_json)
     click.echo()
     columns = ("id", "status", "attempts", "url", "due_at", "note")
     print_rows(sent, columns, as_json, "No endpoint wanted it.")

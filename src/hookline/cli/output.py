@@ -81,6 +81,13 @@ def body_fields(body: bytes) -> dict[str, Any]:
         return {"body": None, "body_base64": base64.b64encode(body).decode()}
 
 
+def content_fields(body: bytes, as_json: bool) -> dict[str, Any]:
+    """The body of a message, which is empty once it was expunged."""
+    if not body:
+        return {"body": None, "expunged": True} if as_json else {"body": "(expunged)"}
+    return body_fields(body) if as_json else {"body": preview(body)}
+
+
 def preview(body: bytes) -> str:
     """The beginning of a body for people."""
     more = f" ... ({len(body)} bytes in all)" if len(body) > PREVIEW else ""

@@ -7,13 +7,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Min
+from django.db import router, transaction
+from django.db.models import Min, QuerySet
 
+from hookline.audit.actor import Actor
+from hookline.audit.record import record
+from hookline.operations import rows
 from hookline.operations.job_history import JobHistory
 from hookline.operations.jobs import State
 from hookline.operations.selection import Columns
 from hookline.outgoing.deliver import breakers
-from hookline.outgoing.models import Attempt, Delivery
+from hookline.outgoing.models import EXPUNGED, Attempt, Delivery
 
 COLUMNS = Columns(
     {
@@ -45,12 +49,19 @@ def send_before_others(keys: Sequence[UUID]) -> None:
             chosen.filter(endpoint=endpoint_id).update(due_at=before - _A_MOMENT)
 
 
+def cannot_be_sent(keys: Sequence[UUID]) -> dict[UUID, str]:
+    """Which of these deliveries can never be sent again, and why."""
+    expunged = Delivery.objects.filter(pk__in=keys, message__body=b"").values_list("pk", flat=True)
+    return dict.fromkeys(expunged, "the content of its message was expunged")
+
+
 _history = JobHistory(
     model=Delivery,
     columns=COLUMNS,
     related=("message", "endpoint__tenant"),
     not_listed=("message__body",),
     hurry=send_before_others,
+    spent=cannot_be_sent,
 )
 find = _history.find
 newest = _history.newest
@@ -67,6 +78,30 @@ release_keys = _history.release_keys
 def attempts(delivery: Delivery) -> list[Attempt]:
     """Every try that was made, the first one first."""
     return list(delivery.attempts_made.order_by("id"))
+
+
+def find_attempt(public_id: str) -> Attempt:
+    """Raises NotFound or ValueError."""
+    return rows.find(Attempt.objects.select_related("delivery__endpoint__tenant", "delivery__message"), public_id)
+
+
+def expunge_attempt(actor: Actor, attempt: Attempt) -> bool:
+    """Remove what the endpoint answered to one attempt, for good; that it answered stays.
+
+    Returns whether there was something to remove.
+    """
+    with transaction.atomic(using=router.db_for_write(Attempt)):
+        if not expunge_answers(Attempt.objects.filter(pk=attempt.pk)):
+            return False
+        tenant_id = attempt.delivery.endpoint.tenant_id
+        record(actor, "attempt.expunge", attempt.public_id, tenant_id=tenant_id, details={"answers": 1})
+    attempt.response_headers, attempt.response_body = {}, EXPUNGED
+    return True
+
+
+def expunge_answers(attempts: QuerySet[Attempt]) -> int:
+    """Remove what was answered to attempts. Returns of how many. Joins the caller's transaction."""
+    return attempts.exclude(response_body=EXPUNGED).update(response_headers={}, response_body=EXPUNGED)
 
 
 def as_json(delivery: Delivery) -> dict[str, Any]:

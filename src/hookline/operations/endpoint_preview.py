@@ -57,6 +57,8 @@ def _previewed(message: Message, given: Mapping[str, Any]) -> Preview:
     if channels and not set(channels).intersection(message.channels):
         return Preview(message, "it is on no channel of the endpoint")
     body = bytes(message.body)
+    if not body:
+        return Preview(message, "its content was expunged")
     if text and not passes(text, json.loads(body)):
         return Preview(message, "it does not pass the filter")
     try:

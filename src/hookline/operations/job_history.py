@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -28,6 +28,8 @@ class JobHistory(Generic[J]):
     not_listed: tuple[str, ...]
     #: Called with the keys of what is to be done now, in the transaction.
     hurry: Callable[[Sequence[UUID]], object] = list
+    #: Of these keys those that can never be done again, and why.
+    spent: Callable[[Sequence[UUID]], Mapping[UUID, str]] = jobs.none
 
     def find(self, public_id: str) -> J:
         """Raises NotFound or ValueError."""
@@ -70,7 +72,16 @@ class JobHistory(Generic[J]):
         at_least_one: bool = False,
     ) -> list[str]:
         """The same by primary key, for those in one of the `states`. Returns the public ids of what is due again."""
-        return jobs.retry(actor, self.model, keys, states=states, now=now, at_least_one=at_least_one, hurry=self.hurry)
+        return jobs.retry(
+            actor,
+            self.model,
+            keys,
+            states=states,
+            now=now,
+            at_least_one=at_least_one,
+            hurry=self.hurry,
+            spent=self.spent,
+        )
 
     def discard(self, actor: Actor, public_ids: Sequence[str]) -> list[str]:
         """Cancel jobs that wait or are dead: all of them or none. Raises NotFound, ValueError or Conflict."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -30,6 +30,10 @@ NAMED = 100
 Changes = tuple[dict[str, Any], dict[str, Any]]
 
 
+def none(keys: Sequence[UUID]) -> Mapping[UUID, str]:
+    return {}
+
+
 def retry(
     actor: Actor,
     model: type[J],
@@ -39,20 +43,25 @@ def retry(
     now: bool,
     at_least_one: bool,
     hurry: Callable[[Sequence[UUID]], object] = list,
+    spent: Callable[[Sequence[UUID]], Mapping[UUID, str]] = none,
 ) -> list[str]:
     """Make the jobs with these keys due again, with all their tries; those in other `states` are left alone.
 
     With `now`, jobs that wait are due at once, with the tries that they have left. Returns the public ids of what is
     due again, in the order of `keys`. With `at_least_one`, raises Conflict when none is: it says why of the first.
-    `hurry` is called with the keys of those that are to be done now, in the transaction.
+    `hurry` is called with the keys of those that are to be done now, in the transaction. `spent` says which can never
+    be done again, and why: those are left alone, too.
     """
     jobs = model._default_manager
     with transaction.atomic(using=router.db_for_write(model)):
         locked = jobs.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", "state")
         found = {key: State(state) for key, state in locked}
         wanted = {*states, State.PENDING} if now else set(states)
-        before = {key: found[key] for key in dict.fromkeys(keys) if found.get(key) in wanted}
+        lost = spent(keys)
+        before = {key: found[key] for key in dict.fromkeys(keys) if found.get(key) in wanted and key not in lost}
         if at_least_one and not before:
+            if keys[0] in lost:
+                raise Conflict(f"{model.public(keys[0])} cannot be sent again: {lost[keys[0]]}; nothing was changed")
             raise Conflict(f"{model.public(keys[0])} is {found.get(keys[0])} and needs no retry; nothing was changed")
         if before:
             requeue(jobs.filter(pk__in=[key for key in before if before[key] in FINISHED]), f"retried by {actor}")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import router, transaction
+from django.db.models import Q
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.engine import order
+from hookline.engine import notifier, order
 from hookline.exceptions import Conflict
-from hookline.operations import rows, tenants
-from hookline.operations.jobs import State
+from hookline.operations import deliveries, rows, tenants
+from hookline.operations.jobs import FINISHED, State
 from hookline.operations.selection import ALL, MOST, Columns, Selection
 from hookline.operations.selection import newest as select
-from hookline.outgoing.models import Delivery, Message
+from hookline.outgoing.models import Attempt, Delivery, Message
 from hookline.outgoing.publish.dispatch import dispatch
 from hookline.tenants.models import Tenant, resolve
 
@@ -90,6 +92,42 @@ def cancel(actor: Actor, message: Message) -> int:
         details = {"deliveries": cancelled}
         record(actor, "message.cancel", message.public_id, tenant_id=message.tenant_id, details=details)
     return cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Expunged:
+    """What was removed with the content of a message."""
+
+    #: Attempts of which the answer was removed.
+    answers: int
+    #: Deliveries that waited, or parked their order key: they cannot be sent any more.
+    cancelled: int
+    #: Deliveries that are being sent now. What is answered to them is kept: expunge the message again.
+    under_way: int
+
+
+def expunge(actor: Actor, message: Message) -> Expunged:
+    """Remove the content of a message, and what endpoints answered, for good. The record stays: what was sent when.
+
+    What waits is cancelled. Where there is nothing to remove any more, nothing is changed.
+    """
+    database = router.db_for_write(Message)
+    with transaction.atomic(using=database):
+        mine = Delivery.objects.using(database).filter(message=message)
+        waiting = mine.filter(Q(state=State.PENDING) | Q(state=State.DEAD, has_turn=True))
+        note = f"its content was expunged by {actor}"
+        cancelled = len(order.cancel(Delivery, list(waiting.values_list("pk", flat=True)), note))
+        # A key is a value from the message.
+        mine.filter(state__in=FINISHED, has_turn=None).exclude(order_key=None).update(order_key=None)
+        removed = Message.objects.using(database).filter(pk=message.pk).exclude(body=b"").update(body=b"")
+        answers = deliveries.expunge_answers(Attempt.objects.using(database).filter(delivery__message=message))
+        if removed or answers:
+            details = {"deliveries": cancelled, "answers": answers}
+            record(actor, "message.expunge", message.public_id, tenant_id=message.tenant_id, details=details)
+            notifier.notify_after_commit(Delivery)
+        under_way = mine.filter(state=State.RUNNING).count()
+    message.body = b""
+    return Expunged(answers, cancelled, under_way)
 
 
 def as_json(message: Message) -> dict[str, Any]:

@@ -214,7 +214,7 @@ class Message(Row):
     )
     type = models.CharField(_("type"), max_length=256)
     channels = models.JSONField(_("channels"), default=list, blank=True)
-    #: The exact bytes that every attempt sends.
+    #: The exact bytes that every attempt sends; empty once its content was expunged.
     body = models.BinaryField(_("body"), editable=False)
     #: Of the request that posted it, where that had an Idempotency-Key: a hash of the key and of whose it is.
     request_key = models.UUIDField(_("request key"), null=True, editable=False)
@@ -238,8 +238,12 @@ class Message(Row):
 
     @property
     def json(self) -> Any:
-        """The body as a value: `{"type": ..., "timestamp": ..., "data": ...}`."""
-        return json.loads(bytes(self.body))
+        """The body as a value: `{"type": ..., "timestamp": ..., "data": ...}`; None once it was expunged."""
+        return json.loads(bytes(self.body)) if self.body else None
+
+    @property
+    def is_expunged(self) -> bool:
+        return not self.body
 
 
 class Delivery(Job):
@@ -273,7 +277,11 @@ class Delivery(Job):
     @classmethod
     def order_keys(cls, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
         found = cls.objects.filter(pk__in=ids).values_list("pk", "endpoint__order_by", "message__body")
-        return {pk: Locator.parse(by).of(json.loads(bytes(body))) if by else None for pk, by, body in found}
+        return {pk: Locator.parse(by).of(json.loads(bytes(body))) if by and body else None for pk, by, body in found}
+
+
+#: The body of an answer whose content was expunged.
+EXPUNGED = "EXPUNGED"
 
 
 class Attempt(Row):
@@ -290,7 +298,7 @@ class Attempt(Row):
     detail = models.TextField(_("detail"), blank=True, default="")
     duration_ms = models.PositiveIntegerField(_("duration (ms)"))
     response_headers = models.JSONField(_("response headers"), default=dict)
-    #: The beginning of the answer, for people; bytes that are not UTF-8 are shown as escapes.
+    #: The beginning of the answer, for people; bytes that are not UTF-8 are shown as escapes. Or EXPUNGED.
     response_body = models.TextField(_("response body"), blank=True, default="")
 
     class Meta:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hookline.engine.job import State
 from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver import breakers
 from hookline.outgoing.models import Delivery
@@ -20,15 +21,26 @@ PutOff = tuple[Delivery, Settlement]
 #: enabled, `held_until` keeps it from being claimed.
 _DISABLED = 5.0
 
+_EXPUNGED = Settlement(State.CANCELLED, "the content of the message was expunged", refund=True)
+
 
 def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[PutOff]]:
     """Split deliveries into those to send now and those to give back; neither has those whose endpoint is gone.
 
     The rules that count what they admit come last: a breaker its probes, a rate limit its tokens.
     """
-    enabled, disabled = enabled_ones(deliveries)
+    whole, spent = whole_ones(deliveries)
+    enabled, disabled = enabled_ones(whole)
     admitted, held = breakers.admit(enabled)
-    return admitted, [*disabled, *held]
+    return admitted, [*spent, *disabled, *held]
+
+
+def whole_ones(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[PutOff]]:
+    """Those whose message still has its content. The others have nothing to send, ever, and are cancelled."""
+    whole = [delivery for delivery in deliveries if delivery.message.body]
+    if len(whole) == len(deliveries):
+        return whole, []
+    return whole, [(delivery, _EXPUNGED) for delivery in deliveries if not delivery.message.body]
 
 
 def enabled_ones(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[PutOff]]:

@@ -18,12 +18,12 @@ from hookline.outgoing.publish.routing import DIALECTS
 
 _WANTED = """
 SELECT message.id FROM {messages} message JOIN {endpoints} e ON e.id = %s
-WHERE message.tenant_id = e.tenant_id AND message.id IN ({marks}) AND {wants}
+WHERE message.tenant_id = e.tenant_id AND message.id IN ({marks}) AND length(message.body) > 0 AND {wants}
 """
 _COUNT = """
 SELECT count(*) FROM {endpoints} e JOIN {messages} message ON message.tenant_id = e.tenant_id
 LEFT JOIN {deliveries} delivery ON delivery.message_id = message.id AND delivery.endpoint_id = e.id
-WHERE e.id = %s AND message.created_at >= %s AND message.created_at < %s AND {wants}
+WHERE e.id = %s AND message.created_at >= %s AND message.created_at < %s AND length(message.body) > 0 AND {wants}
 AND (delivery.id IS NULL OR delivery.state IN ({states}))
 """
 
