@@ -1,4 +1,4 @@
-"""The noun Backlog: what workers have to do and have done, as the database tells it."""
+"""Backlog: what workers have to do and have done, as the database tells it."""
 
 from __future__ import annotations
 

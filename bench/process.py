@@ -1,4 +1,4 @@
-"""The noun Process: a command that a benchmark starts and measures."""
+"""Process: a command that a benchmark starts and measures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Report: what one benchmark measured, for a terminal and as JSON for the documentation."""
+"""Report: what one benchmark measured, for a terminal and as JSON for the documentation."""
 
 from __future__ import annotations
 

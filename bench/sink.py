@@ -1,4 +1,4 @@
-"""The noun Sink: a consumer that notes when the message of which Stripe event arrived.
+"""Sink: a consumer that notes when the message of which Stripe event arrived.
 
 python -m bench.sink    prints the port of a server on loopback. Each line on its standard input is answered with one
 line of JSON: the times of arrival (`time.perf_counter()`, one clock for all processes of a machine) of each event since

@@ -1,4 +1,4 @@
-"""The noun Account: what was acknowledged against what happened. Pure, so that a test can feed it crimes."""
+"""Account: what was acknowledged against what happened. Pure, so that a test can feed it crimes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Facts: what is known of a stage, from the ledgers, the rows and the workers' tallies."""
+"""Facts: what is known of a stage, from the ledgers, the rows and the workers' tallies."""
 
 from __future__ import annotations
 

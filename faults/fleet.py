@@ -1,4 +1,4 @@
-"""The noun Fleet: who does the work. `hookline worker`, or Celery's workers with a broker; the stage is the same."""
+"""Fleet: who does the work. `hookline worker`, or Celery's workers with a broker; the stage is the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Ledger: a file to which facts are only ever added, and which survives what adds them.
+"""Ledger: a file to which facts are only ever added, and which survives what adds them.
 
 One JSON object a line. An entry counts once `add` returned: it is on the disk then.
 """

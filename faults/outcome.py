@@ -1,4 +1,4 @@
-"""The noun Outcome: what came of one scenario, and whether it may count as passed. Pure."""
+"""Outcome: what came of one scenario, and whether it may count as passed. Pure."""
 
 from __future__ import annotations
 

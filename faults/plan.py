@@ -1,4 +1,4 @@
-"""The nouns Plan and Keys: how a run is made, and the made-up secrets of it."""
+"""Plan and Keys: how a run is made, and the made-up secrets of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Process: a command that the driver started, and may kill, stop and continue. By its own id, no other."""
+"""Process: a command that the driver started, and may kill, stop and continue. By its own id, no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Proxy: a TCP proxy between the workers and the consumer, which breaks as told."""
+"""Proxy: a TCP proxy between the workers and the consumer, which breaks as told."""
 
 from __future__ import annotations
 

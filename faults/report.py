@@ -1,4 +1,4 @@
-"""The noun Report: the table of a run, for a terminal and for docs/reliability.md."""
+"""Report: the table of a run, for a terminal and for docs/reliability.md."""
 
 from __future__ import annotations
 

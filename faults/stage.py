@@ -1,4 +1,4 @@
-"""The noun Stage: what one scenario runs: a database, a server, a fleet of workers, a consumer and a load."""
+"""Stage: what one scenario runs: a database, a server, a fleet of workers, a consumer and a load."""
 
 from __future__ import annotations
 

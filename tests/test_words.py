@@ -61,3 +61,18 @@ def test_messages_and_help_are_in_plain_english() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages_are_in_plain_english(page: Path) -> None:
     assert [phrase for phrase in INSTEAD if phrase in page.read_text().lower()] == []
+
+
+#: What comments and docstrings do without, too.
+MANNERED = ("the noun ", "the nouns ", "so many seconds", " anew", "what becomes of", "by itself soon")
+
+
+def test_comments_and_docstrings_are_in_plain_english() -> None:
+    package = ROOT / "src/hookline"
+    found = [
+        (str(file.relative_to(package)), phrase)
+        for file in package.rglob("*.py")
+        for phrase in MANNERED
+        if phrase in file.read_text().lower()
+    ]
+    assert found == []

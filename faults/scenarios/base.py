@@ -1,4 +1,4 @@
-"""The noun Scenario: one way in which things break, for several rounds while load runs."""
+"""Scenario: one way in which things break, for several rounds while load runs."""
 
 from __future__ import annotations
 

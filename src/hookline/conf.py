@@ -99,7 +99,7 @@ class Settings:
     STOP_TIMEOUT: float = setting(
         BOTH,
         30,
-        "How long a worker that was told to stop waits for what it has begun",
+        "How long a worker that was told to stop waits for the jobs in progress",
     )
 
     RETRY_JITTER: float = setting(
@@ -318,7 +318,7 @@ class Settings:
     SUSPEND_AFTER_FAILURES: int = setting(
         SENDING,
         10,
-        "An endpoint is suspended after so many failures in a row: those that open its breaker are the first, each "
+        "An endpoint is suspended after this many failures in a row: those that open its breaker are the first, each "
         "probe that fails is one more, so 10 take about an hour. Its tenant is warned after half of them. 0: never",
     )
 

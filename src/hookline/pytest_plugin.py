@@ -1,4 +1,4 @@
-"""Fixtures of pytest for a project's own tests. pytest finds them by itself once Hookline is installed.
+"""Fixtures of pytest for a project's own tests. pytest discovers them once Hookline is installed.
 
     def test_a_paid_invoice_is_announced(receive_webhook, dispatched_messages):
         receive_webhook("stripe", "invoice.paid", {"id": "in_1"})

@@ -23,7 +23,7 @@ from hookline.telemetry.courier import courier
 _OPTIONS = {"acks_late": True, "reject_on_worker_lost": True, "ignore_result": True}
 
 
-#: A task waits so many seconds for the receivers of Django's signals: its process may end without asking.
+#: Seconds that a task waits for the receivers of Django's signals: its process may end without asking.
 SIGNALS = 5.0
 
 

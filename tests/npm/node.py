@@ -1,4 +1,4 @@
-"""The noun Node: the process in which the senders' npm packages run, asked one line at a time."""
+"""Node: the process in which the senders' npm packages run, asked one line at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Oracle: an npm package that verifies, and may sign, what one of our providers does."""
+"""Oracle: an npm package that verifies, and may sign, what one of our providers does."""
 
 from __future__ import annotations
 

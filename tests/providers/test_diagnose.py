@@ -219,9 +219,9 @@ def test_the_genuine_request_of_these_tests_passes() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda body: body.replace(b'":"', b'": "').replace(b'","', b'", "'), "parsed and written anew"),
-        (lambda body: body.replace(b"\xc3\xab", b"\\u00eb"), "parsed and written anew"),
-        (lambda body: body.replace(b"/", b"\\/"), "parsed and written anew"),
+        (lambda body: body.replace(b'":"', b'": "').replace(b'","', b'", "'), "parsed and re-serialised"),
+        (lambda body: body.replace(b"\xc3\xab", b"\\u00eb"), "parsed and re-serialised"),
+        (lambda body: body.replace(b"/", b"\\/"), "parsed and re-serialised"),
         (lambda body: body.decode().encode("latin-1").decode("cp1252").encode() + b"\r\n", "line break was added"),
         (lambda body: b"\xef\xbb\xbf" + body, "byte order mark"),
         (lambda body: body.decode("latin-1").encode(), "decoded as latin-1"),

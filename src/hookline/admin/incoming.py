@@ -28,7 +28,7 @@ from hookline.exceptions import ConfigurationError
 from hookline.models import Event, Rejection, Source
 from hookline.operations import events, rejections, secrets, sources
 
-#: A page has room for so many.
+#: The maximum number on a page.
 SHOWN_PROBLEMS = 10
 
 

@@ -1,4 +1,4 @@
-"""The noun Actor: who an operation is done for."""
+"""Actor: who an operation is done for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun AuditEntry."""
+"""AuditEntry."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def portions(chosen: Sequence[T], label: str, size: int = AT_ONCE) -> Iterator[Sequence[T]]:
-    """The chosen rows, so many at a time, with a progress bar on standard error where that is a terminal."""
+    """The chosen rows, in portions, with a progress bar on standard error where that is a terminal."""
     with click.progressbar(
         length=len(chosen), label=label, file=sys.stderr, hidden=not sys.stderr.isatty() or len(chosen) < 2
     ) as bar:

@@ -1,4 +1,4 @@
-"""The noun Command: loads Django before it runs, and says what went wrong in one line, or with --json as JSON."""
+"""Command: loads Django before it runs, and says what went wrong in one line, or with --json as JSON."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def doctor(since: datetime | None, as_json: bool) -> None:
     else:
         for finding in findings:
             _print(finding)
-        say(f"New is what came after {moment(last)}." if last else "")
+        say(f"Marked as new: since {moment(last)}." if last else "")
     if failed := sum(not finding.ok for finding in findings):
         raise DocumentPrinted(f"{failed} of {len(findings)} checks failed")
 

@@ -1,4 +1,4 @@
-"""The noun Project: a Django project's files, and what `hookline init` writes into them. Reads and plans; writes last.
+"""Project: a Django project's files, and what `hookline init` writes into them. Reads and plans; writes last.
 
 Nothing that is there is changed or removed: lines are added at the end of a file, and only where they are missing.
 """
@@ -64,7 +64,7 @@ def received(event):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file: what is added to it, or None where nothing is missing. `what` is said to people."""
+    """One file: what is added to it, or None where nothing is missing. `what` is shown to people."""
 
     path: Path
     what: str

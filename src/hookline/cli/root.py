@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. With --json, whatever goes wrong is told as JSON: a usage error, too."""
+        """Run the command. With --json, every error is printed as JSON, usage errors included."""
         as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)

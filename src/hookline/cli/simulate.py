@@ -123,7 +123,7 @@ def _stage(url: str, given_secrets: Sequence[str], given: dict[str, Any]) -> Sta
         from hookline.simulator.target import HttpTarget
 
         emulator = Emulator(provider, to, tuple(its_secrets), _options(given["options"]))
-        # A little longer than the sender waits: a late answer is told as such.
+        # A little longer than the sender waits: a late answer is reported as late.
         return play.Party(emulator, HttpTarget(to, safe_address(to, networks), given["deadline"] + 5))
 
     parties = [party(url, given_secrets)]

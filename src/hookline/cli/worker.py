@@ -25,7 +25,7 @@ from hookline.cli.command import CreatingCommand
 )
 @click.option("--only", type=click.Choice(["incoming", "outgoing"]), help="Process events, or send deliveries.")
 def worker(concurrency: int | None, processes: int, only: str | None) -> None:
-    """Process events and send deliveries until SIGTERM or Ctrl-C, then finish what has begun and give back the rest."""
+    """Process events and send deliveries until SIGTERM or Ctrl-C, then finish jobs in progress and release the rest."""
     from hookline import conf
     from hookline.db import schema
     from hookline.operations import doctor

@@ -1,4 +1,4 @@
-"""The noun AddressPolicy: to which URLs and addresses Hookline connects (protection against SSRF). Pure.
+"""AddressPolicy: to which URLs and addresses Hookline connects (protection against SSRF). Pure.
 
 A subscriber chooses the URL, so without a policy anybody could make this server talk to the database next to it, or to
 the metadata service of its cloud. The policy is asked twice, and needs both answers:

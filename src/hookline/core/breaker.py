@@ -1,4 +1,4 @@
-"""The noun Breaker: whether an Endpoint is worth trying at this moment. Pure; `now` is Unix time in seconds.
+"""Breaker: whether an Endpoint is worth trying at this moment. Pure; `now` is Unix time in seconds.
 
     closed     every delivery is admitted. `trip_after` failures in a row open it.
     open       nothing is admitted until `open_until`; the deliveries wait without spending attempts.

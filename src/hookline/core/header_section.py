@@ -33,7 +33,7 @@ def check_header_section(headers: Sequence[tuple[AnyStr, AnyStr]], url_length: i
 
 
 def first_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """As many of a section that is too large as a person needs to see what came."""
+    """The part of a section that is too large that a person needs to see what was sent."""
     kept: list[tuple[str, str]] = []
     size = 0
     for name, value in headers:

@@ -1,4 +1,4 @@
-"""The noun Networks: the addresses from which a sender may come. Pure."""
+"""Networks: the addresses from which a sender may come. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Outcome: what one Attempt means for its Delivery. Pure.
+"""Outcome: what one Attempt means for its Delivery. Pure.
 
 A status of 2xx is the only success, and it is one as soon as the status line and the headers were read: the consumer
 has the webhook then, and to repeat it because of a body that nobody needs would have it processed twice. Redirects are

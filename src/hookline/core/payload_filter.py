@@ -1,4 +1,4 @@
-"""The noun PayloadFilter: which messages an endpoint wants, by what stands in them. Pure.
+"""PayloadFilter: which messages an endpoint wants, by what stands in them. Pure.
 
 A filter is a logical expression of JSONPath (RFC 9535 section 2.3.5): what stands between `?` and `]`, where `@` is the
 message: `@.data.total > 100 && @.data.country == 'DE'`. Whoever writes one is a stranger, so its cost has a bound: it

@@ -1,4 +1,4 @@
-"""The noun PayloadTemplate: another body that an endpoint gets instead of the message. Pure.
+"""PayloadTemplate: another body that an endpoint gets instead of the message. Pure.
 
 Either a selection of fields, `{"fields": ["id", "customer.name"]}`: the message with only these of its data. Or
 `{"template": ...}`: any JSON value, in which `{$.data.id}` stands for what a JSONPath (RFC 9535) of one value selects.

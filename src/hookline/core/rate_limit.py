@@ -1,4 +1,4 @@
-"""The noun Rate: so many in a second, with a burst. The generic cell rate algorithm. Pure.
+"""Rate: a number per second, with a burst. The generic cell rate algorithm. Pure.
 
 Instead of counting, one time is kept: when everything that was let through so far would have been due at the steady
 rate. The burst is how far that time may lie ahead. https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm

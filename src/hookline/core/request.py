@@ -1,4 +1,4 @@
-"""The noun WebhookRequest: one HTTP request, as an edge hands it to a provider."""
+"""WebhookRequest: one HTTP request, as an edge hands it to a provider."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def parse_json(text: bytes) -> Any:
 
 
 def is_deeper(document: Any, most: int = MAX_JSON_DEPTH) -> bool:
-    """Whether more than so many lists and objects stand inside one another. Goes by level, so it needs no recursion."""
+    """Whether lists and objects are nested deeper than `most` levels. Goes by level, so it needs no recursion."""
     level = [document]
     for _ in range(most):
         level = [

@@ -1,4 +1,4 @@
-"""The noun RetrySchedule: how long to wait before each further attempt. Pure; randomness is an argument."""
+"""RetrySchedule: how long to wait before each further attempt. Pure; randomness is an argument."""
 
 from __future__ import annotations
 

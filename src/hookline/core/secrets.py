@@ -1,4 +1,4 @@
-"""The noun SecretRing: the secrets of a source or endpoint, and until when each is active."""
+"""SecretRing: the secrets of a source or endpoint, and until when each is active."""
 
 from __future__ import annotations
 

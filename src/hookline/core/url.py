@@ -1,4 +1,4 @@
-"""The noun Url: the address of an endpoint, parsed more strictly than any browser or resolver would.
+"""Url: the address of an endpoint, parsed more strictly than any browser or resolver would.
 
 Everything after this file uses the parsed parts, never the text again. Most SSRF holes are two parsers that read one
 text in two ways: `urlsplit` drops tabs and leading spaces, glibc takes `0x7f.1`, `127.1` and `2130706433` for loopback,

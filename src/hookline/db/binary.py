@@ -78,7 +78,7 @@ def fetch_prepared(
         return rows
 
 
-#: Seconds after which a plan is made anew. One that was made while a table was empty may read the whole table.
+#: Seconds after which a plan is made again. One made while a table was empty may read the whole table.
 PLAN_AGE = 5.0
 #: When the oldest plan that each connection keeps was made, in monotonic time.
 _PLANNED: WeakKeyDictionary[Any, float] = WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""The noun Deferred: what is to be written in an open transaction, kept until its end and then written together.
+"""Deferred: what is to be written in an open transaction, kept until its end and then written together.
 
 A handler that dispatches a message waits for the database, and a batch of handlers waits for it again and again.
 Whoever opens their transaction says `with deferring(alias)`, and whoever writes asks `current(connection)`, so that the

@@ -1,4 +1,4 @@
-"""The noun EncryptedField: text that is encrypted in the database.
+"""EncryptedField: text that is encrypted in the database.
 
 AES-256-GCM (NIST SP 800-38D). The stored value is `<key id>.<base64 of nonce, ciphertext and tag>`. Table, column
 and primary key are authenticated with it, so a value that is copied to another row does not decrypt there.

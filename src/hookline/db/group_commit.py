@@ -1,4 +1,4 @@
-"""The noun GroupCommit: many waiting tasks, one COMMIT.
+"""GroupCommit: many waiting tasks, one COMMIT.
 
 One writer takes whatever arrived while the previous write was running, writes it at once, and resolves the
 waiters. There is no timer: an idle server adds no delay, and a busy one fills its batches by itself.

@@ -1,4 +1,4 @@
-"""The noun Row: what every table of Hookline has."""
+"""Row: what every table of Hookline has."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from hookline.db.row import Row
 R = TypeVar("R", bound=Row)
 
 
-#: A statement about so many rows at most is prepared: its plan, which is made for any number, is good for few.
+#: Statements about at most this many rows are prepared: its plan, which is made for any number, is good for few.
 FEW = 10
 
 

@@ -1,4 +1,4 @@
-"""The noun Announcer: has the courier load jobs and call the receivers of a Django signal with each.
+"""Announcer: has the courier load jobs and call the receivers of a Django signal with each.
 
 A record is looked at only where somebody listens, and nothing is read from the database on the thread that emits it.
 """
@@ -31,7 +31,7 @@ class Announcer(Generic[J]):
     related: tuple[str, ...]
 
     def connect(self, dead: Signal) -> None:
-        """Have receivers of `dead` told of the jobs that have no tries left."""
+        """Call the receivers of `dead` with the jobs that have no tries left."""
 
         def died(record: JobsDied) -> None:
             if record.model is self.model and dead.has_listeners(self.model):
@@ -40,7 +40,7 @@ class Announcer(Generic[J]):
         subscribe(JobsDied, died)
 
     def tell(self, signal: Signal, ids: Sequence[UUID]) -> None:
-        """Have the receivers of the signal told of these jobs soon. The caller has asked whether there are any."""
+        """Call the receivers of the signal with these jobs soon. The caller has asked whether there are any."""
         if ids:
             courier.put(partial(self._send, signal, ids))
 

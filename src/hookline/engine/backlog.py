@@ -1,4 +1,4 @@
-"""The noun Backlog: how much work there is and how long it waits, at a cost that does not grow with the rows."""
+"""Backlog: how much work there is and how long it waits, at a cost that does not grow with the rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hookline.engine.job import Job, State
 
 #: Nothing is counted further: whether a million jobs wait or two is better told by how long they wait.
 MOST = 10_000
-#: Rates are those of so many seconds, or of the newest SAMPLE jobs where there were more.
+#: Rates cover this many seconds, or the newest SAMPLE jobs where there were more.
 RECENTLY = 3600.0
 SAMPLE = 1000
 

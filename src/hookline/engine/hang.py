@@ -1,4 +1,4 @@
-"""The noun Hang: a job that has run for too long and whose thread cannot be ended, written down for other processes."""
+"""Hang: a job that has run for too long and whose thread cannot be ended, written down for other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Job: a row that is one unit of work.
+"""Job: a row that is one unit of work.
 
     pending -> running -> succeeded
                        -> pending     (a retry, with a later due_at)
@@ -68,7 +68,7 @@ class Job(Row):
 
     #: Name of the foreign key to the Lane.
     lane: ClassVar[str]
-    #: After so many crashes it is a suspect.
+    #: A job is a suspect after this many crashes.
     suspect_after: ClassVar[int] = 1
     #: What a settlement assigns besides: SQL that ends with a comma.
     settled_too: ClassVar[str] = ""

@@ -1,4 +1,4 @@
-"""The noun JobQuerySet: `Event.objects.dead().retry()` and its like, for a project's own code."""
+"""JobQuerySet: `Event.objects.dead().retry()` and its like, for a project's own code."""
 
 from __future__ import annotations
 

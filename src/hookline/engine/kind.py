@@ -1,4 +1,4 @@
-"""The noun JobKind: all that tells one kind of job from another, in one place.
+"""JobKind: all that tells one kind of job from another, in one place.
 
 Whoever does something for every kind (workers, Celery's tasks and sweep, wake-ups, pruning, `stats`, `doctor`) walks
 `kinds(settings)`, so a new kind is one file that calls `register`.

@@ -1,4 +1,4 @@
-"""The noun LaneLimits: how many jobs of a lane may begin a second, and run at once, in all workers together.
+"""LaneLimits: how many jobs of a lane may begin a second, and run at once, in all workers together.
 
 The state is in the lane's row, and is changed under its lock. A worker reads every two seconds which lanes have limits;
 where none has, a claim costs nothing more.
@@ -28,7 +28,7 @@ J = TypeVar("J", bound=Job)
 FRESH = 2.0
 #: Seconds until a lane that has as many running as it may is looked at again.
 FULL = 0.05
-#: Without a burst of its own, a lane has what its rate lets begin in so many seconds: workers look no more often.
+#: A lane without its own burst has what its rate allows in this many seconds: workers look no more often.
 STEP = 0.25
 
 

@@ -1,4 +1,4 @@
-"""The noun LeaseRenewer: the thread beside whoever runs jobs, that keeps their leases."""
+"""LeaseRenewer: the thread beside whoever runs jobs, that keeps their leases."""
 
 from __future__ import annotations
 

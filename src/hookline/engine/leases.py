@@ -1,4 +1,4 @@
-"""The noun Leases: the jobs that one worker has claimed and not yet settled."""
+"""Leases: the jobs that one worker has claimed and not yet settled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ J = TypeVar("J", bound=Job)
 
 logger = logging.getLogger("hookline.engine")
 
-#: A job that has run for so many seconds is marked as begun.
+#: Seconds after which a running job is marked as started.
 MARK_AFTER = 0.1
 
 

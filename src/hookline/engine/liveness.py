@@ -1,4 +1,4 @@
-"""The noun Liveness: that this process lives, in a form that ends with it, so that others need not wait for its leases.
+"""Liveness: that this process lives, in a form that ends with it, so that others need not wait for its leases.
 
 Every worker process has a number, which its claims write into the rows, and a lock on that number: in PostgreSQL an
 advisory lock of a session, beside an SQLite database a byte of a file. Both are released by the system when the process
@@ -31,7 +31,7 @@ logger = logging.getLogger("hookline.engine")
 
 #: Seconds between two looks at who lives.
 LOOK = 1.0
-#: A number must be without its lock for so many seconds: a worker whose connection broke takes it again meanwhile.
+#: A number must be without its lock for this many seconds: a worker whose connection broke takes it again meanwhile.
 GRACE = 2.0
 #: The first half of PostgreSQL's advisory locks that are numbers of workers: the letters "hook".
 _CLASS = int.from_bytes(b"hook")

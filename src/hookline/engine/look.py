@@ -1,4 +1,4 @@
-"""The noun Look: when somebody last looked at what went wrong. What came later is news."""
+"""Look: when somebody last looked at what went wrong. What came later is news."""
 
 from __future__ import annotations
 

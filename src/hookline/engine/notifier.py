@@ -1,4 +1,4 @@
-"""The noun Notifier: tells subscribers that there may be something to claim."""
+"""Notifier: tells subscribers that there may be something to claim."""
 
 from __future__ import annotations
 

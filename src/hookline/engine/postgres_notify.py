@@ -28,7 +28,7 @@ logger = logging.getLogger("hookline.engine")
 CHANNEL = "hookline"
 #: Seconds between two notifications from one process.
 WINDOW = 0.01
-#: The thread of a storm ends, and closes its connection, when nothing came for so many seconds.
+#: Seconds without a notification after which the thread of a storm ends and closes its connection.
 LINGER = 0.1
 #: The same two for a process of a group.
 GROUP_WINDOW, GROUP_LINGER = 0.05, 10.0

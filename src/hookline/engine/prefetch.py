@@ -1,4 +1,4 @@
-"""The noun Prefetch: how many jobs a worker should hold, from how fast it gets rid of them. Pure."""
+"""Prefetch: how many jobs a worker should hold, from how fast it gets rid of them. Pure."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The noun Pruner: deletes what is older than its retention from one table, a few rows at a time.
+"""Pruner: deletes what is older than its retention from one table, a few rows at a time.
 
 Ids are UUIDv7, so the primary key is in the order of time. A Pruner walks it from the oldest row on, remembers how far
 it has come, and in each step looks at no more than `WINDOW` rows, in a transaction of their own. What may not go, such
-as a job that still waits, is stepped over, and looked at again when the walk begins anew a day later.
+as a job that still waits, is stepped over, and looked at again when the walk starts over a day later.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ logger = logging.getLogger("hookline.engine")
 
 #: How many rows a step looks at. On SQLite nobody else writes while they are deleted: some tens of milliseconds.
 WINDOW = 500
-#: Seconds after which a walk that has come to its end begins anew.
+#: Seconds after which a walk that reached its end starts over.
 _AGAIN = 86400.0
 
 #: A model, and its foreign key to the table that is pruned.
@@ -70,7 +70,7 @@ class Pruner:
         return Step(deleted, more=last is not None)
 
     def _last_of_window(self, before: UUID) -> UUID | None:
-        """The last id of a whole window; None when there are not so many rows up to `before`."""
+        """The last id of a whole window; None when there are fewer rows up to `before`."""
         rows = self.model._default_manager.using(router.db_for_write(self.model)).order_by("id")
         window = rows.filter(id__gt=self._after, id__lt=before).values_list("id", flat=True)
         return next(iter(window[WINDOW - 1 : WINDOW]), None)

@@ -1,4 +1,4 @@
-"""The noun Quarantine: lets a suspect run alone, so that if it crashes its process it harms no other job."""
+"""Quarantine: lets a suspect run alone, so that if it crashes its process it harms no other job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of running jobs: keeping, marking, settling and taking them back."""
+"""The life of running jobs: renewing, marking, settling and recovering them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Settlement: what becomes of a running job."""
+"""Settlement: the decision about a running job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hookline.engine.job import State
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What becomes of a running job: a decision, not yet made true."""
+    """The decision about a running job, not yet recorded."""
 
     state: State
     note: str = ""
@@ -41,14 +41,14 @@ class Settlement:
         return cls(State.CANCELLED, note)
 
 
-#: What becomes of most jobs.
+#: The settlement of most jobs.
 _SUCCEEDED = Settlement(State.SUCCEEDED)
 
 
 def after_failure(
     schedule: RetrySchedule, attempts: int, note: str, *, asked: float | None = None, at_least: float = 0.0
 ) -> Settlement:
-    """What becomes of a job whose try failed, after so many: pending until its next try, or dead.
+    """The settlement of a job whose try failed, given how many it had: pending until its next try, or dead.
 
     `asked`: when the next one is wanted instead of when the schedule says; `at_least`: not before that.
     """

@@ -1,4 +1,4 @@
-"""The noun Threaded: runs jobs in threads, several in one transaction; for workers and for Celery's tasks."""
+"""Threaded: runs jobs in threads, several in one transaction; for workers and for Celery's tasks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ logger = logging.getLogger("hookline.engine")
 SHARE = 2.0
 #: How many jobs one claim of a task takes.
 BATCH = 50
-#: A job that a task claimed and that has not begun after so many seconds is given back: what is before it takes long.
+#: Seconds after which a claimed job that has not started is released: the one before it is slow.
 PATIENCE = 2.0
 
 #: Of this process. Celery's usual pool runs one task at a time in each, and others run several.
@@ -40,7 +40,7 @@ _quarantine = Quarantine()
 class Threaded(Generic[J]):
     #: Runs and settles jobs, which it takes one by one, and calls the function that it is given as it comes to each.
     run: Callable[[Iterable[J], Begin[J]], object]
-    #: What becomes of a job that runs for too long.
+    #: The settlement of a job that runs for too long.
     fail: Callable[[J, BaseException], Settlement]
     #: Told of it then.
     gave_up: GaveUp[J] = announce_if_dead

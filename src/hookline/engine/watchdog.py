@@ -1,4 +1,4 @@
-"""The noun Watchdog: knows what each thread runs, and gives up on what runs for too long."""
+"""Watchdog: knows what each thread runs, and gives up on what runs for too long."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ logger = logging.getLogger("hookline.engine")
 
 @dataclass(eq=False)
 class Run(Generic[J]):
-    """What one thread runs: a batch of jobs that grows as it runs, of which one has begun last."""
+    """What one thread runs: a batch of jobs that grows as it runs, and the job that started last."""
 
     leases: Leases[J]
     jobs: list[J]
@@ -85,7 +85,7 @@ def announce_if_dead(job: Job, settlement: Settlement, seconds: float) -> None:
 class Watchdog(Generic[J]):
     """Gives up on jobs that run longer than `leases.longest_run`.
 
-    `fail` decides what becomes of such a job. Its connection to PostgreSQL is ended, and with it its transaction and
+    `fail` decides the settlement of such a job. Its connection to PostgreSQL is ended, and with it its transaction and
     its locks; its thread cannot be. `on_hang` is told before that, and `gave_up` once it is committed. Safe to use from
     several threads.
     """

@@ -1,4 +1,4 @@
-"""The noun ThreadWorker: claims jobs and runs each in a thread."""
+"""ThreadWorker: claims jobs and runs each in a thread."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ OnStuck = Callable[[str, bool], object]
 
 #: So many threads may hang before the process has to be replaced. Each keeps its memory, and on SQLite perhaps a lock.
 MOST_HANGING = 16
-#: A batch takes no more jobs after so many seconds: what has run waits for its COMMIT, and holds its locks.
+#: Seconds after which a batch takes no more jobs: those that ran wait for the COMMIT, and hold locks.
 BATCH_TIME = 0.05
-#: A job that waits here for so many seconds is given back, since what is before it takes its time.
+#: Seconds after which a waiting job is released, since the one before it is slow.
 PATIENCE = 10.0
 #: Pause after the database failed, so that its return is not met by a storm.
 _DATABASE_PAUSE = 1.0
@@ -50,7 +50,7 @@ class ThreadWorker(Generic[J]):
 
     `jobs` takes one after the other of those that wait, for up to `BATCH_TIME`, so that none is kept from a thread that
     is free. `run` settles the jobs itself, and calls `begin(job, what)` as it comes to each. What it raises is logged
-    and the leases run out: only the database can be at fault by then. `fail` decides what becomes of a job that runs
+    and the leases run out: only the database can be at fault by then. `fail` decides the settlement of a job that runs
     for too long, and `gave_up` is told; its thread is replaced. When too many hang, or one holds what all need,
     `on_stuck` is called with the reason.
     """

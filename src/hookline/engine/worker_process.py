@@ -1,4 +1,4 @@
-"""The noun WorkerProcess: a process that works, and says so every few seconds, so that others know that one does."""
+"""WorkerProcess: a process that works, and says so every few seconds, so that others know that one does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Presence:
         self._row: UUID | None = None
 
     def tell(self) -> None:
-        """Call it often: it writes every few seconds. Raises nothing: what cannot be written is told the next time."""
+        """Call it often: it writes every few seconds. Raises nothing: a failed write is made up next time."""
         if self._kinds and self._monotonic() - self._told_at >= EVERY:
             with suppress(Error):  # SQLite's one write lock may be held for long
                 self._write()
@@ -69,7 +69,7 @@ class Presence:
             self._row = made.pk
 
     def end(self) -> None:
-        """This process works no longer. Raises nothing: the row ends by itself."""
+        """This process stops working. Raises nothing: the row expires."""
         if self._row is not None:
             with suppress(Error):
                 WorkerProcess._default_manager.filter(pk=self._row).delete()

@@ -19,7 +19,7 @@ def forget(apps: Any, schema_editor: Any) -> None:
         column = schema_editor.quote_name(field.column)
         schema_editor.execute(f"ALTER TABLE {schema_editor.quote_name(table)} ALTER {column} SET STATISTICS 0")
         if _has_statistics(schema_editor, table, field.column):
-            # Giving a column the type that it has drops what was noted of it. The index of pending jobs is built anew
+            # Giving a column the type that it has drops what was noted of it. The index of pending jobs is rebuilt
             # for it, during which nobody can use the table: seconds for a million rows.
             kind = field.db_type(schema_editor.connection)
             schema_editor.execute(f"ALTER TABLE {schema_editor.quote_name(table)} ALTER {column} TYPE {kind}")

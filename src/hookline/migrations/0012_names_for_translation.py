@@ -16,7 +16,7 @@ class StateOnly(migrations.SeparateDatabaseAndState):
     """Changes what Django knows of the models, and nothing in the database."""
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        # Otherwise the models are made anew for each of the hundred fields.
+        # Otherwise the models are rebuilt for each of the hundred fields.
         state.__dict__.pop("apps", None)
         super().state_forwards(app_label, state)
 

@@ -16,7 +16,7 @@ from hookline.operations.rows import not_found
 from hookline.tenants.models import Tenant
 
 R = TypeVar("R", bound=Row)
-#: The fields of a row that an audit entry tells of.
+#: The fields of a row for its audit entry.
 Audited = Callable[[R], Mapping[str, Any]]
 
 

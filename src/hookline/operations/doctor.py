@@ -60,7 +60,7 @@ def last_look() -> datetime | None:
 
 
 def looked() -> None:
-    """What there is now was seen: the next look tells what is new. Where it cannot be written, all is told again."""
+    """Mark what there is now as seen: the next look shows what is new. If this fails, it shows all."""
     with suppress(DatabaseError):
         look.remember(LOOK)
 

@@ -1,4 +1,4 @@
-"""How an endpoint is told of, in JSON and in the audit: never a secret, nor the value of a header."""
+"""An endpoint in JSON and in the audit: never a secret, nor the value of a header."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def header_names(endpoint: Endpoint) -> list[str] | None:
 
 
 def audited(endpoint: Endpoint) -> dict[str, Any]:
-    """What an audit entry tells. What stands in the query of a URL may be a token."""
+    """The fields of an audit entry. The query of a URL may hold a token."""
     return {
         "tenant": endpoint.tenant.key,
         "uid": endpoint.uid,
@@ -82,7 +82,7 @@ def without_query(url: str) -> str:
 
 
 def _special(endpoint: Endpoint) -> dict[str, Any]:
-    """What an audit entry tells of an endpoint that has it."""
+    """The optional parts of an audit entry about an endpoint."""
     found: dict[str, Any] = {}
     for name in ("filter", "payload", "challenge"):
         if (value := getattr(endpoint, name)) is not None:

@@ -1,4 +1,4 @@
-"""The noun Finding: the result of one check of `hookline doctor`."""
+"""Finding: the result of one check of `hookline doctor`."""
 
 from __future__ import annotations
 

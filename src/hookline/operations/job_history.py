@@ -1,4 +1,4 @@
-"""The noun JobHistory: finding and listing jobs of one kind, and what a person may decide about them."""
+"""JobHistory: finding and listing jobs of one kind, and what a person may decide about them."""
 
 from __future__ import annotations
 

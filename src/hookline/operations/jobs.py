@@ -24,7 +24,7 @@ J = TypeVar("J", bound=Job)
 FINISHED = engine.FINISHED
 #: What somebody may still want done.
 UNSUCCESSFUL = (State.DEAD, State.CANCELLED)
-#: An audit entry about many rows names so many.
+#: The maximum number of rows that an audit entry names.
 NAMED = 100
 #: What an audit entry says was before, and is after.
 Changes = tuple[dict[str, Any], dict[str, Any]]

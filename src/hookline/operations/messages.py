@@ -79,7 +79,7 @@ def publish(
 
 
 def cancel(actor: Actor, message: Message) -> int:
-    """Send a message no more: cancel its deliveries that wait. Returns how many.
+    """Cancel the pending deliveries of a message. Returns how many.
 
     Raises Conflict where none waits: then it was sent, is being sent, or nobody wanted it.
     """

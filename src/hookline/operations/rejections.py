@@ -41,7 +41,7 @@ COLUMNS = Columns(
 #: A header with such a word in its name holds a credential, if the sender or a proxy uses it at all.
 _CREDENTIAL_WORDS = ("token", "secret", "password", "api-key", "apikey", "auth", "cookie")
 
-#: An audit entry about many events names so many.
+#: The maximum number of events that an audit entry names.
 NAMED = 100
 
 

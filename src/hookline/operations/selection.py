@@ -1,4 +1,4 @@
-"""The noun Selection: which rows of a history are meant, for lists and for what is done to many at once."""
+"""Selection: which rows of a history are meant, for lists and for what is done to many at once."""
 
 from __future__ import annotations
 

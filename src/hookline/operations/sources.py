@@ -25,7 +25,7 @@ from hookline.operations.secrets import Rotated
 from hookline.providers.base import Provider
 from hookline.tenants.models import Tenant, resolve
 
-#: An audit entry about many networks names so many.
+#: The maximum number of networks that an audit entry names.
 NAMED = 100
 
 
@@ -187,7 +187,7 @@ def disable(actor: Actor, source: Source) -> None:
 
 
 def enable(actor: Actor, source: Source) -> None:
-    """Accept requests again, and wait for the sender's first contact anew. Raises NotFound."""
+    """Accept requests again, and wait for the sender's first contact again. Raises NotFound."""
     with changing(actor, "source.enable", source, audited) as locked:
         locked.disabled, locked.awaiting_handshake = False, True
         locked.save(update_fields=["disabled", "awaiting_handshake"])

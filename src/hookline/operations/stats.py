@@ -21,7 +21,7 @@ __all__ = ["Backlog", "Stats", "backlogs", "take", "unhandled_by_type"]
 
 #: Endpoints that are named when they need a person.
 NAMED = 1000
-#: Of which so many are told with their reasons.
+#: How many are listed with their reasons.
 SHOWN = 20
 _DAY = 86400
 

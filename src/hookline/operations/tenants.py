@@ -18,7 +18,7 @@ from hookline.operations.rows import not_found
 from hookline.outgoing.models import Endpoint, Message
 from hookline.tenants.models import Tenant
 
-#: Rows of a kind that are counted before "more than" is said.
+#: Rows of a kind are counted up to this number; beyond it the text says "more than".
 COUNTED = 1000
 
 

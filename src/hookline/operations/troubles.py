@@ -32,7 +32,7 @@ from hookline.outgoing.models import Endpoint
 
 #: Unhandled events that are read, the newest ones.
 READ = 2000
-#: Refused requests of one source and reason are told when there were so many in a day, and so many times as many as on
+#: Refused requests of one source and reason are reported from this number a day, if it is this many times that of
 #: an average day of the week before.
 REFUSED, TIMES = 5, 3
 _DAY = timedelta(days=1)

@@ -1,4 +1,4 @@
-"""The noun EventType: what is known about the messages of one type."""
+"""EventType: what is known about the messages of one type."""
 
 from __future__ import annotations
 

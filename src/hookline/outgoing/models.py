@@ -1,4 +1,4 @@
-"""The nouns Endpoint, Message, Delivery and Attempt."""
+"""Endpoint, Message, Delivery and Attempt."""
 
 from __future__ import annotations
 

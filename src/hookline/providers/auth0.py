@@ -7,7 +7,7 @@ https://auth0.com/docs/customize/log-streams/custom-log-streams
 One request carries many log entries, in the content format of the stream: JSON Lines (the default), a JSON Array, or a
 JSON Object with the entries in `logs`. Each becomes an Event of its own: its type is `data.type`, a code of Auth0's
 (`s`: success login, `fp`: wrong password), its id `log_id`. Auth0 delivers at least once and in no order, tries three
-times and begins anew, and pauses a stream that failed for seven days.
+times and starts over, and pauses a stream that failed for seven days.
 """
 
 from __future__ import annotations

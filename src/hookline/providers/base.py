@@ -1,4 +1,4 @@
-"""The noun Provider: how one sender signs, names and shakes hands.
+"""Provider: how one sender signs, names and shakes hands.
 
 A provider is pure: it gets a request, the source's configuration and the time, and returns a value or
 raises a VerificationError. It never reads a clock, a database or the network; a document that it

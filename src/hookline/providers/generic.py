@@ -9,8 +9,8 @@ Without an id that is signed, the deduplication key is a hash of the body. Wheth
 look alike is not known, so no known body is dropped unless it is surely the same delivery: under the same id in a
 header that is not signed, or without such an id at the same signed timestamp, it is a duplicate; else it is a new event
 with `repeat_of`. **A sender that gives no id and no timestamp therefore has each of its retries processed again**, and
-one that stamps its retries anew, too; without a timestamp so has whoever captured a request. If your sender puts
-something into each body that tells two events apart, set `repeated_bodies=refuse`: then a known body is a duplicate.
+so has one that gives each retry a new timestamp, and without a timestamp whoever captured a request. If your sender
+puts something into each body that tells two events apart, set `repeated_bodies=refuse`: then it is a duplicate.
 """
 
 from __future__ import annotations

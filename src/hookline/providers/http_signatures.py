@@ -8,7 +8,7 @@ is refused. Labels mean nothing; of several signatures one that satisfies all th
 What the signature does not cover is whatever else stands in the headers. So type and id are read from the JSON body.
 Without an id, the deduplication key is a hash of the body, and whether your sender's distinct events can look alike is
 not known: a known body is a duplicate where its signature was `created` in the same second, and else a new event with
-`repeat_of`. **A sender that gives no id and signs anew when it tries again therefore has each retry processed again.**
+`repeat_of`. **A sender that gives no id and signs each retry again therefore has each retry processed again.**
 If it puts something into each body that tells two events apart, set `repeated_bodies=refuse`: then a known body is a
 duplicate.
 

@@ -5,7 +5,7 @@ The signature is the hex HMAC-SHA256 of timestamp and token joined; the key is t
 
 **It covers nothing else.** Whoever captured one request can put any event into it. What limits that: the deduplication
 key is a hash of the signed text, so each signature counts only once, and the option `tolerance` sets a window for the
-timestamp. Mailgun documents none, and whether a retry, up to eight hours later, is stamped anew is not known; its
+timestamp. Mailgun documents none, and whether a retry, up to eight hours later, has a new timestamp is not known; its
 Python SDK uses 900 seconds. A handler that acts on more than statistics should look the event up in the Events API.
 
 - Webhooks (JSON): the type is `event-data.event`, with the severity behind a failure (`failed.permanent`). The id

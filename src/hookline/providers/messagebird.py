@@ -119,7 +119,7 @@ class MessageBird(JwtProvider):
         return found if isinstance(found, str) else "inbound" if "originator" in payload else ""
 
     def signed_bytes(self, request: WebhookRequest) -> bytes:
-        """In the one spelling that the older signature covers: its query is sorted and encoded anew."""
+        """In the one spelling that the older signature covers: its query is sorted and encoded again."""
         address, _, _ = request.url.partition("?")
         query = canonical_query(request)
         return b"\n".join((as_sent(f"{address}?{query}" if query else address, "utf-8"), request.body))

@@ -8,7 +8,7 @@ The type is the body's `event_type`. The id is its `event_id`, the same for ever
 own id is `notification_id`. So what is replayed from Paddle's dashboard counts as a duplicate. All of it is signed.
 
 Paddle's libraries refuse a timestamp more than five seconds off by default, which tells that each attempt is stamped
-anew; here the window is five minutes, and the option `tolerance` narrows it. Paddle Classic is another scheme.
+again; here the window is five minutes, and the option `tolerance` narrows it. Paddle Classic is another scheme.
 """
 
 from __future__ import annotations

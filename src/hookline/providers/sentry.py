@@ -9,7 +9,7 @@ again as another resource, under another id and at any time. The deduplication k
 body; a known one under another id is a new event with `repeat_of`, or with `repeated_bodies=refuse` a duplicate. The
 timestamp is not looked at.
 
-Older receivers sign the JSON after writing it anew; Sentry signs the bytes that it sends. Requests of issue links and
+Older receivers sign the JSON after re-serialising it; Sentry signs the bytes that it sends. Requests of issue links and
 alert rule actions carry `Sentry-App-Signature` instead; they want an answer of their own, and are refused here.
 """
 

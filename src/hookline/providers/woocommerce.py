@@ -8,7 +8,7 @@ https://woocommerce.com/document/webhooks/
 whoever captured a request can send its body again under another topic. A handler that acts on money should fetch the
 order.
 
-The id is `X-WC-Webhook-Delivery-ID`, which is not signed and is made anew for each request. The deduplication key is a
+The id is `X-WC-Webhook-Delivery-ID`, which is not signed and is new for each request. The deduplication key is a
 hash of topic and body. WooCommerce never tries again, and the body of a `deleted` event is only `{"id": 1}`, so a known
 one under another delivery id is a new event with `repeat_of`; `repeated_bodies=refuse` makes it a duplicate, so that no
 captured request is good for a second event. There is no timestamp in the signature.
@@ -52,7 +52,7 @@ class WooCommerce(HmacProvider):
         "The body of a `deleted` event is only the id, so what is deleted, restored and deleted again has the same "
         "body twice; the delivery id, which is not signed, tells them apart (WooCommerce's source)."
     )
-    retries = "WooCommerce never tries again; the delivery id is made anew for each request (its source, WC_Webhook)"
+    retries = "WooCommerce never tries again; the delivery id is new for each request (its source, WC_Webhook)"
 
     samples = {
         "order.created": {"id": 727, "status": "processing", "currency": "EUR", "total": "29.35"},

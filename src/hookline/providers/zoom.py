@@ -9,7 +9,7 @@ letters, digits and `+ / = _ -`, at most 128. The newest secret answers, as the 
 https://developers.zoom.us/docs/api/webhooks/#validate-your-webhook-endpoint
 
 There is no event id: the deduplication key is a hash of the body. Zoom documents no window for the timestamp. Its
-last retry comes 85 minutes after the first try, and whether a retry is stamped anew is not known, so the window is
+last retry comes 85 minutes after the first try, and whether a retry has a new timestamp is not known, so the window is
 two hours; the option `tolerance` narrows it.
 """
 

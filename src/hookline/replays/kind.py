@@ -25,7 +25,7 @@ logger = logging.getLogger("hookline.replays")
 IDLE = 10.0
 #: ... and while one waits for its next portion.
 SOON = 0.25
-#: After so many seconds without one, the connection is closed.
+#: Seconds without one after which the connection is closed.
 QUIET = 30.0
 #: How long one task of Celery's goes on, in seconds.
 SHARE = 2.0

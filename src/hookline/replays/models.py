@@ -1,4 +1,4 @@
-"""The noun Replay: one run over a part of the history, which makes what it finds due again."""
+"""Replay: one run over a part of the history, which makes what it finds due again."""
 
 from __future__ import annotations
 

@@ -117,6 +117,6 @@ def _send(endpoint: Endpoint, messages: Sequence[UUID], states: Sequence[State],
 
 
 def _moments(model: type[Job], count: int, apart: float) -> list[datetime]:
-    """When each of so many is due: from now on, one after the other."""
+    """When each of `count` jobs is due: from now on, one after the other."""
     now = clock.now(model)
     return [clock.moment(now + place * apart) for place in range(count)]

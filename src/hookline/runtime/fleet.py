@@ -1,4 +1,4 @@
-"""The noun Fleet: the workers of one process, for every kind of job."""
+"""Fleet: the workers of one process, for every kind of job."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Fleet:
             self._listener.start()
 
     def stop(self) -> None:
-        """Take nothing more, finish what has begun, give back the rest. All workers stop at the same time."""
+        """Take no more jobs, finish those in progress, release the rest. All workers stop at the same time."""
         if self._listener is not None:
             self._listener.stop()
         with ThreadPoolExecutor(len(self._workers)) as threads:

@@ -1,4 +1,4 @@
-"""The noun Forwarded: what the trusted proxies before `hookline serve` say of a request."""
+"""Forwarded: what the trusted proxies before `hookline serve` say of a request."""
 
 from __future__ import annotations
 

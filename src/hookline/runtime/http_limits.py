@@ -1,4 +1,4 @@
-"""The noun HttpLimits: what the standalone server takes from whom it does not know. Pure."""
+"""HttpLimits: what the standalone server takes from whom it does not know. Pure."""
 
 from __future__ import annotations
 

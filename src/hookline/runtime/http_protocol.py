@@ -1,4 +1,4 @@
-"""The noun HttpProtocol: one connection of the standalone server, within limits.
+"""HttpProtocol: one connection of the standalone server, within limits.
 
 uvicorn's own protocol on httptools waits for ever for headers and bodies, takes any number of headers and connections,
 and takes trailers for headers. Here each state of a connection has a deadline (a sweep looks at all of them, so that a
@@ -30,7 +30,7 @@ LINGER = 2.0
 MAX_LINGERING = 32
 #: A client that does not read its answer for so long is gone, in seconds.
 UNREAD = 30.0
-#: A connection on which nothing came yet may be closed for another one after so many seconds.
+#: Seconds after which a connection that has sent nothing may be closed to make room for another.
 SILENT = 1.0
 
 

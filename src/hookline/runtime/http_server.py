@@ -1,4 +1,4 @@
-"""The noun HttpServer: uvicorn on a socket of ours, with connections of ours, stopped by our signals."""
+"""HttpServer: uvicorn on a socket of ours, with connections of ours, stopped by our signals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SWEEP = 5
 
 
 class HttpServer(uvicorn.Server):
-    """Serves until `stopping` is requested, then answers what has begun and accepts nothing more."""
+    """Serves until `stopping` is requested, then answers the requests in progress and accepts no more."""
 
     def __init__(
         self,

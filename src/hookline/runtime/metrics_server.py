@@ -1,4 +1,4 @@
-"""The noun MetricsServer: `GET /metrics` of workers, beside which no server runs."""
+"""MetricsServer: `GET /metrics` of workers, beside which no server runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hookline.runtime.metrics import metrics
 
 logger = logging.getLogger("hookline.server")
 
-#: Who has not sent its request, or taken its answer, after so many seconds is in the way of others.
+#: Seconds that a client has to send its request and to take its answer, so that it does not block others.
 PATIENCE = 5.0
 
 

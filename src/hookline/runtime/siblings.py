@@ -1,4 +1,4 @@
-"""The noun Siblings: processes under one supervisor that tell each other at once that there may be something to claim.
+"""Siblings: processes under one supervisor that tell each other at once that there may be something to claim.
 
 A pipe for each of them that works, made before they are forked. What is written is only a hint, so a full pipe is as
 good.

@@ -1,4 +1,4 @@
-"""The noun Stopping: SIGTERM and Ctrl-C, as something that a process can ask about and wait for."""
+"""Stopping: SIGTERM and Ctrl-C, as something that a process can ask about and wait for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Supervisor: keeps several processes running."""
+"""Supervisor: keeps several processes running."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("hookline.cli")
 #: Pause before a process that ended is replaced, so that one that ends at once does not take the whole machine.
 _PAUSE = 1.0
 
-#: Gets a Stopping, and a function to call when the process has begun its work.
+#: Gets a Stopping, and a function to call once the process is working.
 Work = Callable[[Stopping, Callable[[], None]], None]
 
 

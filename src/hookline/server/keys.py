@@ -1,4 +1,4 @@
-"""The noun Keys: what the server signs and encrypts with, from the environment or from a file beside the database."""
+"""Keys: what the server signs and encrypts with, from the environment or from a file beside the database."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _lost(path: Path, database_file: Path | None) -> str:
     return (
         f"the database {database_file} exists, but its keys do not: {path} is missing and {ENCRYPTION_KEYS} is not "
         "set. The secrets in the database are encrypted and cannot be read without those keys, so no new ones were "
-        "made. Put the file or the variable back; if the keys are lost for good, move the database away and start anew"
+        "made. Put the file or the variable back; if the keys are lost for good, move the database away and start over"
     )
 
 

@@ -1,4 +1,4 @@
-"""The noun Emulator: makes the requests that a sender would make, genuine and tampered with."""
+"""Emulator: makes the requests that a sender would make, genuine and tampered with."""
 
 from __future__ import annotations
 

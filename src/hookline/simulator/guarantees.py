@@ -1,4 +1,4 @@
-"""The nouns of what a consumer owes: each guarantee with what it asks, why, and how it is tested.
+"""What a consumer owes: each guarantee with what it asks, why, and how it is tested.
 
 docs/consumers.md is made of these.
 """

@@ -1,4 +1,4 @@
-"""The nouns Sending and History: which requests reach the consumer, in which order, and what is wrong with each.
+"""Sending and History: which requests reach the consumer, in which order, and what is wrong with each.
 
 Written as text, so that a report can name one and a command can play it again: `plain:0 again:0` sends the first event
 of the sequence twice; `plain:0 +again:0` at the same moment.

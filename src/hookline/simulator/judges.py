@@ -1,4 +1,4 @@
-"""What is wrong with what came of a history: each judge is a pure function from a play to words, or to nothing."""
+"""What is wrong with what came of a history: each judge is a pure function from a play to a text, or to nothing."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def says_nothing(play: Play, expected: Any) -> str:
 
 
 def leaks(exchange: Exchange, secrets: tuple[str, ...], right: str) -> str:
-    """What an answer tells of the secrets, or of the signature that would have been right."""
+    """What an answer reveals of the secrets, or of the signature that would have been right."""
     body = exchange.answer.body.decode("latin-1") + "\n".join(exchange.answer.headers.values())
     if any(secret in body for secret in secrets):
         return f"the answer to {exchange.sending} contains the secret"

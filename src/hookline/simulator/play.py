@@ -1,4 +1,4 @@
-"""The noun Play: one history, sent to the consumer, with what came of it."""
+"""Play: one history, sent to the consumer, with what came of it."""
 
 from __future__ import annotations
 

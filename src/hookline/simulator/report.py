@@ -1,4 +1,4 @@
-"""The nouns Finding and Report: what a simulation found, as values."""
+"""Finding and Report: what a simulation found, as values."""
 
 from __future__ import annotations
 

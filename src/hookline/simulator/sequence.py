@@ -1,4 +1,4 @@
-"""The noun Sequence: what happens in a sender's business, event by event, under ids that are new each time."""
+"""Sequence: what happens in a sender's business, event by event, under ids that are new each time."""
 
 from __future__ import annotations
 

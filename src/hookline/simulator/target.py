@@ -1,4 +1,4 @@
-"""The nouns Target and Answer: where the requests go, and what comes back."""
+"""Target and Answer: where the requests go, and what comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Courier: calls what users gave us on one thread of its own, never on those that acknowledge or record."""
+"""Courier: calls what users gave us on one thread of its own, never on those that acknowledge or record."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ logger = logging.getLogger("hookline.telemetry")
 
 Call = Callable[[], object]
 
-#: Calls that may wait. What comes beyond is dropped and said in the log: memory is not for receivers that hang.
+#: Maximum number of waiting calls. More are dropped, which is logged: a receiver that hangs must not use up memory.
 MOST = 10_000
 #: Of them, those that strangers can cause.
 MOST_EXPENDABLE = 1_000
-#: A process that ends by itself waits so many seconds for what is left.
+#: Seconds that a process waits for the remaining calls before it ends.
 AT_EXIT = 5.0
-#: The log says at most so often that calls are dropped, in seconds.
+#: Seconds between two log lines about dropped calls.
 _SAY = 60.0
 
 
@@ -64,7 +64,7 @@ class Courier:
             self._changed.notify_all()
 
     def drain(self, timeout: float) -> bool:
-        """Wait until everything that was put is done, at most so many seconds. Returns whether it is."""
+        """Wait at most `timeout` seconds until every call was made. Returns whether it was."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._calling, timeout)
 

@@ -115,7 +115,7 @@ class EndpointSuspended:
 
 @dataclass(frozen=True, slots=True)
 class EndpointNoticed:
-    """Its tenant is to be told of it: `notice` is a Notice; since when it has failed, as ISO 8601, or empty."""
+    """Its tenant should be notified: `notice` is a Notice; since when it has failed, as ISO 8601, or empty."""
 
     endpoint: Any
     notice: str

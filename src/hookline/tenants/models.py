@@ -1,4 +1,4 @@
-"""The noun Tenant: the customer or organisation that sources and endpoints belong to."""
+"""Tenant: the customer or organisation that sources and endpoints belong to."""
 
 from __future__ import annotations
 

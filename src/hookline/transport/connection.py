@@ -1,4 +1,4 @@
-"""The noun Connection: HTTP/1.1 (RFC 9112) on one connection to a stranger, one exchange at a time.
+"""Connection: HTTP/1.1 (RFC 9112) on one connection to a stranger, one exchange at a time.
 
 llhttp, the parser of Node.js, reads what comes; here are only its limits and what each end of a response means. It is a
 few calls for each response, which is why a delivery costs a fraction of what a general HTTP client would spend on it.
@@ -19,7 +19,7 @@ from hookline.transport.deadlines import Deadlines
 from hookline.transport.exchange import Exchange, Limits
 from hookline.transport.failures import Failed
 
-#: What comes is read in bits of so many bytes, and measured after each. An event loop may bring 256 kB at once.
+#: Data is read in pieces of this many bytes, and measured after each. An event loop may bring 256 kB at once.
 _BIT = 8 * 1024
 #: What llhttp says of a second Content-Length.
 _LENGTH_TWICE = "Duplicate Content-Length"
@@ -205,7 +205,7 @@ class Connection(asyncio.Protocol):
         return read_headers((_clean(name), _clean(value)) for name, value in self._pairs)
 
     def _keep_head(self) -> None:
-        """The parser reads no further where a length is said twice, though it be the same. A status is there by then.
+        """The parser stops at a repeated length, even an equal one. The status was read by then.
 
         A 2xx is a success all the same, as with other clients.
         """

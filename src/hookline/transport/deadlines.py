@@ -1,4 +1,4 @@
-"""The noun Deadlines: until when each of the exchanges under way may take, with one timer for all of them.
+"""Deadlines: until when each of the exchanges under way may take, with one timer for all of them.
 
 A timer for each would cost as much as reading the response, and hardly one ever ends.
 """

@@ -1,4 +1,4 @@
-"""The noun Dialer: makes connections, and looks at the final address of each just before it is made.
+"""Dialer: makes connections, and looks at the final address of each just before it is made.
 
 A check of the name, or a resolver that filters, is not enough: literals never pass a resolver, and a name may change
 its answer after a check. So the guard is where the socket is made, with the address that it is then connected to.

@@ -1,4 +1,4 @@
-"""The noun Exchange: what has come of one request, and within what limits."""
+"""Exchange: what has come of one request, and within what limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Pool: connections that wait for their next request."""
+"""Pool: connections that wait for their next request."""
 
 from __future__ import annotations
 

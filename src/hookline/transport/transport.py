@@ -1,4 +1,4 @@
-"""The noun Transport: one HTTP request over a guarded connection. The only place where Hookline connects to a stranger.
+"""Transport: one HTTP request over a guarded connection. The only place where Hookline connects to a stranger.
 
 What makes it safe, and why each is needed:
 

@@ -1,4 +1,4 @@
-"""The noun Consumer: the subscriber's side of the demo, verifying with an implementation that is not ours."""
+"""Consumer: the subscriber's side of the demo, verifying with an implementation that is not ours."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def run_demo(host: str, port: int) -> None:
         tour = Tour(stage)
 
         def begin() -> None:
-            _tell_only_errors()  # again, since loading the application set up logging anew
+            _tell_only_errors()  # again, since loading the application configured logging again
             click.echo(f"Hookline listens on {url}", err=True)
             tour.start()
 

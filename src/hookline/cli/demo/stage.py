@@ -1,4 +1,4 @@
-"""The noun Stage: what the demo sets up before it begins."""
+"""Stage: what the demo sets up before it begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Story: what the demo tells, one line for each step. Plain text where there is no terminal."""
+"""Story: what the demo tells, one line for each step. Plain text where there is no terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Tour: the thread that makes things happen in the demo, and then watches what its visitor does."""
+"""Tour: the thread that makes things happen in the demo, and then watches what its visitor does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Watcher: sees in the database what happens, and tells it in the order in which it happens."""
+"""Watcher: sees in the database what happens, and tells it in the order in which it happens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Watcher:
         self._story = story
         self._consumer = consumer
         self._last = dict.fromkeys((Event, Message, Delivery, Rejection), UUID(int=0))
-        #: Jobs that were told of but are not finished, with the tries that were told of.
+        #: Jobs that were shown but are not finished, with the tries that were shown.
         self._open: dict[UUID, int] = {}
         #: Messages that the consumer has verified, but whose delivery is not recorded yet.
         self._verified: set[str] = set()
@@ -58,7 +58,7 @@ class Watcher:
             self._story.step("refused", f"{rejection.public_id} {rejection.reason}: {rejection.detail}")
 
     def _progress(self, jobs: QuerySet[J]) -> list[J]:
-        """The jobs among those told of that were tried since."""
+        """Those of the jobs shown that were tried since."""
         tried = [job for job in jobs.filter(id__in=list(self._open)) if job.state != State.RUNNING]
         moved = [job for job in tried if job.state != State.PENDING or job.attempts > self._open[job.id]]
         for job in moved:

@@ -1,4 +1,4 @@
-"""The noun SigningKey: an Ed25519 key pair, as Standard Webhooks writes one and as a JSON Web Key.
+"""SigningKey: an Ed25519 key pair, as Standard Webhooks writes one and as a JSON Web Key.
 
 `whsk_` and base64 of the 32 private and the 32 public bytes; `whpk_` and base64 of the public ones.
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme

@@ -1,4 +1,4 @@
-"""The noun MessageSigner: all that an endpoint's requests carry besides their body. Made once, used often."""
+"""MessageSigner: all that an endpoint's requests carry besides their body. Made once, used often."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def check_sources(mapping: Mapping, table: LegacyTable) -> None:
 
 
 def batches(adoption: Adoption, mapping: Mapping, size: int) -> Iterator[int]:
-    """Take over the rows that are left, so many in a transaction. Yields how many each batch had.
+    """Take over the remaining rows, one batch per transaction. Yields how many each batch had.
 
     Raises Conflict where another process takes over the same table.
     """

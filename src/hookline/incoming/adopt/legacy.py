@@ -1,4 +1,4 @@
-"""The noun LegacyTable: the table that is taken over, read with SQL that PostgreSQL and SQLite share."""
+"""LegacyTable: the table that is taken over, read with SQL that PostgreSQL and SQLite share."""
 
 from __future__ import annotations
 

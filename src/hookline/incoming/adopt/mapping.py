@@ -1,4 +1,4 @@
-"""The noun Mapping: which column of an existing table is what. Pure."""
+"""Mapping: which column of an existing table is what. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nouns Adoption and AdoptionDuplicate: how far a table was taken over, and which of its rows are duplicates."""
+"""Adoption and AdoptionDuplicate: how far a table was taken over, and which of its rows are duplicates."""
 
 from __future__ import annotations
 

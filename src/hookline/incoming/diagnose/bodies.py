@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, urlencode
 from hookline.core.request import WebhookRequest, parse_json
 from hookline.exceptions import Unreadable
 
-#: Longer ones are not parsed and written anew.
+#: Longer ones are not re-serialised.
 MOST = 256 * 1024
 #: As JavaScript and many others write JSON, as Python does, and as people read it.
 _LAYOUTS: tuple[dict[str, Any], ...] = (
@@ -65,7 +65,7 @@ def _json(body: bytes) -> Iterator[tuple[str, bytes]]:
         return
     if not isinstance(document, dict | list):
         return
-    said = "its JSON was parsed and written anew"
+    said = "its JSON was parsed and re-serialised"
     for layout, ascii_only, in_order, slashes, end in product(
         _LAYOUTS, (False, True), (False, True), (False, True), ("", "\n")
     ):
@@ -82,4 +82,4 @@ def _forms(request: WebhookRequest) -> Iterator[tuple[str, bytes]]:
     except ValueError:
         return
     for how in (quote_plus, quote):
-        yield "its form was parsed and written anew", urlencode(pairs, quote_via=how).encode()
+        yield "its form was parsed and re-serialised", urlencode(pairs, quote_via=how).encode()

@@ -1,4 +1,4 @@
-"""The noun Case: a refused request with everything that may explain it."""
+"""Case: a refused request with everything that may explain it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Diagnosis: why a request was refused, and what to do."""
+"""Diagnosis: why a request was refused, and what to do."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def _call(follow_up: FollowUp) -> None:
 
 
 def decide(follow_up: FollowUp, error: BaseException) -> Settlement:
-    """What becomes of a follow-up that ended with `error`."""
+    """The settlement of a follow-up that ended with `error`."""
     if isinstance(error, Discard):
         return Settlement.cancel(error.reason)
     asked, note = (error.after if isinstance(error, Retry) else None), describe(error)

@@ -261,7 +261,7 @@ def settle_or_raise(results: Sequence[tuple[Event, Settlement]]) -> None:
 
 
 def decide(event: Event, error: BaseException) -> Settlement:
-    """What becomes of an event whose handlers were rolled back by `error`."""
+    """The settlement of an event whose handlers were rolled back by `error`."""
     if isinstance(error, Discard):
         return Settlement.cancel(error.reason)
     asked = error.after if isinstance(error, Retry) else None

@@ -11,10 +11,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.incoming.process.handlers import Handlers
 
-#: Handlers that met a conflict take the lock at once for so many runs.
+#: For this many runs, handlers that met a conflict take the lock first.
 EAGER_RUNS = 50
 
-#: The handlers of an event -> for how many runs more they take the lock at once.
+#: The handlers of an event -> for how many more runs they take the lock first.
 _eager: dict[Handlers, int] = {}
 
 

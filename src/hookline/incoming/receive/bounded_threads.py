@@ -1,4 +1,4 @@
-"""The noun BoundedThreads: threads of their own for one kind of work, and a bound on what waits for them."""
+"""BoundedThreads: threads of their own for one kind of work, and a bound on what waits for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun FetchQueue: which document is fetched next, and which is not fetched at all.
+"""FetchQueue: which document is fetched next, and which is not fetched at all.
 
 Whoever knows the URL of a source may name documents that do not exist, as fast as they like. So each source has places
 of its own, and a rate for what has never verified anything; what has does not wait behind it.
@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 #: Fetches under way at the same time in one process.
 MAX_FETCHES = 8
-#: Of these, what never verified anything may have so many, and of one source so many.
+#: The share of those for documents that never verified anything: in all, and of one source.
 MAX_UNPROVEN_FETCHES = 6
 MAX_FETCHES_PER_SOURCE = 2
 #: How long something waits for a place, in seconds.
 MAX_WAIT = 8.0
-#: A source may ask for so many documents that never verified anything at once, and for one more in so many seconds. A
-#: source needs one or two in a day. This also bounds what waits.
+#: Documents that never verified anything: a source may ask for a burst of BURST, and then for one per SECONDS_EACH. It
+#: needs one or two a day. This also bounds what waits.
 BURST = 16
 SECONDS_EACH = 4.0
 

@@ -53,7 +53,7 @@ NEARLY_TOO_LATE = 5 / 6
 #: Sources that are remembered to have been warned about. When there are more, some are warned about again.
 MAX_WARNED = 10_000
 
-#: Reads the body of the request, of at most so many bytes. Raises VerificationError or CannotStore.
+#: Reads the body of the request, up to a number of bytes. Raises VerificationError or CannotStore.
 ReadBody = Callable[[int], Awaitable[bytes]]
 
 

@@ -1,4 +1,4 @@
-"""The noun LogLimit: no more lines of one kind than a person would read."""
+"""LogLimit: no more lines of one kind than a person would read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: Lines of one kind: so many at once, and then one in so many seconds.
+#: Lines of one kind: a burst of this many, and then one per this many seconds.
 BURST = 200
 SECONDS_EACH = 1.0
 #: Kinds that are told apart.

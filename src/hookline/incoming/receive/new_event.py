@@ -1,4 +1,4 @@
-"""The noun NewEvent: what is about to be stored as an Event. No model: making one is a fifth of the edge's time."""
+"""NewEvent: what is about to be stored as an Event. No model: making one is a fifth of the edge's time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noun Permits: how many more requests of a source or tenant this process may accept, before it asks again.
+"""Permits: how many more requests of a source or tenant this process may accept, before it asks again.
 
 All processes share one row for each limit. A process takes what a tenth of a second is worth from it at once, so that
 accepting a request writes nothing to the database; what it does not use within a second is lost. When nothing is left,

@@ -37,7 +37,7 @@ class Use:
     bytes: int = 0
 
     def exceeds(self, limit: Limit, more: int) -> bool:
-        """Whether one more, of so many bytes, is over the limit."""
+        """Whether one more, of this size in bytes, exceeds the limit."""
         return self.rows >= limit.rows or self.bytes + more > limit.bytes
 
     def add(self, size: int) -> None:

@@ -35,7 +35,7 @@ from hookline.incoming.receive.rejection_limits import Limit, Room, Use
 logger = logging.getLogger("hookline.incoming")
 
 HOUR = 3600
-#: Counts are written so many seconds after the first of them; a process that is killed loses no more.
+#: Seconds after which counts are written; a process that is killed loses at most those of this time.
 FLUSH = 2.0
 #: What a row takes besides the request: its other columns and its entries in the indexes.
 _ROW_BYTES = 500

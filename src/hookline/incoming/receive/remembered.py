@@ -1,4 +1,4 @@
-"""The noun Remembered: documents that were had, and failures to get them, so that they are not asked for again.
+"""Remembered: documents that were had, and failures to get them, so that they are not asked for again.
 
 What verified a request has room of its own, which only others of that kind can take. Everything else may have been made
 up by whoever sent a request, and shares a small room with what was made up for the same source.

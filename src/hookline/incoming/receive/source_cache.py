@@ -1,4 +1,4 @@
-"""The noun SourceCache: the enabled sources in memory, so that the ASGI edge reads nothing from the database.
+"""SourceCache: the enabled sources in memory, so that the ASGI edge reads nothing from the database.
 
 A change of a source is seen within a second: every `interval` the rows that changed since are read again, which is
 one small query however many sources there are. A token that is not known is looked up at once, so that a new source

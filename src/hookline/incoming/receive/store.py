@@ -31,7 +31,7 @@ from hookline.telemetry.records import EventsStored
 
 logger = logging.getLogger("hookline.incoming")
 
-#: A portion has at most so many events, and so many bytes unless one event alone has more.
+#: Maximum events and bytes of a portion; a single event may have more bytes.
 PORTION_EVENTS = 250
 PORTION_BYTES = 1024 * 1024
 #: Seconds between two portions on SQLite: whoever waits for its write lock only looks for it now and then.

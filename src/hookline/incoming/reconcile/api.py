@@ -1,4 +1,4 @@
-"""The noun Api: asks a sender's API through the guarded transport, with a credential that the user gives."""
+"""Api: asks a sender's API through the guarded transport, with a credential that the user gives."""
 
 from __future__ import annotations
 

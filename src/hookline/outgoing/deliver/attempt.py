@@ -16,7 +16,7 @@ from hookline.transport.transport import Response, Transport
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one try: the answer, how it is judged, and what becomes of the delivery."""
+    """The result of one try: the answer, its outcome, and the settlement of the delivery."""
 
     outbound: Outbound
     response: Response
@@ -65,7 +65,7 @@ def sign(outbound: Outbound, now: float) -> dict[str, str]:
 
 
 def decide(attempts: int, response: Response, outcome: Outcome, schedule: RetrySchedule) -> Settlement:
-    """What becomes of a delivery after so many attempts: done, again at max(schedule, Retry-After), or dead."""
+    """The settlement of a delivery after `attempts`: done, again at max(schedule, Retry-After), or dead."""
     if outcome.verdict is Verdict.SUCCEEDED:
         return Settlement.succeed()
     note = describe(response)

@@ -1,4 +1,4 @@
-"""The noun FairQueue: deliveries that were claimed and wait for their turn. Pure."""
+"""FairQueue: deliveries that were claimed and wait for their turn. Pure."""
 
 from __future__ import annotations
 

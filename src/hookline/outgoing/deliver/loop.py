@@ -1,4 +1,4 @@
-"""The noun DeliveryLoop: sends what is due on one event loop, for Hookline's worker and for Celery's."""
+"""DeliveryLoop: sends what is due on one event loop, for Hookline's worker and for Celery's."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from hookline.transport.transport import Transport
 logger = logging.getLogger("hookline.outgoing")
 
 
-#: Of so many places there is another one for tenants that have few.
+#: For every this many places there is one more for tenants that have few.
 EXTRA = 4
 
 
 class DeliveryLoop:
-    """Claims deliveries, sends at most `DELIVERY_CONCURRENCY` of them at a time, and has recorded what came of them.
+    """Claims deliveries, sends at most `DELIVERY_CONCURRENCY` of them at a time, and has their results recorded.
 
     `claimer` and `writer` are the threads that hold a database connection each: one claims, one writes results. No
     transaction is open while a request is under way. On the event loop there are values, no models (see `Outbound`).
@@ -77,7 +77,7 @@ class DeliveryLoop:
         self._others = OtherTenants(worth=max(1, self._extra // 2))
         #: The tenants beside which only others are claimed, when there was last no room for more.
         self._crowding: list[UUID] = []
-        #: The places that send, and what else has begun and is not over.
+        #: The places that send, and other work in progress.
         self._tasks: set[asyncio.Task[None]] = set()
         #: There is room for more, or somebody rang.
         self._changed = asyncio.Event()
@@ -130,7 +130,7 @@ class DeliveryLoop:
         self._changed.set()
 
     async def finish(self, patience: float | None = None) -> None:
-        """Give back what has not begun, and wait for the rest for so many seconds; without a limit for all of it."""
+        """Release what has not started, and wait `patience` seconds for the rest; None: as long as it takes."""
         self._stopped = True
         unbegun = [*self._queue.clear(), *self._suspects]
         self._suspects.clear()

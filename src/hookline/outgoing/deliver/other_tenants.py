@@ -1,4 +1,4 @@
-"""The noun OtherTenants: when to look for deliveries of those tenants that do not take all the room."""
+"""OtherTenants: when to look for deliveries of those tenants that do not take all the room."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hookline.outgoing.models import Endpoint
 
 #: Seconds for which it is believed that there are other tenants with an endpoint, or none.
 _KNOWN = 1.0
-#: A look is followed by a pause of so many times what it took: whoever fills a worker waits for its claims, too.
+#: A look is followed by a pause of this many times its duration: whoever fills a worker waits for its claims, too.
 _PAUSE = 2.0
 
 

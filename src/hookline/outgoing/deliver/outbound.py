@@ -1,4 +1,4 @@
-"""The noun Outbound: a delivery as the event loop sees it, values and no model.
+"""Outbound: a delivery as the event loop sees it, values and no model.
 
 Reading a column of a model that was not fetched asks the database, which Django refuses on an event loop: that would be
 a lost try. So everything that sending needs is read by the thread that claims.

@@ -1,4 +1,4 @@
-"""The noun ResultWriter: what a DeliveryLoop has written to the database, on a thread that does nothing else."""
+"""ResultWriter: what a DeliveryLoop has written to the database, on a thread that does nothing else."""
 
 from __future__ import annotations
 

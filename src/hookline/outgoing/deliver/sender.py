@@ -1,4 +1,4 @@
-"""The noun Sender: the thread on whose event loop a worker sends."""
+"""Sender: the thread on whose event loop a worker sends."""
 
 from __future__ import annotations
 

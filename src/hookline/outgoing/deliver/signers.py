@@ -1,4 +1,4 @@
-"""The noun Signers: what signs for each endpoint, kept from one claim to the next.
+"""Signers: what signs for each endpoint, kept from one claim to the next.
 
 Decrypting and reading an endpoint's secrets takes longer than signing with them. Every claim reads the secrets again as
 the database has them, encrypted, so that a change counts at once; what they decrypt to is kept.

@@ -1,4 +1,4 @@
-"""The noun Draft: a message that was checked and serialised, and is not written yet."""
+"""Draft: a message that was checked and serialised, and is not written yet."""
 
 from __future__ import annotations
 

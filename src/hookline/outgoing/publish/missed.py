@@ -50,7 +50,7 @@ def _passing(endpoint_id: UUID, messages: set[UUID]) -> set[UUID]:
 def count_wanted(endpoint_id: UUID, since: datetime, until: datetime, states: Collection[State]) -> int:
     """How many messages of that time the endpoint wants and has no delivery of, or one in these states.
 
-    Without asking its filter, which would take reading them all: at most so many.
+    An upper bound: its filter is not asked, which would mean reading all of them.
     """
     connection = connections[router.db_for_write(Message)]
     times = [connection.ops.adapt_datetimefield_value(moment) for moment in (since, until)]

@@ -1,4 +1,4 @@
-"""The noun Publication: a model whose changes are dispatched as messages."""
+"""Publication: a model whose changes are dispatched as messages."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Publication:
         return self._dispatch("deleted", rows)
 
     def disconnect(self) -> None:
-        """Publish nothing more by itself."""
+        """Stop publishing changes automatically."""
         for signal, receiver in self._receivers().items():
             signal.disconnect(receiver, sender=self._model)
 

@@ -1,4 +1,4 @@
-"""The noun Document: something that verifying needs and a request only points to, such as a certificate or a key set.
+"""Document: something that verifying needs and a request only points to, such as a certificate or a key set.
 
 A provider is pure, so it does not fetch. It asks `config.document(document)`; where that is not at hand,
 `DocumentNeeded` is raised, the edge fetches the document through the guarded transport, and calls the provider again.

@@ -62,7 +62,7 @@ class Numbered:
     """One signature per header, for each of the sender's keys: `x-signature-1`, `x-signature-2` and so on."""
 
     prefix: str
-    #: The sender has at most so many keys.
+    #: The maximum number of keys that a sender has.
     limit: int
 
     has_timestamp = False

@@ -109,5 +109,5 @@ def without_token(request: WebhookRequest, where: Json | Form) -> bytes:
     for spelling in spellings:
         body = body.replace(spelling.encode(), HIDDEN.encode())
     hidden = replace(request, body=body)
-    # Escapes that nobody needs (`\\u0061`, `%61`) spell the same token: then the body is written anew.
+    # Escapes that nobody needs (`\\u0061`, `%61`) spell the same token: then the body is re-serialised.
     return body if where.read(hidden) == HIDDEN else where.write(request, HIDDEN).body

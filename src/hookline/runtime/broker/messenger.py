@@ -1,4 +1,4 @@
-"""The noun Messenger: the thread that sends this process's messages to the broker."""
+"""Messenger: the thread that sends this process's messages to the broker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BROKER_PAUSE = 1.0
 BROKER_TIMEOUT = 5.0
 #: A connection without use for longer is closed: the broker would close it too, when nobody answers its heartbeats.
 IDLE = 30.0
-#: With so many messages waiting, every worker is busy, and one more would wake nobody sooner: each of them claims
+#: With this many messages waiting, every worker is busy, and one more would wake nobody sooner: each of them claims
 #: whatever is due. So the queue stays short however long the workers are behind, and the sweep need not wait in it. The
 #: message is kept for later all the same, since those that wait may be of the other kind.
 ENOUGH = 10

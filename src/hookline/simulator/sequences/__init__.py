@@ -1,4 +1,4 @@
-"""What happens at a sender: a file for each, with realistic stories. A new file is found by itself."""
+"""What happens at a sender: a file for each, with realistic stories. A new file is auto-discovered."""
 
 from __future__ import annotations
 
