@@ -122,6 +122,13 @@ class Settings:
         "How long rejections are kept: 30 days. 0 keeps them for ever. Anybody can cause them, so not as long",
     )
 
+    AUDIT_RETENTION: float = setting(
+        BOTH,
+        0,
+        "How long entries of the [audit log](operations.md#who-changed-what-the-audit-log) are kept. 0 keeps them for "
+        "ever: they are few, and whoever is asked who changed something is asked years later",
+    )
+
     ROTATION_OVERLAP: float = setting(
         BOTH,
         DAY,
@@ -457,6 +464,7 @@ _DURATIONS = frozenset(
         "DELIVERY_TIMEOUT",
         "RETENTION",
         "REJECTION_RETENTION",
+        "AUDIT_RETENTION",
         "ROTATION_OVERLAP",
         "LEASE",
         "STOP_TIMEOUT",
@@ -474,6 +482,7 @@ _MAY_BE_ZERO = frozenset(
         "RETRY_JITTER",
         "RETENTION",
         "REJECTION_RETENTION",
+        "AUDIT_RETENTION",
         "ROTATION_OVERLAP",
         "STOP_TIMEOUT",
         "SUSPEND_AFTER",

@@ -104,6 +104,24 @@ class World:
         )
 
     @cached_property
+    def closing(self) -> Tenant:
+        """One with a source and an endpoint."""
+        tenant = Tenant.objects.create(key="closing")
+        make_source(tenant=tenant)
+        make_endpoint(URL, tenant=tenant)
+        return tenant
+
+    @cached_property
+    def leaving(self) -> Tenant:
+        """One that was deleted, and whose history is kept."""
+        removal = {"key": "leaving", "by": {"kind": "user", "name": "eve"}, "erase": False}
+        return Tenant.objects.create(
+            key="deleted.leaving",
+            deleted_at=timezone.now(),
+            removal={**removal, "cancelled": {}, "removed": {}},
+        )
+
+    @cached_property
     def follow_up(self) -> FollowUp:
         """One that is dead."""
         return FollowUp.objects.create(
@@ -199,6 +217,11 @@ def _keys(endpoint: Endpoint) -> tuple[str, ...]:
     return endpoint.keys.active(0)
 
 
+def _now(tenant: Tenant) -> Tenant:
+    tenant.refresh_from_db()
+    return tenant
+
+
 def _newest(model: Any) -> Any:
     return model.objects.latest("id")
 
@@ -282,6 +305,8 @@ CASES = [
             "email": "ops@globex.example",
             "rate_limit": None,
             "rate_burst": None,
+            "deleted_at": None,
+            "removal": None,
         },
     ),
     Case(
@@ -301,6 +326,8 @@ CASES = [
             "email": "",
             "rate_limit": None,
             "rate_burst": None,
+            "deleted_at": None,
+            "removal": None,
         },
     ),
     Case(
@@ -308,12 +335,36 @@ CASES = [
         ["tenants.delete"],
         lambda actor, world: tenants.delete(actor, world.empty),
         lambda _: "tenant delete empty",
-        None,
+        lambda admin, world: act(admin, "delete_tenant", world.empty),
         about=lambda world: world.empty.public_id,
         changes={"key": ["empty", None], "name": ["", None], "email": ["", None]},
         after=lambda _: Tenant.objects.filter(key="empty").exists(),
         expected=False,
         document=lambda world: {"id": world.empty.public_id, "deleted": True},
+    ),
+    Case(
+        "tenant.delete",
+        ["tenants.delete"],
+        lambda actor, world: tenants.delete(actor, world.closing),
+        lambda world: f"tenant delete {world.closing.key}",
+        lambda admin, world: act(admin, "delete_tenant", world.closing),
+        about=lambda world: world.closing.public_id,
+        changes={"deleted": [None, True], "erase": [None, False]},
+        after=lambda world: (world.closing.sources.get().disabled, world.closing.endpoints.get().disabled),
+        expected=(True, True),
+        document=lambda world: {**_json(tenants.as_json(_now(world.closing))), "deleted": False},
+    ),
+    Case(
+        "tenant.delete",
+        ["tenants.delete"],
+        lambda actor, world: tenants.delete(actor, world.leaving, erase=True),
+        lambda world: f"tenant delete {world.leaving.public_id} --erase",
+        lambda admin, world: act(admin, "erase", world.leaving),
+        about=lambda world: world.leaving.public_id,
+        changes={"erase": [False, True]},
+        after=lambda world: (_now(world.leaving).removal or {}).get("erase"),
+        expected=True,
+        document=lambda world: {**_json(tenants.as_json(_now(world.leaving))), "deleted": False},
     ),
     # ---- event types -------------------------------------------------------------------------------
     Case(

@@ -6,9 +6,9 @@ import pytest
 
 from hookline.audit.actor import user
 from hookline.exceptions import Conflict, NotFound
-from hookline.models import AuditEntry, Endpoint, Source, Tenant
-from hookline.operations import endpoints, sources, tenants
-from tests.engine.rows import make_delivery, make_endpoint, make_event, make_message, make_source
+from hookline.models import AuditEntry, Endpoint, Source
+from hookline.operations import endpoints, sources
+from tests.engine.rows import make_delivery, make_endpoint, make_event, make_source
 from tests.operations.cases import World
 
 pytestmark = pytest.mark.django_db
@@ -46,17 +46,6 @@ def test_an_endpoint_that_is_enabled_or_has_history_is_not_deleted() -> None:
     with pytest.raises(Conflict, match="has deliveries, which would be lost"):
         endpoints.delete(ADA, endpoint)
     assert Endpoint.objects.exists()
-
-
-def test_a_tenant_says_what_it_has() -> None:
-    tenant = Tenant.objects.create(key="acme")
-    make_source(tenant=tenant)
-    make_source(tenant=tenant)
-    make_endpoint(tenant=tenant)
-    make_message(tenant)
-    with pytest.raises(Conflict, match="tenant acme has 2 sources, 1 endpoint, 1 message"):
-        tenants.delete(ADA, tenant)
-    assert Tenant.objects.filter(key="acme").exists()
 
 
 def test_what_is_deleted_is_gone_for_every_operation() -> None:

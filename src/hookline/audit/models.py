@@ -11,7 +11,10 @@ from hookline.db.row import Row
 
 
 class AuditEntry(Row):
-    """One change that somebody made. Never changed, and never pruned; it outlives what it is about."""
+    """One change that somebody made. Never changed, and kept for AUDIT_RETENTION; it outlives what it is about.
+
+    Only the erasure of a tenant empties `changes` and `details` of the tenant's entries: they quote what was erased.
+    """
 
     prefix = "aud"
     noun, nouns = "audit entry", "audit entries"

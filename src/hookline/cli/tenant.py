@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from hookline.cli import complete
+from hookline.cli.bulk import confirm, yes_option
 from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.rate_options import rate_options
+
+if TYPE_CHECKING:
+    from hookline.models import Tenant
 
 
 @click.group(cls=Group)
@@ -32,13 +39,14 @@ def create(*, key: str, name: str, email: str, rate_limit: float | None, rate_bu
 
 @tenant.command("list")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of rows.  [default: all]")
+@click.option("--deleted", is_flag=True, help="Those that were deleted and still have history, instead.")
 @json_option
-def list_tenants(limit: int | None, as_json: bool) -> None:
+def list_tenants(limit: int | None, deleted: bool, as_json: bool) -> None:
     """List all tenants, newest first."""
     from hookline.operations import tenants
 
-    rows = [tenants.as_json(found) for found in tenants.newest(limit)]
-    print_rows(rows, ("id", "key", "name", "email"), as_json, "No tenants yet.")
+    rows = [tenants.as_json(found) for found in tenants.newest(limit, deleted=deleted)]
+    print_rows(rows, ("id", "key", "name", "email"), as_json, "No such tenants." if deleted else "No tenants yet.")
 
 
 @tenant.command()
@@ -48,7 +56,7 @@ def show(key: str, as_json: bool) -> None:
     """Show one tenant, by its KEY or id."""
     from hookline.operations import tenants
 
-    print_fields(tenants.as_json(tenants.find(key)), as_json)
+    print_fields(tenants.as_json(tenants.find(key, deleted=True)), as_json)
 
 
 @tenant.command()
@@ -80,12 +88,44 @@ def update(
 
 @tenant.command()
 @click.argument("key", shell_complete=complete.tenants)
+@click.option("--erase", is_flag=True, help="Remove its history as well, whatever RETENTION says.")
+@click.option("--now", is_flag=True, help="Do here what workers would do, and wait until it is done.")
+@yes_option
 @json_option
-def delete(key: str, as_json: bool) -> None:
-    """Delete a tenant that has no sources, endpoints and messages."""
-    from hookline.cli.actor import actor
-    from hookline.operations import tenants
+def delete(*, key: str, erase: bool, now: bool, yes: bool, as_json: bool) -> None:
+    """Delete a tenant: disable its sources and endpoints, and cancel what is pending.
 
-    found = tenants.find(key)
-    tenants.delete(actor(), found)
-    print_fields({"id": found.public_id, "deleted": True}, as_json)
+    Its history stays until RETENTION, and then the tenant goes, too; with --erase workers remove all of it, a few rows
+    at a time. A tenant that has nothing goes at once. One that was deleted before is named by its id.
+    """
+    from hookline.cli.actor import actor
+    from hookline.operations import removal, tenants
+
+    found = tenants.find(key, deleted=True)
+    if erase:
+        has = removal.left(found)
+        told = ", ".join(f"{number} {nouns}" for nouns, number in has.items()) or "nothing else"
+        confirm(f"Erase tenant {found.key} ({found.public_id}) with {told}? This cannot be undone.", yes)
+    if not (now and found.removal and found.removal["erase"] == erase):  # else it goes on with what was begun
+        tenants.delete(actor(), found, erase=erase)
+    receipt = None
+    if now:
+        receipt = _carried_out(found, sum(has.values()) if erase else 0)
+    if tenants.gone(found):
+        print_fields({"id": found.public_id, "deleted": True} | ({"receipt": receipt} if receipt else {}), as_json)
+    else:
+        print_fields({**tenants.as_json(tenants.find(found.public_id, deleted=True)), "deleted": False}, as_json)
+
+
+def _carried_out(found: Tenant, rows: int) -> dict[str, Any] | None:
+    """Do all that can be done now, with a progress bar; the receipt, once the tenant is gone."""
+    from hookline.operations import audit, removal
+
+    receipt = None
+    hidden = not sys.stderr.isatty() or not rows
+    with click.progressbar(length=rows, label="Erasing", file=sys.stderr, hidden=hidden) as bar:
+        for portion in removal.carry_out(found):
+            bar.update(portion.removed.total())
+            if portion.receipt is not None:
+                receipt = audit.as_json(portion.receipt)
+    return receipt

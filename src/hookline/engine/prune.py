@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import close_old_connections, connections, router, transaction
@@ -117,7 +117,13 @@ class Step:
     more: bool = False
 
 
-def prune(pruners: Iterable[Pruner], seconds: float | None = None) -> Step:
+class Steps(Protocol):
+    """What deletes a little at a time, as a Pruner does."""
+
+    def step(self) -> Step: ...
+
+
+def prune(pruners: Iterable[Steps], seconds: float | None = None) -> Step:
     """Let each make a step in turn until nothing is left to look at, or for about `seconds`. Raises DatabaseError."""
     end = None if seconds is None else time.monotonic() + seconds
     left = list(pruners)
@@ -141,7 +147,7 @@ class Pruning(threading.Thread):
     #: Seconds until the next look when nothing is left.
     PAUSE = 60.0
 
-    def __init__(self, pruners: Sequence[Pruner]) -> None:
+    def __init__(self, pruners: Sequence[Steps]) -> None:
         super().__init__(name="hookline-prune", daemon=True)
         self._pruners = pruners
         self._stopping = threading.Event()

@@ -165,8 +165,12 @@ def disable(actor: Actor, endpoint: Endpoint, reason: str = "") -> None:
 
 
 def enable(actor: Actor, endpoint: Endpoint) -> None:
-    """Send again, what waited first. Raises NotFound, or Conflict for one whose challenge was not answered."""
+    """Send again, what waited first.
+
+    Raises NotFound, or Conflict for one whose challenge was not answered, or whose tenant was deleted.
+    """
     with changing(actor, "endpoint.enable", endpoint, audited) as locked:
+        tenants.check_not_deleted(locked.tenant)
         if locked.challenge == Challenge.AWAITED:
             name = locked.public_id
             raise Conflict(f"endpoint {name} must answer its challenge: `hookline endpoint challenge {name}`")
@@ -181,6 +185,7 @@ def challenge(actor: Actor, endpoint: Endpoint) -> None:
     It waits for the answer, up to DELIVERY_TIMEOUT; call it outside of a transaction. Raises Conflict, saying what came
     instead, or NotFound.
     """
+    tenants.check_not_deleted(endpoint.tenant)
     problem = send_challenge(endpoint)
     if problem:
         raise Conflict(f"endpoint {endpoint.public_id} did not answer its challenge: {problem}")

@@ -165,7 +165,7 @@ def _endpoint(name: str) -> UUID:
 
 
 def _tenant(name: str) -> UUID:
-    return tenants.find(name).pk
+    return tenants.find(name, deleted=True).pk
 
 
 _RESOLVED: Mapping[str, Callable[[str], UUID]] = {"source": _source, "endpoint": _endpoint, "tenant": _tenant}

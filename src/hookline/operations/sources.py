@@ -187,8 +187,11 @@ def disable(actor: Actor, source: Source) -> None:
 
 
 def enable(actor: Actor, source: Source) -> None:
-    """Accept requests again, and wait for the sender's first contact again. Raises NotFound."""
+    """Accept requests again, and wait for the sender's first contact again. Raises NotFound, or Conflict for one
+    whose tenant was deleted.
+    """
     with changing(actor, "source.enable", source, audited) as locked:
+        tenants.check_not_deleted(locked.tenant)
         locked.disabled, locked.awaiting_handshake = False, True
         locked.save(update_fields=["disabled", "awaiting_handshake"])
 

@@ -6,38 +6,37 @@ from typing import Any
 
 from django.db import router, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.rate_limit import Rate
+from hookline.engine.job import FOREVER
 from hookline.exceptions import Conflict
 from hookline.incoming.models import Source
-from hookline.operations import rates
-from hookline.operations.changes import changing, deleting
+from hookline.operations import rates, removal
+from hookline.operations.changes import changing
 from hookline.operations.rows import not_found
 from hookline.outgoing.models import Endpoint, Message
 from hookline.tenants.models import Tenant
 
-#: Rows of a kind are counted up to this number; beyond it the text says "more than".
-COUNTED = 1000
 
-
-def find(key: str) -> Tenant:
-    """By key or public id; a key comes first. Raises NotFound."""
+def find(key: str, *, deleted: bool = False) -> Tenant:
+    """By key or public id; a key comes first. One that is being deleted only if `deleted`. Raises NotFound."""
     tenant = Tenant.objects.filter(key=key).first()
     if tenant is None and key.startswith(f"{Tenant.prefix}_"):
         try:
             tenant = Tenant.objects.filter(pk=Tenant.id_of(key)).first()
         except ValueError:
             tenant = None
-    if tenant is None:
+    if tenant is None or (tenant.deleted_at is not None and not deleted):
         raise not_found(Tenant, key)
     return tenant
 
 
-def newest(limit: int | None = None) -> list[Tenant]:
-    """All tenants or the newest of them, newest first."""
-    return list(Tenant.objects.order_by("-id")[:limit])
+def newest(limit: int | None = None, *, deleted: bool = False) -> list[Tenant]:
+    """All tenants or the newest of them, newest first; with `deleted`, those that are being deleted instead."""
+    return list(Tenant.objects.filter(deleted_at__isnull=not deleted).order_by("-id")[:limit])
 
 
 def create(
@@ -77,6 +76,7 @@ def update(
     changed = {field: value for field, value in given.items() if value is not None}
     changed |= (rate := rates.changed(tenant, rate_limit, rate_burst))
     with changing(actor, "tenant.update", tenant, audited) as locked:
+        check_not_deleted(locked)
         for field, value in changed.items():
             setattr(locked, field, value)
         locked.full_clean()
@@ -85,29 +85,54 @@ def update(
             Source.objects.filter(tenant=locked).update(changed_at=Now())
 
 
-def delete(actor: Actor, tenant: Tenant) -> None:
-    """Delete a tenant that has nothing. Raises Conflict, saying what it has, or NotFound."""
-    with deleting(actor, "tenant.delete", tenant, audited) as locked:
-        if has := _belongings(locked):
-            raise Conflict(
-                f"tenant {locked.key} has {has}. Delete its sources and endpoints first; messages are history, which "
-                "goes after RETENTION"
-            )
+def delete(actor: Actor, tenant: Tenant, *, erase: bool = False) -> None:
+    """Delete a tenant: a tenant that has nothing is gone at once.
+
+    Else its sources and endpoints are disabled for good, what is pending is cancelled, and its key is free again. Its
+    history is kept as long as any other, or with `erase` not at all; workers do the rest a portion at a time, or
+    `removal.carry_out` does it now. The row goes last, which leaves an audit entry `tenant.remove` with what went.
+    One whose history is kept can be erased later. Raises NotFound, or Conflict for one that is being deleted already.
+    """
+    with changing(actor, "tenant.delete", tenant, audited) as locked:
+        if locked.removal is not None:
+            if not erase or locked.removal["erase"]:
+                raise Conflict(f"tenant {locked.public_id} is being deleted already")
+            locked.removal = {**locked.removal, "erase": True}
+            locked.save(update_fields=["removal"])
+            return
+        if not any(model._default_manager.filter(tenant=locked).exists() for model in (Source, Endpoint, Message)):
+            record(actor, "tenant.delete", locked.public_id, tenant_id=locked.pk, before=audited(locked))
+            Tenant.objects.filter(pk=locked.pk).delete()
+            return
+        locked.removal = removal.begin(actor, key=locked.key, erase=erase)
+        locked.key, locked.deleted_at = f"deleted.{locked.public_id}", timezone.now()
+        locked.save(update_fields=["removal", "key", "deleted_at"])
+        Source.objects.filter(tenant=locked).update(disabled=True, held_until=FOREVER, changed_at=Now())
+        reason = f"disabled by {actor}: its tenant was deleted"[:200]
+        off = {"disabled": True, "disabled_reason": reason, "held_until": FOREVER, "disabled_at": locked.deleted_at}
+        Endpoint.objects.filter(tenant=locked).update(**off)
+        if cancelled := removal.cancel_some(locked):
+            locked.removal = removal.counted(locked.removal, removal.Portion(cancelled))
+            locked.save(update_fields=["removal"])
 
 
-def _belongings(tenant: Tenant) -> str:
-    """Such as `2 sources, 1 endpoint`; empty for none."""
-    parts = []
-    for model in (Source, Endpoint, Message):
-        count = model._default_manager.filter(tenant=tenant).order_by()[: COUNTED + 1].count()
-        names = model.noun if count == 1 else model.nouns
-        if count:
-            parts.append(f"more than {COUNTED} {names}" if count > COUNTED else f"{count} {names}")
-    return ", ".join(parts)
+def gone(tenant: Tenant) -> bool:
+    """Whether nothing is left of a tenant that was deleted."""
+    return not Tenant.objects.filter(pk=tenant.pk).exists()
+
+
+def check_not_deleted(tenant: Tenant) -> None:
+    """Raises Conflict for what belongs to a tenant that was deleted."""
+    if tenant.deleted_at is not None:
+        raise Conflict(f"tenant {tenant.public_id} was deleted, and what belonged to it stays disabled")
 
 
 def audited(tenant: Tenant) -> dict[str, Any]:
-    return {"key": tenant.key, "name": tenant.name, "email": tenant.email, **_rate_of(tenant)}
+    """What an audit entry tells."""
+    told: dict[str, Any] = {"key": tenant.key, "name": tenant.name, "email": tenant.email, **_rate_of(tenant)}
+    if tenant.removal is not None:
+        told |= {"key": tenant.removal["key"], "deleted": True, "erase": tenant.removal["erase"]}
+    return told
 
 
 def _rate_of(tenant: Tenant) -> dict[str, Any]:
@@ -115,4 +140,5 @@ def _rate_of(tenant: Tenant) -> dict[str, Any]:
 
 
 def as_json(tenant: Tenant) -> dict[str, Any]:
-    return {"id": tenant.public_id, **audited(tenant)}
+    fields = {"key": tenant.key, "name": tenant.name, "email": tenant.email, **_rate_of(tenant)}
+    return {"id": tenant.public_id, **fields, "deleted_at": tenant.deleted_at, "removal": tenant.removal}

@@ -16,7 +16,7 @@ from hookline.engine.postgres_notify import Listener
 from hookline.engine.prune import Pruning
 from hookline.engine.worker import OnStuck
 from hookline.incoming.models import Event
-from hookline.operations import handlers
+from hookline.operations import handlers, prune
 from hookline.telemetry.courier import courier
 
 logger = logging.getLogger("hookline.cli")
@@ -47,7 +47,7 @@ class Fleet:
         self._liveness = Liveness(kinds(settings), [kind.name for kind in kinds(settings, only)])
         chosen = [replace(kind, worker_number=self._liveness.number) for kind in kinds(settings, only)]
         self._workers = [kind.worker(on_stuck) for kind in chosen if kind.runs_here()]
-        self._pruning = Pruning([pruner for kind in chosen for pruner in kind.prune()])
+        self._pruning = Pruning(prune.pruners(settings, chosen))
         self._listener: Listener | None = None
         if connections[router.db_for_write(Event)].vendor == "postgresql":
             self._listener = Listener(tuple(one.model for one in declared()))

@@ -38,11 +38,19 @@ class Tenant(Row):
     rate_burst = models.PositiveIntegerField(
         _("burst"), null=True, blank=True, help_text=_("How many of them at once, after a pause.")
     )
+    #: Since when it is being deleted: nothing arrives, nothing is sent, and the row goes with the last of its history.
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, editable=False)
+    #: Its removal, as `operations/removal.py` writes it: on whose behalf, whether history is erased, what went so far.
+    removal = models.JSONField(_("removal"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")
         ordering = ["key"]
+        #: Those that are being deleted, which are few.
+        indexes = [
+            models.Index(fields=["id"], name="hookline_tenant_deleted", condition=models.Q(deleted_at__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return self.name or self.key
@@ -51,14 +59,16 @@ class Tenant(Row):
 def resolve(tenant: Tenant | str | None) -> Tenant:
     """The tenant that is meant: itself, by key, or the default one, which is made when first needed.
 
-    Raises ConfigurationError for an unknown key: a typing error must not create a tenant.
+    Raises ConfigurationError for an unknown key, since a typing error must not create a tenant, and for a deleted one.
     """
     if isinstance(tenant, Tenant):
+        if tenant.deleted_at is not None:
+            raise ConfigurationError(f"tenant {tenant.public_id} was deleted; create a new one")
         return tenant
     if tenant is None or tenant == DEFAULT_KEY:
         return Tenant.objects.get_or_create(key=DEFAULT_KEY, defaults={"name": "Default"})[0]
     try:
-        return Tenant.objects.get(key=tenant)
+        return resolve(Tenant.objects.get(key=tenant))
     except Tenant.DoesNotExist:
         raise ConfigurationError(
             f"tenant {tenant!r} not found; create it with `hookline tenant create {tenant}`"

@@ -8,7 +8,8 @@ from functools import cache
 from hookline import conf
 from hookline.engine.job import Job
 from hookline.engine.kind import kinds
-from hookline.engine.prune import Pruner, prune
+from hookline.engine.prune import Steps, prune
+from hookline.operations import prune as history
 
 #: For how many seconds one sweep prunes history.
 PRUNING = 1.0
@@ -26,6 +27,6 @@ def sweep(settings: conf.Settings, on_more: Callable[[type[Job]], None]) -> None
 
 
 @cache
-def _pruners(settings: conf.Settings) -> list[Pruner]:
+def _pruners(settings: conf.Settings) -> list[Steps]:
     """Those of this process, which remember how far they have come."""
-    return [pruner for kind in kinds(settings) for pruner in kind.prune()]
+    return history.pruners(settings, kinds(settings))
