@@ -274,6 +274,20 @@ class Settings:
         "A longer message is refused by `dispatch()`. Subscribers' servers have limits, too",
     )
 
+    MESSAGE_EXPIRES_AFTER: float = setting(
+        SENDING,
+        0,
+        "Seconds after which what is not delivered of a message is cancelled, where neither `dispatch()` nor its event "
+        "type says so. 0: never; tries end with `DELIVERY_RETRY_DELAYS`",
+    )
+
+    CONTENT_RETENTION: float = setting(
+        SENDING,
+        0,
+        "How long the content of messages that were delivered is kept, and what endpoints answered. The record stays "
+        "until `RETENTION`. 0: as long as that. See [operations.md](operations.md#expunge-content)",
+    )
+
     ENDPOINT_CHALLENGE: bool = setting(
         SENDING,
         False,
@@ -469,6 +483,8 @@ _DURATIONS = frozenset(
         "LEASE",
         "STOP_TIMEOUT",
         "SUSPEND_AFTER",
+        "MESSAGE_EXPIRES_AFTER",
+        "CONTENT_RETENTION",
     }
 )
 
@@ -488,6 +504,8 @@ _MAY_BE_ZERO = frozenset(
         "SUSPEND_AFTER",
         "SUSPEND_AFTER_FAILURES",
         "WORKER_PROCESSES",
+        "MESSAGE_EXPIRES_AFTER",
+        "CONTENT_RETENTION",
     }
 )
 

@@ -1,4 +1,4 @@
-"""The content of messages: expunged on request, while the record stays."""
+"""The content of messages: expunged on request or when it is old, while the record stays."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import pytest
 from click.testing import CliRunner
 from django.test import Client
 
-from hookline import dispatch
+from hookline import conf, dispatch
 from hookline.audit.actor import SYSTEM
 from hookline.audit.models import AuditEntry
 from hookline.cli.root import root
 from hookline.core.outcome import Failure
 from hookline.engine.job import State
+from hookline.engine.prune import Steps, prune
 from hookline.exceptions import Conflict
 from hookline.operations import deliveries, endpoint_preview, endpoints, messages
+from hookline.outgoing import content
+from hookline.outgoing import retention as outgoing
+from hookline.outgoing.content import Expunging
 from hookline.outgoing.models import Attempt, Delivery, Message
 from hookline.testing import StubTransport, deliver_all
 from hookline.transport.transport import Response
@@ -114,3 +118,38 @@ def test_the_admin_asks_before_it_expunges(admin_client: Client) -> None:
     assert not Message.objects.get().is_expunged
     assert act(admin_client, "expunge", message, confirmed="yes") == ["1 messages are expunged."]
     assert "(expunged)" in admin_client.get(page_url(message)).content.decode()
+
+
+def retention(seconds: float) -> list[Steps]:
+    return [Expunging(Message, seconds), Expunging(Attempt, seconds)]
+
+
+def test_old_content_goes_once_nothing_of_it_can_be_sent_any_more() -> None:
+    make_endpoint(order_by="$.data.customer")
+    old = dispatch("order.paid", {"customer": "Ada"})
+    deliver_all(StubTransport(Response(200, headers={"x-customer": ("Ada",)}, body=b"Ada")))
+    waiting = dispatch("order.paid", {"customer": "Grace"})
+    parked = dispatch("order.paid", {"customer": "Linus"})
+    Delivery.objects.filter(message=parked).update(state=State.DEAD, has_turn=True)
+    assert prune(retention(3600)).deleted == {}
+    assert prune(retention(-1)).deleted == {"contents": 2}  # a body and an answer
+    bodies = dict(Message.objects.values_list("pk", "body"))
+    assert [bool(bodies[message.pk]) for message in (old, waiting, parked)] == [False, True, True]
+    assert Delivery.objects.get(message=old).order_key is None
+    assert Attempt.objects.get().response_body == "EXPUNGED"
+    assert prune(retention(-1)).deleted == {}
+
+
+def test_content_is_kept_as_long_as_the_record_by_default() -> None:
+    def walks(**settings: float) -> int:
+        return sum(isinstance(walk, Expunging) for walk in outgoing.pruners(conf.load(settings)))
+
+    assert (walks(), walks(CONTENT_RETENTION=3600)) == (0, 2)
+
+
+def test_a_walk_over_old_content_takes_many_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "WINDOW", 2)
+    for number in range(5):
+        dispatch("order.paid", {"n": number})
+    walk = Expunging(Message, -1)
+    assert [walk.step().deleted["contents"] for _ in range(4)] == [2, 2, 1, 0]

@@ -173,7 +173,7 @@ class MessageAdmin(HistoryAdmin[Message]):
     list_select_related = ("tenant",)
     list_filter = (TypeFilter, TimeFilter)
     not_listed = ("body",)
-    fields = ("public_id", "tenant", "type", "uid", "channels", "created_at", "related", "content")
+    fields = ("public_id", "tenant", "type", "uid", "channels", "created_at", "expires_at", "related", "content")
     found_by = {"msg": "pk", "ten": "tenant"}
     search_help_text = _("An id (msg_..., ten_...), an idempotency key, or a type in the newest.")
 

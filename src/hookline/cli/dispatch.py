@@ -18,6 +18,7 @@ from hookline.cli.times import Until
 @click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="The tenant whose endpoints receive it.")
 @click.option("--idempotency-key", metavar="K", help="A message with a key that was already used is not sent.")
 @click.option("--deliver-at", type=Until(), help="When to send it: 30m, 24h, or 2026-01-31T12:00Z.  [default: now]")
+@click.option("--expires-at", type=Until(), help="When to cancel what is not delivered, written the same way.")
 @json_option
 def dispatch(
     *,
@@ -26,6 +27,7 @@ def dispatch(
     tenant: str | None,
     idempotency_key: str | None,
     deliver_at: datetime | None,
+    expires_at: datetime | None,
     as_json: bool,
 ) -> None:
     """Publish a message to every endpoint of the tenant that wants its TYPE. JSON is its data."""
@@ -40,5 +42,6 @@ def dispatch(
         tenant=tenant,
         idempotency_key=idempotency_key,
         deliver_at=deliver_at,
+        expires_at=expires_at,
     )
     print_fields(messages.published_as_json(message), as_json)

@@ -9,6 +9,7 @@ import click
 from hookline.cli.command import DocumentPrinted, Group, json_option, something_to_change
 from hookline.cli.json_file import JsonFile
 from hookline.cli.output import print_fields, print_json, print_rows
+from hookline.cli.times import Duration
 
 
 @click.group("event-types", cls=Group)
@@ -18,6 +19,7 @@ def event_types() -> None:
 
 _CHOICES = click.Choice(["off", "warn", "enforce"])
 _ENFORCEMENT = "What dispatch() does with data that are not what the schema says, with the setting EVENT_TYPES."
+_EXPIRES_AFTER = "After how long to cancel what is not delivered, such as 2h, with the setting EVENT_TYPES."
 
 
 @event_types.command()
@@ -27,9 +29,18 @@ _ENFORCEMENT = "What dispatch() does with data that are not what the schema says
 @click.option("--example", type=JsonFile(), help="A file with data as they may be.")
 @click.option("--schema-version", default="", help="The version of the schema.")
 @click.option("--enforcement", type=_CHOICES, default="warn", show_default=True, help=_ENFORCEMENT)
+@click.option("--expires-after", type=Duration(), help=_EXPIRES_AFTER)
 @json_option
 def create(
-    *, name: str, description: str, schema: Any, example: Any, schema_version: str, enforcement: str, as_json: bool
+    *,
+    name: str,
+    description: str,
+    schema: Any,
+    example: Any,
+    schema_version: str,
+    enforcement: str,
+    expires_after: float | None,
+    as_json: bool,
 ) -> None:
     """Add an event type, such as invoice.paid."""
     from hookline.cli.actor import actor
@@ -43,6 +54,7 @@ def create(
         example=example,
         version=schema_version,
         enforcement=enforcement,
+        expires_after=None if expires_after is None else int(expires_after),
     )
     print_fields(event_types.as_json(created), as_json)
 
@@ -75,6 +87,7 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--example", type=JsonFile(), help="A file with data as they may be.")
 @click.option("--schema-version", help="The version of the schema.")
 @click.option("--enforcement", type=_CHOICES, help=_ENFORCEMENT)
+@click.option("--expires-after", type=Duration(), help=f"{_EXPIRES_AFTER} 0s: as the settings say.")
 @click.option("--deprecated/--not-deprecated", default=None, help="It is still sent; applications log a warning.")
 @click.option("--allow-breaking", is_flag=True, help="Also a schema that breaks subscribers of the previous one.")
 @json_option
@@ -86,6 +99,7 @@ def update(
     example: Any,
     schema_version: str | None,
     enforcement: str | None,
+    expires_after: float | None,
     deprecated: bool | None,
     allow_breaking: bool,
     as_json: bool,
@@ -94,7 +108,7 @@ def update(
     from hookline.cli.actor import actor
     from hookline.operations import event_types
 
-    something_to_change(description, schema, example, schema_version, enforcement, deprecated)
+    something_to_change(description, schema, example, schema_version, enforcement, expires_after, deprecated)
     found = event_types.find(name)
     given = {
         "description": description,
@@ -105,6 +119,8 @@ def update(
         "deprecated": deprecated,
     }
     changed = {field: value for field, value in given.items() if value is not None}
+    if expires_after is not None:
+        changed["expires_after"] = int(expires_after) or None
     event_types.update(actor(), found, allow_breaking=allow_breaking, **changed)
     print_fields(event_types.as_json(found), as_json)
 

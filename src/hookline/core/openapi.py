@@ -32,6 +32,8 @@ class Described:
     example: Any = None
     enforcement: str | None = None
     deprecated: bool = False
+    #: Seconds; None where it does not say.
+    expires_after: int | None = None
 
 
 def write(types: Iterable[Described]) -> dict[str, Any]:
@@ -57,6 +59,8 @@ def _operation(described: Described) -> dict[str, Any]:
         "responses": {"2XX": {"description": "Received. Any other answer is retried."}},
         _EXTENSION: {"version": described.version, "enforcement": described.enforcement},
     }
+    if described.expires_after is not None:
+        operation[_EXTENSION]["expires_after"] = described.expires_after
     return operation | ({"deprecated": True} if described.deprecated else {})
 
 
@@ -116,6 +120,7 @@ def _described(name: str, item: Any, document: Mapping[str, Any]) -> Described:
         example,
         extension.get("enforcement"),
         operation.get("deprecated") is True,
+        extension.get("expires_after"),
     )
 
 

@@ -15,7 +15,7 @@ from hookline import conf
 from hookline.core.retry import RetrySchedule
 from hookline.engine.job import Job
 from hookline.engine.leases import MARK_AFTER, Leases, no_number
-from hookline.engine.prune import Pruner
+from hookline.engine.prune import Steps
 from hookline.engine.settle import release_expired
 from hookline.engine.worker import OnStuck
 
@@ -61,8 +61,8 @@ class JobKind(Generic[J]):
     longest_run: float
     retry: RetrySchedule
     runner: Runner[J]
-    #: Makes what prunes the history of these jobs, and of what belongs to them.
-    prune: Callable[[], Sequence[Pruner]]
+    #: Makes what prunes the history of these jobs, and of what belongs to them, and what else is done to old rows.
+    prune: Callable[[], Sequence[Steps]]
     #: A run that takes longer is marked as begun, so that a crash counts.
     mark_after: float = MARK_AFTER
     #: Whether this process can run such jobs at all; asked when it starts.

@@ -8,14 +8,18 @@ from typing import Any
 from uuid import UUID
 
 from django.db import router, transaction
-from django.db.models import Min, QuerySet
+from django.db.models import Min, Q
+from django.db.models.functions import Length
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.db import clock
+from hookline.db.clock import moment
 from hookline.operations import rows
 from hookline.operations.job_history import JobHistory
 from hookline.operations.jobs import State
 from hookline.operations.selection import Columns
+from hookline.outgoing.content import expunge_answers
 from hookline.outgoing.deliver import breakers
 from hookline.outgoing.models import EXPUNGED, Attempt, Delivery
 
@@ -51,8 +55,12 @@ def send_before_others(keys: Sequence[UUID]) -> None:
 
 def cannot_be_sent(keys: Sequence[UUID]) -> dict[UUID, str]:
     """Which of these deliveries can never be sent again, and why."""
-    expunged = Delivery.objects.filter(pk__in=keys, message__body=b"").values_list("pk", flat=True)
-    return dict.fromkeys(expunged, "the content of its message was expunged")
+    expired = Q(message__expires_at__lte=moment(clock.now(Delivery)))
+    spent = Delivery.objects.filter(expired | Q(message__body=b""), pk__in=keys)
+    return {
+        key: "its message expired" if length else "the content of its message was expunged"
+        for key, length in spent.values_list("pk", Length("message__body"))
+    }
 
 
 _history = JobHistory(
@@ -97,11 +105,6 @@ def expunge_attempt(actor: Actor, attempt: Attempt) -> bool:
         record(actor, "attempt.expunge", attempt.public_id, tenant_id=tenant_id, details={"answers": 1})
     attempt.response_headers, attempt.response_body = {}, EXPUNGED
     return True
-
-
-def expunge_answers(attempts: QuerySet[Attempt]) -> int:
-    """Remove what was answered to attempts. Returns of how many. Joins the caller's transaction."""
-    return attempts.exclude(response_body=EXPUNGED).update(response_headers={}, response_body=EXPUNGED)
 
 
 def as_json(delivery: Delivery) -> dict[str, Any]:

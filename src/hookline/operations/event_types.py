@@ -21,7 +21,9 @@ from hookline.operations.rows import not_found
 from hookline.outgoing.event_type import Enforcement, EventType
 from hookline.outgoing.publish.schemas import catalogue
 
-FIELDS = ("description", "version", "schema", "example", "enforcement", "deprecated")
+FIELDS = ("description", "version", "schema", "example", "enforcement", "expires_after", "deprecated")
+#: Ten years.
+MAX_EXPIRY = 10 * 366 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def current() -> dict[str, Described]:
             found.example,
             found.enforcement,
             found.deprecated,
+            found.expires_after,
         )
         for found in all_types()
     }
@@ -181,6 +184,8 @@ def _fields_of(described: Described, instead: Described | None = None) -> dict[s
     values = {name: getattr(described, name) for name in FIELDS}
     if values["enforcement"] is None:
         values["enforcement"] = Enforcement.WARN if instead is None else instead.enforcement
+    if values["expires_after"] is None and instead is not None:
+        values["expires_after"] = instead.expires_after
     return values
 
 
@@ -196,6 +201,9 @@ def _checked(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, 
         raise ConfigurationError(
             f"enforcement must be one of {', '.join(Enforcement.values)}, not {changed['enforcement']!r:.40}"
         )
+    expires_after = changed.get("expires_after")
+    if expires_after is not None and not (isinstance(expires_after, int) and 0 < expires_after <= MAX_EXPIRY):
+        raise ConfigurationError(f"expires_after must be 1-{MAX_EXPIRY} seconds, not {expires_after!r:.40}")
     after = {**before, **changed}
     schema, example = after.get("schema"), after.get("example")
     if schema is not None and example is not None and (problem := violation(schema, example)):

@@ -14,10 +14,11 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.engine import notifier, order
 from hookline.exceptions import Conflict
-from hookline.operations import deliveries, rows, tenants
-from hookline.operations.jobs import FINISHED, State
+from hookline.operations import rows, tenants
+from hookline.operations.jobs import State
 from hookline.operations.selection import ALL, MOST, Columns, Selection
 from hookline.operations.selection import newest as select
+from hookline.outgoing.content import expunge_answers, expunge_messages
 from hookline.outgoing.models import Attempt, Delivery, Message
 from hookline.outgoing.publish.dispatch import dispatch
 from hookline.tenants.models import Tenant, resolve
@@ -63,6 +64,7 @@ def publish(
     idempotency_key: str | None = None,
     channels: Sequence[str] = (),
     deliver_at: datetime | None = None,
+    expires_at: datetime | None = None,
 ) -> Message:
     """`hookline.dispatch()` for a person or a program with a key. Raises as that does."""
     database = router.db_for_write(Message)
@@ -70,7 +72,13 @@ def publish(
         owner = resolve(tenant)
         known = Message.objects.using(database).filter(tenant=owner, uid=idempotency_key, uid__isnull=False).exists()
         message = dispatch(
-            event_type, data, tenant=owner, idempotency_key=idempotency_key, channels=channels, deliver_at=deliver_at
+            event_type,
+            data,
+            tenant=owner,
+            idempotency_key=idempotency_key,
+            channels=channels,
+            deliver_at=deliver_at,
+            expires_at=expires_at,
         )
         if not known:  # else nothing was published
             details = {"type": message.type, "idempotency_key": idempotency_key}
@@ -117,10 +125,8 @@ def expunge(actor: Actor, message: Message) -> Expunged:
         waiting = mine.filter(Q(state=State.PENDING) | Q(state=State.DEAD, has_turn=True))
         note = f"its content was expunged by {actor}"
         cancelled = len(order.cancel(Delivery, list(waiting.values_list("pk", flat=True)), note))
-        # A key is a value from the message.
-        mine.filter(state__in=FINISHED, has_turn=None).exclude(order_key=None).update(order_key=None)
-        removed = Message.objects.using(database).filter(pk=message.pk).exclude(body=b"").update(body=b"")
-        answers = deliveries.expunge_answers(Attempt.objects.using(database).filter(delivery__message=message))
+        removed = expunge_messages([message.pk])
+        answers = expunge_answers(Attempt.objects.using(database).filter(delivery__message=message))
         if removed or answers:
             details = {"deliveries": cancelled, "answers": answers}
             record(actor, "message.expunge", message.public_id, tenant_id=message.tenant_id, details=details)
@@ -139,6 +145,7 @@ def as_json(message: Message) -> dict[str, Any]:
         "uid": message.uid,
         "channels": message.channels,
         "created_at": message.created_at,
+        "expires_at": message.expires_at,
     }
 
 

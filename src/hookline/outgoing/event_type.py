@@ -35,6 +35,12 @@ class EventType(Row):
         default=Enforcement.WARN,
         help_text=_("What happens to data that are not what the schema says."),
     )
+    expires_after = models.PositiveIntegerField(
+        _("expires after"),
+        null=True,
+        blank=True,
+        help_text=_("Seconds after which what is not delivered is cancelled; none means as the settings say."),
+    )
     deprecated = models.BooleanField(
         _("deprecated"), default=False, help_text=_("Still sent; the application logs a warning.")
     )

@@ -218,6 +218,8 @@ class Message(Row):
     body = models.BinaryField(_("body"), editable=False)
     #: Of the request that posted it, where that had an Idempotency-Key: a hash of the key and of whose it is.
     request_key = models.UUIDField(_("request key"), null=True, editable=False)
+    #: When what is not delivered by then is cancelled. NULL: never.
+    expires_at = models.DateTimeField(_("expires at"), null=True, editable=False)
     #: The span in which it was dispatched, where that was traced.
     traceparent = models.CharField(_("traceparent"), max_length=55, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
 
@@ -234,7 +236,15 @@ class Message(Row):
                 condition=models.Q(request_key__isnull=False),
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "created_at"], name="hookline_message_tenant")]
+        indexes = [
+            models.Index(fields=["tenant", "created_at"], name="hookline_message_tenant"),
+            # As above.
+            models.Index(
+                fields=["expires_at", "id"],
+                name="hookline_message_expiry",
+                condition=models.Q(expires_at__isnull=False),
+            ),
+        ]
 
     @property
     def json(self) -> Any:

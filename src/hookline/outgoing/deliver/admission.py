@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from hookline.engine.job import State
 from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver import breakers
-from hookline.outgoing.models import Delivery
+from hookline.outgoing.models import Delivery, Message
 
 PutOff = tuple[Delivery, Settlement]
 
@@ -21,26 +21,34 @@ PutOff = tuple[Delivery, Settlement]
 #: enabled, `held_until` keeps it from being claimed.
 _DISABLED = 5.0
 
+EXPIRED = Settlement(State.CANCELLED, "it expired before it was delivered", refund=True)
 _EXPUNGED = Settlement(State.CANCELLED, "the content of the message was expunged", refund=True)
 
 
-def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[PutOff]]:
-    """Split deliveries into those to send now and those to give back; neither has those whose endpoint is gone.
+def admit(deliveries: Sequence[Delivery], now: float) -> tuple[list[Delivery], list[PutOff]]:
+    """Split deliveries into those to send at `now`, in Unix time, and those to give back.
 
-    The rules that count what they admit come last: a breaker its probes, a rate limit its tokens.
+    Neither has those whose endpoint is gone. The rules that count what they admit come last: a breaker its probes, a
+    rate limit its tokens.
     """
-    whole, spent = whole_ones(deliveries)
+    whole, spent = whole_ones(deliveries, now)
     enabled, disabled = enabled_ones(whole)
     admitted, held = breakers.admit(enabled)
     return admitted, [*spent, *disabled, *held]
 
 
-def whole_ones(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[PutOff]]:
-    """Those whose message still has its content. The others have nothing to send, ever, and are cancelled."""
-    whole = [delivery for delivery in deliveries if delivery.message.body]
+def whole_ones(deliveries: Sequence[Delivery], now: float) -> tuple[list[Delivery], list[PutOff]]:
+    """Those whose message has its content and has not expired. The others are never sent, and are cancelled."""
+    whole = [one for one in deliveries if one.message.body and not has_expired(one.message, now)]
     if len(whole) == len(deliveries):
         return whole, []
-    return whole, [(delivery, _EXPUNGED) for delivery in deliveries if not delivery.message.body]
+    chosen = {one.pk for one in whole}
+    spent = [(one, EXPIRED if one.message.body else _EXPUNGED) for one in deliveries if one.pk not in chosen]
+    return whole, spent
+
+
+def has_expired(message: Message, now: float) -> bool:
+    return message.expires_at is not None and message.expires_at.timestamp() <= now
 
 
 def enabled_ones(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[PutOff]]:

@@ -25,7 +25,7 @@ _OF_ENDPOINT = (
     "tenant", "url", "breaker_state", "disabled", "encrypted_secrets", "signatures", "encrypted_keys",
     "encrypted_headers", "payload",
 )  # fmt: skip
-_OF_MESSAGE = ("type", "body", "traceparent")
+_OF_MESSAGE = ("type", "body", "expires_at", "traceparent")
 
 _MESSAGE: Any = Delivery._meta.get_field("message")
 _ENDPOINT: Any = Delivery._meta.get_field("endpoint")
@@ -68,7 +68,7 @@ def claim(leases: Leases[Delivery], most: int, signers: Signers, without: Collec
 
 def prepare(deliveries: Sequence[Delivery], signers: Signers, now: float) -> tuple[list[Outbound], list[PutOff]]:
     """What to send of claimed deliveries at `now`, in Unix time, and what to give back. Raises DatabaseError."""
-    admitted, put_off = admission.admit(with_parts(deliveries))
+    admitted, put_off = admission.admit(with_parts(deliveries), now)
     return [outbound_of(delivery, signers, now) for delivery in admitted], put_off
 
 

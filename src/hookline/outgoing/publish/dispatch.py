@@ -15,7 +15,7 @@ from hookline.db.deferred import current
 from hookline.db.row import new_id, new_ids
 from hookline.exceptions import ConfigurationError, KeyReused
 from hookline.outgoing.models import Message
-from hookline.outgoing.publish.draft import Draft, check_channels, check_key, check_time, compose, data_of
+from hookline.outgoing.publish.draft import Draft, check_channels, check_key, check_time, compose, data_of, expiry_of
 from hookline.outgoing.publish.store import TABLES, Stored, store, store_many
 from hookline.telemetry import tracing
 from hookline.tenants.models import DEFAULT_KEY, Tenant, resolve
@@ -29,13 +29,14 @@ def dispatch(
     idempotency_key: str | None = None,
     channels: Collection[str] = (),
     deliver_at: datetime | None = None,
+    expires_at: datetime | None = None,
 ) -> Message:
     """Store a message and one delivery for each endpoint of the tenant that wants it.
 
     Joins the caller's transaction: a rollback leaves nothing. The body is serialised here, once, and every attempt
     sends these exact bytes: `{"type": ..., "timestamp": ..., "data": ...}`, as Standard Webhooks recommends.
     A second call with the same `idempotency_key` returns the first message and sends nothing. With `deliver_at` it is
-    sent then, and not at once.
+    sent then, and not at once. What is not delivered at `expires_at` is cancelled.
 
     Raises InvalidEventType, NotSerializable, MessageTooLarge, SchemaViolation, KeyReused for a key that belongs to a
     message of another type or with other data, or ConfigurationError for an unknown tenant and for channels, a key or a
@@ -44,7 +45,9 @@ def dispatch(
     sent_on, uid = check_channels(channels), check_key(idempotency_key)
     now = timezone.now()
     due = check_time(deliver_at, now)
-    draft = Draft(new_id(), event_type, sent_on, compose(event_type, data, now), uid, traceparent(), due)
+    expiry = expiry_of(event_type, now, due, expires_at)
+    body = compose(event_type, data, now)
+    draft = Draft(new_id(), event_type, sent_on, body, uid, traceparent(), due, expires_at=expiry)
     if (kept := keep([draft], tenant, now)) is not None:
         return kept[0]
     while True:
@@ -67,6 +70,7 @@ async def adispatch(
     idempotency_key: str | None = None,
     channels: Collection[str] = (),
     deliver_at: datetime | None = None,
+    expires_at: datetime | None = None,
 ) -> Message:
     """`dispatch()` for asynchronous code. It commits by itself.
 
@@ -74,7 +78,13 @@ async def adispatch(
     with `transaction.atomic()` and call that by `sync_to_async`.
     """
     return await sync_to_async(dispatch)(
-        event_type, data, tenant=tenant, idempotency_key=idempotency_key, channels=channels, deliver_at=deliver_at
+        event_type,
+        data,
+        tenant=tenant,
+        idempotency_key=idempotency_key,
+        channels=channels,
+        deliver_at=deliver_at,
+        expires_at=expires_at,
     )
 
 
@@ -89,7 +99,8 @@ def dispatch_many(
     trace = traceparent()
     bodies = [(event_type, compose(event_type, data, now)) for event_type, data in items]
     drafts = [
-        Draft(pk, event_type, list(sent_on), body, None, trace)  # each its own list
+        # Each has channels of its own.
+        Draft(pk, event_type, list(sent_on), body, None, trace, expires_at=expiry_of(event_type, now))
         for pk, (event_type, body) in zip(new_ids(len(bodies)), bodies, strict=True)
     ]
     if (kept := keep(drafts, tenant, now)) is not None:
@@ -167,14 +178,17 @@ def keep_traces(drafts: Sequence[Draft]) -> None:
 def message_of(draft: Draft, tenant_id: UUID, created_at: datetime, tenant: Tenant | str | None) -> Message:
     """The message that was written, all of whose fields are values."""
     database = router.db_for_write(Message)
-    values = (draft.id, created_at, tenant_id, draft.uid, draft.type, draft.channels, draft.body, draft.traceparent)
+    values = (
+        draft.id, created_at, tenant_id, draft.uid, draft.type, draft.channels, draft.body, draft.traceparent,
+        draft.expires_at,
+    )  # fmt: skip
     message = Message.from_db(database, _FIELDS, values)
     if isinstance(tenant, Tenant):
         _TENANT.set_cached_value(message, tenant)
     return message
 
 
-_FIELDS = ("id", "created_at", "tenant_id", "uid", "type", "channels", "body", "traceparent")
+_FIELDS = ("id", "created_at", "tenant_id", "uid", "type", "channels", "body", "traceparent", "expires_at")
 _TENANT: Any = Message._meta.get_field("tenant")
 
 

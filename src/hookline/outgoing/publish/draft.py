@@ -36,6 +36,8 @@ class Draft:
     deliver_at: datetime | None = None
     #: Of the request that posts it: a second request with the same one posts nothing.
     request_key: UUID | None = None
+    #: When what is not delivered by then is cancelled; never where it is None.
+    expires_at: datetime | None = None
 
 
 def compose(event_type: str, data: Any, now: datetime) -> bytes:
@@ -85,6 +87,27 @@ def check_time(deliver_at: datetime | None, now: datetime) -> datetime | None:
     if deliver_at > now + MAX_AHEAD:
         raise ConfigurationError(f"deliver_at may be at most {MAX_AHEAD.days} days ahead, got {deliver_at.isoformat()}")
     return deliver_at
+
+
+def expiry_of(
+    event_type: str, now: datetime, deliver_at: datetime | None = None, expires_at: datetime | None = None
+) -> datetime | None:
+    """When a message expires: as its publisher says, or its type in the catalogue, or the settings.
+
+    Counted from when it is due. Raises ConfigurationError for a time that cannot be.
+    """
+    due = now if deliver_at is None or deliver_at < now else deliver_at
+    if expires_at is not None:
+        if not isinstance(expires_at, datetime) or expires_at.utcoffset() is None:
+            raise ConfigurationError(f"expires_at must be a datetime with a time zone, got {expires_at!r:.80}")
+        if expires_at <= due:
+            raise ConfigurationError(f"expires_at must be after the message is due, got {expires_at.isoformat()}")
+        return expires_at
+    settings = conf.get()
+    after: float | None = None if settings.EVENT_TYPES == "off" else catalogue.expires_after(event_type)
+    if not (after := settings.MESSAGE_EXPIRES_AFTER if after is None else after):
+        return None
+    return due + timedelta(seconds=after)
 
 
 def check_channels(channels: Collection[str]) -> list[str]:

@@ -11,21 +11,24 @@ from uuid import UUID
 from django.db import connections, router
 
 from hookline.engine.job import State
-from hookline.engine.sql import uuid_adapter
+from hookline.engine.sql import dialect_of, uuid_adapter
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish.filtering import passes
 from hookline.outgoing.publish.routing import DIALECTS
 
 _WANTED = """
 SELECT message.id FROM {messages} message JOIN {endpoints} e ON e.id = %s
-WHERE message.tenant_id = e.tenant_id AND message.id IN ({marks}) AND length(message.body) > 0 AND {wants}
+WHERE message.tenant_id = e.tenant_id AND message.id IN ({marks}) AND {can_be_sent} AND {wants}
 """
 _COUNT = """
 SELECT count(*) FROM {endpoints} e JOIN {messages} message ON message.tenant_id = e.tenant_id
 LEFT JOIN {deliveries} delivery ON delivery.message_id = message.id AND delivery.endpoint_id = e.id
-WHERE e.id = %s AND message.created_at >= %s AND message.created_at < %s AND length(message.body) > 0 AND {wants}
+WHERE e.id = %s AND message.created_at >= %s AND message.created_at < %s AND {can_be_sent}
+AND {wants}
 AND (delivery.id IS NULL OR delivery.state IN ({states}))
 """
+#: Its content is there, and it has not expired.
+_CAN_BE_SENT = "length(message.body) > 0 AND (message.expires_at IS NULL OR message.expires_at > {now})"
 
 
 def wanted(endpoint_id: UUID, messages: Sequence[UUID]) -> set[UUID]:
@@ -65,6 +68,7 @@ def _run(template: str, params: Sequence[Any], **names: str) -> list[tuple[Any, 
         messages=Message._meta.db_table,
         endpoints=Endpoint._meta.db_table,
         deliveries=Delivery._meta.db_table,
+        can_be_sent=_CAN_BE_SENT.format(now=dialect_of(connection).now),
         wants=DIALECTS[connection.vendor].wants.format(type="message.type", channels="message.channels"),
         **names,
     )

@@ -31,6 +31,8 @@ class Rule:
     schema: Mapping[str, Any] | None
     enforced: bool
     deprecated: bool
+    #: Seconds.
+    expires_after: int | None
 
 
 class Catalogue:
@@ -67,6 +69,11 @@ class Catalogue:
                 raise SchemaViolation(f"the data of {event_type!r} are not what its schema says: {problem}")
             logger.warning("the data of %s are not what its schema says: %s", event_type, problem)
 
+    def expires_after(self, event_type: str) -> int | None:
+        """Seconds after which messages of the type expire; None where the catalogue does not say."""
+        rule = self._current().get(event_type)
+        return None if rule is None else rule.expires_after
+
     def forget(self) -> None:
         """Read the catalogue again when it is next asked."""
         self._until = 0.0
@@ -78,15 +85,16 @@ class Catalogue:
         with self._lock:
             if now >= self._until:
                 found = EventType.objects.using(router.db_for_write(EventType)).values_list(
-                    "name", "schema", "enforcement", "deprecated"
+                    "name", "schema", "enforcement", "deprecated", "expires_after"
                 )
                 self._rules = {
                     name: Rule(
                         None if enforcement == Enforcement.OFF else schema,
                         enforcement == Enforcement.ENFORCE,
                         deprecated,
+                        expires_after,
                     )
-                    for name, schema, enforcement, deprecated in found
+                    for name, schema, enforcement, deprecated, expires_after in found
                 }
                 self._until = now + FRESH
         return self._rules

@@ -51,8 +51,8 @@ class Stored:
 _ONE_POSTGRESQL = """
 WITH owner AS MATERIALIZED (SELECT id FROM {tenants} WHERE {tenant}),
 message AS (
-    INSERT INTO {messages} (id, tenant_id, type, channels, body, uid)
-    SELECT %b::uuid, id, %b::varchar, %b::jsonb, %b::bytea, %b::varchar FROM owner
+    INSERT INTO {messages} (id, tenant_id, type, channels, body, uid{expires_at})
+    SELECT %b::uuid, id, %b::varchar, %b::jsonb, %b::bytea, %b::varchar{expiry} FROM owner
     ON CONFLICT (tenant_id, uid) DO NOTHING
     RETURNING id, tenant_id, type, channels, created_at
 ), delivery AS (
@@ -67,8 +67,8 @@ FROM owner LEFT JOIN message ON true
 """
 
 _MESSAGE_SQLITE = """
-INSERT INTO {messages} (id, tenant_id, type, channels, body, uid)
-SELECT %s, id, %s, %s, %s, %s FROM {tenants} WHERE {tenant}
+INSERT INTO {messages} (id, tenant_id, type, channels, body, uid{expires_at})
+SELECT %s, id, %s, %s, %s, %s{expiry} FROM {tenants} WHERE {tenant}
 ON CONFLICT (tenant_id, uid) DO NOTHING
 RETURNING tenant_id, created_at, {has_filters}
 """
@@ -104,8 +104,9 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
     owner = tenant if isinstance(tenant, str) else tenant.pk
     if connection.vendor == "postgresql":
         scheduled = () if draft.deliver_at is None else (draft.deliver_at,)
-        sql = _statement(_ONE_POSTGRESQL, "postgresql", by_key, bool(scheduled))
-        params = (owner, draft.id, draft.type, _jsonb(draft.channels), draft.body, draft.uid, *scheduled)
+        expiry = () if draft.expires_at is None else (draft.expires_at,)
+        sql = _statement(_ONE_POSTGRESQL, "postgresql", by_key, bool(scheduled), expiring=bool(expiry))
+        params = (owner, draft.id, draft.type, _jsonb(draft.channels), draft.body, draft.uid, *expiry, *scheduled)
         rows = fetch_prepared(connection, sql, params)
         stored = Stored(*rows[0][:2]) if rows else None
         deliveries = rows[0][2] if rows else 0
@@ -122,11 +123,12 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
 def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tuple[Stored | None, int]:
     owner = owner if by_key else owner.hex
     channels = json.dumps(draft.channels)
-    sql = _statement(_MESSAGE_SQLITE, "sqlite", by_key)
-    cursor.execute(sql, (draft.id.hex, draft.type, channels, draft.body, draft.uid, owner))
+    expiry = () if draft.expires_at is None else (_written(draft.expires_at),)
+    sql = _statement(_MESSAGE_SQLITE, "sqlite", by_key, expiring=bool(expiry))
+    cursor.execute(sql, (draft.id.hex, draft.type, channels, draft.body, draft.uid, *expiry, owner))
     if written := cursor.fetchall():
         ((tenant_id, created_at, has_filters),) = written
-        scheduled = () if draft.deliver_at is None else (_connection().ops.adapt_datetimefield_value(draft.deliver_at),)
+        scheduled = () if draft.deliver_at is None else (_written(draft.deliver_at),)
         cursor.execute(_statement(_DELIVERIES_SQLITE, "sqlite", by_key, bool(scheduled)), (*scheduled, draft.id.hex))
         deliveries = cursor.rowcount
         if has_filters:
@@ -141,10 +143,10 @@ def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tup
 
 _MANY_POSTGRESQL = """
 WITH message AS (
-    INSERT INTO {messages} (id, tenant_id, type, channels, body{keys})
-    SELECT given.id, tenant.id, given.type, given.channels, given.body{given_keys}
-    FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[]{key_arrays})
-        AS given (id, tenant_id, type, channels, body{keys})
+    INSERT INTO {messages} (id, tenant_id, type, channels, body{keys}{expires_at})
+    SELECT given.id, tenant.id, given.type, given.channels, given.body{given_keys}{given_expiry}
+    FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[]{key_arrays}{expiry_array})
+        AS given (id, tenant_id, type, channels, body{keys}{expires_at})
     JOIN {tenants} tenant ON tenant.id = given.tenant_id
     {unless_known}
     RETURNING id, tenant_id, type, channels, created_at
@@ -164,8 +166,9 @@ SELECT id, created_at, (SELECT count(*) FROM delivery), ({filtered}) FROM messag
 """
 
 _MESSAGES_SQLITE = """
-INSERT INTO {messages} (id, tenant_id, type, channels, body, uid, request_key)
-SELECT given.column1, tenant.id, given.column3, given.column4, given.column5, given.column6, given.column7
+INSERT INTO {messages} (id, tenant_id, type, channels, body, uid, request_key, expires_at)
+SELECT given.column1, tenant.id, given.column3, given.column4, given.column5, given.column6, given.column7,
+    given.column8
 FROM (VALUES {rows}) AS given JOIN {tenants} tenant ON tenant.id = given.column2
 WHERE true ON CONFLICT DO NOTHING
 RETURNING id, created_at, {has_filters}
@@ -238,9 +241,11 @@ def _store_many_on_postgresql(
     if keyed:
         params.append(packed("text", [draft.uid for draft, _ in drafts]))
         params.append(packed("uuid", [draft.request_key for draft, _ in drafts]))
+    if expiring := any(draft.expires_at is not None for draft, _ in drafts):
+        params.append([draft.expires_at for draft, _ in drafts])
     if (due := drafts[0][0].deliver_at) is not None:
         params.append(due)
-    sql = _statement(_MANY_POSTGRESQL, "postgresql", scheduled=due is not None, keyed=keyed)
+    sql = _statement(_MANY_POSTGRESQL, "postgresql", scheduled=due is not None, keyed=keyed, expiring=expiring)
     rows = fetch_prepared(connection, sql, params)
     deliveries = rows[0][2] if rows else 0
     if rows and rows[0][3]:
@@ -254,11 +259,11 @@ def _store_many_on_sqlite(
     written: dict[UUID, datetime] = {}
     deliveries = 0
     due = drafts[0][0].deliver_at
-    scheduled = () if due is None else (connection.ops.adapt_datetimefield_value(due),)
+    scheduled = () if due is None else (_written(due),)
     with connection.cursor() as cursor:
         for start in range(0, len(drafts), _ROWS_OF_SQLITE):
             part = drafts[start : start + _ROWS_OF_SQLITE]
-            rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(part))
+            rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(part))
             sql = _statement(_MESSAGES_SQLITE, "sqlite").replace("{rows}", rows)
             cursor.execute(sql, [value for draft, tenant_id in part for value in _row_of_sqlite(draft, tenant_id)])
             found = cursor.fetchall()
@@ -274,7 +279,8 @@ def _store_many_on_sqlite(
 
 def _row_of_sqlite(draft: Draft, tenant_id: UUID) -> tuple[Any, ...]:
     key = None if draft.request_key is None else draft.request_key.hex
-    return draft.id.hex, tenant_id.hex, draft.type, json.dumps(draft.channels), draft.body, draft.uid, key
+    expiry = _written(draft.expires_at)
+    return draft.id.hex, tenant_id.hex, draft.type, json.dumps(draft.channels), draft.body, draft.uid, key, expiry
 
 
 # ---- what they share --------------------------------------------------------------------------------
@@ -300,7 +306,13 @@ def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft]) -> int:
 
 @cache
 def _statement(
-    template: str, vendor: str, by_key: bool = False, scheduled: bool = False, *, keyed: bool = False
+    template: str,
+    vendor: str,
+    by_key: bool = False,
+    scheduled: bool = False,
+    *,
+    keyed: bool = False,
+    expiring: bool = False,
 ) -> str:
     """A statement, built once."""
     dialect = DIALECTS[vendor]
@@ -318,6 +330,10 @@ def _statement(
         due=f", {mark}{cast}" if scheduled else "",
         new_id=dialect.new_id.format(message="message.id"),
         order_key=ORDER_KEY,
+        expires_at=", expires_at" if expiring else "",
+        expiry=f", {mark}{cast}" if expiring else "",
+        given_expiry=", given.expires_at" if expiring else "",
+        expiry_array=f", {mark}::timestamptz[]" if expiring else "",
         rows="{rows}",
         keys=", uid, request_key" if keyed else "",
         given_keys=", given.uid, given.request_key" if keyed else "",
@@ -336,6 +352,11 @@ def _jsonb(value: Any) -> Any:
     from psycopg.types.json import Jsonb
 
     return Jsonb(value)
+
+
+def _written(moment: datetime | None) -> Any:
+    """A time as the database wants it."""
+    return _connection().ops.adapt_datetimefield_value(moment)
 
 
 def _moment(value: datetime | str) -> datetime:
