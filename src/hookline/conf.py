@@ -34,7 +34,8 @@ SERVING = Group(
     "more than 100 headers or 32 kB is answered 431 everywhere.",
 )
 SENDING = Group("Sending")
-GROUPS = (BOTH, RECEIVING, SERVING, SENDING)
+API = Group("The API")
+GROUPS = (BOTH, RECEIVING, SERVING, SENDING, API)
 
 
 def setting(group: Group, default: Any, why: str, *, shown: bool = True) -> Any:
@@ -382,6 +383,17 @@ class Settings:
         "Whether endpoints may use plain http. None: only where `ALLOWED_SUBNETS` opens the address",
     )
 
+    # ---- The API ----
+
+    API_KEY: str = setting(
+        API,
+        "",
+        "A key with which an operator may do everything, whatever its form, of 32 to 4,096 printable characters: for a "
+        "first start, before `hookline key create`, and for programs that bring a key of their own. It is no row of "
+        "the database, so it cannot be revoked or limited; empty: none",
+        shown=False,
+    )
+
     @property
     def metrics_address(self) -> tuple[str, int] | None:
         """METRICS_LISTEN as host and port; None where it is empty. Raises ConfigurationError."""
@@ -430,6 +442,8 @@ def load(values: Mapping[str, Any]) -> Settings:
     if settings.ENGINE not in ENGINES:
         raise ConfigurationError(f"HOOKLINE['ENGINE'] must be one of {', '.join(ENGINES)}, not {settings.ENGINE!r}")
     _ = settings.metrics_address
+    if settings.API_KEY and not (32 <= len(settings.API_KEY) <= 4096 and _is_token(settings.API_KEY)):
+        raise ConfigurationError("HOOKLINE['API_KEY'] must have 32 to 4096 printable ASCII characters without blanks")
     if settings.EVENT_TYPES not in CHECKS:
         raise ConfigurationError(
             f"HOOKLINE['EVENT_TYPES'] must be one of {', '.join(CHECKS)}, not {settings.EVENT_TYPES!r}"
@@ -437,6 +451,11 @@ def load(values: Mapping[str, Any]) -> Settings:
     for delays in (settings.EVENT_RETRY_DELAYS, settings.DELIVERY_RETRY_DELAYS):
         RetrySchedule(delays, settings.RETRY_JITTER)
     return settings
+
+
+def _is_token(text: str) -> bool:
+    """Whether it can stand in a header as it is."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _check(name: str, value: Any) -> Any:

@@ -23,6 +23,8 @@ HooklineError
 │   └── KeyReused               the idempotency key belongs to a message with other content; also a ValueError
 ├── DoesNotFit                  `event.parse()`: what was sent is not what the dataclass says; also a ValueError
 ├── AddressRefused              a URL or address that Hookline will not connect to
+├── NotAuthenticated            401: no key, or one that is not genuine, has expired or was revoked
+├── NotAllowed                  403: the key may not do this
 ├── NotFound                    nothing has this id
 ├── Conflict                    it cannot be done to this object as it is now, such as retrying what still runs
 ├── LeaseLost                   a job now belongs to another worker; what this one did is rolled back
@@ -183,6 +185,14 @@ class DoesNotFit(HooklineError, ValueError):
 
 class AddressRefused(HooklineError):
     """A URL or network address that Hookline will not connect to (see `hookline.core.addresses`)."""
+
+
+class NotAuthenticated(HooklineError):
+    """A request has no key, or one that is not genuine, has expired or was revoked. The caller learns only that."""
+
+
+class NotAllowed(HooklineError):
+    """The key is genuine and may not do this. The message names the scope that it lacks."""
 
 
 class NotFound(HooklineError):

@@ -10,9 +10,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from hookline.db.permits import Permits, permits
+from hookline.db.rate_use import RateUse
 from hookline.exceptions import RateLimited
-from hookline.incoming.models import Event, RateUse, Rejection
-from hookline.incoming.receive.permits import Permits, permits
+from hookline.incoming.models import Event, Rejection
+from hookline.incoming.receive.limits import limits_of
 from hookline.tenants.models import Tenant
 from tests.edges.senders import SECRET, Request, generic
 from tests.edges.servers import Edge
@@ -66,7 +68,7 @@ def test_two_processes_share_one_limit_and_what_is_accepted_writes_next_to_nothi
     with CaptureQueriesContext(connection) as queries:
         for number in range(400):
             try:
-                (one if number % 2 else other).admit(source)
+                (one if number % 2 else other).admit(limits_of(source))
                 admitted += 1
             except RateLimited:
                 pass

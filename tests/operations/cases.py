@@ -17,6 +17,7 @@ from django.test.utils import override_settings
 from django.utils import timezone
 
 from hookline import conf
+from hookline.access.models import ApiKey
 from hookline.audit.actor import Actor
 from hookline.core.secrets import SecretRing
 from hookline.engine.job import FOREVER, Job, State
@@ -24,6 +25,7 @@ from hookline.incoming.adopt.models import Adoption
 from hookline.incoming.models import Event, FollowUp, Rejection, Source
 from hookline.operations import (
     adoptions,
+    app_tokens,
     deliveries,
     endpoint_rows,
     endpoint_trial,
@@ -31,6 +33,7 @@ from hookline.operations import (
     event_types,
     events,
     follow_ups,
+    keys,
     limits,
     messages,
     prune,
@@ -73,6 +76,12 @@ class World:
     def __init__(self) -> None:
         self.tenant = Tenant.objects.create(key="acme", name="Acme")
         self.empty = Tenant.objects.create(key="empty")
+        self.key = ApiKey.objects.create(
+            tenant=self.tenant, name="Shop", scopes=["messages:write"], digests=[["00", None]]
+        )
+        self.token = ApiKey.objects.create(
+            kind="app", tenant=self.tenant, scopes=["subscriber"], expires_at=ago(-3600), digests=[["11", None]]
+        )
         self.source = make_source("stripe", SOURCE_SECRET, tenant=self.tenant, name="Shop", awaiting_handshake=False)
         self.closed = make_source("stripe", tenant=self.tenant, disabled=True, awaiting_handshake=False)
         self.endpoint = make_endpoint(URL, ENDPOINT_SECRET, tenant=self.tenant)
@@ -365,6 +374,93 @@ CASES = [
         after=lambda world: (_now(world.leaving).removal or {}).get("erase"),
         expected=True,
         document=lambda world: {**_json(tenants.as_json(_now(world.leaving))), "deleted": False},
+    ),
+    # ---- keys --------------------------------------------------------------------------------------
+    Case(
+        "key.create",
+        ["keys.create"],
+        lambda actor, world: keys.create(
+            actor, ["messages:write", "read"], tenant=world.tenant, name="Checkout", rate_limit=5
+        ),
+        lambda _: "key create --tenant acme --scopes messages:write,read --name Checkout --rate-limit 5",
+        lambda admin, world: submit(
+            admin,
+            add_url(ApiKey),
+            tenant=world.tenant.pk,
+            name="Checkout",
+            scopes=["messages:write", "read"],
+            rate_limit="5",
+        ),
+        about=lambda _: _newest(ApiKey).public_id,
+        changes={
+            "kind": [None, "live"],
+            "name": [None, "Checkout"],
+            "scopes": [None, ["messages:write", "read"]],
+            "rate_limit": [None, 5],
+            "revoked": [None, False],
+        },
+        after=lambda _: _fields(_newest(ApiKey), "scopes", "name", "rate_limit", "expires_at"),
+        expected=(["messages:write", "read"], "Checkout", 5, None),
+    ),
+    Case(
+        "key.update",
+        ["keys.update"],
+        lambda actor, world: keys.update(actor, world.key, given=["events:read"]),
+        lambda world: f"key update {world.key.public_id} --scopes events:read",
+        lambda admin, world: submit(admin, page_url(world.key), scopes=["events:read"]),
+        about=lambda world: world.key.public_id,
+        changes={"scopes": [["messages:write"], ["events:read"]]},
+        after=lambda world: _fields(world.key, "scopes", "name"),
+        expected=(["events:read"], "Shop"),
+        document=lambda world: _json(keys.as_json(keys.find(world.key.public_id))),
+    ),
+    Case(
+        "key.rotate",
+        ["keys.rotate"],
+        lambda actor, world: keys.rotate(actor, world.key, overlap=3600),
+        lambda world: f"key rotate {world.key.public_id} --overlap 1h",
+        lambda admin, world: submit(admin, page_url(world.key), rotate="on", overlap="1"),
+        about=lambda world: world.key.public_id,
+        changes={},
+        details=lambda _: {"overlap": 3600},
+        after=lambda world: [(digest == "00", until is None) for digest, until in _fields(world.key, "digests")[0]],
+        expected=[(False, True), (True, False)],
+    ),
+    Case(
+        "key.revoke",
+        ["keys.revoke"],
+        lambda actor, world: keys.revoke(actor, world.key),
+        lambda world: f"key revoke {world.key.public_id}",
+        lambda admin, world: submit(admin, page_url(world.key), revoke="on"),
+        about=lambda world: world.key.public_id,
+        changes={"revoked": [False, True]},
+        after=lambda world: keys.state(keys.find(world.key.public_id)),
+        expected="revoked",
+        document=lambda world: {"id": world.key.public_id, "status": "revoked"},
+    ),
+    Case(
+        "app_token.issue",
+        ["app_tokens.issue"],
+        lambda actor, world: app_tokens.issue(actor, world.tenant, lifetime=3600),
+        lambda _: "tenant token acme --lifetime 1h",
+        None,
+        about=lambda _: _newest(ApiKey).public_id,
+        changes={"kind": [None, "app"], "name": [None, ""], "scopes": [None, ["subscriber"]], "revoked": [None, False]},
+        after=lambda _: _fields(_newest(ApiKey), "kind", "scopes", "feature_flags"),
+        expected=("app", ["subscriber"], None),
+    ),
+    Case(
+        "app_token.expire",
+        ["app_tokens.expire"],
+        lambda actor, world: app_tokens.expire(actor, world.tenant),
+        lambda _: "tenant expire-tokens acme",
+        None,
+        about=lambda world: world.tenant.public_id,
+        changes={},
+        details=lambda _: {"tokens": 1},
+        after=lambda world: [keys.state(keys.find(key.public_id)) for key in (world.token, world.key)],
+        expected=["expired", "active"],
+        document=lambda world: {"id": world.tenant.public_id, "tokens": 1},
     ),
     # ---- event types -------------------------------------------------------------------------------
     Case(

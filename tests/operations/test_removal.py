@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from hookline import conf, dispatch
 from hookline.audit.actor import user
+from hookline.db.rate_use import RateUse
 from hookline.engine.job import State
 from hookline.engine.prune import prune
 from hookline.exceptions import ConfigurationError, Conflict, NotFound
-from hookline.incoming.models import RateUse
 from hookline.models import Attempt, AuditEntry, Delivery, Endpoint, Event, FollowUp, Message, Rejection, Source, Tenant
 from hookline.operations import endpoints, events, removal, sources, tenants
 from hookline.operations.prune import pruners

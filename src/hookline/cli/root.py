@@ -17,6 +17,7 @@ COMMANDS = (
     "worker",
     "migrate",
     "tenant",
+    "key",
     "source",
     "endpoint",
     "event-types",

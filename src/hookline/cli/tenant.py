@@ -12,6 +12,7 @@ from hookline.cli.bulk import confirm, yes_option
 from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.rate_options import rate_options
+from hookline.cli.times import Duration
 
 if TYPE_CHECKING:
     from hookline.models import Tenant
@@ -129,3 +130,29 @@ def _carried_out(found: Tenant, rows: int) -> dict[str, Any] | None:
             if portion.receipt is not None:
                 receipt = audit.as_json(portion.receipt)
     return receipt
+
+
+@tenant.command()
+@click.argument("key", shell_complete=complete.tenants)
+@click.option("--lifetime", type=Duration(), help="How long it counts, such as 1h; at most 28d.  [default: 28d]")
+@json_option
+def token(key: str, lifetime: float | None, as_json: bool) -> None:
+    """Print a token for the page of this tenant's subscribers: its endpoints, messages and deliveries, and no more."""
+    from hookline.cli.actor import actor
+    from hookline.operations import app_tokens, keys, tenants
+
+    made = app_tokens.issue(actor(), tenants.find(key), lifetime=app_tokens.LIFETIME if lifetime is None else lifetime)
+    print_fields({"token": made.text, **keys.as_json(made.key)}, as_json)
+
+
+@tenant.command("expire-tokens")
+@click.argument("key", shell_complete=complete.tenants)
+@click.option("--after", type=Duration(), default=0.0, help="How long they still count.  [default: not at all]")
+@json_option
+def expire_tokens(key: str, after: float, as_json: bool) -> None:
+    """End all tokens for the page of this tenant's subscribers."""
+    from hookline.cli.actor import actor
+    from hookline.operations import app_tokens, tenants
+
+    found = tenants.find(key)
+    print_fields({"id": found.public_id, "tokens": app_tokens.expire(actor(), found, after=after)}, as_json)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hookline.incoming.event import UNHANDLED, Event, FollowUp
 from hookline.incoming.object_version import ObjectVersion
-from hookline.incoming.rate_use import RateUse
 from hookline.incoming.rejection import Rejection, RejectionCount
 from hookline.incoming.source import Source, new_token
 
@@ -13,7 +12,6 @@ __all__ = [
     "Event",
     "FollowUp",
     "ObjectVersion",
-    "RateUse",
     "Rejection",
     "RejectionCount",
     "Source",

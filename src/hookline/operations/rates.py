@@ -1,15 +1,16 @@
-"""Rates of sources and tenants, as they are changed."""
+"""Rates of sources, tenants and keys, as they are changed."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from hookline.access.models import ApiKey
 from hookline.core.rate_limit import Rate
 from hookline.incoming.models import Source
 from hookline.tenants.models import Tenant
 
 
-def changed(row: Source | Tenant, rate_limit: float | None, rate_burst: int | None) -> dict[str, Any]:
+def changed(row: Source | Tenant | ApiKey, rate_limit: float | None, rate_burst: int | None) -> dict[str, Any]:
     """The fields that these values change; a rate of 0 removes both. Raises ConfigurationError."""
     if rate_limit is None and rate_burst is None:
         return {}

@@ -18,15 +18,17 @@ from django.db import router, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
+from hookline.access.models import ApiKey
 from hookline.audit.actor import Actor, Kind
 from hookline.audit.models import AuditEntry
 from hookline.audit.record import record
 from hookline.db import clock
+from hookline.db.rate_use import RateUse
 from hookline.db.row import Row
 from hookline.engine import order
 from hookline.engine.job import FINISHED, Job, State
 from hookline.engine.prune import Step
-from hookline.incoming.models import Event, FollowUp, ObjectVersion, RateUse, Rejection, RejectionCount, Source
+from hookline.incoming.models import Event, FollowUp, ObjectVersion, Rejection, RejectionCount, Source
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.replays.models import Replay
 from hookline.tenants.models import Tenant
@@ -52,7 +54,7 @@ HISTORY: dict[type[Row], str] = {
     Replay: "tenant",
 }
 #: Then what somebody set up, which goes with the tenant itself.
-SET_UP: dict[type[Row], str] = {Source: "tenant", Endpoint: "tenant"}
+SET_UP: dict[type[Row], str] = {ApiKey: "tenant", Source: "tenant", Endpoint: "tenant"}
 #: What goes with a row of those.
 PARTS: dict[type[Row], str] = {Attempt: "delivery__endpoint__tenant"}
 _ALL = HISTORY | SET_UP | PARTS
@@ -234,8 +236,8 @@ def _of(model: type[Row], tenant_id: UUID) -> QuerySet[Any]:
 
 def _deleted(model: type[Row], keys: list[UUID]) -> Counter[str]:
     """Delete these rows and what goes with them."""
-    if model is Source:
-        RateUse.objects.filter(key__in=[f"source:{key.hex}" for key in keys]).delete()
+    if model in (Source, ApiKey):
+        RateUse.objects.filter(key__in=[f"{model.noun}:{key.hex}" for key in keys]).delete()
     _, by_label = model._default_manager.filter(pk__in=keys).delete()
     names = {one._meta.label: one.nouns for one in _ALL}
     return +Counter({names[label]: count for label, count in by_label.items() if label in names})

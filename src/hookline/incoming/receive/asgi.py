@@ -28,6 +28,7 @@ from hookline.core.header_section import check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit, QueueFull
+from hookline.db.permits import TRIES, Limit, permits
 from hookline.engine.postgres_notify import notifying_later
 from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, RateLimited, TooLarge
 from hookline.incoming.models import Source
@@ -35,8 +36,8 @@ from hookline.incoming.receive import rejections
 from hookline.incoming.receive.bounded_threads import Bound, BoundedThreads
 from hookline.incoming.receive.documents import MAX_DOCUMENTS, Documents, Fetch, documents
 from hookline.incoming.receive.flow import Receiver, Verified
+from hookline.incoming.receive.limits import limits_of
 from hookline.incoming.receive.new_event import NewEvent
-from hookline.incoming.receive.permits import TRIES, Limit, limits_of, permits
 from hookline.incoming.receive.source_cache import Found, SourceCache, source_or_raise
 from hookline.incoming.receive.store import Stored, store_at_once, store_by_turns
 from hookline.incoming.url import path_prefix

@@ -16,6 +16,7 @@ from hookline import conf, providers
 from hookline.conf import Settings
 from hookline.core.request import WebhookRequest, without_fields
 from hookline.core.text import printable, storable
+from hookline.db.permits import permits
 from hookline.exceptions import (
     AddressNotAllowed,
     CannotStore,
@@ -33,8 +34,8 @@ from hookline.incoming.log_fields import of_source
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.documents import Documents, Fetch, receive_with
+from hookline.incoming.receive.limits import limits_of
 from hookline.incoming.receive.new_event import NewEvent
-from hookline.incoming.receive.permits import permits
 from hookline.incoming.receive.store import Stored, store
 from hookline.providers.base import ParsedEvent, Received, Reply
 from hookline.telemetry import tracing
@@ -148,7 +149,7 @@ class Receiver:
 
     async def admit(self, source: Source) -> None:
         """Raises RateLimited for a request beyond the limit of the source or tenant, or CannotStore."""
-        permits.admit(source)
+        permits.admit(limits_of(source))
 
     async def verify(self, request: WebhookRequest, source: Source) -> Verified:
         return self.verified(request, source, self._documents.fetch)

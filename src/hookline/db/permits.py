@@ -1,4 +1,4 @@
-"""Permits: how many more requests of a source or tenant this process may accept, before it asks again.
+"""Permits: how many more requests of a source, tenant or key this process may accept, before it asks again.
 
 All processes share one row for each limit. A process takes what a tenth of a second is worth from it at once, so that
 accepting a request writes nothing to the database; what it does not use within a second is lost. When nothing is left,
@@ -18,8 +18,8 @@ from django.db import Error, router, transaction
 
 from hookline.core.rate_limit import Rate, take
 from hookline.db import clock
+from hookline.db.rate_use import RateUse
 from hookline.exceptions import CannotStore, RateLimited
-from hookline.incoming.models import RateUse, Source
 
 #: What a process takes at once, in seconds of the rate, and at most this share of the burst.
 PORTION = 0.1
@@ -40,15 +40,6 @@ class Limit:
     @property
     def portion(self) -> int:
         return max(1, math.floor(min(self.rate.per_second * PORTION, self.rate.burst * SHARE)))
-
-
-def limits_of(source: Source) -> list[Limit]:
-    """Those of the source and of its tenant. Raises ConfigurationError for numbers that somebody spoilt."""
-    found = (
-        (f"source:{source.pk.hex}", Rate.of(source.rate_limit, source.rate_burst)),
-        (f"tenant:{source.tenant.pk.hex}", Rate.of(source.tenant.rate_limit, source.tenant.rate_burst)),
-    )
-    return [Limit(key, rate) for key, rate in found if rate is not None]
 
 
 @dataclass(slots=True)
@@ -103,11 +94,11 @@ class Permits:
             raise CannotStore("the database is not available") from error
         return [None] * len(limits)
 
-    def admit(self, source: Source) -> None:
-        """Use one permit of each limit of the source, in this thread. Raises RateLimited, CannotStore."""
+    def admit(self, limits: Sequence[Limit]) -> None:
+        """Use one permit of each of these limits, in this thread. Raises RateLimited, CannotStore."""
         used: list[Limit] = []
         try:
-            for limit in limits_of(source):
+            for limit in limits:
                 for _ in range(TRIES):
                     if self.use(limit):
                         break
