@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import fields
@@ -64,6 +65,12 @@ CHECKS = {
 
 _MARKERS: dict[Part, str] = {BODY: "body", TIMESTAMP: "timestamp", URL: "URL", METHOD: "method"}
 
+#: The samples of docs/consumers.md, by the name that Markdown has for their language.
+CONSUMERS = {
+    language: DOCS / "samples" / "consumers" / f"consumer.{ending}"
+    for language, ending in {"python": "py", "javascript": "mjs", "go": "go", "php": "php"}.items()
+}
+
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page: where it stands, and its text."""
@@ -83,13 +90,26 @@ def consumers_page() -> str:
         "",
         "Whoever receives webhooks, from Hookline or from others, owes their sender and themselves the following.",
         "[`hookline simulate`](simulating.md) tests each of them.",
+        "",
+        "The lines below each requirement are parts of four small consumers, in [samples/consumers](samples/consumers):",
+        "Python with Flask and SQLite, and JavaScript, Go and PHP with nothing but their standard libraries. The tests run",
+        "each of them against the simulator with all scenarios, where its language is installed.",
     ]
     for guarantee in GUARANTEES.values():
         played = ", ".join(f"`{scenario.name}`" for scenario in SCENARIOS if scenario.guarantee == guarantee.name)
         lines += ["", f"## {guarantee.name}", "", f"**{guarantee.requirement}**", "", guarantee.why, ""]
         tested = guarantee.tested[0].lower() + guarantee.tested[1:]
         lines += [f"Tested: {tested} Scenarios: {played or '`deadline`'}."]
+        for language, file in CONSUMERS.items():
+            if part := part_of_sample(file, guarantee.name):
+                lines += ["", f"```{language}", part, "```"]
     return "\n".join(lines) + "\n"
+
+
+def part_of_sample(file: Path, guarantee: str) -> str:
+    """The lines of a sample that keep this guarantee: those between `>>> NAME, NAME` and `<<<`."""
+    found = re.findall(r"^(?:#|//) >>> ([a-z, -]+)$\n(.*?)^(?:#|//) <<<$", file.read_text(), re.MULTILINE | re.DOTALL)
+    return "\n".join(part.strip("\n") for names, part in found if guarantee in names.split(", "))
 
 
 def settings_page() -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hookline.simulator.report import Finding, Report
     from hookline.simulator.run import Plan
 
+#: Seconds that a sender waits for an answer which documents nothing.
+DEADLINE = 10.0
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
@@ -55,10 +57,8 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option(
     "--deadline",
     type=click.FloatRange(0, min_open=True),
-    default=10.0,
-    show_default=True,
     metavar="SECONDS",
-    help="How long the sender waits for an answer.",
+    help="How long the sender waits for an answer.  [default: as long as it documents, or 10]",
 )
 @click.option(
     "--examples",
@@ -109,12 +109,14 @@ def _stage(url: str, given_secrets: Sequence[str], given: dict[str, Any]) -> Sta
     from hookline.simulator.play import Limit, Stage
     from hookline.simulator.probe import parse_probe
     from hookline.simulator.safety import allowed_networks
-    from hookline.simulator.sequences import find
+    from hookline.simulator.sequences import find, retrying_of
 
     if not given_secrets:
         raise click.UsageError("give the secret that the consumer verifies with: --secret-file FILE, or --secret")
     provider = providers.get(given["provider"])
-    networks = allowed_networks(given["allowed"])
+    networks, retrying = allowed_networks(given["allowed"]), retrying_of(provider)
+    if given["deadline"] is None:
+        given["deadline"] = retrying.deadline or DEADLINE
 
     def party(to: str, its_secrets: Sequence[str]) -> Party:
         from hookline.simulator import play
@@ -122,7 +124,7 @@ def _stage(url: str, given_secrets: Sequence[str], given: dict[str, Any]) -> Sta
         from hookline.simulator.safety import safe_address
         from hookline.simulator.target import HttpTarget
 
-        emulator = Emulator(provider, to, tuple(its_secrets), _options(given["options"]))
+        emulator = Emulator(provider, to, tuple(its_secrets), _options(given["options"]), retrying)
         # A little longer than the sender waits: a late answer is reported as late.
         return play.Party(emulator, HttpTarget(to, safe_address(to, networks), given["deadline"] + 5))
 

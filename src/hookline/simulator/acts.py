@@ -40,6 +40,8 @@ class Letter:
     varied: WebhookRequest | None
     #: The event that follows, for those who send several in one request.
     following: WebhookRequest
+    #: The event as this attempt has it: on a retry, with what the sender changes then.
+    retried: WebhookRequest
 
     def signed(self, composed: WebhookRequest | None = None, now: float | None = None) -> WebhookRequest:
         """What the sender would send. Raises ConfigurationError where the secret cannot sign."""
@@ -71,6 +73,11 @@ Act = Callable[[Letter], WebhookRequest | None]
 def plain(letter: Letter) -> WebhookRequest:
     """As the sender sends it."""
     return letter.signed()
+
+
+def again(letter: Letter) -> WebhookRequest:
+    """As the sender retries it: signed at this moment, with what it changes on a retry."""
+    return letter.signed(letter.retried)
 
 
 def late(letter: Letter) -> WebhookRequest | None:
@@ -243,7 +250,7 @@ _BODIES = {
 
 GENUINE: Mapping[str, Act] = {
     "plain": plain,
-    "again": plain,
+    "again": again,
     "late": late,
     "slow": plain,
     "cut": plain,

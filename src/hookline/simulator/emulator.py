@@ -11,6 +11,7 @@ from hookline.providers.base import Provider, SourceConfig
 from hookline.providers.schemes.signed import SignedProvider
 from hookline.simulator.acts import ACTS, GENUINE, Letter
 from hookline.simulator.history import Sending
+from hookline.simulator.retrying import Retrying, retried
 from hookline.simulator.sequence import Instance
 
 #: Of senders that sign a time and document no window, as configured in many receivers.
@@ -25,6 +26,7 @@ class Emulator:
     url: str
     secrets: tuple[str, ...] = field(repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
+    retrying: Retrying = field(default_factory=Retrying)
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError where this provider cannot be played with these secrets."""
@@ -45,13 +47,15 @@ class Emulator:
             return None
         return None if stated is None else float(stated)
 
-    def request(self, instance: Instance, sending: Sending, now: float) -> WebhookRequest | None:
+    def request(self, instance: Instance, sending: Sending, now: float, attempt: int = 1) -> WebhookRequest | None:
         """The request of one sending at `now`, Unix time in seconds; None where this sender cannot be tampered with so.
+
+        `attempt` 2 is the sender's first retry of this event.
 
         Raises ConfigurationError where the secret cannot sign.
         """
         try:
-            request = ACTS[sending.act](self._letter(instance, sending.event, now))
+            request = ACTS[sending.act](self._letter(instance, sending.event, now, attempt))
         except VerificationError:  # it signs what it reads in the body, and cannot read this one
             return None
         # A few senders want a 5xx for what came unsigned, and then send it again signed.
@@ -90,12 +94,13 @@ class Emulator:
             return ""
         return "\n".join(value for values in signed.headers.values() for value in values)
 
-    def _letter(self, instance: Instance, event: int, now: float) -> Letter:
+    def _letter(self, instance: Instance, event: int, now: float, attempt: int) -> Letter:
         config = SourceConfig(self.secrets[:1], self.options)
         following = (event + 1) % len(instance.events)
+        composed = self._composed(instance, event, instance.event_ids[event])
         return Letter(
             self.provider,
-            self._composed(instance, event, instance.event_ids[event]),
+            composed,
             config,
             replace(config, secrets=self.secrets[1:2]) if len(self.secrets) > 1 else None,
             now,
@@ -103,6 +108,7 @@ class Emulator:
             self.tolerance,
             self._varied(instance, event),
             self._composed(instance, following, instance.event_ids[following]),
+            retried(self.provider, self.retrying, composed, attempt),
         )
 
     def _varied(self, instance: Instance, event: int) -> WebhookRequest | None:

@@ -1,7 +1,8 @@
 """Sending and History: which requests reach the consumer, in which order, and what is wrong with each.
 
 Written as text, so that a report can name one and a command can play it again: `plain:0 again:0` sends the first event
-of the sequence twice; `plain:0 +again:0` at the same moment.
+of the sequence twice; `plain:0 +again:0` at the same moment; `old plain:0` an event that happened as long ago as the
+sender keeps retrying.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ class History:
     """Sendings in their order."""
 
     sendings: tuple[Sending, ...]
+    #: Of events that happened when the sender's last retry began to be due: a day of retries without waiting for it.
+    old: bool = False
 
     def __str__(self) -> str:
-        return " ".join(map(str, self.sendings))
+        return " ".join([*["old"] * self.old, *map(str, self.sendings)])
 
     @property
     def events(self) -> tuple[int, ...]:
@@ -59,8 +62,9 @@ class History:
 
 def parse_history(text: str) -> History:
     """A history as `str` writes it. Raises ConfigurationError."""
-    sendings = []
-    for word in text.split():
+    sendings, words = [], text.split()
+    old = words[:1] == ["old"]
+    for word in words[old:]:
         found = _SENDING.match(word)
         if found is None or found["act"] not in ACTS:
             raise ConfigurationError(
@@ -69,4 +73,4 @@ def parse_history(text: str) -> History:
         sendings.append(Sending(int(found["event"]), found["act"], bool(found["together"]), bool(found["other"])))
     if not sendings:
         raise ConfigurationError("history is empty; write for example: plain:0 again:0")
-    return History(tuple(sendings))
+    return History(tuple(sendings), old)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
@@ -93,12 +94,13 @@ class Stage:
     def provider_title(self) -> str:
         return self.parties[0].emulator.provider.title
 
-    def new_instance(self) -> Instance:
-        """Of the sequence, under ids that were never used; it happened at a second of its own."""
+    def new_instance(self, age: float = 0.0) -> Instance:
+        """Of the sequence, under ids that were never used; it happened at a second of its own, `age` seconds ago."""
         self._played += 1
         now = time.time()
         # Where a receiver holds the time of the event against the tolerance, it happens now.
-        happened = now if self.parties[0].emulator.provider.time_is_checked else now // 1 - self._played % 60
+        time_is_checked = self.parties[0].emulator.provider.time_is_checked
+        happened = now if time_is_checked else (now - age) // 1 - self._played % 60
         return instance(self.sequence, f"{self.nonce}{self._played:04x}", happened)
 
     def size(self) -> int:
@@ -123,16 +125,17 @@ class Stage:
         before = self.probe() if self.probe else None
         began, exchanges, names = time.monotonic(), list[Exchange](), dict[str, str]()
         for history in histories:
-            playing = self.new_instance()
+            playing = self.new_instance(self.parties[0].emulator.retrying.lasts if history.old else 0.0)
             names |= playing.names
+            tries = Counter[tuple[int, bool]]()
             for moment in history.moments():
-                exchanges += self._send(playing, moment, began)
+                exchanges += self._send(playing, moment, began, tries)
         seen = self._settled(self.probe, before, names, expected) if self.probe else None
         return Play(histories[0], tuple(exchanges), seen)
 
-    def request(self, sending: Sending, playing: Instance) -> WebhookRequest | None:
+    def request(self, sending: Sending, playing: Instance, attempt: int = 1) -> WebhookRequest | None:
         """None where this sender cannot send so."""
-        return self._party(sending).emulator.request(playing, sending, time.time())
+        return self._party(sending).emulator.request(playing, sending, time.time(), attempt)
 
     def possible(self, act: str, event: int = 0) -> bool:
         """Whether this sender can send so."""
@@ -150,10 +153,14 @@ class Stage:
         requests = {act: self.request(Sending(0, act), playing) for act in acts}
         return [act for act, found in requests.items() if found and emulator.fails_its_signature(found, time.time())]
 
-    def _send(self, playing: Instance, moment: Seq[Sending], began: float) -> list[Exchange]:
+    def _send(
+        self, playing: Instance, moment: Seq[Sending], began: float, tries: Counter[tuple[int, bool]]
+    ) -> list[Exchange]:
+        """`tries`: how often each event was sent to each party so far."""
         requests = []
         for sending in moment:
-            request = self.request(sending, playing)
+            tries[sending.event, sending.other] += 1
+            request = self.request(sending, playing, tries[sending.event, sending.other])
             if request is None:
                 raise HooklineError(f"{self.provider_title} cannot send {sending}: its signature does not cover that")
             requests.append(request)

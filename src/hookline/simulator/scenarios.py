@@ -172,6 +172,13 @@ def _after_plain(act: str) -> Callable[[Stage], SearchStrategy[History]]:
     return lambda stage: _events(stage).map(lambda event: History((Sending(event), Sending(event, act))))
 
 
+def _whole_schedule(stage: Stage) -> Seq[History]:
+    """The first event, whose answers are lost until the sender's last retry."""
+    retries = [Sending(0, "again")] * len(stage.parties[0].emulator.retrying.pauses)
+    first = "cut" if stage.parties[0].target.parallel else "plain"
+    return [History((Sending(0, first), *retries), old=True)]
+
+
 def _two_tenants(stage: Stage) -> SearchStrategy[History]:
     return _events(stage).map(lambda event: History((Sending(event), Sending(event, other=True))))
 
@@ -197,6 +204,12 @@ def _two_forgeries(stage: Stage) -> SearchStrategy[History]:
 
 
 _MISMATCHES = ("forged-body", "forged-signature", "wrong-secret")
+
+
+def _one_of(histories: Seq[History]) -> SearchStrategy[History]:
+    from hypothesis import strategies as st
+
+    return st.sampled_from(histories)
 
 
 def _events(stage: Stage) -> SearchStrategy[int]:
@@ -236,6 +249,12 @@ def _lacks_copies(stage: Stage) -> str:
     return _lacks_probe(stage) or (
         "" if stage.tells_copies() else f"{stage.provider_title} gives nothing that tells a copy from another event"
     )
+
+
+def _lacks_schedule(stage: Stage) -> str:
+    if not stage.parties[0].emulator.retrying.pauses:
+        return f"{stage.provider_title} documents no schedule of retries"
+    return _lacks_copies(stage)
 
 
 def _lacks_parallel(stage: Stage) -> str:
@@ -302,6 +321,16 @@ SCENARIOS: Seq[Scenario] = (
         _lacks_parallel,
         tries=4,
         always=_each_event("plain", "again", together=True),
+    ),
+    Scenario(
+        "retries",
+        "exactly-once",
+        "every retry of the sender's schedule, days of them, without the waiting",
+        lambda stage: _one_of(_whole_schedule(stage)),
+        judges.has_effect_once,
+        _each_once,
+        _lacks_schedule,
+        always=_whole_schedule,
     ),
     Scenario(
         "look-alikes",

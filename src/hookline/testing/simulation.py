@@ -15,7 +15,7 @@ from hookline.simulator.emulator import Emulator
 from hookline.simulator.play import Limit, Party, Stage
 from hookline.simulator.probe import Probe
 from hookline.simulator.report import Report
-from hookline.simulator.sequences import find
+from hookline.simulator.sequences import find, retrying_of
 from hookline.simulator.target import Answer, Outgoing
 from hookline.simulator.writing import story
 from hookline.testing import make_source, post_request, run_events
@@ -72,7 +72,7 @@ def simulate(
         source = make_source(source)
     provider = providers.get(source.provider)
     config = source.config(time.time())
-    emulator = Emulator(provider, source.url, config.secrets, config.options)
+    emulator = Emulator(provider, source.url, config.secrets, config.options, retrying_of(provider))
     stage = Stage(
         parties=(Party(emulator, ClientTarget(client, source)),),
         sequence=find(provider, sequence),
@@ -83,7 +83,9 @@ def simulate(
         ignored=ignore,
         ordered=ordered,
     )
-    report = run.simulate(stage, run.Plan(run.choose(scenarios), seed, deadline=10, examples=examples))
+    report = run.simulate(
+        stage, run.Plan(run.choose(scenarios), seed, deadline=emulator.retrying.deadline or 10, examples=examples)
+    )
     if report.broken:
         raise AssertionError("\n\n".join("\n".join([found.problem, *story(found)]) for found in report.broken))
     return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import HOUR, MINUTE, Retrying
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 
@@ -28,4 +29,10 @@ SEQUENCES = (
         _payment,
         "https://docs.adyen.com/development-resources/webhooks/webhook-types/",
     ),
+)
+
+RETRYING = Retrying(
+    10.0,
+    (*(9.0, 9.0, 9.0), *(count * MINUTE for count in (2, 5, 10, 15, 30)), *(count * HOUR for count in (1, 2, 4, 8))),
+    source="https://docs.adyen.com/development-resources/webhooks/troubleshoot",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import MINUTE, Retrying
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 
@@ -32,4 +33,10 @@ SEQUENCES = (
         _request,
         "https://developers.hellosign.com/docs/events/overview",
     ),
+)
+
+RETRYING = Retrying(
+    30.0,
+    tuple(minutes * MINUTE for minutes in (5, 15, 45, 135, 405, 1215)),
+    source="https://faq.hellosign.com/hc/en-us/articles/115007086247",
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import Retrying
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 _SENDER = {"login": "octocat", "id": 583231, "type": "User"}
@@ -46,3 +47,5 @@ SEQUENCES = (
         "https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request",
     ),
 )
+
+RETRYING = Retrying(10.0, source="https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import Retrying
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 
@@ -25,3 +26,5 @@ SEQUENCES = (
         "https://docs.gitlab.com/user/project/integrations/webhook_events/#pipeline-events",
     ),
 )
+
+RETRYING = Retrying(10.0, source="https://docs.gitlab.com/user/project/integrations/webhooks/")

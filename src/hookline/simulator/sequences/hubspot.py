@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import DAY, Retrying, doubling
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 
@@ -27,4 +28,8 @@ SEQUENCES = (
         _contact,
         "https://developers.hubspot.com/docs/api-reference/webhooks-webhooks-v3/guide",
     ),
+)
+
+RETRYING = Retrying(
+    5.0, doubling(10, DAY), source="https://developers.hubspot.com/docs/api-reference/webhooks-webhooks-v3/guide"
 )

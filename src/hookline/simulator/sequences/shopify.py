@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import HOUR, Retrying, doubling
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 
@@ -28,4 +29,8 @@ SEQUENCES = (
         _order,
         "https://shopify.dev/docs/api/webhooks",
     ),
+)
+
+RETRYING = Retrying(
+    5.0, doubling(8, 4 * HOUR), source="https://shopify.dev/changelog/updates-to-webhook-retry-mechanism"
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import MINUTE, Retrying
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 
@@ -32,3 +33,11 @@ SEQUENCES = (
         "https://docs.slack.dev/reference/events",
     ),
 )
+
+
+def _headers(attempt: int) -> dict[str, str]:
+    """The first try has none."""
+    return {"x-slack-retry-num": str(attempt - 1), "x-slack-retry-reason": "http_timeout"} if attempt > 1 else {}
+
+
+RETRYING = Retrying(3.0, (1.0, MINUTE, 5 * MINUTE), _headers, "https://docs.slack.dev/apis/events-api/#retries")

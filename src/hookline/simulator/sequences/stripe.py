@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import DAY, Retrying, doubling
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 DOCS = "https://docs.stripe.com/billing/subscriptions/webhooks"
@@ -38,3 +39,5 @@ SEQUENCES = (
     Sequence("subscription", "a subscription from its first invoice to its end", _subscription, DOCS),
     Sequence("payment", "a payment that fails once", _payment, "https://docs.stripe.com/payments/payment-intents"),
 )
+
+RETRYING = Retrying(None, doubling(16, 3 * DAY), source="https://docs.stripe.com/webhooks#automatic-retries")

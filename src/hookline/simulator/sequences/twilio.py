@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import Retrying
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 
@@ -27,3 +28,5 @@ SEQUENCES = (
         "https://www.twilio.com/docs/messaging/guides/track-outbound-message-status",
     ),
 )
+
+RETRYING = Retrying(15.0, source="https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides")

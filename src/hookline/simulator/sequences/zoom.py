@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Seq
 
+from hookline.simulator.retrying import MINUTE, Retrying
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 
 
@@ -30,4 +31,8 @@ SEQUENCES = (
         _meeting,
         "https://developers.zoom.us/docs/api/meetings/events/",
     ),
+)
+
+RETRYING = Retrying(
+    3.0, (5 * MINUTE, 20 * MINUTE, 60 * MINUTE), source="https://developers.zoom.us/blog/webhook-delays/"
 )
