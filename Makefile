@@ -70,7 +70,7 @@ test-browser: $(DEV) site  ## Install Chromium from Debian's package (as root) a
 test-newcomer: $(DEV)  ## Follow the tutorial and the README literally, in an empty environment (ports 8000 and 9000)
 	$(BIN)/pytest tests/install/test_newcomer.py $(ARGS)
 
-test-samples: $(DEV)  ## Run the samples of docs/verify.md, each where its language is installed
+test-samples: $(DEV)  ## Run the samples of the docs, each where its language is installed
 	$(BIN)/pytest tests/samples $(ARGS)
 
 test-npm: $(DEV) $(NPM)  ## Install the senders' npm packages (needs Node) and hold the providers against them

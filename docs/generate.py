@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import json
-import sys
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import fields
@@ -91,18 +91,24 @@ def consumers_page() -> str:
         "Whoever receives webhooks, from Hookline or from others, owes their sender and themselves the following.",
         "[`hookline simulate`](simulating.md) tests each of them.",
         "",
-        "The lines below each requirement are parts of four small consumers, in [samples/consumers](samples/consumers):",
-        "Python with Flask and SQLite, and JavaScript, Go and PHP with nothing but their standard libraries. The tests run",
-        "each of them against the simulator with all scenarios, where its language is installed.",
+        "The code below is from four small consumers in `docs/samples/consumers`: Python with Flask and SQLite, and",
+        "JavaScript, Go and PHP with their standard libraries alone. The tests play all scenarios to each of them, where",
+        "its language is installed.",
     ]
+    shown: dict[str, str] = {}
     for guarantee in GUARANTEES.values():
         played = ", ".join(f"`{scenario.name}`" for scenario in SCENARIOS if scenario.guarantee == guarantee.name)
         lines += ["", f"## {guarantee.name}", "", f"**{guarantee.requirement}**", "", guarantee.why, ""]
         tested = guarantee.tested[0].lower() + guarantee.tested[1:]
         lines += [f"Tested: {tested} Scenarios: {played or '`deadline`'}."]
-        for language, file in CONSUMERS.items():
-            if part := part_of_sample(file, guarantee.name):
-                lines += ["", f"```{language}", part, "```"]
+        parts = {language: part_of_sample(file, guarantee.name) for language, file in CONSUMERS.items()}
+        first = next(filter(None, parts.values()), "")
+        if first in shown:
+            lines += ["", f"The code for it is that of [{shown[first]}](#{shown[first]})."]
+            continue
+        shown[first] = guarantee.name
+        for language, part in parts.items():
+            lines += ["", f"```{language}", part, "```"] if part else []
     return "\n".join(lines) + "\n"
 
 

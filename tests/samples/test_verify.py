@@ -55,7 +55,7 @@ CASES = {
 }
 
 
-def _works(program: str) -> bool:
+def works(program: str) -> bool:
     """Whether it is there and runs: a launcher such as rustup's may have no toolchain to launch."""
     if shutil.which(program) is None:
         return False
@@ -67,7 +67,7 @@ def _works(program: str) -> bool:
 @pytest.mark.parametrize("language", RUN)
 def test_a_sample_takes_what_is_genuine_and_refuses_the_rest(language: str, tmp_path: Path) -> None:
     sample = RUN[language]
-    if not _works(sample.needs):
+    if not works(sample.needs):
         pytest.skip(f"{sample.needs} is not installed, or not set up")
     if sample.build:
         subprocess.run([part.format(tmp_path) for part in sample.build], cwd=SAMPLES, check=True, timeout=300)
