@@ -92,7 +92,7 @@ def consumers_page() -> str:
         "[`hookline simulate`](simulating.md) tests each of them.",
         "",
         "The code below is from four small consumers in `docs/samples/consumers`: Python with Flask and SQLite, and",
-        "JavaScript, Go and PHP with their standard libraries alone. The tests play all scenarios to each of them, where",
+        "JavaScript, Go and PHP with their standard libraries alone. The tests play all scenarios to each, where",
         "its language is installed.",
     ]
     shown: dict[str, str] = {}
