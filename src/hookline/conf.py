@@ -214,7 +214,7 @@ class Settings:
         RECEIVING,
         "",
         "The dotted path of a function that takes an Event and returns a context manager, in which its handlers and "
-        "follow-ups run: it may enter a tenant's schema. See [receiving.md](receiving.md#a-schema-for-each-tenant)",
+        "follow-ups run: it may enter a tenant's schema. See [django-tenants](howto/schema-per-tenant.md)",
     )
 
     # ---- Serving ----
