@@ -23,6 +23,7 @@ class HooklineConfig(AppConfig):
 
         limit_log()
         declare_kinds()
+        connect_gateway()
         connect_operations()
         autodiscover_modules("webhooks")
         connect_sinks()
@@ -53,6 +54,14 @@ def declare_kinds() -> None:
     from hookline.incoming import kind as events  # noqa: F401  # only now, when there are models
     from hookline.outgoing import kind as deliveries  # noqa: F401  # as above
     from hookline.replays import kind as replays  # noqa: F401  # as above
+
+
+def connect_gateway() -> None:
+    """Have events forwarded by the rules of their sources, when they are processed."""
+    from hookline.gateway.forward import gateway  # only now, when there are models
+    from hookline.incoming.process.handlers import add_layer  # as above
+
+    add_layer(gateway)
 
 
 def connect_operations() -> None:

@@ -8,6 +8,7 @@ from hookline.db.rate_use import RateUse
 from hookline.engine.hang import Hang
 from hookline.engine.look import Look
 from hookline.engine.worker_process import WorkerProcess
+from hookline.gateway.models import Forward
 from hookline.incoming.adopt.models import Adoption, AdoptionDuplicate
 from hookline.incoming.models import Event, FollowUp, ObjectVersion, Rejection, RejectionCount, Source
 from hookline.outgoing.event_type import EventType
@@ -26,6 +27,7 @@ __all__ = [
     "Event",
     "EventType",
     "FollowUp",
+    "Forward",
     "Hang",
     "Look",
     "Message",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 from django.conf import settings as django_settings
 from django.test import Client
@@ -21,6 +22,7 @@ from hookline.access.models import ApiKey
 from hookline.audit.actor import Actor
 from hookline.core.secrets import SecretRing
 from hookline.engine.job import FOREVER, Job, State
+from hookline.gateway.models import Forward
 from hookline.incoming.adopt.models import Adoption
 from hookline.incoming.models import Event, FollowUp, Rejection, Source
 from hookline.operations import (
@@ -33,6 +35,7 @@ from hookline.operations import (
     event_types,
     events,
     follow_ups,
+    forwards,
     keys,
     limits,
     messages,
@@ -129,6 +132,12 @@ class World:
             deleted_at=timezone.now(),
             removal={**removal, "cancelled": {}, "removed": {}},
         )
+
+    @cached_property
+    def forward(self) -> Forward:
+        """Of a source to an endpoint."""
+        Source.objects.filter(pk=self.closed.pk).update(forwarded=True)
+        return Forward.objects.create(source=self.closed, endpoint=self.endpoint, event_types=["order.*"])
 
     @cached_property
     def follow_up(self) -> FollowUp:
@@ -978,6 +987,59 @@ CASES = [
         expected=("pending",),
         wakes=(Delivery,),
         document=lambda world: {"retried": [world.delivery.public_id]},
+    ),
+    # ---- forwards ----------------------------------------------------------------------------------
+    Case(
+        "forward.create",
+        ["forwards.create"],
+        lambda actor, world: forwards.create(
+            actor, world.source, world.endpoint, event_types=["invoice.*"], headers=["X-Shop"]
+        ),
+        lambda world: (
+            f"source forward {world.source.public_id} --to {world.endpoint.public_id} --type 'invoice.*' "
+            "--header X-Shop"
+        ),
+        lambda admin, world: submit(
+            admin,
+            add_url(Forward),
+            source=world.source.pk,
+            endpoint=world.endpoint.pk,
+            event_types="invoice.*",
+            headers="X-Shop",
+        ),
+        about=lambda _: str(_newest(Forward).public_id),
+        changes={
+            "source": [None, ANY],
+            "endpoint": [None, ANY],
+            "event_types": [None, ["invoice.*"]],
+            "headers": [None, ["x-shop"]],
+        },
+        after=lambda world: (*_fields(world.source, "forwarded"), *_fields(_newest(Forward), "event_types", "headers")),
+        expected=(True, ["invoice.*"], ["x-shop"]),
+    ),
+    Case(
+        "forward.update",
+        ["forwards.update"],
+        lambda actor, world: forwards.update(actor, world.forward, filter="@.id == 7"),
+        lambda world: f"forward update {world.forward.public_id} --filter '@.id == 7'",
+        lambda admin, world: submit(admin, page_url(world.forward), filter="@.id == 7"),
+        about=lambda world: world.forward.public_id,
+        changes={"filter": [None, "@.id == 7"]},
+        after=lambda world: _fields(world.forward, "filter"),
+        expected=("@.id == 7",),
+        document=lambda world: _json(forwards.as_json(forwards.find(world.forward.public_id))),
+    ),
+    Case(
+        "forward.delete",
+        ["forwards.delete"],
+        lambda actor, world: forwards.delete(actor, world.forward),
+        lambda world: f"forward delete {world.forward.public_id}",
+        lambda admin, world: act(admin, "stop", world.forward),
+        about=lambda world: world.forward.public_id,
+        changes={"source": [ANY, None], "endpoint": [ANY, None], "event_types": [["order.*"], None]},
+        after=lambda world: (Forward.objects.count(), *_fields(world.closed, "forwarded")),
+        expected=(0, None),
+        document=lambda world: {"id": world.forward.public_id, "deleted": True},
     ),
     # ---- replays -----------------------------------------------------------------------------------
     Case(

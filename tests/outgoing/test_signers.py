@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -29,6 +30,7 @@ class Request:
     message_id: str = "msg_1"
     type: str = "invoice.paid"
     body: bytes = b"{}"
+    headers: Mapping[str, str] | None = None
 
 
 def read_again(endpoint: Endpoint) -> Endpoint:

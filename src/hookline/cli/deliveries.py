@@ -37,11 +37,12 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
     delivery = deliveries.find(id)
     shown = {**deliveries.as_json(delivery), "waits_for": endpoint_health.waits_for(delivery)}
     attempts = [deliveries.attempt_as_json(attempt) for attempt in deliveries.attempts(delivery)]
-    body = bytes(delivery.message.body)
+    message = delivery.message
+    shown |= content_fields(bytes(message.body), as_json, expunged=message.is_expunged)
     if as_json:
-        print_fields({**shown, **content_fields(body, as_json), "attempts_made": attempts}, as_json)
+        print_fields({**shown, "attempts_made": attempts}, as_json)
         return
-    print_fields({**shown, **content_fields(body, as_json)}, as_json)
+    print_fields(shown, as_json)
     click.echo()
     columns = ("id", "number", "status", "error", "duration_ms", "created_at", "detail", "response_body")
     print_rows(attempts, columns, as_json, "No attempt was made yet.")

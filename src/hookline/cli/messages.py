@@ -88,11 +88,12 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 
     message = messages.find(id, tenant=tenant)
     sent = [deliveries.as_json(delivery) for delivery in messages.deliveries_of(message)]
-    body = bytes(message.body)
+    content = content_fields(bytes(message.body), as_json, expunged=message.is_expunged)
+    shown = {**messages.as_json(message), **content}
     if as_json:
-        print_fields({**messages.as_json(message), **content_fields(body, as_json), "deliveries": sent}, as_json)
+        print_fields({**shown, "deliveries": sent}, as_json)
         return
-    print_fields({**messages.as_json(message), **content_fields(body, as_json)}, as_json)
+    print_fields(shown, as_json)
     click.echo()
     columns = ("id", "status", "attempts", "url", "due_at", "note")
     print_rows(sent, columns, as_json, "No endpoint wanted it.")

@@ -81,9 +81,9 @@ def body_fields(body: bytes) -> dict[str, Any]:
         return {"body": None, "body_base64": base64.b64encode(body).decode()}
 
 
-def content_fields(body: bytes, as_json: bool) -> dict[str, Any]:
-    """The body of a message, which is empty once it was expunged."""
-    if not body:
+def content_fields(body: bytes, as_json: bool, *, expunged: bool) -> dict[str, Any]:
+    """The body of a message, unless that was expunged."""
+    if expunged:
         return {"body": None, "expunged": True} if as_json else {"body": "(expunged)"}
     return body_fields(body) if as_json else {"body": preview(body)}
 

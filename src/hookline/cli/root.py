@@ -20,6 +20,7 @@ COMMANDS = (
     "key",
     "source",
     "endpoint",
+    "forward",
     "event-types",
     "dispatch",
     "trigger",

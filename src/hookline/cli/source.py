@@ -8,6 +8,7 @@ import click
 
 from hookline.cli import complete
 from hookline.cli.command import Group, json_option, something_to_change
+from hookline.cli.forward_options import forward_options, print_routes
 from hookline.cli.limit_options import limit_options
 from hookline.cli.network_options import networks_options
 from hookline.cli.output import print_fields, print_rows
@@ -186,6 +187,28 @@ def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, a
     found = sources.find(id)
     limits.limit(actor(), found, rate=rate, burst=burst, at_once=at_once)
     print_fields({"id": found.public_id, **found.limits}, as_json)
+
+
+@source.command()
+@click.argument("id", shell_complete=complete.sources)
+@click.option("--to", shell_complete=complete.endpoints, required=True, metavar="ENDPOINT", help="Its id or uid.")
+@forward_options
+@click.option("--dry-run", is_flag=True, help="Show what would become of the newest events, and change nothing.")
+@json_option
+def forward(*, id: str, to: str, dry_run: bool, as_json: bool, **fields: Any) -> None:  # noqa: A002 # as above
+    """Send events of a source on to an endpoint, with the sender's own bytes and headers, signed by Hookline."""
+    from hookline.cli.actor import actor
+    from hookline.operations import endpoints, forwards, sources
+
+    found = sources.find(id)
+    endpoint = endpoints.find(to)
+    if dry_run:
+        print_routes(forwards.preview(found, draft=forwards.draft(found, endpoint, **fields)), as_json)
+        return
+    created = forwards.create(actor(), found, endpoint, **fields)
+    for problem in forwards.problems(created):
+        click.echo(f"Warning: {problem}", err=True)
+    print_fields(forwards.as_json(created), as_json)
 
 
 @source.command()

@@ -85,6 +85,8 @@ class Source(LimitedLane):
             "processed already is cancelled as superseded."
         ),
     )
+    #: True where the gateway has a rule by which its events are forwarded, so that others cost no look for one.
+    forwarded = models.BooleanField(_("forwarded"), null=True, editable=False)
     awaiting_handshake = models.BooleanField(_("awaiting handshake"), default=True, editable=False)
     encrypted_secrets = EncryptedField(_("encrypted secrets"))
     #: By the database's clock. Snapshots in other processes look for later ones.

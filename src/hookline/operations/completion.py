@@ -9,6 +9,7 @@ from typing import TypeVar
 from django.db.models import QuerySet
 
 from hookline.db.row import Row
+from hookline.gateway.models import Forward
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.tenants.models import Tenant
@@ -32,6 +33,11 @@ def sources(beginning: str) -> Pairs:
 
 def endpoints(beginning: str) -> Pairs:
     return _newest(Endpoint.objects.all(), beginning, lambda endpoint: endpoint.url)
+
+
+def forwards(beginning: str) -> Pairs:
+    found = Forward.objects.select_related("source", "endpoint")
+    return _newest(found, beginning, lambda forward: f"{forward.source} to {forward.endpoint}")
 
 
 def events(beginning: str) -> Pairs:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.db import router, transaction
 from django.db.models import Min, Q
-from django.db.models.functions import Length
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
@@ -56,10 +55,11 @@ def send_before_others(keys: Sequence[UUID]) -> None:
 def cannot_be_sent(keys: Sequence[UUID]) -> dict[UUID, str]:
     """Which of these deliveries can never be sent again, and why."""
     expired = Q(message__expires_at__lte=moment(clock.now(Delivery)))
-    spent = Delivery.objects.filter(expired | Q(message__body=b""), pk__in=keys)
+    spent = Delivery.objects.filter(expired | Q(message__body=b""), pk__in=keys).select_related("message")
     return {
-        key: "its message expired" if length else "the content of its message was expunged"
-        for key, length in spent.values_list("pk", Length("message__body"))
+        one.pk: "the content of its message was expunged" if one.message.is_expunged else "its message expired"
+        for one in spent
+        if one.message.is_expunged or one.message.expires_at is not None
     }
 
 

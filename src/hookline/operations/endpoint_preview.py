@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from hookline import conf
 from hookline.core.event_types import matches
 from hookline.exceptions import ConfigurationError, DispatchError
 from hookline.operations.endpoint_fields import checked
-from hookline.outgoing.models import Endpoint, Message
+from hookline.outgoing.models import Endpoint, Message, value_of
 from hookline.outgoing.publish.filtering import passes
 
 #: What decides what an endpoint gets.
@@ -35,7 +35,7 @@ def preview(endpoint: Endpoint, *, limit: int = 100, **fields: Any) -> list[Prev
     changed = checked(fields)
     given = {name: changed.get(name, getattr(endpoint, name)) for name in PREVIEWED}
     newest = Message.objects.filter(tenant=endpoint.tenant_id).order_by("-created_at", "-id")[:limit]
-    return [_previewed(message, given) for message in newest]
+    return [_previewed(message, endpoint.pk, given) for message in newest]
 
 
 def preview_as_json(preview: Preview) -> dict[str, Any]:
@@ -44,24 +44,26 @@ def preview_as_json(preview: Preview) -> dict[str, Any]:
         "type": preview.message.type,
         "wanted": not preview.reason,
         "reason": preview.reason,
-        "body": preview.body.decode() if preview.body else None,
+        "body": preview.body.decode("utf-8", "backslashreplace") if preview.body else None,
     }
 
 
-def _previewed(message: Message, given: Mapping[str, Any]) -> Preview:
+def _previewed(message: Message, endpoint_id: UUID, given: Mapping[str, Any]) -> Preview:
     from hookline.core.payload_template import applied  # loading it takes a while
 
     patterns, channels, text, payload = (given[name] for name in PREVIEWED)
+    if message.forwarded is not None and endpoint_id.hex not in message.forwarded["to"]:
+        return Preview(message, "it was forwarded to other endpoints")
     if patterns and not any(matches(pattern, message.type) for pattern in patterns):
         return Preview(message, "its type is not wanted")
     if channels and not set(channels).intersection(message.channels):
         return Preview(message, "it is on no channel of the endpoint")
     body = bytes(message.body)
-    if not body:
+    if message.is_expunged:
         return Preview(message, "its content was expunged")
-    if text and not passes(text, json.loads(body)):
+    if text and not passes(text, value_of(body)):
         return Preview(message, "it does not pass the filter")
     try:
         return Preview(message, body=body if payload is None else applied(payload, body, conf.get().MAX_MESSAGE_BYTES))
-    except (DispatchError, ConfigurationError) as error:
+    except (DispatchError, ConfigurationError, ValueError) as error:
         return Preview(message, f"the payload cannot be made: {error}")

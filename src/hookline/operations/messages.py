@@ -19,7 +19,7 @@ from hookline.operations.jobs import State
 from hookline.operations.selection import ALL, MOST, Columns, Selection
 from hookline.operations.selection import newest as select
 from hookline.outgoing.content import expunge_answers, expunge_messages
-from hookline.outgoing.models import Attempt, Delivery, Message
+from hookline.outgoing.models import FOR_NOBODY, Attempt, Delivery, Message
 from hookline.outgoing.publish.dispatch import dispatch
 from hookline.tenants.models import Tenant, resolve
 
@@ -133,6 +133,8 @@ def expunge(actor: Actor, message: Message) -> Expunged:
             notifier.notify_after_commit(Delivery)
         under_way = mine.filter(state=State.RUNNING).count()
     message.body = b""
+    message.forwarded = message.forwarded and FOR_NOBODY
+    message.forwarded = message.forwarded and FOR_NOBODY
     return Expunged(answers, cancelled, under_way)
 
 

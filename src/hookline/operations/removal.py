@@ -28,6 +28,7 @@ from hookline.db.row import Row
 from hookline.engine import order
 from hookline.engine.job import FINISHED, Job, State
 from hookline.engine.prune import Step
+from hookline.gateway.models import Forward
 from hookline.incoming.models import Event, FollowUp, ObjectVersion, Rejection, RejectionCount, Source
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.replays.models import Replay
@@ -54,7 +55,7 @@ HISTORY: dict[type[Row], str] = {
     Replay: "tenant",
 }
 #: Then what somebody set up, which goes with the tenant itself.
-SET_UP: dict[type[Row], str] = {ApiKey: "tenant", Source: "tenant", Endpoint: "tenant"}
+SET_UP: dict[type[Row], str] = {ApiKey: "tenant", Forward: "source__tenant", Source: "tenant", Endpoint: "tenant"}
 #: What goes with a row of those.
 PARTS: dict[type[Row], str] = {Attempt: "delivery__endpoint__tenant"}
 _ALL = HISTORY | SET_UP | PARTS

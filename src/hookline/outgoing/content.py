@@ -16,12 +16,14 @@ from hookline.db.row import Row
 from hookline.engine.claim import FIRST
 from hookline.engine.job import FINISHED, State
 from hookline.engine.prune import WINDOW, Step
-from hookline.outgoing.models import EXPUNGED, Attempt, Delivery, Message
+from hookline.outgoing.models import EXPUNGED, FOR_NOBODY, Attempt, Delivery, Message
 
 R = TypeVar("R", bound=Row)
 
 #: Seconds after which a walk that has come to its end starts again, for what waited when it came by.
 _AGAIN = 86400.0
+#: Of messages. What was forwarded has the sender's headers besides, and perhaps no body.
+HAS_CONTENT = (Q(forwarded__isnull=True) & ~Q(body=b"")) | (Q(forwarded__isnull=False) & ~Q(forwarded=FOR_NOBODY))
 #: Of deliveries that may still be sent.
 MAY_BE_SENT = Q(state__in=[State.PENDING, State.RUNNING]) | Q(has_turn=True)
 
@@ -30,7 +32,9 @@ def expunge_messages(messages: Collection[UUID]) -> int:
     """Remove the bodies of messages, and what was read from them. Returns of how many. Joins the transaction."""
     ended = _rows(Delivery).filter(message__in=messages, state__in=FINISHED, has_turn=None)
     ended.exclude(order_key=None).update(order_key=None)  # a value from the message
-    return _rows(Message).filter(pk__in=messages).exclude(body=b"").update(body=b"")
+    chosen = _rows(Message).filter(HAS_CONTENT, pk__in=messages)
+    forwarded = chosen.filter(forwarded__isnull=False).update(body=b"", forwarded=FOR_NOBODY)
+    return forwarded + chosen.filter(forwarded__isnull=True).update(body=b"")
 
 
 def expunge_answers(attempts: QuerySet[Attempt]) -> int:
@@ -68,7 +72,7 @@ class Expunging:
 def _of_messages(window: list[UUID]) -> int:
     waits = Exists(_rows(Delivery).filter(MAY_BE_SENT, message=OuterRef("pk")))
     with transaction.atomic(using=router.db_for_write(Message)):
-        chosen = _rows(Message).filter(pk__in=window).exclude(body=b"").exclude(waits)
+        chosen = _rows(Message).filter(HAS_CONTENT, pk__in=window).exclude(waits)
         return expunge_messages(list(chosen.values_list("pk", flat=True)))
 
 

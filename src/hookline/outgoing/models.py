@@ -200,8 +200,15 @@ class Endpoint(LimitedLane):
             ) from None
 
 
+#: What is left of what tells of a forwarded message once it is expunged.
+FOR_NOBODY: Mapping[str, Any] = {"headers": {}, "to": {}}
+
+
 class Message(Row):
-    """One thing that happened, serialised once. Its public id is the `webhook-id`."""
+    """One thing that happened, serialised once. Its public id is the `webhook-id`.
+
+    What the gateway forwards is one, too: with the sender's own bytes, and the id of the Event.
+    """
 
     prefix = "msg"
     noun, nouns = "message", "messages"
@@ -220,6 +227,9 @@ class Message(Row):
     request_key = models.UUIDField(_("request key"), null=True, editable=False)
     #: When what is not delivered by then is cancelled. NULL: never.
     expires_at = models.DateTimeField(_("expires at"), null=True, editable=False)
+    #: Of a webhook that is sent on as it came: `headers`, the sender's, by name; and `to`, the only endpoints that it
+    #: may go to, by the 32 digits of their ids, each with the names of the headers that it gets; null: all of them.
+    forwarded = models.JSONField(_("forwarded"), null=True, editable=False)
     #: The span in which it was dispatched, where that was traced.
     traceparent = models.CharField(_("traceparent"), max_length=55, null=True, editable=False)  # noqa: DJ001 # costs nothing where it is NULL
 
@@ -248,12 +258,16 @@ class Message(Row):
 
     @property
     def json(self) -> Any:
-        """The body as a value: `{"type": ..., "timestamp": ..., "data": ...}`; None once it was expunged."""
+        """The body as a value: `{"type": ..., "timestamp": ..., "data": ...}`; None once it was expunged.
+
+        Of a forwarded one whatever the sender sent. Raises ValueError where that is no JSON.
+        """
         return json.loads(bytes(self.body)) if self.body else None
 
     @property
     def is_expunged(self) -> bool:
-        return not self.body
+        """What was forwarded may have no body, and then is expunged when it is for nobody any more."""
+        return not self.body and not (self.forwarded and self.forwarded["to"])
 
 
 class Delivery(Job):
@@ -286,8 +300,23 @@ class Delivery(Job):
 
     @classmethod
     def order_keys(cls, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
-        found = cls.objects.filter(pk__in=ids).values_list("pk", "endpoint__order_by", "message__body")
-        return {pk: Locator.parse(by).of(json.loads(bytes(body))) if by and body else None for pk, by, body in found}
+        names = ("pk", "endpoint__order_by", "message__body", "message__forwarded")
+        found = cls.objects.filter(pk__in=ids).values_list(*names)
+        return {pk: order_key(by, body, forwarded) if by else None for pk, by, body, forwarded in found}
+
+
+def order_key(place: str, body: bytes, forwarded: Mapping[str, Any] | None) -> str | None:
+    """What stands at a place of a message, such as `$.data.customer`, or of a forwarded one `header:X-Shop-Id`."""
+    headers = forwarded["headers"] if forwarded else None
+    return Locator.parse(place).of(value_of(bytes(body)), headers)
+
+
+def value_of(body: bytes) -> Any:
+    """The JSON of a message, for what asks about it; None where it has none, as a form that was forwarded."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 #: The body of an answer whose content was expunged.

@@ -27,6 +27,9 @@ class Signed(Protocol):
     def type(self) -> str: ...
     @property
     def body(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[str, str] | None:
+        """What comes with the body, such as another content type; the names in lower case."""
 
 
 class MessageSigner:
@@ -67,7 +70,7 @@ class MessageSigner:
 
         Raises ValueError for a message id that cannot be one, and for a URL that cannot be sent to.
         """
-        headers = {"content-type": CONTENT_TYPE, **self._own}
+        headers = {"content-type": CONTENT_TYPE, **(request.headers or {}), **self._own}
         if self._standard is not None:
             headers |= self._standard.headers(request.message_id, timestamp, request.body)
         else:  # a receiver knows a repetition by its id, however it is signed

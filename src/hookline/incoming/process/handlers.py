@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 
@@ -49,7 +49,30 @@ class Handler:
         )
 
 
+class Layer(Protocol):
+    """What a layer above wants done with events, such as the gateway, which forwards those of some sources."""
+
+    def read(self, sources: Collection[Source]) -> None:
+        """Before events of these sources run: fetch what `wanting` needs, at once for all of them."""
+
+    def wanting(self, source: Source, event_type: str) -> Handlers:
+        """The handlers for such an event, which run after those of the user."""
+
+
 _handlers: list[Handler] = []
+_layers: list[Layer] = []
+
+
+def add_layer(layer: Layer) -> None:
+    """Have a layer above asked, too."""
+    if layer not in _layers:
+        _layers.append(layer)
+
+
+def read_layers(sources: Collection[Source]) -> None:
+    """See `Layer.read`."""
+    for layer in _layers:
+        layer.read(sources)
 
 
 def handler(
@@ -162,7 +185,10 @@ def matching(source: Source, event_type: str) -> Handlers:
     for item in _handlers:
         if item.wants(found.name, names, source):
             wanted.setdefault(id(item.function), item)
-    return tuple(wanted.values())
+    found_here = tuple(wanted.values())
+    for layer in _layers:
+        found_here += layer.wanting(source, event_type)
+    return found_here
 
 
 def name_of(function: Callable[..., object]) -> str:

@@ -39,11 +39,11 @@ def admit(deliveries: Sequence[Delivery], now: float) -> tuple[list[Delivery], l
 
 def whole_ones(deliveries: Sequence[Delivery], now: float) -> tuple[list[Delivery], list[PutOff]]:
     """Those whose message has its content and has not expired. The others are never sent, and are cancelled."""
-    whole = [one for one in deliveries if one.message.body and not has_expired(one.message, now)]
+    whole = [one for one in deliveries if not one.message.is_expunged and not has_expired(one.message, now)]
     if len(whole) == len(deliveries):
         return whole, []
     chosen = {one.pk for one in whole}
-    spent = [(one, EXPIRED if one.message.body else _EXPUNGED) for one in deliveries if one.pk not in chosen]
+    spent = [(one, _EXPUNGED if one.message.is_expunged else EXPIRED) for one in deliveries if one.pk not in chosen]
     return whole, spent
 
 

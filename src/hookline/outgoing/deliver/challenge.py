@@ -11,6 +11,7 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -38,6 +39,7 @@ class _Request:
     message_id: str
     type: str
     body: bytes
+    headers: Mapping[str, str] | None = None
 
 
 def send_challenge(endpoint: Endpoint) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ _OF_ENDPOINT = (
     "tenant", "url", "breaker_state", "disabled", "encrypted_secrets", "signatures", "encrypted_keys",
     "encrypted_headers", "payload",
 )  # fmt: skip
-_OF_MESSAGE = ("type", "body", "expires_at", "traceparent")
+_OF_MESSAGE = ("type", "body", "expires_at", "forwarded", "traceparent")
 
 _MESSAGE: Any = Delivery._meta.get_field("message")
 _ENDPOINT: Any = Delivery._meta.get_field("endpoint")
@@ -113,11 +113,19 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
         message_id=message.public_id,
         type=message.type,
         body=body,
+        headers=None if message.forwarded is None else headers_for(endpoint.id, message.forwarded),
         signer=signer,
         unsignable=unsignable,
         traceparent=message.traceparent,
         earlier_attempts=delivery.earlier_attempts,
     )
+
+
+def headers_for(endpoint_id: UUID, forwarded: Mapping[str, Any]) -> Mapping[str, str]:
+    """Those of the sender's headers that an endpoint gets of a webhook that was forwarded."""
+    headers: Mapping[str, str] = forwarded["headers"]
+    names = forwarded["to"].get(endpoint_id.hex)
+    return headers if names is None else {name: headers[name] for name in names if name in headers}
 
 
 def signer_of(endpoint: Endpoint, signers: Signers, now: float) -> tuple[MessageSigner | None, str]:

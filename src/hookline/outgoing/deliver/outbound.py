@@ -6,6 +6,7 @@ a lost try. So everything that sending needs is read by the thread that claims.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -36,6 +37,8 @@ class Outbound:
     message_id: str
     type: str
     body: bytes = field(repr=False)
+    #: The sender's own, of a webhook that was forwarded.
+    headers: Mapping[str, str] | None = field(repr=False)
     #: What signs by every scheme of the endpoint, with every active secret; otherwise `unsignable` says why it cannot.
     signer: MessageSigner | None = field(repr=False)
     unsignable: str = ""

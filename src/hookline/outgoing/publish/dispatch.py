@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -162,7 +162,16 @@ def traceparent() -> str | None:
     return tracing.carrier().get("traceparent")
 
 
-def keep_traces(drafts: Sequence[Draft]) -> None:
+class Traced(Protocol):
+    """A message that was written."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def traceparent(self) -> str | None: ...
+
+
+def keep_traces(drafts: Iterable[Traced]) -> None:
     """Write the spans in which messages were dispatched: a statement of its own, which others do not pay for."""
     by_trace: dict[str, list[UUID]] = {}
     for draft in drafts:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.exceptions import ConfigurationError
-from hookline.outgoing.models import Delivery, Endpoint
-from hookline.outgoing.publish.draft import Draft
+from hookline.outgoing.models import Delivery, Endpoint, value_of
 from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY
 
 logger = logging.getLogger("hookline.outgoing")
@@ -31,23 +31,36 @@ FROM json_each(%s) AS given JOIN {endpoints} e ON e.id = given.value ->> 'endpoi
 """
 
 
-def store_passing(connection: BaseDatabaseWrapper, drafts: Sequence[Draft], asked: Iterable[Sequence[Any]]) -> int:
-    """Write a delivery for each endpoint whose filter its message passes; return how many.
+class Body(Protocol):
+    """What is asked of a message."""
 
-    `asked` has the ids of message and endpoint, and the filter. The drafts have one time of delivery.
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+def store_passing(
+    connection: BaseDatabaseWrapper,
+    messages: Iterable[Body],
+    asked: Iterable[Sequence[Any]],
+    due: datetime | None = None,
+) -> int:
+    """Write a delivery for each endpoint whose filter its message passes, due at once or then; return how many.
+
+    `asked` has the ids of message and endpoint, and the filter.
     """
-    bodies = {draft.id: draft.body for draft in drafts}
+    bodies = {message.id: message.body for message in messages}
     values: dict[UUID, Any] = {}
     passing = []
     for message_id, endpoint_id, text in asked:
         message = UUID(message_id)
         if message not in values:
-            values[message] = json.loads(bodies[message])
+            values[message] = value_of(bodies[message])
         if passes(text, values[message]):
             passing.append({"message": message, "endpoint": UUID(endpoint_id)})
     if not passing:
         return 0
-    due = drafts[0].deliver_at
     given = json.dumps(passing, default=str if connection.vendor == "postgresql" else lambda one: one.hex)
     params = (given,) if due is None else (connection.ops.adapt_datetimefield_value(due), given)
     with connection.cursor() as cursor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,23 +11,26 @@ from django.db import connections, router
 
 from hookline.engine.job import State
 from hookline.engine.sql import dialect_of, uuid_adapter
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import Delivery, Endpoint, Message, value_of
 from hookline.outgoing.publish.filtering import passes
 from hookline.outgoing.publish.routing import DIALECTS
 
 _WANTED = """
 SELECT message.id FROM {messages} message JOIN {endpoints} e ON e.id = %s
-WHERE message.tenant_id = e.tenant_id AND message.id IN ({marks}) AND {can_be_sent} AND {wants}
+WHERE message.tenant_id = e.tenant_id AND message.id IN ({marks}) AND {can_be_sent} AND {may_get} AND {wants}
 """
 _COUNT = """
 SELECT count(*) FROM {endpoints} e JOIN {messages} message ON message.tenant_id = e.tenant_id
 LEFT JOIN {deliveries} delivery ON delivery.message_id = message.id AND delivery.endpoint_id = e.id
-WHERE e.id = %s AND message.created_at >= %s AND message.created_at < %s AND {can_be_sent}
+WHERE e.id = %s AND message.created_at >= %s AND message.created_at < %s AND {can_be_sent} AND {may_get}
 AND {wants}
 AND (delivery.id IS NULL OR delivery.state IN ({states}))
 """
-#: Its content is there, and it has not expired.
-_CAN_BE_SENT = "length(message.body) > 0 AND (message.expires_at IS NULL OR message.expires_at > {now})"
+#: Its content is there, and it has not expired. What was forwarded may have no body, and says itself for whom it is.
+_CAN_BE_SENT = (
+    "(length(message.body) > 0 OR message.forwarded IS NOT NULL)"
+    " AND (message.expires_at IS NULL OR message.expires_at > {now})"
+)
 
 
 def wanted(endpoint_id: UUID, messages: Sequence[UUID]) -> set[UUID]:
@@ -47,7 +49,7 @@ def _passing(endpoint_id: UUID, messages: set[UUID]) -> set[UUID]:
     if not text:
         return messages
     bodies = Message.objects.using(database).filter(pk__in=messages).values_list("pk", "body")
-    return {key for key, body in bodies if body and passes(text, json.loads(bytes(body)))}
+    return {key for key, body in bodies if passes(text, value_of(bytes(body)))}
 
 
 def count_wanted(endpoint_id: UUID, since: datetime, until: datetime, states: Collection[State]) -> int:
@@ -64,12 +66,14 @@ def count_wanted(endpoint_id: UUID, since: datetime, until: datetime, states: Co
 
 def _run(template: str, params: Sequence[Any], **names: str) -> list[tuple[Any, ...]]:
     connection = connections[router.db_for_write(Message)]
+    dialect = DIALECTS[connection.vendor]
     sql = template.format(
         messages=Message._meta.db_table,
         endpoints=Endpoint._meta.db_table,
         deliveries=Delivery._meta.db_table,
         can_be_sent=_CAN_BE_SENT.format(now=dialect_of(connection).now),
-        wants=DIALECTS[connection.vendor].wants.format(type="message.type", channels="message.channels"),
+        may_get=dialect.may_get.format(forwarded="message.forwarded"),
+        wants=dialect.wants.format(type="message.type", channels="message.channels"),
         **names,
     )
     with connection.cursor() as cursor:

@@ -30,6 +30,9 @@ class Dialect:
 
     #: Whether the endpoint wants the message. `matches` of `core/event_types.py` says the same in Python.
     wants: str
+    #: Whether it may get the message at all: one that was forwarded, whose `{forwarded}` names its endpoints, only
+    #: where it is among them. For what is asked later; a dispatch is for all of its tenant.
+    may_get: str
     #: A new id, a UUIDv7 of the same moment as `{message}`, the id of the message.
     new_id: str
 
@@ -52,6 +55,7 @@ DIALECTS = {
                     )
                 )
             )""",
+        may_get="({forwarded} IS NULL OR {forwarded} -> 'to' ? replace(e.id::text, '-', ''))",
         new_id="(left({message}::text, 19) || substr(gen_random_uuid()::text, 20))::uuid",
     ),
     "sqlite": Dialect(
@@ -67,6 +71,11 @@ DIALECTS = {
                     SELECT 1 FROM json_each(e.event_types)
                     WHERE {type} GLOB replace(replace(value, '[', '[[]'), '?', '[?]')
                 )
+            )""",
+        may_get="""
+            (
+                {forwarded} IS NULL
+                OR EXISTS (SELECT 1 FROM json_each({forwarded}, '$.to') chosen WHERE chosen.key = e.id)
             )""",
         # The variant of RFC 9562 is two bits, and the digits of a random number are as good as random.
         new_id="""

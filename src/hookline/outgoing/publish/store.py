@@ -111,12 +111,12 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
         stored = Stored(*rows[0][:2]) if rows else None
         deliveries = rows[0][2] if rows else 0
         if rows and rows[0][3]:
-            deliveries += filtering.store_passing(connection, [draft], rows[0][3])
+            deliveries += filtering.store_passing(connection, [draft], rows[0][3], draft.deliver_at)
     else:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             stored, deliveries = _store_on_sqlite(cursor, draft, owner, by_key)
     if stored is not None and stored.created_at is not None:
-        _announce_after_commit(connection, 1, deliveries)
+        announce_after_commit(connection, 1, deliveries)
     return stored
 
 
@@ -216,7 +216,7 @@ def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
 
 def _announced(connection: BaseDatabaseWrapper, written: dict[UUID, datetime], deliveries: int) -> dict[UUID, datetime]:
     if written:
-        _announce_after_commit(connection, len(written), deliveries)
+        announce_after_commit(connection, len(written), deliveries)
     return written
 
 
@@ -286,7 +286,7 @@ def _row_of_sqlite(draft: Draft, tenant_id: UUID) -> tuple[Any, ...]:
 # ---- what they share --------------------------------------------------------------------------------
 
 
-def _announce_after_commit(connection: BaseDatabaseWrapper, messages: int, deliveries: int) -> None:
+def announce_after_commit(connection: BaseDatabaseWrapper, messages: int, deliveries: int) -> None:
     """Once the caller's transaction is committed, wake who sends the deliveries, and have the messages counted."""
     transaction.on_commit(partial(_announce, messages, deliveries), using=connection.alias)
 
@@ -301,7 +301,7 @@ def _announce(messages: int, deliveries: int) -> None:
 def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft]) -> int:
     sql = _statement(_FILTERED_SQLITE, "sqlite")
     cursor.execute(sql, (json.dumps([draft.id.hex for draft in drafts]),))
-    return filtering.store_passing(_connection(), drafts, cursor.fetchall())
+    return filtering.store_passing(_connection(), drafts, cursor.fetchall(), drafts[0].deliver_at)
 
 
 @cache
