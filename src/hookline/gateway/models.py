@@ -1,8 +1,9 @@
-"""The noun Forward: a rule by which events of a source are sent on to an endpoint."""
+"""`Forward`: a rule by which events of a source are sent on to an endpoint."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -40,6 +41,11 @@ class Forward(Row):
         verbose_name_plural = _("forwards")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["source", "endpoint"], name="hookline_forward_unique")]
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The source's, which is the endpoint's, too."""
+        return self.source.tenant_id
 
     def selects(self, event_type: str) -> bool:
         """Whether its patterns select an event of this type."""

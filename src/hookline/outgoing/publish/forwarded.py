@@ -1,4 +1,4 @@
-"""The noun Forwarded: a webhook that is sent on with its own bytes, and how it becomes a message with deliveries.
+"""`Forwarded`: a webhook that is sent on with its own bytes, and how it becomes a message with deliveries.
 
 Its id is that of the event, so that there is one message of an event, whoever asks how often. It goes to the endpoints
 that were chosen for it and want it: what else a dispatch asks of an endpoint (enabled, types, channels, filter) counts.
