@@ -1037,7 +1037,10 @@ CASES = [
         lambda admin, world: act(admin, "stop", world.forward),
         about=lambda world: world.forward.public_id,
         changes={"source": [ANY, None], "endpoint": [ANY, None], "event_types": [["order.*"], None]},
-        after=lambda world: (world.forward and Forward.objects.count(), *_fields(world.closed, "forwarded")),
+        after=lambda world: (
+            Forward.objects.filter(source=world.forward.source_id).count(),
+            *_fields(world.closed, "forwarded"),
+        ),
         expected=(0, None),
         document=lambda world: {"id": world.forward.public_id, "deleted": True},
     ),
