@@ -31,15 +31,17 @@ class Books:
     sender: Sequence[Mapping[str, Any]]
     #: The consumer's ledger: `consumed` and `refused`, with `webhook_id`, `event` and `body` (a hash).
     consumer: Sequence[Mapping[str, Any]]
-    #: The provider's id and the state of every Event row, in the order of arrival.
+    #: The provider's id and the state of every Event row.
     events: Sequence[tuple[str, str]]
-    #: The provider's id of every row of the effect table, in the order in which they were made.
+    #: The provider's id of every row of the effect table, in the order in which they were made by the database's clock.
     effects: Sequence[str]
     messages: Sequence[Message]
     #: The provider's id of every event that a follow-up told of.
     told: Sequence[str] = ()
     #: Whether each customer's events had to be processed and delivered in order, and followed.
     ordered: bool = False
+    #: How many events and deliveries have no order key.
+    keyless: int = 0
 
 
 @dataclass
@@ -76,20 +78,52 @@ def customer_of(event: str) -> str:
 
 
 def _account_order(books: Books, account: Account) -> None:
-    arrived = _by_customer(event for event, _ in books.events)
-    consumed = (entry["event"] for entry in books.consumer if entry["what"] == "consumed")
-    for what, found in (("processed", books.effects), ("delivered", consumed)):
-        sequences = _by_customer(dict.fromkeys(found))
-        wrong = [
-            event
-            for customer, sequence in sequences.items()
-            for event, expected in zip(sequence, arrived[customer], strict=False)
-            if event != expected
-        ]
-        account.charge(f"events {what} out of their customer's order", wrong)
+    _charge_overtaken(books, account)
+    _charge_disarranged(books, account)
+    if books.keyless:
+        account.violations.append(f"{books.keyless} events and deliveries have no order key, so nothing kept an order")
     told = set(books.told)
     account.charge("events whose follow-up never ran", sorted(set(books.effects) - told))
     account.charge("follow-ups of events without effect", sorted(told - set(books.effects)))
+
+
+def _charge_overtaken(books: Books, account: Account) -> None:
+    """Events that were processed after one of their customer that was first sent when they were acknowledged already.
+
+    Those that a sender has under way at the same time have no order.
+    """
+    sent = _first_times(books.sender, ("sent",))
+    acknowledged = _first_times(books.sender, ("accepted", "duplicate"))
+    overtaken = []
+    for processed in _by_customer(dict.fromkeys(books.effects)).values():
+        newest = float("-inf")
+        for event in processed:
+            if acknowledged.get(event, float("inf")) < newest:
+                overtaken.append(event)
+            newest = max(newest, sent.get(event, float("-inf")))
+    account.charge("events processed after a later one of their customer", overtaken)
+
+
+def _charge_disarranged(books: Books, account: Account) -> None:
+    """Messages that arrived, or arrived again, after one of their customer whose event was processed later."""
+    place = {event: number for number, event in enumerate(dict.fromkeys(books.effects))}
+    consumed = (entry["event"] for entry in books.consumer if entry["what"] == "consumed")
+    late = []
+    for arrived in _by_customer(event for event in consumed if event in place).values():
+        newest = -1
+        for event in arrived:
+            if place[event] < newest:
+                late.append(event)
+            newest = max(newest, place[event])
+    account.charge("messages delivered after a later one of their customer", late)
+
+
+def _first_times(entries: Iterable[Mapping[str, Any]], what: Sequence[str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for entry in entries:
+        if entry["what"] in what:
+            found.setdefault(entry["id"], entry["at"])
+    return found
 
 
 def _by_customer(events: Iterable[str]) -> dict[str, list[str]]:

@@ -119,8 +119,9 @@ class Postgres(Database):
         """Stop it as a crash would: without a checkpoint, so that it recovers from its log when it starts."""
         self._pg_ctl("stop", "-w", "-m", "immediate")
 
-    def restart_immediately(self) -> None:
-        self._pg_ctl("restart", "-w", "-t", "60", "-m", "immediate", "-l", str(self.directory / "server.log"))
+    def restart(self, mode: str) -> None:
+        """Of pg_ctl's modes `immediate`, a crash, or `fast`: transactions are ended, and all is written down."""
+        self._pg_ctl("restart", "-w", "-t", "60", "-m", mode, "-l", str(self.directory / "server.log"))
 
     def _pg_ctl(self, action: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = [str(self._programs / "pg_ctl"), "-D", str(self.directory), action, *arguments]

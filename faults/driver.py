@@ -193,7 +193,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m faults", description="Break everything, and account for everything.")
     parser.add_argument("--short", action="store_true", help="the bounded run of CI: a few rounds of some scenarios")
     parser.add_argument("--only", action="append", default=[], metavar="CLASS", help="a scenario; may be repeated")
-    parser.add_argument("--rounds", type=int, help="rounds of a scenario that has no number of its own")
+    parser.add_argument("--rounds", type=int, help="rounds of each scenario, instead of its own number")
     parser.add_argument("--rate", type=float, help="events per second")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32), help="of the random moments")
     parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
@@ -210,7 +210,7 @@ def main() -> int:
     if arguments.rate:
         plan = replace(plan, rate=arguments.rate)
     rounds = [
-        (kind.short if arguments.short else 0) or kind.rounds or arguments.rounds or plan.rounds for kind in chosen
+        arguments.rounds or (kind.short if arguments.short else 0) or kind.rounds or plan.rounds for kind in chosen
     ]
 
     began = time.monotonic()

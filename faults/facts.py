@@ -110,7 +110,7 @@ class Facts:
     def books(self) -> Books:
         """Everything that is known at the end."""
         self.look()
-        stored = "SELECT provider_id, state FROM hookline_event ORDER BY created_at, id"
+        stored = "SELECT provider_id, state FROM hookline_event"
         messages = self._database.rows(
             "SELECT m.body, d.state, d.claim FROM hookline_message m "
             "LEFT JOIN hookline_delivery d ON d.message_id = m.id"
@@ -120,6 +120,7 @@ class Facts:
             consumer=self._consumed,
             events=[(row[0], row[1]) for row in self._database.rows(stored)],
             ordered=self.ordered,
+            keyless=self._keyless(),
             effects=[event for (event,) in self._database.rows("SELECT event FROM faults_effect ORDER BY at")],
             told=[event for (event,) in self._database.rows("SELECT event FROM faults_told")],
             messages=[
@@ -127,3 +128,7 @@ class Facts:
                 for body, state, claims in messages
             ],
         )
+
+    def _keyless(self) -> int:
+        none = "(SELECT count(*) FROM hookline_{} WHERE order_key IS NULL)"
+        return int(self._database.rows(f"SELECT {none.format('event')} + {none.format('delivery')}")[0][0])

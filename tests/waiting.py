@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.db import connection
+
 T = TypeVar("T")
 
 
@@ -23,3 +25,12 @@ def wait_until(predicate: Callable[[], T], timeout: float = 10, message: str = "
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
     return value
+
+
+def somebody_waits_for_us() -> bool:
+    """Whether another connection waits for a lock that this one has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return bool(cursor.fetchone()[0])

@@ -22,11 +22,12 @@ from faults.scenarios.kills import (
     KilledAtPoints,
     KilledAtPointsSqlite,
     OrderedAndKilled,
+    OrderedAndKilledSqlite,
     ServerKilled,
     WorkerKilled,
 )
 from faults.scenarios.network import NetworkCut, NetworkDelayed, NetworkReset
-from faults.scenarios.postgres import PoolExhausted, PostgresAway, PostgresRestarted
+from faults.scenarios.postgres import PoolExhausted, PostgresAway, PostgresRestarted, PostgresRestartedInOrder
 from faults.scenarios.time_and_sleep import ClocksApart, LeaseExpired
 
 SCENARIOS: tuple[type[Scenario], ...] = (
@@ -38,6 +39,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     HandlerKills,
     HandlersHang,
     PostgresRestarted,
+    PostgresRestartedInOrder,
     PostgresAway,
     PoolExhausted,
     LeaseExpired,
@@ -48,6 +50,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     NetworkReset,
     EverythingKilledSqlite,
     KilledAtPointsSqlite,
+    OrderedAndKilledSqlite,
     HandlersHangSqlite,
     DiskFullSqlite,
     WorkerKilledRabbitMQ,

@@ -19,11 +19,25 @@ class PostgresRestarted(Scenario):
 
     def break_once(self, stage: Stage, number: int) -> float:
         pause_at_random(stage)
-        postgres_of(stage).restart_immediately()
+        postgres_of(stage).restart("immediate")
         return time.time()
 
     def caught(self, stage: Stage) -> int:
         return stage.facts.requests_failed() + stage.facts.jobs_caught()
+
+
+class PostgresRestartedInOrder(PostgresRestarted):
+    """The same, and in every second round an orderly restart (`-m fast`), while customers' events and messages keep an
+    order, and each event has a follow-up."""
+
+    name, short, ordered = "PostgreSQL restarts while an order is kept", 2, True
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        if number % 2:
+            return super().break_once(stage, number)
+        pause_at_random(stage)
+        postgres_of(stage).restart("fast")
+        return time.time()
 
 
 class PostgresAway(Scenario):

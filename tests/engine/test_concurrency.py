@@ -12,17 +12,18 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from django.db import close_old_connections, connection, connections
+from django.db import close_old_connections, connection, connections, transaction
 
 from hookline.db.insert import insert_new
 from hookline.engine.claim import claim
-from hookline.engine.job import State
-from hookline.engine.settle import release_expired, settle
+from hookline.engine.job import Job, State
+from hookline.engine.settle import begin, extend, release_expired, settle
 from hookline.engine.settlement import Settlement
 from hookline.incoming.models import Event
 from hookline.incoming.receive.new_event import COLUMNS, NewEvent
 from tests.engine.other_processes import databases_as_json
 from tests.engine.rows import Jobs, make_source
+from tests.waiting import somebody_waits_for_us, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -172,3 +173,51 @@ def test_a_claim_checks_the_health_of_its_connection_where_django_would(
     close_old_connections()
     assert len(claim(jobs.model, 10, lease=60)) == 1
     connection.close()  # the next test's is not checked
+
+
+@pytest.mark.parametrize("keep", [lambda jobs: extend(jobs, 60), begin], ids=["extend", "begin"])
+def test_who_keeps_leases_waits_for_no_settlement(jobs: Jobs, keep: Callable[[list[Job]], set[UUID]]) -> None:
+    """Otherwise each could wait for a row that the other has locked already, which PostgreSQL ends with an error."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets one write after the other")
+    jobs.add(jobs.lane(), *[1] * 4)
+    first, second, third, fourth = claim(jobs.model, 4, lease=60)
+    done = Settlement.succeed()
+    kept: list[set[UUID]] = []
+
+    def keep_all() -> None:
+        try:
+            kept.append(keep([third, first, fourth, second]))
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        settle([(second, done), (third, done)])
+        keeper = threading.Thread(target=keep_all)
+        keeper.start()
+        keeper.join(10)
+        assert kept == [{first.pk, fourth.pk}]
+        settle([(first, done), (fourth, done)])
+    assert not keep([first, second, third, fourth])
+
+
+def test_who_begins_one_alone_waits_until_it_knows_whether_it_may(jobs: Jobs) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets one write after the other")
+    jobs.add(jobs.lane(), 1)
+    (job,) = claim(jobs.model, 1, lease=60)
+    begun: list[set[UUID]] = []
+
+    def begin_it() -> None:
+        try:
+            begun.append(begin([job], wait=True))
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        jobs.model._default_manager.filter(pk=job.pk).update(note="somebody looks at it")
+        thread = threading.Thread(target=begin_it)
+        thread.start()
+        wait_until(somebody_waits_for_us)
+    thread.join(10)
+    assert begun == [{job.pk}]

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 
+from hookline.engine import order
 from hookline.engine.backlog import backlog_of
 from hookline.engine.claim import claim
 from hookline.engine.job import FOREVER, Job, State, requeue
@@ -19,6 +20,7 @@ from hookline.engine.settle import begin, release_expired, settle
 from hookline.engine.settlement import Settlement
 from hookline.incoming.models import Event
 from tests.engine.rows import Jobs, ago, make_event, make_source, rolled_back
+from tests.waiting import somebody_waits_for_us, wait_until
 
 
 def claimed(jobs: Jobs, most: int = 100) -> list[Any]:
@@ -152,11 +154,49 @@ def test_a_settlement_that_came_too_late_gives_no_turn_away(jobs: Jobs) -> None:
     assert claimed(jobs) == []
 
 
+def test_a_claim_that_fails_to_take_turns_gives_back_what_it_took(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+
+    def fail(*_: Any) -> None:
+        raise OperationalError("deadlock detected")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(order, "_have_wait", fail)
+        with pytest.raises(OperationalError):
+            claim(jobs.model, 10, lease=60)
+    assert set(jobs.model._default_manager.values_list("state", "attempts")) == {(State.PENDING, 0)}
+    assert claimed(jobs) == [first.pk]
+
+
 def test_no_two_jobs_of_a_key_can_have_the_turn(jobs: Jobs) -> None:
     _, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
     claimed(jobs)
     with pytest.raises(IntegrityError), transaction.atomic():
         jobs.model._default_manager.filter(pk=second.pk).update(has_turn=True)
+
+
+def test_a_person_who_discards_one_while_a_claim_reads_its_key_passes_its_turn_on(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("on SQLite one comes after the other")
+    first, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    jobs.model._default_manager.filter(pk=first.pk).update(due_at=ago(-3600))
+    real, claimers = order.lock_keys, list[threading.Thread]()
+
+    def claim_meanwhile(*arguments: Any) -> None:
+        monkeypatch.setattr(order, "lock_keys", real)
+        real(*arguments)
+        claimers.append(threading.Thread(target=together, args=(lambda _: claimed(jobs), 1)))
+        claimers[0].start()
+        wait_until(lambda: not claimers[0].is_alive() or somebody_waits_for_us())
+
+    monkeypatch.setattr(order, "lock_keys", claim_meanwhile)
+    assert order.cancel(jobs.model, [first.pk], "a person asked") == [first.pk]
+    claimers[0].join(10)
+    jobs.model._default_manager.filter(state=State.RUNNING).update(lease_until=ago(1))
+    release_expired(jobs.model, max_attempts=5)
+    assert claimed(jobs) == [second.pk]
 
 
 def test_what_parks_a_key_is_history_only_once_somebody_has_decided(jobs: Jobs) -> None:
@@ -179,10 +219,10 @@ def test_more_than_a_portion_of_one_key_is_put_behind_the_others_by_one_claim(jo
 def test_the_keys_of_many_workers_never_meet_and_nothing_is_left_over(jobs: Jobs) -> None:
     """Each keeps to the order of arrival while others claim, settle, fail, crash and add."""
     lane, names = jobs.ordered_lane(), [f"k{number % 4}" for number in range(60)]
-    order = defaultdict(list)
+    arrived = defaultdict(list)
     for job, name in zip(jobs.add_in_order(lane, *names), names, strict=True):
-        order[name].append(job.pk)
-    key_of = {pk: name for name, keys in order.items() for pk in keys}
+        arrived[name].append(job.pk)
+    key_of = {pk: name for name, keys in arrived.items() for pk in keys}
     done: dict[str, list[Any]] = defaultdict(list)
     under_way: set[str] = set()
     problems: list[str] = []
@@ -209,7 +249,7 @@ def test_the_keys_of_many_workers_never_meet_and_nothing_is_left_over(jobs: Jobs
 
     together(work, 4)
     assert problems == []
-    assert done == order
+    assert done == arrived
 
 
 def together(work: Callable[[int], None], count: int) -> None:

@@ -38,28 +38,64 @@ def test_an_honest_run_is_in_order_and_its_repetitions_are_counted() -> None:
     assert (account.delivered, account.repeated) == (2, 1)
 
 
-def test_the_order_of_each_customer_is_held_against_that_of_arrival_and_follow_ups_are_counted() -> None:
-    # Of these, 1 and 17 are of one customer.
-    events = ["evt_1", "evt_2", "evt_17"]
-    ordered = replace(
-        HONEST,
-        sender=[{"what": what, "id": event} for event in events for what in ("sent", "accepted")],
-        consumer=[_consumed(event, f"msg_{event}", "aa") for event in events],
-        events=[(event, "succeeded") for event in events],
-        effects=["evt_2", "evt_1", "evt_17"],
-        messages=[Message(event, "succeeded", 1) for event in events],
-        told=[*events, "evt_1"],
-        ordered=True,
-    )
-    assert settle_up(ordered).violations == []
-    for crime, said in (
-        ({"effects": ["evt_17", "evt_2", "evt_1"]}, "2 events processed out of their customer's order: evt_1, evt_17"),
-        ({"consumer": ordered.consumer[::-1]}, "2 events delivered out of their customer's order: evt_1, evt_17"),
-        ({"told": ["evt_1", "evt_2"]}, "1 events whose follow-up never ran: evt_17"),
-        ({"told": [*events, "evt_33"]}, "1 follow-ups of events without effect: evt_33"),
-    ):
-        violations = settle_up(replace(ordered, **crime)).violations
-        assert violations == [said]
+#: Of these, 1 and 17 are of one customer; 17 was sent when 1 was acknowledged, and 33 while 17 was under way.
+CUSTOMERS_EVENTS = ["evt_1", "evt_2", "evt_17", "evt_33"]
+ORDERED = replace(
+    HONEST,
+    sender=[
+        {"what": "sent", "id": "evt_1", "at": 1.0},
+        {"what": "sent", "id": "evt_2", "at": 1.0},
+        {"what": "accepted", "id": "evt_1", "at": 2.0},
+        {"what": "accepted", "id": "evt_2", "at": 2.0},
+        {"what": "sent", "id": "evt_17", "at": 3.0},
+        {"what": "sent", "id": "evt_33", "at": 4.0},
+        {"what": "accepted", "id": "evt_33", "at": 5.0},
+        {"what": "accepted", "id": "evt_17", "at": 6.0},
+        {"what": "duplicate", "id": "evt_1", "at": 7.0},
+    ],
+    consumer=[
+        {"what": "consumed", "event": event, "webhook_id": f"msg_{event}", "body": "aa"} for event in CUSTOMERS_EVENTS
+    ],
+    events=[(event, "succeeded") for event in CUSTOMERS_EVENTS],
+    effects=["evt_2", "evt_1", "evt_17", "evt_33"],
+    messages=[Message(event, "succeeded", 2) for event in CUSTOMERS_EVENTS],
+    told=[*CUSTOMERS_EVENTS, "evt_1"],
+    ordered=True,
+)
+
+
+def test_events_that_were_under_way_at_the_same_time_have_no_order() -> None:
+    assert settle_up(ORDERED).violations == []
+    swapped = ["evt_2", "evt_1", "evt_33", "evt_17"]
+    consumed = [next(entry for entry in ORDERED.consumer if entry["event"] == event) for event in swapped]
+    assert settle_up(replace(ORDERED, effects=swapped, consumer=consumed)).violations == []
+
+
+@pytest.mark.parametrize(
+    ("crime", "said"),
+    [
+        (
+            {
+                "effects": ["evt_17", "evt_2", "evt_1", "evt_33"],
+                "consumer": [ORDERED.consumer[number] for number in (2, 0, 1, 3)],
+            },
+            "1 events processed after a later one of their customer: evt_1",
+        ),
+        (
+            {"consumer": [ORDERED.consumer[number] for number in (0, 1, 3, 2)]},
+            "1 messages delivered after a later one of their customer: evt_17",
+        ),
+        (
+            {"consumer": [*ORDERED.consumer[:3], ORDERED.consumer[0], ORDERED.consumer[3]]},
+            "1 messages delivered after a later one of their customer: evt_1",
+        ),
+        ({"keyless": 8}, "8 events and deliveries have no order key, so nothing kept an order"),
+        ({"told": ["evt_1", "evt_2", "evt_33"]}, "1 events whose follow-up never ran: evt_17"),
+        ({"told": [*CUSTOMERS_EVENTS, "evt_49"]}, "1 follow-ups of events without effect: evt_49"),
+    ],
+)
+def test_the_order_of_each_customer_and_its_follow_ups_are_accounted_for(crime: dict[str, Any], said: str) -> None:
+    assert settle_up(replace(ORDERED, **crime)).violations == [said]
 
 
 def _consumed(event: str, webhook_id: str, body: str) -> dict[str, Any]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connections, router
+from django.db import Error, connections, router
 
 from hookline.db.rows import columns, read
 from hookline.engine.job import Job
 from hookline.engine.order import take_turns
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
 from hookline.engine.sql import Dialect, dialect_of, names_of, uuid_adapter
 
 J = TypeVar("J", bound=Job)
@@ -93,7 +96,7 @@ def claim(
     PostgreSQL one in `caps` no more than its number. Those due first come first. `worker` is the number of this process
     (see Liveness). Of jobs with the same order key, one is taken. Committed when this returns, as durably as
     `model.durable_claims` says. `prepared`: on PostgreSQL by a plan that may be some seconds old, which is right while
-    few jobs wait.
+    few jobs wait. Raises DatabaseError; what was taken by then is given back, if the database lets it.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
@@ -119,7 +122,12 @@ def claim(
     sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
     for _ in range(LOOKS):
         taken = read(model, sql, params, prepared=prepared)
-        ready = take_turns(model, taken)
+        try:
+            ready = take_turns(model, taken)
+        except Error:
+            with suppress(Error):  # otherwise their leases run out
+                settle([(job, Settlement.give_back(0, "the database failed before it began")) for job in taken])
+            raise
         if ready or not taken:
             # RETURNING has no order of its own.
             return sorted(ready, key=lambda job: job.due_at)

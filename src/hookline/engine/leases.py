@@ -145,10 +145,11 @@ class Leases(Generic[J]):
         limit = time.monotonic() - self.mark_after
         with self._lock:
             jobs = [job for job, since in self._begun.values() if since <= limit]
-        settling.begin(jobs)
+        marked = settling.begin(jobs)
         with self._lock:
             for job in jobs:
-                if (known := self._begun.get(job.id.int)) is not None and known[0] is job:
+                # One that is being changed at this moment has its turn with the next look.
+                if job.id in marked and (known := self._begun.get(job.id.int)) is not None and known[0] is job:
                     del self._begun[job.id.int]
 
     def begin_alone(self, job: Held) -> bool:
@@ -157,7 +158,7 @@ class Leases(Generic[J]):
         with self._lock:
             self._begun.pop(job.id.int, None)
             known = self._known(job)
-        return known is not None and bool(settling.begin([known]))
+        return known is not None and bool(settling.begin([known], wait=True))
 
     def forget(self, job: Held) -> None:
         """Forget a job that is settled or lost; not one that was claimed again meanwhile."""

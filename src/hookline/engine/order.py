@@ -161,6 +161,9 @@ def _decide(model: type[Job], ids: Collection[UUID], which: Q, **to: Any) -> lis
     alias = router.db_for_write(model)
     jobs = model._default_manager.using(alias).filter(pk__in=ids)
     with transaction.atomic(using=alias):
+        # While nobody reads keys of these lanes: the turn of one that was not known here would be given to nobody.
+        lanes = jobs.exclude(order_key=None).values_list(f"{model.lane}_id", flat=True).distinct()
+        _lock(connections[alias], _LANE_CLASS, {lane.bytes for lane in lanes})
         keys = list(jobs.exclude(order_key=UNREAD).exclude(order_key=None).values_list(f"{model.lane}_id", "order_key"))
         lock_keys(model, keys)
         chosen = jobs.filter(which).select_for_update(no_key=True).order_by("pk")

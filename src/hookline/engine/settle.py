@@ -53,19 +53,18 @@ SET state = result.state,
     + _OURS
 )
 
-_EXTEND = (
-    """
-WITH result (id, claim) AS ({rows})
-UPDATE {table} SET lease_until = {lease_end}"""
-    + _OURS
+# A row that somebody else has locked is left out: most likely it is being settled. So who keeps leases never waits for
+# another, neither for a handler that holds its own row for minutes nor, both ways round, for a settlement.
+_KEEP = """
+WITH result (id, claim) AS ({rows}),
+ours AS MATERIALIZED (
+    SELECT {table}.id FROM {table}, result
+    WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state || '' = 'running'
+        AND {table}.{among} {lock}
 )
-
-_BEGIN = (
-    """
-WITH result (id, claim) AS ({rows})
-UPDATE {table} SET begun_at = {now}"""
-    + _OURS
-)
+UPDATE {table} SET {kept} WHERE {among_ours} RETURNING id
+"""
+_EXTENDED, _BEGUN = "lease_until = {lease_end}", "begun_at = {now}"
 
 # Whether the crash is held against a job: only when it is known to have begun. The first crash makes no job dead, since
 # any of those that ran in that process may have caused it.
@@ -112,18 +111,26 @@ def settle(
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
-    """Give running jobs `lease` seconds from now. Returns the ids of those that were still ours."""
+    """Give running jobs `lease` seconds from now. Returns the ids of those that were still ours.
+
+    It waits for nobody: on PostgreSQL a job that another transaction is changing keeps the lease that it has.
+    """
+    return _keep(jobs, _EXTENDED, lease=lease)
+
+
+def begin(jobs: Sequence[J], *, wait: bool = False) -> set[UUID]:
+    """Note that running jobs have begun, so that a crash counts. Returns the ids of those that were still ours.
+
+    On PostgreSQL those that another transaction is changing are left out, unless it shall `wait`.
+    """
+    return _keep(jobs, _BEGUN, wait=wait)
+
+
+def _keep(jobs: Sequence[J], kept: str, *, lease: float = 0.0, wait: bool = False) -> set[UUID]:
     if not jobs:
         return set()
     rows = [(job.id, job.claim) for job in jobs]
-    return _change(type(jobs[0]), _EXTEND, _RESULT_TYPES[:2], rows, lease=lease)
-
-
-def begin(jobs: Sequence[J]) -> set[UUID]:
-    """Note that running jobs have begun, so that a crash counts. Returns the ids of those that were still ours."""
-    if not jobs:
-        return set()
-    return _change(type(jobs[0]), _BEGIN, _RESULT_TYPES[:2], [(job.id, job.claim) for job in jobs])
+    return _change(type(jobs[0]), _KEEP, _RESULT_TYPES[:2], rows, lease=lease, kept=kept, wait=wait)
 
 
 def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> int:
@@ -176,6 +183,8 @@ def _change(
     rows: Sequence[tuple[Any, ...]],
     *,
     lease: float = 0.0,
+    kept: str = "",
+    wait: bool = False,
     beside: Insertion | None = None,
 ) -> set[UUID]:
     """Change the jobs that `rows` name by id and claim. Returns the ids of those that were still ours.
@@ -188,8 +197,10 @@ def _change(
     names = {
         **names_of(model, dialect),
         "due": dialect.later.format("result.due_in"),
-        "lease_end": dialect.later.format(float(lease)),
         "among": dialect.among.format("SELECT id FROM result"),
+        "among_ours": dialect.among.format("SELECT id FROM ours"),
+        "kept": kept.format(lease_end=dialect.later.format(float(lease)), now=dialect.now),
+        "lock": dialect.lock_waiting if wait else dialect.lock_unlocked,
         "beside": f"beside AS ({beside.sql})," if beside else "",
     }
     if connection.vendor == "postgresql":
@@ -200,7 +211,7 @@ def _change(
     if beside:
         with transaction.atomic(using=connection.alias):
             beside.run()
-            return _change(model, statement, types, rows, lease=lease)
+            return _change(model, statement, types, rows)
     marks = ", ".join([f"({', '.join(['%s'] * len(types))})"] * len(rows))
     with connection.cursor() as cursor:
         cursor.execute(

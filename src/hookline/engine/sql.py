@@ -23,6 +23,10 @@ class Dialect:
     later: str
     #: Locks the rows that a claim picks, leaving those that another claim is picking.
     lock: str
+    #: Locks rows, leaving those that others have locked; and the same, waiting for these. Rows that refer to one are no
+    #: reason to leave it: what a handler makes may refer to its event.
+    lock_unlocked: str
+    lock_waiting: str
     #: Has the walk from lane to lane take the index of pending jobs. Without statistics, SQLite would rather read and
     #: sort all that are pending, by the index that begins with the state.
     walk: str
@@ -48,6 +52,8 @@ DIALECTS = {
         now="clock_timestamp()",
         later="clock_timestamp() + ({}) * interval '1 second'",
         lock="FOR UPDATE SKIP LOCKED",
+        lock_unlocked="FOR NO KEY UPDATE SKIP LOCKED",
+        lock_waiting="FOR NO KEY UPDATE",
         walk="",
         pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
         among="id = ANY(ARRAY({}))",
@@ -61,6 +67,8 @@ DIALECTS = {
         now="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
         later="strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', ({}) || ' seconds')",
         lock="",
+        lock_unlocked="",
+        lock_waiting="",
         walk="INDEXED BY {table}_pending",
         pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
         among="id IN ({})",
