@@ -144,7 +144,7 @@ def result(delivery: Delivery) -> Result:
     response = Response(200, ANSWERED, b"ok", duration_ms=87)
     outcome = classify(response.status, response.error, None, time.time())
     outbound = outbound_of(delivery, Signers(), time.time())
-    return Result(outbound, response, outcome, decide(outbound.attempts, response, outcome, RetrySchedule()))
+    return Result(outbound, response, outcome, decide(outbound, response, outcome, RetrySchedule(), time.time()))
 
 
 def claimed(name: str, costs: Costs) -> Iterator[list[Any]]:

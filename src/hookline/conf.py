@@ -316,7 +316,15 @@ class Settings:
             20 * HOUR,
             24 * HOUR,
         ),
-        "Waits before each retry: the example schedule of Standard Webhooks. After the last one the delivery is dead",
+        "Waits before each retry: the example schedule of Standard Webhooks. After the last one the delivery is dead. "
+        "An endpoint may have its own",
+    )
+
+    DELIVERY_DEADLINE: float = setting(
+        SENDING,
+        0,
+        "Seconds after its first attempt in which a delivery's last one begins, whatever the waits, a `Retry-After` or "
+        "a breaker add up to. 0: no such limit. An endpoint may have its own",
     )
 
     DELIVERY_TIMEOUT: float = setting(
@@ -340,8 +348,8 @@ class Settings:
     SUSPEND_AFTER_FAILURES: int = setting(
         SENDING,
         10,
-        "An endpoint is suspended after this many failures in a row: those that open its breaker are the first, each "
-        "probe that fails is one more, so 10 take about an hour. Its tenant is warned after half of them. 0: never",
+        "An endpoint is suspended after this many failed attempts in a row; those within 30 seconds of the one counted "
+        "before count with it, so that a restart under load is one. Its tenant is warned after half of them. 0: never",
     )
 
     SUSPEND_AFTER: float = setting(
@@ -417,7 +425,7 @@ class Settings:
 
     @property
     def delivery_retry(self) -> RetrySchedule:
-        return RetrySchedule(self.DELIVERY_RETRY_DELAYS, self.RETRY_JITTER)
+        return RetrySchedule(self.DELIVERY_RETRY_DELAYS, self.RETRY_JITTER, self.DELIVERY_DEADLINE)
 
 
 ENGINES = ("worker", "celery")
@@ -450,6 +458,7 @@ def load(values: Mapping[str, Any]) -> Settings:
         )
     for delays in (settings.EVENT_RETRY_DELAYS, settings.DELIVERY_RETRY_DELAYS):
         RetrySchedule(delays, settings.RETRY_JITTER)
+    _ = settings.delivery_retry
     return settings
 
 
@@ -495,6 +504,7 @@ _DURATIONS = frozenset(
         "HTTP_KEEP_ALIVE",
         "HANDLER_TIMEOUT",
         "DELIVERY_TIMEOUT",
+        "DELIVERY_DEADLINE",
         "RETENTION",
         "REJECTION_RETENTION",
         "AUDIT_RETENTION",
@@ -511,6 +521,7 @@ _NUMBERS_OR_NONE = frozenset({"WORKER_PROCESSES"})
 _DELAYS = frozenset({"EVENT_RETRY_DELAYS", "DELIVERY_RETRY_DELAYS"})
 _MAY_BE_ZERO = frozenset(
     {
+        "DELIVERY_DEADLINE",
         "TRUSTED_PROXIES",
         "REJECTION_BODY_BYTES",
         "RESPONSE_BODY_BYTES",

@@ -54,9 +54,9 @@ def test_a_delivery_shows_what_it_waits_for(cli: Cli) -> None:
         return found
 
     assert waits_for() == "the endpoint answered 500"
-    endpoint.breaker = Breaker(BreakerState.OPEN, 10, trips=1, opened_at=1000.0, open_until=0.0)
+    endpoint.breaker = Breaker(BreakerState.OPEN, 10, trips=1, opened_at=1000.0, open_until=4102444800.0)
     endpoint.save()
-    assert waits_for() == "its endpoint's breaker, which is probed from 00:00:00 UTC on"
+    assert waits_for() == "its endpoint's breaker is open, and probed from 00:00:00 UTC on"
     endpoint.disable("it answered 410")
     endpoint.save()
     assert waits_for() == "its endpoint is disabled: it answered 410"

@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from hookline.core.breaker import Breaker, BreakerSettings, State, admits, record
+from hookline.core.breaker import AT_REST, Breaker, BreakerSettings, State, admits, record
 
-SETTINGS = BreakerSettings(
-    trip_after=3, first_pause=30, longest_pause=600, probes=2, close_after=2, probe_patience=60, recheck=2
-)
+SETTINGS = BreakerSettings(trip_after=3, first_pause=30, longest_pause=600, probes=2, close_after=2, probe_patience=60)
 
 
 def fail(breaker: Breaker, times: int, now: float = 0.0) -> Breaker:
@@ -34,7 +32,16 @@ def test_a_new_breaker_admits_everything_and_needs_no_write() -> None:
 
 def test_failures_in_a_row_open_it() -> None:
     assert fail(Breaker(), 2).state is State.CLOSED
-    assert fail(Breaker(), 3, now=100.0) == Breaker(State.OPEN, failures=3, trips=1, opened_at=100.0, open_until=130.0)
+    assert fail(Breaker(), 3, now=100.0) == Breaker(
+        State.OPEN,
+        failures=3,
+        trips=1,
+        opened_at=100.0,
+        open_until=130.0,
+        counted=1,
+        counted_at=100.0,
+        failing_since=100.0,
+    )
 
 
 def test_a_success_between_failures_starts_the_count_again() -> None:
@@ -63,7 +70,11 @@ def test_after_the_pause_a_few_probes_are_admitted() -> None:
     third = admits(second.breaker, 30.2, SETTINGS)
     assert (first.admit, second.admit, third.admit) == (True, True, False)
     assert third.breaker.state is State.HALF_OPEN
-    assert third.retry_at == pytest.approx(32.2)
+    # The others wait for the results of these, or until they count as lost.
+    assert (third.retry_at, third.breaker.held_until) == (90.0, 90.0)
+    assert second.breaker.full
+    assert not first.breaker.full
+    assert first.breaker.held_until is None
 
 
 def test_enough_successful_probes_close_it() -> None:
@@ -87,6 +98,21 @@ def test_a_failed_probe_opens_it_for_twice_as_long_up_to_the_longest_pause() -> 
         breaker = record(admits(breaker, now, SETTINGS).breaker, False, now, SETTINGS)
     assert pauses == [30, 60, 120, 240, 480, 600, 600, 600]
     assert breaker.opened_at == 0.0
+
+
+def test_failures_that_come_together_count_once_and_every_other_one_counts() -> None:
+    patient = BreakerSettings(trip_after=1000, apart=30)
+    breaker = AT_REST
+    for now in (0.0, 0.1, 29.9, 30.0, 31.0, 100.0):
+        breaker = record(breaker, False, now, patient)
+    assert (breaker.failures, breaker.counted, breaker.failing_since) == (6, 3, 0.0)
+    assert record(breaker, True, 101.0, patient) is AT_REST
+
+
+def test_a_successful_probe_ends_the_row_of_failures_although_it_does_not_close_the_breaker() -> None:
+    breaker = record(probing(), True, 31.0, SETTINGS)
+    assert (breaker.state, breaker.failures, breaker.counted, breaker.failing_since) == (State.HALF_OPEN, 0, 0, None)
+    assert record(breaker, False, 32.0, SETTINGS).counted == 1
 
 
 def test_closing_forgets_the_earlier_pauses() -> None:

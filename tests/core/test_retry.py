@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookline.core.retry import RetrySchedule
+from hookline.core.retry import RetrySchedule, check_own
 from hookline.exceptions import ConfigurationError
 
 STANDARD = RetrySchedule()
@@ -73,3 +73,28 @@ def test_a_wait_is_never_negative_nor_beyond_the_promised_bound(
     else:
         assert wait is not None
         assert delays[attempt - 1] <= wait <= (1 + jitter) * max(DAY, *delays)
+
+
+def test_an_endpoint_s_own_schedule_takes_the_place_of_what_it_names() -> None:
+    settings = RetrySchedule((1.0, 2.0), jitter=0.0, deadline=10.0)
+    assert settings.changed_by(None) is settings
+    assert settings.changed_by({"delays": [7]}) == RetrySchedule((7,), 0.0, 10.0)
+    assert settings.changed_by({"deadline": 0}) == RetrySchedule((1.0, 2.0), 0.0, 0)
+    assert settings.changed_by({"delays": []}).max_attempts == 1
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        [], "5s", {"delay": [1]}, {"delays": "1,2"}, {"delays": [-1]}, {"delays": ["1"]}, {"delays": [True]},
+        {"delays": [1] * 101}, {"deadline": -1}, {"deadline": "1h"}, {"deadline": float("nan")}, {"deadline": 1e9},
+    ],
+)  # fmt: skip
+def test_a_schedule_that_makes_no_sense_is_refused(own: object) -> None:
+    with pytest.raises(ConfigurationError, match="retry"):
+        check_own(own)
+
+
+def test_an_empty_schedule_is_none() -> None:
+    assert check_own({}) is None
+    assert check_own({"delays": [60], "deadline": 3600}) == {"delays": [60], "deadline": 3600}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hookline.core.breaker import AT_REST, Breaker, BreakerSettings, admits, record
@@ -10,15 +12,20 @@ from hookline.core.suspension import Notice, SuspensionSettings, judge
 BREAKER = BreakerSettings()
 
 
-def history(answers: str, settings: SuspensionSettings) -> list[tuple[int, Notice]]:
-    """What is told after which answer: `x` failed, `o` succeeded. The clock goes on to when the breaker admits one."""
+def history(answers: str, settings: SuspensionSettings, apart: float = 0.0) -> list[tuple[int, Notice]]:
+    """What is told after which answer: `x` failed, `o` succeeded, each `apart` seconds after the one before.
+
+    The clock goes on to when the breaker admits one.
+    """
     breaker, now, told = AT_REST, 1000.0, list[tuple[int, Notice]]()
     for number, answer in enumerate(answers, start=1):
+        now += apart
         while not (decision := admits(breaker, now, BREAKER)).admit:
             now = decision.retry_at or now
         after = record(decision.breaker, answer == "o", now, BREAKER)
         if (notice := judge(decision.breaker, after, now, settings)) is not None:
             told.append((number, notice))
+            after = replace(after, warned=notice is Notice.FAILING)
         breaker = after
     return told
 
@@ -28,7 +35,7 @@ def history(answers: str, settings: SuspensionSettings) -> list[tuple[int, Notic
     [
         ("x" * 9 + "o" + "x" * 9, []),
         ("x" * 10 + "oo", []),
-        # The ten that open it are the first failure, so the fifth is the fourteenth answer.
+        # The ten that come together and open it are the first failure, so the fifth is the fourteenth answer.
         ("x" * 14, [(14, Notice.FAILING)]),
         ("x" * 14 + "oo", [(14, Notice.FAILING), (16, Notice.RECOVERED)]),
         ("x" * 14 + "ox" + "x", [(14, Notice.FAILING)]),
@@ -39,6 +46,25 @@ def test_it_warns_at_half_of_the_failures_suspends_at_all_and_tells_of_a_recover
     answers: str, told: list[tuple[int, Notice]]
 ) -> None:
     assert history(answers, SuspensionSettings()) == told
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ("xxxx", []),
+        ("xxxxxo", [(5, Notice.FAILING), (6, Notice.RECOVERED)]),
+        ("xxxxoxxxxo", []),
+        ("x" * 10, [(5, Notice.FAILING), (10, Notice.SUSPENDED)]),
+        (
+            "xxxxx" + "o" + "x" * 10,
+            [(5, Notice.FAILING), (6, Notice.RECOVERED), (11, Notice.FAILING), (16, Notice.SUSPENDED)],
+        ),
+    ],
+)
+def test_of_an_endpoint_that_gets_something_every_minute_each_failed_attempt_counts(
+    answers: str, told: list[tuple[int, Notice]]
+) -> None:
+    assert history(answers, SuspensionSettings(), apart=60) == told
 
 
 def test_a_time_of_only_failures_suspends_without_their_number() -> None:

@@ -815,6 +815,22 @@ CASES = [
         document=lambda world: _json(endpoint_rows.as_json(endpoints.find(world.endpoint.public_id))),
     ),
     Case(
+        "endpoint.update",
+        ["endpoints.update"],
+        lambda actor, world: endpoints.update(
+            actor, world.endpoint, retry={"delays": [5.0, 300.0, 3600.0], "deadline": 172800.0}
+        ),
+        lambda world: f"endpoint update {world.endpoint.public_id} --retry-delays 5s,5m,1h --deadline 2d",
+        lambda admin, world: submit(
+            admin, page_url(world.endpoint), retry='{"delays": [5.0, 300.0, 3600.0], "deadline": 172800.0}'
+        ),
+        about=lambda world: world.endpoint.public_id,
+        changes={"retry": [None, {"delays": [5.0, 300.0, 3600.0], "deadline": 172800.0}]},
+        after=lambda world: _fields(world.endpoint, "retry", "url"),
+        expected=({"delays": [5.0, 300.0, 3600.0], "deadline": 172800.0}, URL),
+        document=lambda world: _json(endpoint_rows.as_json(endpoints.find(world.endpoint.public_id))),
+    ),
+    Case(
         "endpoint.rotate_key",
         ["endpoints.rotate_key"],
         lambda actor, world: endpoints.rotate_key(actor, world.endpoint, overlap=7200.0),

@@ -197,7 +197,7 @@ def test_an_endpoint_that_a_person_disables_by_its_checkbox_is_held_and_enabling
 
 # ---- the breaker --------------------------------------------------------------------------------------
 
-QUICK = BreakerSettings(trip_after=3, first_pause=0.5, longest_pause=0.5, probes=2, close_after=2, recheck=0.05)
+QUICK = BreakerSettings(trip_after=3, first_pause=0.5, longest_pause=0.5, probes=2, close_after=2)
 
 
 def test_an_endpoint_that_keeps_failing_is_spared_and_its_backlog_drains_when_it_is_back(
@@ -263,7 +263,7 @@ def failed(delivery: Delivery, status: int = 500) -> Result:
     response = Response(status=status)
     outcome = classify(status, "", None, time.time())
     outbound = outbound_of(delivery, Signers(), time.time())
-    return Result(outbound, response, outcome, decide(delivery.attempts, response, outcome, RetrySchedule()))
+    return Result(outbound, response, outcome, decide(outbound, response, outcome, RetrySchedule(), time.time()))
 
 
 # ---- secrets ------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from tests.engine.rows import ago, make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUICK = BreakerSettings(trip_after=1, first_pause=0.0, longest_pause=0.0, close_after=1)
+QUICK = BreakerSettings(trip_after=1, first_pause=0.0, longest_pause=0.0, close_after=1, apart=0.0)
 
 
 @pytest.fixture
@@ -69,7 +69,9 @@ def test_its_tenant_is_warned_and_then_told_by_e_mail_what_failed_since_when_and
     failing.refresh_from_db()
     assert failing.disabled
     assert failing.disabled_at is not None
-    assert failing.disabled_reason.startswith("it has failed for 1 h without a success; the last one: the endpoint")
+    assert failing.disabled_reason.startswith(
+        "it failed 4 times in a row within 0s; the last one: the endpoint answered 500"
+    )
 
 
 def test_one_that_recovers_is_told_of_too_and_one_that_never_failed_much_is_not(failing: Endpoint) -> None:

@@ -138,6 +138,7 @@ class EndpointForm(_EndpointForm):
             "payload",
             "signatures",
             "order_by",
+            "retry",
             "disabled",
         )
 
@@ -152,7 +153,7 @@ class EndpointForm(_EndpointForm):
             check_into(self, "headers", lambda: endpoint_fields.checked({"own_headers": headers}))
         empty: dict[str, Any] = {
             "event_types": [], "channels": [], "metadata": {}, "uid": None, "filter": None, "payload": None,
-            "order_by": "",
+            "order_by": "", "retry": None,
         }  # fmt: skip
         for name, nothing in empty.items():
             data[name] = data.get(name) or nothing

@@ -26,6 +26,7 @@ from hookline.exceptions import Conflict
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
 from hookline.operations import deliveries, endpoint_preview, endpoint_rows, endpoints
 from hookline.operations import messages as operations
+from hookline.operations.waiting import note_of, waiting
 
 BREAKER = {Breaker.CLOSED: _("closed"), Breaker.OPEN: _("open"), Breaker.HALF_OPEN: _("half-open")}
 
@@ -56,11 +57,11 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     )  # fmt: skip
     add_fields = (
         "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata", "signatures",
-        "headers", "order_by", "new_secret",
+        "headers", "order_by", "retry", "new_secret",
     )  # fmt: skip
     change_fields = (
         "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata",
-        "order_by",
+        "order_by", "retry",
         "disabled", "disabled_reason", "challenge", "held_until", "breaker_shown",
         "secrets_shown", "rotate", "new_secret", "signatures", "public_keys", "new_key_pair", "overlap",
         "header_names", "headers", "created_at", "related",
@@ -85,6 +86,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             filter=data["filter"],
             payload=data["payload"],
             order_by=data["order_by"],
+            retry=data["retry"],
         )
         if given is None:
             self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
@@ -276,7 +278,7 @@ class DeliveryAdmin(JobAdmin[Delivery]):
         "endpoint__encrypted_headers",
         "endpoint__metadata",
     )
-    fields = ("public_id", "message_link", *JOB_FIELDS, "endpoint")
+    fields = ("public_id", "message_link", *JOB_FIELDS, "waits_for", "endpoint")
     inlines = (AttemptInline,)
     found_by = {"dlv": "pk", "msg": "message", "ep": "endpoint"}
     search_help_text = _(
@@ -293,6 +295,16 @@ class DeliveryAdmin(JobAdmin[Delivery]):
     @admin.display(description=_("delivery"))
     def type_and_id(self, delivery: Delivery) -> str:
         return with_small(delivery.message.type, delivery.public_id)
+
+    @admin.display(description=_("reason"))
+    def reason_shown(self, delivery: Delivery) -> str:
+        return shortened(note_of(delivery)) or "-"
+
+    @admin.display(description=_("waits for"))
+    def waits_for(self, delivery: Delivery) -> str:
+        if (held := waiting(delivery)) is None:
+            return "-"
+        return with_small(held.why, show_time(held.until) if held.until else "")
 
     @admin.display(description=_("message"))
     def message_link(self, delivery: Delivery) -> str:

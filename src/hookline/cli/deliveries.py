@@ -32,10 +32,12 @@ def list_deliveries(filters: listing.Filters, as_json: bool) -> None:
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one delivery with its body, what it waits for, and every attempt that was made."""
-    from hookline.operations import deliveries, endpoint_health
+    from hookline.operations import deliveries
+    from hookline.operations.waiting import waiting
 
     delivery = deliveries.find(id)
-    shown = {**deliveries.as_json(delivery), "waits_for": endpoint_health.waits_for(delivery)}
+    held = waiting(delivery)
+    shown = {**deliveries.as_json(delivery), "waits_for": None if held is None else held.why}
     attempts = [deliveries.attempt_as_json(attempt) for attempt in deliveries.attempts(delivery)]
     message = delivery.message
     shown |= content_fields(bytes(message.body), as_json, expunged=message.is_expunged)

@@ -14,6 +14,7 @@ from hookline.cli.json_file import JsonFile
 from hookline.cli.limit_options import limit_options
 from hookline.cli.output import print_fields, print_rows, say
 from hookline.cli.pairs import Pair
+from hookline.cli.retry_options import own_retry, retry_options
 from hookline.cli.secret_options import secret_options
 from hookline.cli.times import Duration, Rate, Since
 
@@ -51,6 +52,7 @@ def patterns(text: str) -> list[str]:
 @click.option("--signatures", default="", help=_SIGNATURES)
 @headers_options
 @click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
+@retry_options
 @json_option
 def create(
     *,
@@ -68,6 +70,8 @@ def create(
     signatures: str,
     headers: dict[str, str] | None,
     order_by: str,
+    retry_delays: list[float] | None,
+    deadline: float | None,
     as_json: bool,
 ) -> None:
     """Create an endpoint. The secret is shown this once: the subscriber verifies messages with it."""
@@ -90,6 +94,7 @@ def create(
         payload=payload,
         order_by=order_by,
         challenge=challenge,
+        retry=own_retry(None, retry_delays, deadline),
     )
     fields: dict[str, Any] = {
         "id": created.public_id,
@@ -147,6 +152,7 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 @headers_options
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what it would get of the newest messages.")
 @click.option("--order-by", metavar="PLACE", help=f"{ORDER_BY} '' for no order.")
+@retry_options
 @json_option
 def update(
     *,
@@ -164,6 +170,8 @@ def update(
     headers: dict[str, str] | None,
     dry_run: bool,
     order_by: str | None,
+    retry_delays: list[float] | None,
+    deadline: float | None,
     as_json: bool,
 ) -> None:
     """Change what is given of an endpoint; the rest stays."""
@@ -183,6 +191,8 @@ def update(
         filter_text,
         payload,
         order_by,
+        retry_delays,
+        deadline,
     )
     found = endpoints.find(id)
     changed: dict[str, Any] = {"url": url, "uid": uid, "description": description, "order_by": order_by}
@@ -194,6 +204,7 @@ def update(
         merged = {**found.metadata, **dict(metadata)}
         changed["metadata"] = {key: value for key, value in merged.items() if key not in unset}
     changed |= {"filter": filter_text, "payload": payload}
+    changed["retry"] = own_retry(found.retry, retry_delays, deadline)
     given = {field: value for field, value in changed.items() if value is not None}
     if dry_run:
         wanted = {name: given[name] for name in endpoint_preview.PREVIEWED if name in given}

@@ -7,6 +7,8 @@
 A breaker spares the workers (each try of a dead endpoint holds a place until the deadline) and the endpoint (which
 comes back to a few probes, not to a day's backlog at once).
 
+The endpoint is held while all probes are under way, so that the others keep their places in the queue.
+
 It counts failures in a row and not a failure rate over a window. A row has one number to store and nothing to write on
 the ordinary success, while a window would cost a write of the Endpoint for every delivery. An endpoint that fails most
 of the time still has a long row soon; one that fails now and then should stay in use.
@@ -49,8 +51,9 @@ class BreakerSettings:
     close_after: int = 2
     #: After this, a probe without a result counts as lost with its worker. Longer than a delivery can take.
     probe_patience: float = 60.0
-    #: When to ask again while all probes are under way.
-    recheck: float = 2.0
+    #: A failure within this many seconds of the one counted last is part of the same trouble, and does not count
+    #: towards suspension: hundreds that were under way when a consumer restarted are one. See core.suspension.
+    apart: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Breaker:
     """One endpoint's breaker, as stored. The default is a new endpoint's."""
 
     state: State = State.CLOSED
-    #: In a row, while closed.
+    #: In a row: since the last success, without those that came late while it was open.
     failures: int = 0
     #: Since it became half-open.
     successes: int = 0
@@ -70,6 +73,19 @@ class Breaker:
     opened_at: float | None = None
     #: Open: when probing begins. Half-open: when probes without a result count as lost. None while closed.
     open_until: float | None = None
+    #: All probes are under way: nothing else is admitted until one of them has its result.
+    full: bool = False
+    #: Of the failures in a row those that count towards suspension; when the last of these was, and when the first.
+    counted: int = 0
+    counted_at: float | None = None
+    failing_since: float | None = None
+    #: Its tenant was told that it fails.
+    warned: bool = False
+
+    @property
+    def held_until(self) -> float | None:
+        """Until when nothing is to be claimed, in Unix time; None where something may be."""
+        return self.open_until if self.state is State.OPEN or self.full else None
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Breaker:
@@ -104,8 +120,9 @@ def admits(breaker: Breaker, now: float, settings: BreakerSettings) -> Decision:
     due = _is_due(breaker, now, settings)
     if breaker.state is State.HALF_OPEN and not due:
         if breaker.probes < settings.probes:
-            return Decision(True, replace(breaker, probes=breaker.probes + 1))
-        return Decision(False, breaker, now + settings.recheck)
+            probes = breaker.probes + 1
+            return Decision(True, replace(breaker, probes=probes, full=probes >= settings.probes))
+        return Decision(False, breaker if breaker.full else replace(breaker, full=True), breaker.open_until)
     if due:
         return Decision(True, _start_probing(breaker, now, settings))
     return Decision(False, breaker, breaker.open_until)
@@ -120,20 +137,40 @@ def record(breaker: Breaker, succeeded: bool, now: float, settings: BreakerSetti
         # hundred times. Nor shorten it: the success may be older than the failures. The probes will tell.
         return breaker
     if not succeeded:
-        return _open(breaker, now, settings)
+        return _open(_count(breaker, now, settings), now, settings)
     successes = breaker.successes + 1
     if successes >= settings.close_after:
         return AT_REST
-    return replace(breaker, successes=successes, probes=max(breaker.probes - 1, 0))
+    return replace(
+        breaker,
+        successes=successes,
+        probes=max(breaker.probes - 1, 0),
+        full=False,
+        failures=0,
+        counted=0,
+        counted_at=None,
+        failing_since=None,
+    )
 
 
 def _record_closed(breaker: Breaker, succeeded: bool, now: float, settings: BreakerSettings) -> Breaker:
     if succeeded:
-        return replace(breaker, failures=0) if breaker.failures else breaker
-    failures = breaker.failures + 1
-    if failures < settings.trip_after:
-        return replace(breaker, failures=failures)
-    return _open(replace(breaker, failures=failures), now, settings)
+        return AT_REST if breaker.failures else breaker
+    breaker = _count(breaker, now, settings)
+    return breaker if breaker.failures < settings.trip_after else _open(breaker, now, settings)
+
+
+def _count(breaker: Breaker, now: float, settings: BreakerSettings) -> Breaker:
+    """With one more failure in a row."""
+    at = breaker.counted_at
+    counts = at is None or not at <= now < at + settings.apart
+    return replace(
+        breaker,
+        failures=breaker.failures + 1,
+        counted=breaker.counted + counts,
+        counted_at=now if counts else at,
+        failing_since=now if breaker.failing_since is None else breaker.failing_since,
+    )
 
 
 def _open(breaker: Breaker, now: float, settings: BreakerSettings) -> Breaker:
@@ -143,6 +180,7 @@ def _open(breaker: Breaker, now: float, settings: BreakerSettings) -> Breaker:
         state=State.OPEN,
         successes=0,
         probes=0,
+        full=False,
         trips=breaker.trips + 1,
         opened_at=now if breaker.opened_at is None else breaker.opened_at,
         open_until=now + min(settings.first_pause * 2**doublings, settings.longest_pause),
@@ -151,7 +189,8 @@ def _open(breaker: Breaker, now: float, settings: BreakerSettings) -> Breaker:
 
 def _start_probing(breaker: Breaker, now: float, settings: BreakerSettings) -> Breaker:
     """Half-open, with this delivery as the first probe. Successes of an earlier round count on."""
-    return replace(breaker, state=State.HALF_OPEN, probes=1, open_until=now + settings.probe_patience)
+    until = now + settings.probe_patience
+    return replace(breaker, state=State.HALF_OPEN, probes=1, full=settings.probes <= 1, open_until=until)
 
 
 def _is_due(breaker: Breaker, now: float, settings: BreakerSettings) -> bool:

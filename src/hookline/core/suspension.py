@@ -1,8 +1,9 @@
 """When an endpoint that keeps failing is given up, and when its tenant is warned before. Pure.
 
-Failures in a row are counted as the breaker lets them happen: the ten that open it are the first, and each probe that
-fails while it is open is one more. Hundreds that were under way when a consumer restarted are one failure, so that a
-short outage suspends nobody: with the breaker's pauses the default of ten is about an hour.
+Every failed attempt counts until one succeeds, but those within half a minute of the one counted before count with it:
+hundreds that were under way when a consumer restarted are one failure, and a short outage suspends nobody. An endpoint
+that gets something now and then is suspended after ten attempts that failed; one that gets much after about an hour,
+which the breaker's pauses take.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hookline.core.breaker import Breaker, State
+from hookline.core.breaker import Breaker
 
 
 class Notice(StrEnum):
@@ -36,11 +37,10 @@ class SuspensionSettings:
 
 def judge(before: Breaker, after: Breaker, now: float, settings: SuspensionSettings) -> Notice | None:
     """What to do about an endpoint whose breaker changed from `before` to `after` at `now`; None: nothing."""
-    if after.trips > before.trips:
-        if settings.failures and after.trips >= settings.failures:
+    if after.counted > before.counted:
+        if settings.failures and after.counted >= settings.failures:
             return Notice.SUSPENDED
-        if settings.seconds and after.opened_at is not None and now - after.opened_at >= settings.seconds:
+        if settings.seconds and after.failing_since is not None and now - after.failing_since >= settings.seconds:
             return Notice.SUSPENDED
-        return Notice.FAILING if after.trips == settings.warn_at else None
-    closed = after.state is State.CLOSED and before.state is not State.CLOSED
-    return Notice.RECOVERED if closed and before.trips >= settings.warn_at else None
+        return Notice.FAILING if after.counted >= settings.warn_at and not after.warned else None
+    return Notice.RECOVERED if before.warned and not after.warned else None

@@ -1,5 +1,8 @@
 """LaneLimits: how many jobs of a lane may begin a second, and run at once, in all workers together.
 
+A person sets limits; besides, a lane may be slowed down for a while (see core.slowing). What has to wait keeps its
+place in the queue of its lane.
+
 The state is in the lane's row, and is changed under its lock. A worker reads every two seconds which lanes have limits;
 where none has, a claim costs nothing more.
 """
@@ -17,10 +20,11 @@ from django.db import models, router, transaction
 from django.utils.translation import gettext_lazy as _
 
 from hookline.core.rate_limit import Rate, take
+from hookline.core.slowing import Slowing
 from hookline.db import clock
 from hookline.engine.job import Job, Lane, State
 from hookline.engine.settle import settle
-from hookline.engine.settlement import Settlement
+from hookline.engine.settlement import ITS_TIME, Settlement
 
 J = TypeVar("J", bound=Job)
 
@@ -40,19 +44,41 @@ class LimitedLane(Lane):
     lane_at_once = models.PositiveIntegerField(_("run at once"), null=True, blank=True, editable=False)
     #: What `core.rate_limit.take` keeps.
     lane_due = models.FloatField(_("state of the rate"), null=True, editable=False)
+    #: What `core.slowing` keeps.
+    lane_slow_rate = models.FloatField(_("slowed down to"), null=True, editable=False)
+    lane_slow_at = models.FloatField(_("slowed down at"), null=True, editable=False)
 
     class Meta:
         abstract = True
+
+    @property
+    def slowing(self) -> Slowing | None:
+        """Set it to slow the lane down. The caller saves."""
+        rate, at = self.lane_slow_rate, self.lane_slow_at
+        return None if rate is None or at is None else Slowing(rate, at)
+
+    @slowing.setter
+    def slowing(self, slowing: Slowing | None) -> None:
+        self.lane_slow_rate = None if slowing is None else slowing.rate
+        self.lane_slow_at = None if slowing is None else slowing.at
+
+    def rate_at(self, now: float) -> Rate | None:
+        """What it may begin now, of its limit and its slowing; None where nothing is held back."""
+        return _limit_of(self.lane_rate, self.lane_burst, None, self.slowing, now).rate
 
     @property
     def limits(self) -> dict[str, float | None]:
         return {"rate": self.lane_rate, "burst": self.lane_burst, "at_once": self.lane_at_once}
 
 
+def _limited() -> models.Q:
+    names = ("lane_rate", "lane_at_once", "lane_slow_rate")
+    return models.Q(*((f"{name}__isnull", False) for name in names), _connector=models.Q.OR)
+
+
 def limited_index(name: str) -> models.Index:
-    """Finds the lanes that have limits."""
-    limited = models.Q(lane_rate__isnull=False) | models.Q(lane_at_once__isnull=False)
-    return models.Index(fields=["id"], name=f"{name}_limited", condition=limited)
+    """Finds the lanes that have limits, or are slowed down."""
+    return models.Index(fields=["id"], name=f"{name}_limited", condition=_limited())
 
 
 def rate_of(per_second: float, burst: int | None) -> Rate:
@@ -69,12 +95,35 @@ def wait_of(rate: Rate, due: float, now: float) -> float:
 class _Limit:
     rate: Rate | None
     at_once: int | None
+    #: Whether nobody set this rate.
+    slowed: bool
 
     @property
     def most(self) -> int:
         """Of one claim."""
         found = [self.rate.burst] if self.rate else []
         return min([*found, self.at_once] if self.at_once is not None else found)
+
+    def __bool__(self) -> bool:
+        return self.rate is not None or self.at_once is not None
+
+    @property
+    def why(self) -> str:
+        """A job waits for the rate."""
+        rate = 0.0 if self.rate is None else self.rate.per_second
+        if self.slowed:
+            return f"waits because its {{lane}} was overloaded or away, and gets {rate:.3g} a second for now"
+        return f"waits for its rate limit of {rate:g} a second"
+
+
+def _limit_of(
+    per_second: float | None, burst: int | None, at_once: int | None, slowing: Slowing | None, now: float
+) -> _Limit:
+    rate = None if per_second is None else rate_of(per_second, burst)
+    slow = None if slowing is None else slowing.rate_at(now)
+    if slow is None or (rate is not None and rate.per_second <= slow):
+        return _Limit(rate, at_once, False)
+    return _Limit(rate_of(slow, None), at_once, True)
 
 
 class LaneLimits(Generic[J]):
@@ -95,12 +144,18 @@ class LaneLimits(Generic[J]):
         now = time.monotonic()
         if self._lane is None or now - self._read_at < FRESH:
             return
-        limited = models.Q(lane_rate__isnull=False) | models.Q(lane_at_once__isnull=False)
-        rows = self._lane._default_manager.using(router.db_for_write(self._lane)).filter(limited)
-        self._limits = {
-            pk.int: _Limit(None if rate is None else rate_of(rate, burst), at_once)
-            for pk, rate, burst, at_once in rows.values_list("pk", "lane_rate", "lane_burst", "lane_at_once")
+        lanes = self._lane._default_manager.using(router.db_for_write(self._lane))
+        columns = ("pk", "lane_rate", "lane_burst", "lane_at_once", "lane_slow_rate", "lane_slow_at")
+        found = list(lanes.filter(_limited()).values_list(*columns))
+        slow = {pk: Slowing(rate, at or 0.0) for pk, *_, rate, at in found if rate is not None}
+        time_there = clock.now(self._lane) if slow else 0.0
+        limits = {
+            pk.int: _limit_of(rate, burst, at_once, slow.get(pk), time_there) for pk, rate, burst, at_once, *_ in found
         }
+        self._limits = {lane: limit for lane, limit in limits.items() if limit}
+        if over := [pk for pk, slowing in slow.items() if slowing.rate_at(time_there) is None]:
+            at = [slow[pk].at for pk in over]
+            lanes.filter(pk__in=over, lane_slow_at__in=at).update(lane_slow_rate=None, lane_slow_at=None)
         self._not_before = {lane: at for lane, at in self._not_before.items() if lane in self._limits and at > now}
         self._read_at = now
 
@@ -161,9 +216,9 @@ class LaneLimits(Generic[J]):
             rows.filter(pk=lane_id).update(lane_due=taken.due)
             if taken.number < count or limit.at_once is None:
                 wait = wait_of(limit.rate, taken.due, now)
-                why = f"waits for its rate limit of {limit.rate.per_second:g} a second"
+                why = limit.why.format(lane=self._model.lane)
             count = taken.number
-        surplus = [(job, Settlement.give_back(wait, why)) for job in jobs[count:]]
+        surplus = [(job, Settlement.give_back(ITS_TIME, why)) for job in jobs[count:]]
         settle(surplus, model=self._model)
         if surplus or len(jobs) >= limit.most:  # there may be more
             self._not_before[lane_id.int] = time.monotonic() + wait

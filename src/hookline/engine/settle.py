@@ -42,7 +42,7 @@ _SETTLE = (
 WITH {beside} result (id, claim, state, due_in, note, refund) AS ({rows})
 UPDATE {table}
 SET state = result.state,
-    due_at = CASE WHEN result.state = 'pending' THEN {due} ELSE due_at END,
+    due_at = CASE WHEN result.state = 'pending' AND result.due_in >= 0 THEN {due} ELSE due_at END,
     finished_at = CASE WHEN result.state = 'pending' THEN NULL ELSE {now} END,
     attempts = attempts - result.refund,
     crashes = CASE WHEN result.refund = 1 THEN crashes ELSE 0 END,

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from hookline.core.retry import RetrySchedule
 from hookline.engine.job import State
 
+#: As `due_in`: the job stays due when it is, and keeps its place before others. For one whose lane is held meanwhile.
+ITS_TIME = -1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
@@ -15,7 +18,7 @@ class Settlement:
 
     state: State
     note: str = ""
-    #: Seconds until a pending job is due again.
+    #: Seconds until a pending job is due again, or ITS_TIME.
     due_in: float = 0.0
     #: The try did not count: nothing was attempted.
     refund: bool = False

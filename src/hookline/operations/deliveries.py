@@ -18,6 +18,7 @@ from hookline.operations import rows
 from hookline.operations.job_history import JobHistory
 from hookline.operations.jobs import State
 from hookline.operations.selection import Columns
+from hookline.operations.waiting import can_go_at, note_of
 from hookline.outgoing.content import expunge_answers
 from hookline.outgoing.deliver import breakers
 from hookline.outgoing.models import EXPUNGED, Attempt, Delivery
@@ -108,7 +109,7 @@ def expunge_attempt(actor: Actor, attempt: Attempt) -> bool:
 
 
 def as_json(delivery: Delivery) -> dict[str, Any]:
-    """A delivery without its body."""
+    """A delivery without its body. Of one that is held, `note` says by what, and `due_at` when it can go."""
     return {
         "id": delivery.public_id,
         "message": delivery.message.public_id,
@@ -120,9 +121,9 @@ def as_json(delivery: Delivery) -> dict[str, Any]:
         "order_key": delivery.order_key or None,
         "parked": delivery.is_parked,
         "attempts": delivery.attempts,
-        "note": delivery.note,
+        "note": note_of(delivery),
         "created_at": delivery.created_at,
-        "due_at": delivery.due_at,
+        "due_at": can_go_at(delivery),
         "finished_at": delivery.finished_at,
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 from hookline import conf
 from hookline.core.event_types import check_pattern
 from hookline.core.locator import Locator
+from hookline.core.retry import check_own
 from hookline.core.sent_headers import check_own_headers
 from hookline.core.signatures.ed25519 import SigningKey
 from hookline.core.signatures.scheme import check_schemes
@@ -128,6 +129,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "filter": check_filter,
     "payload": check_payload,
     "order_by": check_order_by,
+    "retry": check_own,
 }
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hookline.core.breaker import State as BreakerState
 from hookline.db import clock
 from hookline.db.clock import moment
 from hookline.engine.job import State
@@ -22,11 +21,13 @@ class Health:
     """Times and rates are those of the newest 1,000 deliveries; None where there is nothing to tell from."""
 
     last_success: datetime | None
-    #: Failures in a row, as the breaker counts them, and since when it is not closed.
+    #: Failures in a row, and since when.
     failures: int
     failing_since: datetime | None
     #: Until when nothing but probes is sent.
     held_until: datetime | None
+    #: What begins a second for now, after a 429, 502 or 504, or an outage; None where nothing is held back for that.
+    slowed_to: float | None
     #: Attempts of the last hour, and those of them that succeeded.
     attempts_last_hour: int
     succeeded_last_hour: int
@@ -49,32 +50,20 @@ def of(endpoint: Endpoint) -> Health:
     answered = sorted(duration for status, duration in recent if status is not None)
     succeeded = made.filter(status__gte=200, status__lt=300)
     breaker = endpoint.breaker
-    opened_until = breaker.open_until if breaker.state is BreakerState.OPEN else None
+    began = breaker.failing_since or breaker.opened_at
+    slowed_to = None if endpoint.slowing is None else endpoint.slowing.rate_at(now)
     return Health(
         last_success=succeeded.order_by("-created_at").values_list("created_at", flat=True).first(),
         failures=breaker.failures,
-        failing_since=None if breaker.opened_at is None else moment(breaker.opened_at),
-        held_until=None if opened_until is None else moment(opened_until),
+        failing_since=None if began is None else moment(began),
+        held_until=None if breaker.held_until is None else moment(breaker.held_until),
+        slowed_to=None if slowed_to is None else round(slowed_to, 3),
         attempts_last_hour=len(recent),
         succeeded_last_hour=sum(status is not None and 200 <= status < 300 for status, _ in recent),
         p50_ms=_percentile(answered, 0.5),
         p99_ms=_percentile(answered, 0.99),
         pending=deliveries.filter(state=State.PENDING).order_by()[: NEWEST * 10].count(),
     )
-
-
-def waits_for(delivery: Delivery) -> str | None:
-    """What a pending delivery waits for besides its time; None for one that waits for a worker, or does not wait."""
-    endpoint = delivery.endpoint
-    if delivery.state != State.PENDING:
-        return None
-    if endpoint.disabled:
-        return f"its endpoint is disabled: {endpoint.disabled_reason or 'no reason was given'}"
-    if endpoint.breaker.state is BreakerState.OPEN and endpoint.breaker.open_until is not None:
-        return f"its endpoint's breaker, which is probed from {moment(endpoint.breaker.open_until):%H:%M:%S} UTC on"
-    if delivery.due_at.timestamp() > clock.now(Delivery):
-        return delivery.note or "its time"
-    return None
 
 
 def _percentile(values: list[int], share: float) -> int | None:

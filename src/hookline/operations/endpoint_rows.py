@@ -24,6 +24,7 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "description": endpoint.description,
         "metadata": endpoint.metadata,
         "order_by": endpoint.order_by,
+        "retry": endpoint.retry,
         "secrets": secrets.count(endpoint),
         "filter": endpoint.filter,
         "payload": endpoint.payload,
@@ -84,7 +85,7 @@ def without_query(url: str) -> str:
 def _special(endpoint: Endpoint) -> dict[str, Any]:
     """The optional parts of an audit entry about an endpoint."""
     found: dict[str, Any] = {}
-    for name in ("filter", "payload", "challenge"):
+    for name in ("filter", "payload", "challenge", "retry"):
         if (value := getattr(endpoint, name)) is not None:
             found[name] = value
     if endpoint.signatures is not None:

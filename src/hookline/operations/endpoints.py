@@ -64,13 +64,14 @@ def create(
     payload: Mapping[str, Any] | None = None,
     order_by: str = "",
     challenge: bool | None = None,
+    retry: Mapping[str, Any] | None = None,
 ) -> Endpoint:
     """Store a new endpoint; without a secret one is made up. No event types means all, and no channels, too.
 
     Of those messages it gets the ones that fulfil the `filter` (`core/payload_filter.py`), and of each what `payload`
     makes of it (`core/payload_template.py`). `signatures` are schemes of `core/signatures/scheme.py`; a key pair is
     made up where one needs it. `headers` are sent with each request. With `challenge`, or where the settings say so, it
-    is sent nothing until `challenge()` was answered.
+    is sent nothing until `challenge()` was answered. `retry` is its own schedule (`core/retry.py`).
 
     Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
     """
@@ -87,6 +88,7 @@ def create(
             "filter": filter,
             "payload": payload,
             "order_by": order_by,
+            "retry": retry,
         }
     )
     ring = SecretRing.of(check_secret(secret) if secret is not None else new_secret(os.urandom(32)))
@@ -240,4 +242,4 @@ def _check_uid_is_free(endpoint: Endpoint) -> None:
 
 def _save_state(endpoint: Endpoint) -> None:
     names = ["breaker_state", "held_until", "disabled", "disabled_reason", "disabled_at", "challenge"]
-    endpoint.save(update_fields=names)
+    endpoint.save(update_fields=[*names, "lane_slow_rate", "lane_slow_at"])

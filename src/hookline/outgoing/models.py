@@ -12,10 +12,11 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from hookline.core.breaker import Breaker, State
+from hookline.core.breaker import Breaker
 from hookline.core.locator import Locator
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
+from hookline.core.slowing import held, resumed
 from hookline.db.clock import moment
 from hookline.db.encrypted_field import NOTHING, EncryptedField
 from hookline.db.row import Row
@@ -59,6 +60,15 @@ class Endpoint(LimitedLane):
         help_text=_('What is sent instead of the message: {"fields": ["id"]} or {"template": ...}.'),
     )
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    retry = models.JSONField(
+        _("retry"),
+        null=True,
+        blank=True,
+        help_text=_(
+            'Seconds before each retry, and from the first attempt to the last: {"delays": [60, 300], "deadline": '
+            "86400}, or one of them. Empty: as the settings say."
+        ),
+    )
     disabled = models.BooleanField(
         _("disabled"), default=False, help_text=_("Make no new deliveries, and hold those that wait.")
     )
@@ -152,12 +162,14 @@ class Endpoint(LimitedLane):
         """Send nothing more until `enable`. Deliveries that wait keep waiting. The caller saves."""
         self.disabled, self.disabled_reason, self.held_until = True, reason, FOREVER
         self.disabled_at = datetime.now(UTC)
+        self.slowing = held(self.slowing, self.disabled_at.timestamp())
 
     def enable(self) -> None:
-        """Send again, with a breaker at rest. The caller saves."""
+        """Send again, with a breaker at rest, slowly at first because of what waits. The caller saves."""
         self.disabled, self.disabled_reason, self.held_until = False, "", None
         self.disabled_at = None
         self.breaker = Breaker()
+        self.slowing = resumed(self.slowing, datetime.now(UTC).timestamp())
 
     def await_challenge(self) -> None:
         """Send nothing until its challenge is answered. The caller saves."""
@@ -166,8 +178,8 @@ class Endpoint(LimitedLane):
 
     def hold(self) -> None:
         """Put what `disabled` and the breaker say where the claim sees it. Saving either does this."""
-        open_until = self.breaker.open_until if self.breaker.state is State.OPEN else None
-        self.held_until = FOREVER if self.disabled else moment(open_until) if open_until is not None else None
+        until = self.breaker.held_until
+        self.held_until = FOREVER if self.disabled else moment(until) if until is not None else None
 
     def clean(self) -> None:
         """Raises ValidationError for patterns and channels that are no lists: such an endpoint would get nothing."""

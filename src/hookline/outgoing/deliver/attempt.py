@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hookline.core import durations
 from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
+from hookline.engine.job import State
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.log_fields import of_outbound
@@ -50,8 +52,9 @@ async def _deliver(
         response = Response(error=Failure.INVALID_REQUEST, detail=str(error))
     else:
         response = await transport.send(outbound.url, headers, outbound.body)
-    outcome = classify(response.status, response.error, response.header("retry-after"), clock())
-    return Result(outbound, response, outcome, decide(outbound.attempts, response, outcome, schedule))
+    now = clock()
+    outcome = classify(response.status, response.error, response.header("retry-after"), now)
+    return Result(outbound, response, outcome, decide(outbound, response, outcome, schedule, now))
 
 
 def sign(outbound: Outbound, now: float) -> dict[str, str]:
@@ -64,14 +67,23 @@ def sign(outbound: Outbound, now: float) -> dict[str, str]:
     return outbound.signer.headers(outbound, int(now))
 
 
-def decide(attempts: int, response: Response, outcome: Outcome, schedule: RetrySchedule) -> Settlement:
-    """The settlement of a delivery after `attempts`: done, again at max(schedule, Retry-After), or dead."""
+def decide(outbound: Outbound, response: Response, outcome: Outcome, schedule: RetrySchedule, now: float) -> Settlement:
+    """The settlement of a delivery after an attempt: done, again at max(schedule, Retry-After), or dead.
+
+    `schedule` is for endpoints without one of their own.
+    """
     if outcome.verdict is Verdict.SUCCEEDED:
         return Settlement.succeed()
     note = describe(response)
     if outcome.verdict is Verdict.GONE:
         return Settlement.die(f"{note}; the endpoint says it is gone for good and was suspended")
-    return after_failure(schedule, attempts, note, at_least=outcome.retry_after or 0.0)
+    schedule = outbound.schedule or schedule
+    settlement = after_failure(schedule, outbound.attempts, note, at_least=outcome.retry_after or 0.0)
+    since = now if outbound.tried_since is None else outbound.tried_since
+    if settlement.state is State.PENDING and 0 < schedule.deadline < now + settlement.due_in - since:
+        within = durations.text(schedule.deadline)
+        return Settlement.die(f"{note}; the next try would be later than {within} after the first, its deadline")
+    return settlement
 
 
 def describe(response: Response) -> str:

@@ -20,11 +20,13 @@ from hookline import conf
 from hookline.audit import record as audit
 from hookline.audit.actor import SYSTEM
 from hookline.core import breaker as breakers
+from hookline.core import durations
 from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.outcome import Verdict
-from hookline.core.suspension import Notice, judge
+from hookline.core.slowing import STATUSES, held, resumed, slowed
+from hookline.core.suspension import Notice, SuspensionSettings, judge
 from hookline.db import clock
-from hookline.engine.settlement import Settlement
+from hookline.engine.settlement import ITS_TIME, Settlement
 from hookline.outgoing import notices
 from hookline.outgoing.log_fields import of_endpoint
 from hookline.outgoing.models import Delivery, Endpoint
@@ -39,6 +41,11 @@ logger = logging.getLogger("hookline.outgoing")
 SETTINGS = BreakerSettings()
 #: As long as the column.
 MAX_REASON = 200
+#: What is saved of an endpoint.
+_STATE = ("breaker_state", "disabled", "disabled_reason", "disabled_at", "lane_slow_rate", "lane_slow_at")
+
+
+_BACK = Settlement.give_back(ITS_TIME, "waits for its endpoint's breaker")
 
 
 def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[Delivery, Settlement]]]:
@@ -64,9 +71,8 @@ def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[De
                 _announce(endpoint, before)
             if decision.admit:
                 admitted.append(delivery)
-            else:
-                wait = max(0.0, (decision.retry_at or now) - now)
-                put_off.append((delivery, Settlement.give_back(wait, "the endpoint's breaker is open")))
+            else:  # its endpoint is held from now on
+                put_off.append((delivery, _BACK))
         _save(endpoints.values())
     return admitted, put_off
 
@@ -92,15 +98,10 @@ def learn(results: Sequence[Result]) -> set[UUID]:
     for endpoint in endpoints.values():
         before = endpoint.breaker.state
         for result in found[endpoint.pk]:
-            if result.outcome.verdict is Verdict.GONE:
-                if not endpoint.disabled:  # of several under way, the first to say so
-                    suspend(endpoint, "the endpoint answered 410 Gone", now)
-                continue
-            earlier = endpoint.breaker
-            endpoint.breaker = later = breakers.record(earlier, result.outcome.succeeded, now, SETTINGS)
-            if later.trips != earlier.trips and not endpoint.disabled:
-                act(endpoint, judge(earlier, later, now, settings), result.settlement.note, earlier, now)
+            _learn_one(endpoint, result, now, settings)
         if endpoint.breaker.state is not before:
+            slowing = resumed if endpoint.breaker.state is breakers.State.CLOSED else held
+            endpoint.slowing = slowing(endpoint.slowing, now)
             logger.warning(
                 "the breaker of %s (%s) is now %s",
                 endpoint.public_id,
@@ -111,6 +112,19 @@ def learn(results: Sequence[Result]) -> set[UUID]:
             _announce(endpoint, before)
     _save(endpoints.values())
     return {endpoint.pk for endpoint in endpoints.values() if endpoint.held_until is not None}
+
+
+def _learn_one(endpoint: Endpoint, result: Result, now: float, settings: SuspensionSettings) -> None:
+    if result.outcome.verdict is Verdict.GONE:
+        if not endpoint.disabled:  # of several under way, the first to say so
+            suspend(endpoint, "the endpoint answered 410 Gone", now)
+        return
+    earlier = endpoint.breaker
+    endpoint.breaker = later = breakers.record(earlier, result.outcome.succeeded, now, SETTINGS)
+    if later is not earlier and not endpoint.disabled:
+        act(endpoint, judge(earlier, later, now, settings), result.settlement.note, earlier, now)
+    if not result.outcome.succeeded and result.response.status in STATUSES:
+        endpoint.slowing = slowed(endpoint.slowing, now)
 
 
 def probe_now(endpoint_id: UUID) -> bool:
@@ -126,11 +140,12 @@ def probe_now(endpoint_id: UUID) -> bool:
 def act(endpoint: Endpoint, notice: Notice | None, last: str, before: Breaker, now: float) -> None:
     """Do what was judged of an endpoint. `last`: how the last delivery failed; `before`: its breaker until then."""
     if notice is Notice.SUSPENDED:
-        since = endpoint.breaker.opened_at or now
-        hours = max(1, round((now - since) / 3600))
-        suspend(endpoint, f"it has failed for {hours} h without a success; the last one: {last}"[:MAX_REASON], since)
+        failing, since = endpoint.breaker, endpoint.breaker.failing_since or now
+        times = f"it failed {failing.failures} times in a row within {durations.text(now - since)}"
+        suspend(endpoint, f"{times}; the last one: {last}"[:MAX_REASON], since)
     elif notice is not None:
-        notices.tell(endpoint, notice, last, before.opened_at or endpoint.breaker.opened_at)
+        notices.tell(endpoint, notice, last, before.failing_since or before.opened_at or now)
+        endpoint.breaker = replace(endpoint.breaker, warned=notice is Notice.FAILING)
 
 
 def suspend(endpoint: Endpoint, reason: str, since: float) -> None:
@@ -173,4 +188,4 @@ def _locked(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:
 
 def _save(endpoints: Iterable[Endpoint]) -> None:
     for endpoint in endpoints:
-        endpoint.save(update_fields=["breaker_state", "disabled", "disabled_reason", "disabled_at"])
+        endpoint.save(update_fields=[*_STATE])

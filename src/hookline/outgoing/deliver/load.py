@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import F, Min
+
 from hookline import conf
 from hookline.core.breaker import AT_REST
+from hookline.core.retry import RetrySchedule
 from hookline.core.signatures.message_signer import MessageSigner
 from hookline.db.rows import by_id
 from hookline.engine.leases import Leases
@@ -18,12 +21,12 @@ from hookline.outgoing.deliver import admission
 from hookline.outgoing.deliver.admission import PutOff
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 
 #: What sending needs of an endpoint.
 _OF_ENDPOINT = (
     "tenant", "url", "breaker_state", "disabled", "encrypted_secrets", "signatures", "encrypted_keys",
-    "encrypted_headers", "payload",
+    "encrypted_headers", "payload", "retry",
 )  # fmt: skip
 _OF_MESSAGE = ("type", "body", "expires_at", "forwarded", "traceparent")
 
@@ -69,7 +72,22 @@ def claim(leases: Leases[Delivery], most: int, signers: Signers, without: Collec
 def prepare(deliveries: Sequence[Delivery], signers: Signers, now: float) -> tuple[list[Outbound], list[PutOff]]:
     """What to send of claimed deliveries at `now`, in Unix time, and what to give back. Raises DatabaseError."""
     admitted, put_off = admission.admit(with_parts(deliveries), now)
-    return [outbound_of(delivery, signers, now) for delivery in admitted], put_off
+    tried = tried_since(admitted, conf.get().delivery_retry)
+    return [outbound_of(delivery, signers, now, tried.get(delivery.id.int)) for delivery in admitted], put_off
+
+
+def tried_since(deliveries: Sequence[Delivery], schedule: RetrySchedule) -> Mapping[int, float]:
+    """When the first attempts of those ended whose retries have a deadline, by the numbers of their ids."""
+    again = [
+        delivery.id
+        for delivery in deliveries
+        if delivery.attempts > 1 and schedule.changed_by(delivery.endpoint.retry).deadline
+    ]
+    if not again:
+        return {}
+    made = Attempt.objects.filter(delivery__in=again, number__gt=F("delivery__earlier_attempts"))
+    first = made.order_by().values_list("delivery").annotate(first=Min("created_at"))
+    return {delivery.int: began.timestamp() for delivery, began in first}
 
 
 def with_parts(deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -88,8 +106,8 @@ def with_parts(deliveries: Sequence[Delivery]) -> list[Delivery]:
     return whole
 
 
-def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
-    """The values of a delivery that has its message and its endpoint."""
+def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: float | None = None) -> Outbound:
+    """The values of a delivery that has its message and its endpoint. `tried_since`: as Outbound has it."""
     endpoint, message = delivery.endpoint, delivery.message
     signer, unsignable = signer_of(endpoint, signers, now)
     body = bytes(message.body)
@@ -118,6 +136,8 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float) -> Outbound:
         unsignable=unsignable,
         traceparent=message.traceparent,
         earlier_attempts=delivery.earlier_attempts,
+        schedule=None if endpoint.retry is None else conf.get().delivery_retry.changed_by(endpoint.retry),
+        tried_since=tried_since,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from hookline.core import ids
+from hookline.core.retry import RetrySchedule
 from hookline.core.signatures.message_signer import MessageSigner
 
 
@@ -46,6 +47,10 @@ class Outbound:
     traceparent: str | None = None
     #: Tries before it was last made due again by a person or a replay.
     earlier_attempts: int = 0
+    #: The endpoint's own; None: as the settings say.
+    schedule: RetrySchedule | None = None
+    #: When its first attempt ended, in Unix time. Known of those alone whose retries have a deadline.
+    tried_since: float | None = None
 
     @property
     def number(self) -> int:
