@@ -72,6 +72,12 @@ def settle_up(books: Books) -> Account:
     return account
 
 
+def event_of(document: Mapping[str, Any]) -> str:
+    """The provider's id of the event that a message is about: one that a handler dispatched, or the event itself."""
+    name = document["id"] if "id" in document else document["data"]["event"]
+    return str(name)
+
+
 def customer_of(event: str) -> str:
     """The customer that an event of the load is about, by the number in its id."""
     return f"cus_{int(event.removeprefix('evt_')) % CUSTOMERS}"

@@ -17,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from faults.account import event_of
 from faults.ledger import Ledger
 
 #: Up to so many seconds pass between an arrival's entry in the ledger and the answer: others do something then, too.
@@ -35,7 +36,7 @@ async def main(path: Path) -> None:
         except WebhookVerificationError as error:
             await ledger.add("refused", webhook_id=webhook_id, why=str(error))
             return web.Response(status=400)
-        event = json.loads(body)["data"]["event"]
+        event = event_of(json.loads(body))
         digest = hashlib.sha256(body).hexdigest()[:16]
         await ledger.add("consumed", webhook_id=webhook_id, event=event, body=digest)
         await asyncio.sleep(random.uniform(0, LONGEST_WORK))

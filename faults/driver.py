@@ -175,7 +175,13 @@ def run(chosen: Sequence[tuple[type[Scenario], int]], plan: Plan, seed: int, dir
                 fleet,
                 proxy,
                 keys=keys,
-                plan=replace(plan, handler_timeout=kind.handler_timeout, together=kind.together, ordered=kind.ordered),
+                plan=replace(
+                    plan,
+                    handler_timeout=kind.handler_timeout,
+                    together=kind.together,
+                    ordered=kind.ordered,
+                    forwarded=kind.forwarded,
+                ),
             )
             stage.random.seed(chance.random())
             try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from faults.account import Books, Message
+from faults.account import Books, Message, event_of
 from faults.database import Database
 from faults.ledger import Reader
 
@@ -124,8 +124,7 @@ class Facts:
             effects=[event for (event,) in self._database.rows("SELECT event FROM faults_effect ORDER BY at")],
             told=[event for (event,) in self._database.rows("SELECT event FROM faults_told")],
             messages=[
-                Message(json.loads(bytes(body))["data"]["event"], state or "", claims or 0)
-                for body, state, claims in messages
+                Message(event_of(json.loads(bytes(body))), state or "", claims or 0) for body, state, claims in messages
             ],
         )
 

@@ -24,6 +24,7 @@ FAILS_AT_TIMES = os.environ.get("FAULTS_POINT", "").startswith("parted")
 _NOW = {"postgresql": "extract(epoch FROM clock_timestamp())", "sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
 
 ORDERED = bool(os.environ.get("FAULTS_ORDERED"))
+FORWARDED = bool(os.environ.get("FAULTS_FORWARDED"))
 
 points.install()
 
@@ -54,7 +55,8 @@ def take_effect(event: Event) -> None:
         cursor.execute(
             f"INSERT INTO faults_effect (event, worker, at) VALUES (%s, %s, {now})", [event.provider_id, WORKER]
         )
-    hookline.dispatch("effect.taken", {"event": event.provider_id, "customer": event.json["customer"]})
+    if not FORWARDED:
+        hookline.dispatch("effect.taken", {"event": event.provider_id, "customer": event.json["customer"]})
     if ORDERED:
         event.after_commit(tell)
     if FAILS_AT_TIMES and random.random() < 0.1:

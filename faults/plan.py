@@ -24,6 +24,8 @@ class Plan:
     together: int = 10
     #: Whether events and deliveries of one customer are ordered, and each event has a follow-up.
     ordered: bool = False
+    #: Whether events are forwarded, instead of their handler dispatching a message.
+    forwarded: bool = False
     #: HOOKLINE_DELIVERY_CONCURRENCY_PER_ENDPOINT: so many deliveries can be repeated when a process that sends dies.
     per_endpoint: int = 20
     #: How long the network or the broker is broken.
@@ -47,6 +49,7 @@ class Plan:
             "HOOKLINE_ALLOWED_SUBNETS": "127.0.0.0/8",
             "HOOKLINE_APPS": "faults.handlers",
             **({"FAULTS_ORDERED": "1"} if self.ordered else {}),
+            **({"FAULTS_FORWARDED": "1"} if self.forwarded else {}),
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -55,6 +56,8 @@ class Stage:
         if self.plan.ordered:  # the pattern that databases are copied from serves every scenario
             self.database.rows("UPDATE hookline_source SET order_by = '$.customer'")
             self.database.rows("UPDATE hookline_endpoint SET order_by = '$.data.customer'")
+        if self.plan.forwarded:  # as above
+            self._forward()
         secret = {"FAULTS_SECRET": self.keys.endpoint}
         command = [sys.executable, "-m", "faults.consumer", str(self.facts.consumer_ledger)]
         self._consumer = self._start("consumer", command, secret)
@@ -198,6 +201,15 @@ class Stage:
             self.database.rows(statement)
             if self.database.name == "PostgreSQL":
                 self.database.rows(f"ALTER TABLE {table} OWNER TO hookline")
+
+    def _forward(self) -> None:
+        """Have what the source receives sent on to the endpoint."""
+        commands = [[HOOKLINE, noun, "list", "--json"] for noun in ("source", "endpoint")]
+        environment = {**os.environ, **self._environment(), "HOOKLINE_APPS": ""}
+        listed = [subprocess.run(one, env=environment, capture_output=True, check=True, timeout=60) for one in commands]
+        source, endpoint = (json.loads(one.stdout)[0]["id"] for one in listed)
+        command = [HOOKLINE, "source", "forward", source, "--to", endpoint]
+        self._start("prepare", command, {"HOOKLINE_APPS": ""}).wait(60)
 
     # What handlers do
 

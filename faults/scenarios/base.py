@@ -33,6 +33,8 @@ class Scenario(ABC):
 
     #: Whether events and deliveries of one customer are ordered, and each event has a follow-up.
     ordered: ClassVar[bool] = False
+    #: Whether the message of an event is what the gateway makes of it, and not what its handler dispatches.
+    forwarded: ClassVar[bool] = False
 
     #: The next round follows at once, and recovering counts from the last one; otherwise each round waits for it.
     continuous: ClassVar[bool] = False

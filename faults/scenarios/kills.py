@@ -88,6 +88,19 @@ class OrderedAndKilledSqlite(OrderedAndKilled):
     name, database, short = "killed while it keeps an order", "SQLite", 0
 
 
+class ForwardedAndKilled(OrderedAndKilled):
+    """SIGKILL of a worker, and in every third round of everything, while the gateway forwards every event."""
+
+    name, short, ordered, forwarded = "killed while it forwards", 1, False, True
+    rounds = 6
+
+
+class ForwardedAndKilledSqlite(ForwardedAndKilled):
+    """The same on SQLite."""
+
+    name, database, short = "killed while it forwards", "SQLite", 0
+
+
 class KilledAtPoints(Scenario):
     """SIGKILL of the server and of a worker at named points of the flows, one after the other, each time after another
     number of passages. What is started again has the next point waiting for it. Of Celery's workers, a process of the

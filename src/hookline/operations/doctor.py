@@ -19,7 +19,7 @@ from hookline.engine.hang import current as current_hangs
 from hookline.exceptions import ConfigurationError, HooklineError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.rejections import only_counted
-from hookline.operations import dead_jobs, deliveries, events, handlers, refusals, troubles
+from hookline.operations import dead_jobs, deliveries, events, forwards, handlers, refusals, troubles
 from hookline.operations.finding import Finding
 from hookline.operations.selection import Selection
 from hookline.operations.stats import backlogs
@@ -144,6 +144,8 @@ def _hangs() -> Iterator[Finding]:
 
 def _handlers() -> Finding:
     found = handlers.described()
+    if not found and (number := forwards.sources_forwarded()):
+        return Finding("handlers", True, f"none are registered; events of {number} sources are forwarded")
     if not found:
         detail = "none are registered, so every event ends as unhandled; name their modules in HOOKLINE_APPS, or put "
         return Finding("handlers", True, f"{detail}them into the webhooks.py of an installed app", warning=True)

@@ -47,6 +47,11 @@ def newest(
     return list(found[:limit])
 
 
+def sources_forwarded() -> int:
+    """How many sources have forwards. Raises DatabaseError."""
+    return Source.objects.filter(forwarded=True).count()
+
+
 def create(
     actor: Actor,
     source: Source,

@@ -169,8 +169,8 @@ def unhandled(since: datetime | None) -> Iterator[Finding]:
         what = f"{number} {'event' if number == 1 else 'events'} of the type {name}"
         yield news(
             "unhandled",
-            f"{what} in the last 24 hours, which no handler wanted. Add a handler and retry them, or tell the sender "
-            "not to send these",
+            f"{what} in the last 24 hours, which no handler wanted. Add a handler or a forward and retry them, "
+            "or tell the sender not to send these",
             new=name not in known,
             commands=(
                 "handlers",

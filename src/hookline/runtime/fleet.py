@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
-from django.db import connections, router
+from django.db import DatabaseError, connections, router
 
 from hookline import conf
 from hookline.engine.kind import declared, kinds
@@ -16,7 +17,7 @@ from hookline.engine.postgres_notify import Listener
 from hookline.engine.prune import Pruning
 from hookline.engine.worker import OnStuck
 from hookline.incoming.models import Event
-from hookline.operations import handlers, prune
+from hookline.operations import forwards, handlers, prune
 from hookline.telemetry.courier import courier
 
 logger = logging.getLogger("hookline.cli")
@@ -84,8 +85,14 @@ def log_handlers() -> None:
     """Say which handlers there are: a worker that found none processes every event without a word."""
     if found := handlers.described():
         logger.info("%d handlers: %s", len(found), ", ".join(found))
+        return
+    forwarded = 0
+    with suppress(DatabaseError):  # the workers that start now wait for it, and say so
+        forwarded = forwards.sources_forwarded()
+    if forwarded:
+        logger.info("no handlers are registered; the events of %d sources are forwarded", forwarded)
     else:
         logger.warning(
-            "no handlers are registered, so every event ends as unhandled; name their modules in HOOKLINE_APPS, or put "
-            "them into the webhooks.py of an installed app"
+            "no handlers are registered, so every event ends as unhandled; name their modules in HOOKLINE_APPS, put "
+            "them into the webhooks.py of an installed app, or have sources forwarded"
         )
