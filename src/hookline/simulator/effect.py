@@ -38,7 +38,10 @@ def _change(before: Any, after: Any) -> Any:
 
 
 def _change_of_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> Any:
-    changes = {name: _change(before.get(name), value) for name, value in after.items()}
+    # A counter that was not there yet was 0.
+    changes = {
+        name: _change(before.get(name, 0 if _is_number(value) else None), value) for name, value in after.items()
+    }
     found = {name: change for name, change in changes.items() if change != NOTHING}
     if gone := sorted(set(before) - set(after)):
         found["removed"] = gone
