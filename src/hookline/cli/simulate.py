@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hookline.cli.command import DocumentPrinted, PlainCommand, json_option
+from hookline.cli.command import DocumentPrinted, PlainCommand, json_option, load_django
 from hookline.cli.output import print_json, print_rows, say
 from hookline.cli.secret_options import SecretFile, secrets_options
 
@@ -21,11 +21,19 @@ if TYPE_CHECKING:
 
 #: Seconds that a sender waits for an answer which documents nothing.
 DEADLINE = 10.0
+#: Requests of a run: to a consumer on this machine; to an endpoint, and of these a second.
+MOST, MOST_TO_ENDPOINT, RATE_TO_ENDPOINT = 5000, 200, 5.0
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command(cls=PlainCommand)
-@click.option("--url", required=True, help="Where the consumer receives the sender's webhooks. On this machine.")
+@click.option("--url", help="Where the consumer receives the sender's webhooks. On this machine.")
+@click.option(
+    "--endpoint",
+    "endpoint_name",
+    metavar="ENDPOINT",
+    help="Play Hookline to this endpoint, which has answered its challenge, at most 5 requests a second.",
+)
 @click.option("--provider", default="standard", show_default=True, help="Whose webhooks to send.")
 @secrets_options("What the consumer verifies with. A second one is that of a rotation.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of the provider.")
@@ -67,7 +75,9 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     show_default=True,
     help="How many histories to try for each scenario.",
 )
-@click.option("--max-requests", type=click.IntRange(1), default=5000, show_default=True)
+@click.option(
+    "--max-requests", type=click.IntRange(1), help="Send no more than these.  [default: 5000, to an endpoint 200]"
+)
 @click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="Send at most N requests a second.")
 @click.option(
     "--allow", "allowed", multiple=True, metavar="NETWORK", help="A private test network that may be sent to."
@@ -78,7 +88,14 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @json_option
 def simulate(
-    *, url: str, secrets: Sequence[str], as_json: bool, dry_run: bool, report_file: Sequence[Path], **given: Any
+    *,
+    url: str | None,
+    endpoint_name: str | None,
+    secrets: Sequence[str],
+    as_json: bool,
+    dry_run: bool,
+    report_file: Sequence[Path],
+    **given: Any,
 ) -> None:
     """Send webhooks as they really arrive, and find what a consumer gets wrong.
 
@@ -87,13 +104,18 @@ def simulate(
     """
     from hookline.simulator import run, writing
 
-    stage, plan = _stage(url, secrets, given), _plan(given)
+    if (url is None) == (endpoint_name is None):
+        raise click.UsageError("give either --url, or --endpoint for a subscriber of yours")
+    given["max_requests"] = given["max_requests"] or (MOST_TO_ENDPOINT if url is None else MOST)
+    stage = _stage(url, secrets, given) if url is not None else _stage_of_endpoint(str(endpoint_name), given)
+    plan = _plan(given)
     _banner(stage, plan, given)
     if dry_run:
         _print_scenarios(stage, plan, as_json)
         return
     report = run.simulate(stage, plan, told=_progress)
-    commands = {finding.scenario: _command(url, plan, given, finding) for finding in report.broken}
+    where = ["--url", url] if url is not None else ["--endpoint", str(endpoint_name)]
+    commands = {finding.scenario: _command(where, plan, given, finding) for finding in report.broken}
     for path in report_file:
         _write(path, report, commands)
     if as_json:
@@ -145,6 +167,33 @@ def _stage(url: str, given_secrets: Sequence[str], given: dict[str, Any]) -> Sta
     )
 
 
+def _stage_of_endpoint(name: str, given: dict[str, Any]) -> Stage:
+    load_django()
+    from hookline.cli.actor import actor
+    from hookline.operations import endpoints, simulation
+    from hookline.simulator.play import Limit, Stage
+    from hookline.simulator.probe import parse_probe
+
+    given["deadline"] = given["deadline"] or DEADLINE
+    given["names"] = given["names"] if set(given["names"]) - {"all"} else simulation.SCENARIOS
+    if unknown := set(given["names"]) - set(simulation.SCENARIOS):
+        raise click.UsageError(
+            f"scenario {min(unknown)!r} is not for an endpoint; those are: {', '.join(simulation.SCENARIOS)}"
+        )
+    party, sequence = simulation.party(actor(), endpoints.find(name), given["deadline"] + 5)
+    return Stage(
+        parties=(party,),
+        sequence=sequence,
+        probe=parse_probe(given["probe"]) if given["probe"] else None,
+        nonce=secrets.token_hex(5),
+        limit=Limit(given["max_requests"], min(given["rate"] or RATE_TO_ENDPOINT, RATE_TO_ENDPOINT)),
+        settle=given["settle"],
+        ignored=given["ignored"],
+        ordered=given["ordered"],
+        watched=True,
+    )
+
+
 def _plan(given: dict[str, Any]) -> Plan:
     from hookline.simulator.history import parse_history
     from hookline.simulator.run import Plan, choose
@@ -184,7 +233,7 @@ def _banner(stage: Stage, plan: Plan, given: dict[str, Any]) -> None:
     say(
         f"Sending webhooks of {stage.provider_title} ({stage.sequence.title}) to {where}: "
         f"{len(plan.scenarios)} scenarios, at most {given['max_requests']} requests, seed {plan.seed}. "
-        "They include duplicates, forgeries and unreadable bodies."
+        + ("Each is signed as Hookline signs." if stage.watched else "They include forgeries and unreadable bodies.")
     )
     if stage.probe is None:
         say("Without --probe only the answers are judged, and no effect is seen.")
@@ -222,9 +271,11 @@ def _print(report: Report, commands: dict[str, str]) -> None:
         say("\n".join(lines))
 
 
-def _command(url: str, plan: Plan, given: dict[str, Any], finding: Finding) -> str:
+def _command(where: list[str], plan: Plan, given: dict[str, Any], finding: Finding) -> str:
     """The command that sends this history again. Secrets are left for the person to give."""
-    words = ["hookline", "simulate", "--url", url, "--provider", given["provider"], "--secret-file", "SECRET"]
+    words = ["hookline", "simulate", *where]
+    if where[0] == "--url":
+        words += ["--provider", given["provider"], "--secret-file", "SECRET"]
     for name in ("probe", "other_url", "restart"):
         if given[name]:
             words += [f"--{name.replace('_', '-')}", given[name]]

@@ -83,6 +83,8 @@ class Stage:
     ignored: Collection[str] = ()
     #: The consumer says that it relies on the order of events.
     ordered: bool = False
+    #: Somebody else looks at what the consumer does, so that scenarios are played without a probe, too.
+    watched: bool = False
     #: Restarts the consumer, and returns when it is up again.
     restart: Callable[[], None] | None = None
     _played: int = 0

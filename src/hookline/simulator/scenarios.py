@@ -226,7 +226,7 @@ def _lacks_nothing(stage: Stage) -> str:
 
 
 def _lacks_probe(stage: Stage) -> str:
-    return "" if stage.probe else "needs --probe, to see the effect"
+    return "" if stage.probe or stage.watched else "needs --probe, to see the effect"
 
 
 def _lacks(*acts: str) -> Callable[[Stage], str]:
