@@ -8,4 +8,5 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("hookline.urls")),
+    path("", include("hookline.api.urls")),
 ]

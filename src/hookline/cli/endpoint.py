@@ -327,14 +327,15 @@ def recover(
 
 @endpoint.command()
 @click.argument("id", shell_complete=complete.endpoints)
+@click.option("--keep-history", is_flag=True, help="Whatever it has: what waits is cancelled, its history stays.")
 @json_option
-def delete(id: str, as_json: bool) -> None:  # noqa: A002 # as above
-    """Delete a disabled endpoint that has no history."""
+def delete(id: str, keep_history: bool, as_json: bool) -> None:  # noqa: A002 # as above
+    """Delete a disabled endpoint that has no history; with --keep-history any."""
     from hookline.cli.actor import actor
-    from hookline.operations import endpoints
+    from hookline.operations import endpoint_removal, endpoints
 
     found = endpoints.find(id)
-    endpoints.delete(actor(), found)
+    (endpoint_removal.remove if keep_history else endpoints.delete)(actor(), found)
     print_fields({"id": found.public_id, "deleted": True}, as_json)
 
 

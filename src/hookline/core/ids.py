@@ -54,10 +54,10 @@ def from_text(prefix: str, text: str) -> UUID:
     found, _, digits = text.rpartition("_")
     number = 0
     try:
-        for digit in digits:
-            number = number * 62 + _VALUES[digit]
         if found != prefix or len(digits) != _LENGTH:
             raise ValueError
+        for digit in digits:
+            number = number * 62 + _VALUES[digit]
         return UUID(int=number)
     except (KeyError, ValueError):
         raise ValueError(f"{text[:60]!r} is not an id of the form {prefix}_<{_LENGTH} letters and digits>") from None

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import router, transaction
+from django.utils import timezone
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
@@ -33,6 +34,7 @@ def changing(
         yield locked
         if (after := audited(locked)) != before or details:
             tenant_id = _tenant_id(locked)
+            _touch(locked)
             record(actor, action, row.public_id, tenant_id=tenant_id, before=before, after=after, details=details)
     # Not read again: that would decrypt its secrets, and a source whose key is lost must still be changed.
     row.__dict__.clear()
@@ -50,6 +52,13 @@ def deleting(actor: Actor, action: str, row: R, audited: Audited[R]) -> Iterator
         tenant_id = _tenant_id(locked)
         record(actor, action, row.public_id, tenant_id=tenant_id, before=audited(locked))
         locked.delete()
+
+
+def _touch(row: Any) -> None:
+    """Say when it was changed, where it has a place for that."""
+    if hasattr(row, "updated_at"):
+        row.updated_at = timezone.now()
+        row.save(update_fields=["updated_at"])
 
 
 def _tenant_id(row: Row) -> UUID | None:

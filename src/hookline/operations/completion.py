@@ -23,7 +23,7 @@ R = TypeVar("R", bound=Row)
 
 def tenants(beginning: str) -> Pairs:
     """Keys, by what they begin with."""
-    found = Tenant.objects.filter(key__startswith=beginning).order_by("key")[:OFFERED]
+    found = Tenant.objects.filter(deleted_at=None, key__startswith=beginning).order_by("key")[:OFFERED]
     return [(tenant.key, tenant.name) for tenant in found]
 
 
@@ -32,7 +32,7 @@ def sources(beginning: str) -> Pairs:
 
 
 def endpoints(beginning: str) -> Pairs:
-    return _newest(Endpoint.objects.all(), beginning, lambda endpoint: endpoint.url)
+    return _newest(Endpoint.objects.filter(deleted_at=None), beginning, lambda endpoint: endpoint.url)
 
 
 def forwards(beginning: str) -> Pairs:

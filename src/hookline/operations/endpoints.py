@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import router, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from hookline import conf
@@ -20,7 +21,7 @@ from hookline.core.signatures.ed25519 import KEY_BYTES, SigningKey
 from hookline.core.signatures.standard_webhooks import new_secret
 from hookline.engine import notifier
 from hookline.engine.job import State
-from hookline.exceptions import ConfigurationError, Conflict
+from hookline.exceptions import Conflict
 from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.endpoint_fields import check_secret, checked, load_key
@@ -38,12 +39,17 @@ MAX_REASON = 200
 def find(name: str, *, tenant: str | None = None) -> Endpoint:
     """By public id, or by uid: within a tenant, if one is named. Raises NotFound or ConfigurationError."""
     owner = None if tenant is None else tenants.find(tenant)
-    return rows.find_or_uid(Endpoint.objects.select_related("tenant"), name, owner)
+    return rows.find_or_uid(living(), name, owner)
+
+
+def living() -> QuerySet[Endpoint]:
+    """All that are not deleted, with their tenants, in no order."""
+    return Endpoint.objects.select_related("tenant").filter(deleted_at=None)
 
 
 def newest(*, tenant: str | None = None, limit: int | None = None) -> list[Endpoint]:
     """All endpoints, or those of a tenant, or the newest of them; newest first. Raises NotFound."""
-    found = Endpoint.objects.select_related("tenant").order_by("-id")
+    found = living().order_by("-id")
     return list((found if tenant is None else found.filter(tenant=tenants.find(tenant)))[:limit])
 
 
@@ -237,7 +243,7 @@ def _check_uid_is_free(endpoint: Endpoint) -> None:
         return
     others = Endpoint.objects.filter(tenant=endpoint.tenant, uid=endpoint.uid).exclude(pk=endpoint.pk)
     if (other := others.first()) is not None:
-        raise ConfigurationError(f"uid {endpoint.uid!r} is already that of endpoint {other.public_id}")
+        raise Conflict(f"uid {endpoint.uid!r} is already that of endpoint {other.public_id}")
 
 
 def _save_state(endpoint: Endpoint) -> None:

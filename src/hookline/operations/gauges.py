@@ -123,7 +123,7 @@ def endpoints() -> Iterator[Sample]:
             counted[state] += 1
     for state, number in counted.items():
         yield catalogue.ENDPOINTS, (state.value,), number
-    yield catalogue.ENDPOINTS, ("disabled",), Endpoint.objects.filter(disabled=True)[:NAMED].count()
+    yield catalogue.ENDPOINTS, ("disabled",), Endpoint.objects.filter(disabled=True, deleted_at=None)[:NAMED].count()
 
 
 #: Of this process.

@@ -17,7 +17,7 @@ from hookline.engine import notifier
 from hookline.engine.job import FINISHED, State
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.incoming.models import Event
-from hookline.operations import deliveries, events, rows
+from hookline.operations import deliveries, endpoints, events, rows
 from hookline.operations.changes import changing
 from hookline.operations.selection import Columns, Selection, lookups
 from hookline.outgoing.models import Delivery, Endpoint
@@ -191,7 +191,7 @@ def _choose_messages(replay: Replay, selection: Selection) -> None:
         raise ConfigurationError(f"a replay of {replay.what} needs an endpoint and a time since when")
     if others := set(selection.narrowed_by()) - {"endpoint", "type"}:
         raise ConfigurationError(f"a replay of {replay.what} has no {', '.join(sorted(others))}")
-    endpoint = rows.find_or_uid(Endpoint.objects.select_related("tenant"), selection.endpoint)
+    endpoint = endpoints.find(selection.endpoint)
     if endpoint.disabled:
         name = endpoint.public_id
         raise Conflict(f"endpoint {name} is disabled; enable it first: `hookline endpoint enable {name}`")

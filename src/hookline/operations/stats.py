@@ -113,7 +113,8 @@ def unhandled_by_type(since: float) -> Counter[str]:
 
 def _troubled_endpoints() -> tuple[list[Endpoint], list[Endpoint]]:
     """Those that are disabled, and those whose breaker is not closed."""
-    endpoints = Endpoint.objects.only("url", "disabled", "disabled_reason", "breaker_state").order_by("id")
+    endpoints = Endpoint.objects.filter(deleted_at=None).order_by("id")
+    endpoints = endpoints.only("url", "disabled", "disabled_reason", "breaker_state")
     failing = endpoints.filter(disabled=False).exclude(breaker_state={})[:NAMED]
     broken = [endpoint for endpoint in failing if endpoint.breaker.state is not State.CLOSED]
     return list(endpoints.filter(disabled=True)[:NAMED]), broken

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import router, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -16,6 +18,7 @@ from hookline.exceptions import Conflict
 from hookline.incoming.models import Source
 from hookline.operations import rates, removal
 from hookline.operations.changes import changing
+from hookline.operations.endpoint_fields import check_metadata
 from hookline.operations.rows import not_found
 from hookline.outgoing.models import Endpoint, Message
 from hookline.tenants.models import Tenant
@@ -39,21 +42,33 @@ def newest(limit: int | None = None, *, deleted: bool = False) -> list[Tenant]:
     return list(Tenant.objects.filter(deleted_at__isnull=not deleted).order_by("-id")[:limit])
 
 
+def living() -> QuerySet[Tenant]:
+    """All that are not deleted, in no order."""
+    return Tenant.objects.filter(deleted_at=None)
+
+
 def create(
     actor: Actor,
-    key: str,
+    key: str | None,
     *,
     name: str = "",
     email: str = "",
     rate_limit: float | None = None,
     rate_burst: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+    throttle_rate: int | None = None,
 ) -> Tenant:
-    """Store a new tenant. `rate_limit` is the number of requests a second that its sources accept together.
+    """Store a new tenant; without a key it has its own public id for one.
+
+    `rate_limit` is the number of requests a second that its sources accept together; `throttle_rate` that of the
+    messages that its endpoints are sent.
 
     Raises Django's ValidationError for a key that is taken or cannot be one, or an email; ConfigurationError.
     """
     Rate.of(rate_limit, rate_burst)
-    tenant = Tenant(key=key, name=name, email=email, rate_limit=rate_limit, rate_burst=rate_burst)
+    tenant = Tenant(name=name, email=email, rate_limit=rate_limit, rate_burst=rate_burst, throttle_rate=throttle_rate)
+    tenant.key = key or tenant.public_id
+    tenant.metadata = check_metadata(metadata or {})
     tenant.full_clean()
     with transaction.atomic(using=router.db_for_write(Tenant)):
         tenant.save(force_insert=True)
@@ -70,10 +85,19 @@ def update(
     email: str | None = None,
     rate_limit: float | None = None,
     rate_burst: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+    throttle_rate: int | None = None,
 ) -> None:
-    """Change what is given; a `rate_limit` of 0 removes it. Raises as `create` does, and NotFound."""
-    given = {"key": key, "name": name, "email": email}
-    changed = {field: value for field, value in given.items() if value is not None}
+    """Change what is given; a `rate_limit` or `throttle_rate` of 0 removes it, and an empty key becomes its public id.
+
+    Raises as `create` does, and NotFound.
+    """
+    given = {"key": tenant.public_id if key == "" else key, "name": name, "email": email}
+    changed: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+    if metadata is not None:
+        changed["metadata"] = check_metadata(metadata)
+    if throttle_rate is not None:
+        changed["throttle_rate"] = throttle_rate or None
     changed |= (rate := rates.changed(tenant, rate_limit, rate_burst))
     with changing(actor, "tenant.update", tenant, audited) as locked:
         check_not_deleted(locked)
@@ -130,6 +154,10 @@ def check_not_deleted(tenant: Tenant) -> None:
 def audited(tenant: Tenant) -> dict[str, Any]:
     """What an audit entry tells."""
     told: dict[str, Any] = {"key": tenant.key, "name": tenant.name, "email": tenant.email, **_rate_of(tenant)}
+    if tenant.metadata:
+        told["metadata"] = tenant.metadata
+    if tenant.throttle_rate is not None:
+        told["throttle_rate"] = tenant.throttle_rate
     if tenant.removal is not None:
         told |= {"key": tenant.removal["key"], "deleted": True, "erase": tenant.removal["erase"]}
     return told

@@ -85,7 +85,7 @@ def sources_without_secret() -> Iterator[Finding]:
 
 def endpoints() -> Iterator[Finding]:
     """Those to which nothing is sent: suspended by Hookline, or their breaker is not closed."""
-    suspended = Endpoint.objects.filter(disabled=True).exclude(disabled_reason__startswith=BY_A_PERSON)
+    suspended = Endpoint.objects.filter(disabled=True, deleted_at=None).exclude(disabled_reason__startswith=BY_A_PERSON)
     for endpoint in suspended.order_by("-id")[:CAUSES]:
         name, reason = endpoint.public_id, endpoint.disabled_reason or "the reason is not known"
         yield Finding(

@@ -45,6 +45,17 @@ class EventType(Row):
         _("deprecated"), default=False, help_text=_("Still sent; the application logs a warning.")
     )
 
+    #: Schemas by version, where there is more than one, or one that is no longer the newest. `schema` is the newest.
+    schemas = models.JSONField(_("schemas"), null=True, blank=True, editable=False)
+    archived = models.BooleanField(
+        _("archived"), default=False, db_default=False, help_text=_("Not shown to subscribers any more.")
+    )
+    #: Only subscribers with one of these see it; NULL: all do.
+    feature_flags = models.JSONField(_("feature flags"), null=True, blank=True, editable=False)
+    group_name = models.CharField(_("group"), max_length=256, blank=True, default="", db_default="", editable=False)
+    #: None: it is as it was made.
+    updated_at = models.DateTimeField(_("updated at"), null=True, editable=False)
+
     class Meta:
         verbose_name = _("event type")
         verbose_name_plural = _("event types")

@@ -101,6 +101,12 @@ class Endpoint(LimitedLane):
     )
     #: The circuit breaker, as `Breaker.dump` writes it; `held_until` puts its verdict before the claim.
     breaker_state = models.JSONField(_("breaker state"), default=dict, blank=True, editable=False)
+    #: A number of the subscriber's own, for programs that keep one; None: 1.
+    version = models.PositiveIntegerField(_("version"), null=True, editable=False)
+    #: None: it is there. Else nothing finds it any more, it is disabled for ever, and only its history is left.
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, editable=False)
+    #: None: it is as it was made.
+    updated_at = models.DateTimeField(_("updated at"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("endpoint")

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path
 
-urlpatterns = [path("", include("hookline.urls"))]
+urlpatterns = [path("", include("hookline.api.urls")), path("", include("hookline.urls"))]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:

@@ -43,6 +43,12 @@ class Tenant(Row):
     #: Its removal, as `operations/removal.py` writes it: on whose behalf, whether history is erased, what went so far.
     removal = models.JSONField(_("removal"), null=True, editable=False)
 
+    metadata = models.JSONField(_("metadata"), null=True, blank=True, default=dict)
+    #: Messages a second to all of its endpoints together; None: no limit.
+    throttle_rate = models.PositiveIntegerField(_("throttle rate"), null=True, blank=True, editable=False)
+    #: None: it is as it was made.
+    updated_at = models.DateTimeField(_("updated at"), null=True, editable=False)
+
     class Meta:
         verbose_name = _("tenant")
         verbose_name_plural = _("tenants")

@@ -1,0 +1,1 @@
+"""The management API: operations over HTTP, in the shape of Svix's. A face, made with Django Ninja."""

@@ -1,0 +1,37 @@
+"""Who asks: the token of a request becomes a Principal, and an operation says what that must be allowed to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from hookline.access.authenticate import authenticate
+from hookline.access.principal import Principal
+from hookline.exceptions import NotAllowed
+
+
+class Request(HttpRequest):
+    """A request of somebody who is known."""
+
+    auth: Principal
+
+
+class Needs:
+    """What an operation asks for: a scope of `core/scopes.py`, and with `operator` somebody who may see all tenants."""
+
+    #: For the OpenAPI document.
+    openapi_security_schema: dict[str, Any] = {"type": "http", "scheme": "bearer"}
+
+    def __init__(self, scope: str, *, operator: bool = False) -> None:
+        self.scope = scope
+        self.operator = operator
+
+    def __call__(self, request: HttpRequest) -> Principal:
+        """Raises NotAuthenticated, CannotStore or NotAllowed."""
+        principal = authenticate(request.headers.get("Authorization"))
+        if self.operator and not principal.is_operator:
+            raise NotAllowed("this key belongs to one application; the operation needs an operator's")
+        if not principal.may(self.scope):
+            raise NotAllowed(f"the key lacks the scope {self.scope}")
+        return principal
