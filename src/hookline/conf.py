@@ -402,6 +402,13 @@ class Settings:
         shown=False,
     )
 
+    PORTAL_URL: str = setting(
+        API,
+        "",
+        "The page on which your subscribers look after their endpoints. `app-portal-access` answers it with `#key=` "
+        "behind it, and the base64 of a JSON object with `appId` and `token`. Empty: it answers the token alone",
+    )
+
     @property
     def metrics_address(self) -> tuple[str, int] | None:
         """METRICS_LISTEN as host and port; None where it is empty. Raises ConfigurationError."""

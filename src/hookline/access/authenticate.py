@@ -9,7 +9,7 @@ from hookline.access.key_cache import KeyCache
 from hookline.access.principal import Principal
 from hookline.audit import actor
 from hookline.core import api_keys
-from hookline.db.permits import Limit
+from hookline.db.permits import Limit, permits
 from hookline.exceptions import NotAuthenticated
 
 #: The key of the settings, as audit entries name it.
@@ -46,6 +46,12 @@ def of_settings(token: str) -> Principal | None:
     """The operator, for the key of the settings."""
     own = conf.get().API_KEY
     return OF_SETTINGS if own and hmac.compare_digest(token.encode("utf-8", "surrogateescape"), own.encode()) else None
+
+
+def admit(principal: Principal) -> None:
+    """Count a request. Raises RateLimited for one beyond the limit of the key, and CannotStore."""
+    if principal.rate is not None:
+        permits.admit(limits_of(principal))
 
 
 def limits_of(principal: Principal) -> list[Limit]:

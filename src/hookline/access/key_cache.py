@@ -21,7 +21,7 @@ from hookline.access.models import ApiKey
 from hookline.access.principal import Principal
 from hookline.audit import actor
 from hookline.core import api_keys, scopes
-from hookline.core.api_keys import ApiKeyText
+from hookline.core.api_keys import ApiKeyText, KeyKind
 from hookline.core.rate_limit import Rate
 from hookline.exceptions import CannotStore, ConfigurationError, NotAuthenticated
 
@@ -173,4 +173,5 @@ def principal_of(row: ApiKey) -> Principal:
         None if row.feature_flags is None else frozenset(row.feature_flags),
         row.pk,
         rate,
+        row.kind == KeyKind.APP,
     )

@@ -24,6 +24,8 @@ class Principal:
     key_id: UUID | None = None
     #: How many requests it may send; None: no limit.
     rate: Rate | None = None
+    #: Whether it is a token of a subscriber's page.
+    is_app: bool = False
 
     @property
     def is_operator(self) -> bool:

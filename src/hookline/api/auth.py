@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from hookline.access.authenticate import authenticate
+from hookline.access.authenticate import admit, authenticate
 from hookline.access.principal import Principal
 from hookline.exceptions import NotAllowed
 
@@ -18,20 +18,21 @@ class Request(HttpRequest):
 
 
 class Needs:
-    """What an operation asks for: a scope of `core/scopes.py`, and with `operator` somebody who may see all tenants."""
+    """What an operation asks for: a scope of `core/scopes.py`, or none, and with `operator` who may see all tenants."""
 
     #: For the OpenAPI document.
     openapi_security_schema: dict[str, Any] = {"type": "http", "scheme": "bearer"}
 
-    def __init__(self, scope: str, *, operator: bool = False) -> None:
+    def __init__(self, scope: str = "", *, operator: bool = False) -> None:
         self.scope = scope
         self.operator = operator
 
     def __call__(self, request: HttpRequest) -> Principal:
-        """Raises NotAuthenticated, CannotStore or NotAllowed."""
+        """Raises NotAuthenticated, RateLimited, CannotStore or NotAllowed."""
         principal = authenticate(request.headers.get("Authorization"))
+        admit(principal)
         if self.operator and not principal.is_operator:
             raise NotAllowed("this key belongs to one application; the operation needs an operator's")
-        if not principal.may(self.scope):
+        if self.scope and not principal.may(self.scope):
             raise NotAllowed(f"the key lacks the scope {self.scope}")
         return principal

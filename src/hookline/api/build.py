@@ -8,14 +8,14 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from hookline.api import applications, health
+from hookline.api import applications, health, keys, objects, tokens
 from hookline.api.errors import answer_of
 from hookline.api.query import ApiParser
 from hookline.api.renderer import CompactRenderer
 from hookline.version import __version__
 
 #: Each has its `routes`.
-SUBJECTS = (applications, health)
+SUBJECTS = (applications, tokens, keys, objects, health)
 
 
 class Api(NinjaAPI):

@@ -6,6 +6,7 @@ Clients of Svix read nothing else, so every path, method and failure is answered
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from hookline.exceptions import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    RateLimited,
 )
 
 logger = logging.getLogger("hookline.api")
@@ -126,6 +128,10 @@ def _of_request(error: Exception) -> HttpResponse | None:
             return response
         case NotAllowed():
             return answer(403, "insufficient access", str(error))  # with the space: clients compare it
+        case RateLimited():
+            response = answer(429, "rate_limited", error.detail)
+            response["retry-after"] = str(max(1, math.ceil(error.wait)))
+            return response
         case RequestDataTooBig():
             return answer(413, "payload_too_large", "the body is too large")
         case SuspiciousOperation():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, URLResolver
@@ -40,6 +41,9 @@ class Gate:
         def api(request: HttpRequest, rest: str = "") -> HttpResponseBase:
             return self.answer(request, rest)
 
+        # Each operation has a transaction of its own; what a key has used is committed before it.
+        for alias in connections:
+            api = transaction.non_atomic_requests(using=alias)(api)
         return api
 
     def answer(self, request: HttpRequest, rest: str) -> HttpResponseBase:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from hookline.api.auth import Request
 from hookline.api.errors import Missing
 from hookline.api.pages import id_keys
@@ -18,6 +20,10 @@ APP_IDS = id_keys(APP)
 
 def app_id(tenant: Tenant) -> str:
     return ids.to_text(APP, tenant.pk)
+
+
+def app_id_of(tenant_id: UUID | None) -> str | None:
+    return None if tenant_id is None else ids.to_text(APP, tenant_id)
 
 
 def uid_of(tenant: Tenant) -> str | None:

@@ -27,12 +27,14 @@ MAX_ERROR = 4000
 
 
 class Command(click.Command):
-    """A command that works on the database that is there."""
+    """A command that works on the database that is there; or elsewhere, where the root puts a way there into `obj`."""
 
     creates = False
 
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
+            if (elsewhere := ctx.find_root().obj) is not None:
+                return elsewhere(ctx)
             load_django(create=self.creates)
             return super().invoke(ctx)
 
@@ -48,6 +50,8 @@ class PlainCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
+            if (elsewhere := ctx.find_root().obj) is not None:
+                return elsewhere(ctx)
             return super().invoke(ctx)
 
 
@@ -111,6 +115,11 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
+
+
+def is_remote(ctx: click.Context) -> bool:
+    """Whether the command is for the server that `hookline --server` names."""
+    return bool(ctx.find_root().params.get("server"))
 
 
 def something_to_change(*given: object) -> None:

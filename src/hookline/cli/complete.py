@@ -27,8 +27,10 @@ def _completer(find: Callable[[click.Context, str], Pairs]) -> Completer:
 
 def _from_database(what: str) -> Completer:
     def find(ctx: click.Context, incomplete: str) -> Pairs:
-        from hookline.cli.command import load_django
+        from hookline.cli.command import is_remote, load_django
 
+        if is_remote(ctx):
+            return []
         load_django()
         from hookline.operations import completion
 

@@ -1,8 +1,9 @@
-"""Posting a webhook as a sender does."""
+"""Requests that commands send: a webhook as its sender posts it, or one to the management API of a server."""
 
 from __future__ import annotations
 
 import http.client
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
@@ -28,19 +29,22 @@ class _NoRedirects(HTTPRedirectHandler):
 
 def post(url: str, request: WebhookRequest) -> tuple[int, bytes]:
     """Send the request to the URL. Returns the status and the body of the answer. Raises HooklineError."""
-    if not url.startswith(("http://", "https://")):
-        raise HooklineError(
-            f"{url!r} is not a URL that a webhook can be sent to: it must begin with http:// or https://"
-        )
     headers = {name: ", ".join(values) for name, values in request.headers.items()}
+    return exchange(url, request.method, headers, request.body, MAX_ANSWER)
+
+
+def exchange(url: str, method: str, headers: Mapping[str, str], body: bytes | None, most: int) -> tuple[int, bytes]:
+    """Send a request. Returns the status and the first `most` bytes of the answer. Raises HooklineError."""
+    if not url.startswith(("http://", "https://")):
+        raise HooklineError(f"{url!r} is not a URL that can be asked: it must begin with http:// or https://")
     try:
-        outgoing = Request(url, request.body, headers, method=request.method)  # noqa: S310 # the scheme was checked
+        outgoing = Request(url, body, dict(headers), method=method)  # noqa: S310 # the scheme was checked
         opener = build_opener(_NoRedirects, ProxyHandler({}), HTTPSHandler(context=client_context()))
         with opener.open(outgoing, timeout=TIMEOUT) as answer:
-            return answer.status, answer.read(MAX_ANSWER)
+            return answer.status, answer.read(most)
     except HTTPError as error:
         with error:
-            return error.code, error.read(MAX_ANSWER)
+            return error.code, error.read(most)
     except URLError as error:
         raise HooklineError(f"cannot reach {url}: {error.reason}; is the server running there?") from error
     except (OSError, http.client.HTTPException) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import Any
 
 import click
@@ -68,5 +69,19 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="Hookline", message="%(prog)s %(version)s")
-def root() -> None:
+@click.option(
+    "--server",
+    envvar="HOOKLINE_SERVER",
+    metavar="URL",
+    help="Do it on this server, over its API, not in the database that is here.",
+)
+@click.option(
+    "--key", envvar="HOOKLINE_KEY", metavar="KEY", help="The key for the server; better in the variable HOOKLINE_KEY."
+)
+@click.pass_context
+def root(ctx: click.Context, *, server: str | None, key: str | None) -> None:
     """Receive webhooks exactly once and send them at least once, from your own database."""
+    if server:
+        from hookline.cli.remote.run import run
+
+        ctx.obj = partial(run, server, key)

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import router, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from hookline.access.models import ApiKey
@@ -43,8 +45,19 @@ def find(public_id: str) -> ApiKey:
 
 def newest(*, tenant: Tenant | None = None, tokens: bool = False, limit: int | None = None) -> list[ApiKey]:
     """Keys of programs, or tokens of subscribers' pages, newest first."""
-    found = ApiKey.objects.select_related("tenant").filter(kind=KeyKind.APP if tokens else KeyKind.LIVE)
-    return list((found if tenant is None else found.filter(tenant=tenant)).order_by("-id")[:limit])
+    found = all_of(None if tenant is None else tenant.pk, tokens=tokens)
+    return list(found.select_related("tenant").order_by("-id")[:limit])
+
+
+def by_id(key_id: UUID) -> ApiKey:
+    """Raises NotFound."""
+    return find(ApiKey.public(key_id))
+
+
+def all_of(tenant_id: UUID | None, *, tokens: bool = False) -> QuerySet[ApiKey]:
+    """Keys of a tenant, or of all of them and of operators."""
+    found = ApiKey.objects.filter(kind=KeyKind.APP if tokens else KeyKind.LIVE)
+    return found if tenant_id is None else found.filter(tenant=tenant_id)
 
 
 def create(

@@ -1,0 +1,1 @@
+"""Commands that talk to a Hookline elsewhere: `hookline --server URL --key K ...`, over its management API."""

@@ -1,0 +1,48 @@
+"""Which commands work with `--server`, and what each of them asks for. The others say that they do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hookline.cli.remote.route import Given, Route, deleted, seconds
+
+TENANTS = ("id", "uid", "name")
+KEYS = ("id", "app_id", "name", "scopes", "status", "expires_at", "last_used_at")
+
+
+def _new_key(given: Given) -> dict[str, Any]:
+    return given.named(
+        scopes="scopes",
+        name="name",
+        tenant="appId",
+        expires="expiresAt",
+        rate_limit="rateLimit",
+        rate_burst="rateBurst",
+    )
+
+
+def _changed_key(given: Given) -> dict[str, Any]:
+    return given.named(scopes="scopes", name="name", rate_limit="rateLimit", rate_burst="rateBurst")
+
+
+ROUTES: dict[str, Route] = {
+    "tenant create": Route("POST", "/app", lambda given: {"uid": given["key"], "name": given["name"] or given["key"]}),
+    "tenant list": Route("GET", "/app", query=lambda _: {"order": "descending"}, columns=TENANTS),
+    "tenant show": Route("GET", "/app/{key}"),
+    "tenant update": Route("PATCH", "/app/{key}", lambda given: given.named(new_key="uid", name="name")),
+    "tenant delete": Route("DELETE", "/app/{key}", told=deleted("key")),
+    "tenant token": Route(
+        "POST", "/auth/app-portal-access/{key}", lambda given: {"expiry": seconds(given["lifetime"])}
+    ),
+    "tenant expire-tokens": Route(
+        "POST", "/auth/app/{key}/expire-all", lambda given: {"expiry": seconds(given["after"])}
+    ),
+    "key create": Route("POST", "/key", _new_key),
+    "key list": Route(
+        "GET", "/key", query=lambda given: {"app_id": given["tenant"], "tokens": given["tokens"]}, columns=KEYS
+    ),
+    "key show": Route("GET", "/key/{id}"),
+    "key update": Route("PATCH", "/key/{id}", _changed_key),
+    "key rotate": Route("POST", "/key/{id}/rotate", lambda given: {"gracePeriodSeconds": seconds(given["overlap"])}),
+    "key revoke": Route("DELETE", "/key/{id}", told=lambda answered: {"id": answered.given["id"], "status": "revoked"}),
+}
