@@ -32,6 +32,7 @@ from tests.edges.senders import SECRET, Request, generic, github, stripe, stripe
 from tests.edges.servers import Answer, Edge
 from tests.engine.rows import make_source
 from tests.providers.kits import kit_of
+from tests.providers.vectors import load
 from tests.waiting import wait_until
 from tests.workers import events_worker
 
@@ -244,6 +245,10 @@ REFUSALS: dict[str, tuple[Callable[[], Request], int, str, str]] = {
     "from the future": (lambda: stripe(GOOD, at=time.time() + 1000), 401, "verification_failed", "timestamp_in_future"),
     "not JSON": (lambda: stripe(b"hello"), 400, "unreadable", "unreadable_json"),
     "not UTF-8": (lambda: stripe(b'{"id":"\xff","type":"a"}'), 400, "unreadable", "unreadable_json"),
+    "a form": (
+        lambda: Request(b"a=1", {**stripe(b"a=1").headers, "Content-Type": "application/x-www-form-urlencoded"}),
+        400, "unreadable", "wrong_content_type",
+    ),
     "an empty body": (lambda: stripe(b""), 400, "unreadable", "unreadable_json"),
     "no type": (lambda: stripe(b'{"id":"evt_1"}'), 400, "unreadable", "missing_type"),
     "NUL in the id": (lambda: stripe(stripe_event("evt\x00")), 400, "unreadable", "bad_id"),
@@ -255,6 +260,15 @@ REFUSALS: dict[str, tuple[Callable[[], Request], int, str, str]] = {
         lambda: stripe(b'{"id":"a","type":"b","c":' + b"[" * 100_000), 400, "unreadable", "unreadable_json",
     ),
 }  # fmt: skip
+
+
+def test_a_key_that_comes_twice_where_values_are_signed_is_refused_and_kept(edge: Edge) -> None:
+    vector = next(vector for vector in load("lever") if vector.is_event)
+    source = make_source("lever", *vector.secrets)
+    changed = vector.request.body.replace(b'{"event":', b'{"event":"candidateHired","event":', 1)
+    refused(edge.post(source.path, Request(changed, vector.headers)), 400, "unreadable")
+    assert Rejection.objects.get().reason == "duplicate_key"
+    accepted(edge.post(source.path, Request(vector.request.body, vector.headers)))
 
 
 @pytest.mark.parametrize("case", REFUSALS.values(), ids=REFUSALS.keys())

@@ -263,3 +263,24 @@ def test_the_mode_that_a_payment_names_is_told() -> None:
     found = explain(case_of(vector, config=SourceConfig(("whsec_of_the_other_mode",))))
     assert found.cause == "signature_mismatch"
     assert "Its body says livemode" in found.advice
+
+
+def test_a_key_that_comes_twice_is_told_with_what_it_means() -> None:
+    vector = next(v for v in load("lever") if v.is_event)
+    changed = replace(vector.request, body=vector.request.body.replace(b'{"event":', b'{"event":"a","event":', 1))
+    found = explain(case_of(vector, changed))
+    assert found.cause == "duplicate_key"
+    assert found.text == (
+        "In its JSON, the key 'event' stands twice in one object. Lever signs values and not bytes, so anybody may "
+        "have added one of the two."
+    )
+
+
+def test_a_form_where_json_was_expected_is_told_with_the_setting_to_change() -> None:
+    vector = next(v for v in load("stripe") if v.is_event)
+    form = replace(vector.request, body=b"payload=%7B%7D").with_headers(
+        {"content-type": "application/x-www-form-urlencoded"}
+    )
+    found = explain(case_of(vector, vector.provider.sign(form, vector.config, vector.now)))
+    assert found.cause == "wrong_content_type"
+    assert "Choose JSON as the content type at the sender" in found.advice

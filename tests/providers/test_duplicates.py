@@ -92,7 +92,7 @@ def test_a_form_of_paddle_classic_that_is_written_otherwise_is_a_duplicate() -> 
 
 def test_a_message_of_sns_with_other_fields_that_are_not_signed_is_a_duplicate() -> None:
     vector = next(vector for vector in load("aws_sns") if vector.is_event)
-    changed = vector.body.replace('"Type": "Notification"', '"Type": "Notification", "MessageAttributes": {"a": 1}')
+    changed = vector.body.replace('"Type": "Notification"', '"Type": "Notification", "Added": {"a": 1}')
     assert changed != vector.body
     assert relation_of(vector, replace(vector.request, body=changed.encode())) == Relation.DUPLICATE
 

@@ -81,6 +81,44 @@ def test_another_content_type_makes_no_other_event_of_a_signed_request(vector: V
         assert found == genuine, content_type
 
 
+# ---- a key that comes twice -----------------------------------------------------------------------------
+
+
+@each([v for v in EVENTS if v.covered is not None and v.credential is None and not v.body.startswith("<")])
+def test_a_key_that_comes_twice_is_refused_where_values_are_signed_and_not_bytes(vector: Vector) -> None:
+    changed = vector.body.replace("{", '{"added":1,"added":2,', 1)
+    if changed == vector.body:
+        return  # a form without JSON
+    with pytest.raises(VerificationError) as refusal:
+        vector.receive(replace(vector.request, body=changed.encode()))
+    assert refusal.value.reason == "duplicate_key" or not vector.provider.signs_values
+
+
+def test_a_second_amount_of_an_adyen_payment_is_refused_before_and_behind_the_signed_one() -> None:
+    vector = next(v for v in load_all() if v.provider_name == "adyen" and v.covered and '"value":' in v.body)
+    for changed in (
+        vector.body.replace('"value":', '"value":1,"value":', 1),
+        vector.body.replace('"value":', '"value":1,"v\\u0061lue":', 1),
+    ):
+        assert changed != vector.body
+        with pytest.raises(Unreadable, match="duplicate_key: the key 'value' stands twice in one object"):
+            vector.receive(replace(vector.request, body=changed.encode()))
+
+
+def test_of_a_key_that_comes_twice_in_signed_bytes_the_last_one_counts() -> None:
+    body = b'{"id":"evt_1","type":"a","type":"b"}'
+    signature = hmac.digest(SECRET.encode(), b"1700000000." + body, "sha256").hex()
+    (event,) = receive("stripe", request(body, {"stripe-signature": f"t=1700000000,v1={signature}"}))
+    assert (event.type, event.body) == ("b", body)
+
+
+def test_a_form_that_was_to_be_json_is_refused_for_what_it_is() -> None:
+    body = b"payload=%7B%7D"
+    signature = hmac.digest(SECRET.encode(), b"1700000000." + body, "sha256").hex()
+    with pytest.raises(Unreadable, match="wrong_content_type: a form came"):
+        receive("stripe", request(body, {"stripe-signature": f"t=1700000000,v1={signature}", "content-type": FORM}))
+
+
 @every_event
 def test_another_method_makes_no_other_event_of_a_signed_request(vector: Vector) -> None:
     genuine = [(event.type, event.dedup_key) for event in vector.receive().events]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NoReturn
@@ -99,8 +100,28 @@ class WebhookRequest:
     def json(self, form_field: str = "") -> Any:
         """`json_text` as a value. Raises Unreadable. Parsed once."""
         if form_field not in self._documents:
-            self._documents[form_field] = parse_json(self.json_text(form_field))
+            text = self.json_text(form_field)
+            try:
+                self._documents[form_field] = parse_json(text)
+            except Unreadable:
+                self._check_is_no_form()
+                raise
         return self._documents[form_field]
+
+    def check_keys(self, form_field: str = "") -> None:
+        """Raises Unreadable where an object of the JSON has a key twice.
+
+        Readers take the first, the last or none of them (RFC 8259 section 4), so that what one of them verified need
+        not be what another acts on.
+        """
+        if form_field or not self.is_form:
+            parse_json(self.json_text(form_field), _once)
+
+    def _check_is_no_form(self) -> None:
+        """Raises Unreadable for a form that was to be read as JSON, so that the refusal says what is wrong."""
+        if self.is_form:
+            found = (self.header("content-type") or "").partition(";")[0]
+            raise Unreadable("wrong_content_type", f"a form came ({found[:80]}), where JSON was expected")
 
     def query(self) -> dict[str, str]:
         """The query parameters of the URL; the last value of a repeated one. Raises Unreadable."""
@@ -142,15 +163,18 @@ def without_fields(url: str, names: frozenset[str]) -> str:
     return f"{address}?{'&'.join(pairs)}"
 
 
-def parse_json(text: bytes) -> Any:
-    """Strict JSON (RFC 8259). Raises Unreadable.
+def parse_json(text: bytes, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Strict JSON (RFC 8259), of a key that comes twice the last one. Raises Unreadable.
 
-    A byte order mark before it is left out, as section 8.1 allows. Refused besides bad syntax: anything but UTF-8
-    (`json.loads` would also guess UTF-16 and UTF-32 and let lone surrogates through), NaN and Infinity, nesting
-    deeper than MAX_JSON_DEPTH, and integers of thousands of digits.
+    `make_object` makes what an object becomes of its pairs; by default a dict. A byte order mark before it is left out,
+    as section 8.1 allows. Refused besides bad syntax: anything but UTF-8 (`json.loads` would also guess UTF-16 and
+    UTF-32 and let lone surrogates through), NaN and Infinity, nesting deeper than MAX_JSON_DEPTH, and integers of
+    thousands of digits.
     """
     try:
-        document = json.loads(text.decode("utf-8").removeprefix(BOM), parse_constant=_refuse_constant)
+        document = json.loads(
+            text.decode("utf-8").removeprefix(BOM), parse_constant=_refuse_constant, object_pairs_hook=make_object
+        )
         # What cannot be nested too deeply, as nearly everything, is not looked through.
         too_deep = text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and is_deeper(document)
     except RecursionError:
@@ -175,6 +199,14 @@ def is_deeper(document: Any, most: int = MAX_JSON_DEPTH) -> bool:
         if not level:
             return False
     return any(type(item) in (list, dict) for item in level)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise Unreadable("duplicate_key", f"the key {name[:80]!r} stands twice in one object")
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

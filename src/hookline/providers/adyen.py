@@ -56,6 +56,7 @@ _SIGNED = (
 class Adyen(HmacProvider):
     title = "Adyen"
     docs_url = "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures"
+    signs_values = True
     secret_help = "the HMAC key of the webhook, in hexadecimal as Adyen shows it"
     options = (
         Option("signature_header", "The header with the signature of a platform webhook.", _HEADER, check=header_name),

@@ -71,6 +71,7 @@ def json_path(text: str) -> str:
 class AwsSns(Provider):
     title = "Amazon SNS"
     docs_url = "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html"
+    signs_values = True
     proof = "RSA of named fields, by a certificate of Amazon's"
     aliases = ("sns", "amazon_sns")
     secret_help = "the ARN of the topic, such as arn:aws:sns:eu-west-1:123456789012:orders"

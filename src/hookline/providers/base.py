@@ -210,6 +210,9 @@ class Provider:
     retry_fields: ClassVar[tuple[str, ...]] = ()
     #: Whether the signature covers the whole URL, so that nothing verifies without PUBLIC_URL.
     signs_url: ClassVar[bool] = False
+    #: Whether the signature covers values that are read out of the JSON, and not its bytes: whoever captured a request
+    #: could write a key twice, so that it is refused.
+    signs_values: ClassVar[bool] = False
     #: Whether you choose the secret and give it to the sender, so that one can be made up here.
     secret_is_yours: ClassVar[bool] = False
     #: Event types for `hookline trigger` to offer, each with the payload that the sender would send.
@@ -234,6 +237,8 @@ class Provider:
             raise CannotVerify("no_secret", "this source has no active secret; add one with `hookline source rotate`")
         if reply := self.unsigned_handshake(request, config):
             return Received(reply=reply)
+        if self.signs_values:
+            request.check_keys(self.json_field)
         used = self.verify(request, config, now)
         if reply := self.signed_handshake(request, config):
             return Received(reply=reply)

@@ -32,6 +32,7 @@ _OPPORTUNITY = "12d3a8a3-60a6-4a2e-9fbb-5c9c8f4d1e2a"
 class Lever(HmacProvider):
     title = "Lever"
     docs_url = "https://hire.lever.co/developer/documentation#webhooks"
+    signs_values = True
     confirmed = False
 
     signature = Plain(Json("signature"))

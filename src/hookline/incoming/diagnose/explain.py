@@ -12,6 +12,8 @@ from hookline.incoming.diagnose.reasons import by_reason
 from hookline.incoming.diagnose.trials import schemes_of, trials
 
 _HOUR = 3600
+#: Reasons that say what is wrong. Trials would repair the body until it passes, and miss it.
+_CLEAR = frozenset({"duplicate_key", "wrong_content_type"})
 
 
 def explain(case: Case) -> Diagnosis:
@@ -30,7 +32,7 @@ def explain(case: Case) -> Diagnosis:
         error = case.attempt(now=now)
         if error is None:
             return untimely
-    for trial in trials(case):
+    for trial in () if error.reason in _CLEAR else trials(case):
         if case.attempt(provider=trial.provider, request=trial.request, config=trial.config, now=now) is None:
             return _both(trial.diagnosis, untimely)
     return _both(_unproven(case, error), untimely)

@@ -52,6 +52,14 @@ _KNOWN: dict[str, tuple[str, str]] = {
         "A header that must be there once came several times.",
         "Look for a proxy that adds headers which the sender has set already.",
     ),
+    "duplicate_key": (
+        "In its JSON, {detail}. {title} signs values and not bytes, so anybody may have added one of the two.",
+        "Genuine requests of {title} have each key once: look for what changes the body on its way, or ignore it.",
+    ),
+    "wrong_content_type": (
+        "Its content type is not one that {title} sends: {detail}.",
+        "Choose JSON as the content type at the sender, if it lets you; otherwise look for a proxy that changes it.",
+    ),
     "body_consumed": (
         "Something in the project read the body before Hookline could.",
         "Leave requests to Hookline's URLs alone in middleware and decorators.",
