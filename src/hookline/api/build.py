@@ -8,14 +8,40 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from hookline.api import applications, health, keys, objects, tokens
+from hookline.api import (
+    applications,
+    audit,
+    events,
+    forwards,
+    health,
+    jwks,
+    keys,
+    objects,
+    rejections,
+    replays,
+    sources,
+    tokens,
+)
 from hookline.api.errors import answer_of
 from hookline.api.query import ApiParser
 from hookline.api.renderer import CompactRenderer
 from hookline.version import __version__
 
 #: Each has its `routes`.
-SUBJECTS = (applications, tokens, keys, objects, health)
+SUBJECTS = (
+    applications,
+    tokens,
+    keys,
+    objects,
+    sources,
+    forwards,
+    events,
+    rejections,
+    replays,
+    audit,
+    jwks,
+    health,
+)
 
 
 class Api(NinjaAPI):

@@ -22,6 +22,7 @@ COMMANDS = (
     "source",
     "endpoint",
     "forward",
+    "listen",
     "event-types",
     "dispatch",
     "trigger",

@@ -76,6 +76,11 @@ def audited(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
+def key_set(endpoint: Endpoint) -> dict[str, Any]:
+    """The public keys of an endpoint that are active, as a JSON Web Key Set, and where its subscriber finds them."""
+    return {**jwks.key_set(endpoint, time.time()), "url": jwks.url_of(endpoint)}
+
+
 def without_query(url: str) -> str:
     """The URL with `...` in place of its query."""
     before, mark, _ = url.partition("?")

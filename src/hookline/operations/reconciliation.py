@@ -18,11 +18,11 @@ from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.flow import new_events
 from hookline.incoming.receive.store import Stored, store
-from hookline.incoming.reconcile.api import Api
+from hookline.incoming.reconcile.api import Api, ApiFailed
 from hookline.incoming.reconcile.sent import RECORDS, Sent, record_of
 from hookline.providers.base import Received
 
-__all__ = ["RECORDS", "Missing", "admit", "missing"]
+__all__ = ["RECORDS", "ApiFailed", "Missing", "admit", "missing"]
 
 #: An event may have arrived a little before the sender's record has it, by the clocks of the two.
 SLACK = timedelta(hours=1)

@@ -28,5 +28,9 @@ def count(source: Source, since: datetime | None = None, until: datetime | None 
         raise ConfigurationError(f"the range must be at most {RANGE.days} days, and begin before it ends")
     came = {"source": source, "created_at__gte": since, "created_at__lt": until}
     states = {state.value: Count("pk", Q(state=state)) for state in State}
-    found = Event.objects.filter(**came).order_by().aggregate(**states, unhandled=Count("pk", Q(unhandled=True)))
+    found = (
+        Event.objects.filter(**came)
+        .order_by()
+        .aggregate(**states, unhandled=Count("pk", Q(unhandled=True, state=State.SUCCEEDED)))
+    )
     return {**found, "rejected": Rejection.objects.filter(**came).count()}

@@ -1,0 +1,122 @@
+"""Events: what was received, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from ninja import Query, Status
+from pydantic import Field
+
+from hookline.api.auth import Needs, Request
+from hookline.api.pages import ListResponse, id_keys, page
+from hookline.api.query import Toggle
+from hookline.api.routes import Routes
+from hookline.api.schema import In, Out, Text
+from hookline.api.sources import find as find_source
+from hookline.api.visible import HistoryListing, app_of, between, body_fields, chosen, one
+from hookline.models import Event
+from hookline.operations import events
+from hookline.operations.jobs import State
+
+routes = Routes("Event")
+
+READ = Needs("events:read")
+WRITE = Needs("events:write")
+IDS = id_keys("evt")
+
+
+class EventListing(HistoryListing):
+    source_id: Text | None = None
+    event_type: Text | None = None
+    status: State | None = None
+    unhandled: Toggle | None = None
+
+
+class EventOut(Out):
+    id: str
+    app_id: str | None
+    source_id: str
+    provider: str
+    event_type: str
+    #: The sender's own id.
+    provider_id: str
+    status: str
+    attempts: int
+    unhandled: bool
+    note: str
+    order_key: str | None
+    repeat_of: str | None
+    conflict_of: str | None
+    created_at: datetime
+    due_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def values(cls, event: Event) -> dict[str, Any]:
+        found = events.as_json(event)
+        shown = {name: found[name] for name in EventOut.model_fields if name in found}
+        return {**shown, "app_id": app_of(event.tenant), "source_id": found["source"], "event_type": found["type"]}
+
+    @classmethod
+    def of(cls, event: Event) -> EventOut:
+        return cls.model_construct(**cls.values(event))
+
+
+class EventContentOut(EventOut):
+    method: str
+    url: str | None
+    headers: dict[str, str]
+    #: Of a body that is not UTF-8, None; then `bodyBase64` has it.
+    body: str | None
+    body_base64: str | None
+
+    @classmethod
+    def of(cls, event: Event) -> EventContentOut:
+        content = events.content_as_json(event)
+        content.pop("dedup_key")
+        return cls.model_construct(**cls.values(event), **content, **body_fields(bytes(event.body)))
+
+
+class RetryIn(In):
+    ids: Annotated[list[Text], Field(min_length=1, max_length=1000)]
+
+
+class RetriedOut(Out):
+    retried: list[str]
+
+
+@routes.get("/event", "v1.event.list", READ, ListResponse[EventOut])
+def list_events(request: Request, query: Query[EventListing]) -> ListResponse[EventOut]:
+    """List events without their content, newest first."""
+    rows = chosen(request, Event.objects.select_related("source__tenant"), "source__tenant", query.app_id)
+    if query.source_id is not None:
+        rows = rows.filter(source=find_source(request, query.source_id))
+    given = {"type": query.event_type, "state": query.status, "unhandled": query.unhandled or None}
+    rows = rows.filter(**{name: value for name, value in given.items() if value is not None})
+    return page(between(rows.defer("body", "headers", "url"), query), query, IDS, EventOut.of, descending=True)
+
+
+@routes.post("/event/retry", "v1.event.retry-many", WRITE, {202: RetriedOut})
+def retry_events(request: Request, body: RetryIn) -> Any:
+    """Process finished events again, with all their tries. Those that need no retry are left alone."""
+    names = [find(request, name).public_id for name in body.ids]
+    return Status(202, RetriedOut(retried=events.retry(request.auth.actor, names)))
+
+
+@routes.get("/event/{event}", "v1.event.get", READ, EventContentOut)
+def get_event(request: Request, event: str) -> EventContentOut:
+    """Get an event with its headers, without those that carry credentials, and its exact body."""
+    return EventContentOut.of(find(request, event))
+
+
+@routes.post("/event/{event}/retry", "v1.event.retry", WRITE, {202: RetriedOut})
+def retry_event(request: Request, event: str) -> Any:
+    """Process a finished event again: its handlers, and its forwards under the same message id."""
+    name = find(request, event).public_id
+    return Status(202, RetriedOut(retried=events.retry(request.auth.actor, [name])))
+
+
+def find(request: Request, name: str) -> Event:
+    """Raises Missing."""
+    return one(request, events.find, name, lambda event: event.tenant)

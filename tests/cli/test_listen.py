@@ -1,0 +1,76 @@
+"""`hookline listen`: the webhooks of a source at an application on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_serve import Installation
+from tests.e2e.test_serve import installation as installation  # noqa: PLC0414  # a fixture
+from tests.outgoing.consumer import Consumer, always, running_consumer
+
+KEY = "hk_live_made_up_for_the_tests_of_listen"
+
+
+@pytest.mark.parametrize("remote", [False, True], ids=["this database", "a server elsewhere"])
+def test_an_application_on_this_machine_gets_the_senders_bytes_and_headers(
+    installation: Installation, tmp_path: Path, remote: bool
+) -> None:
+    installation.serve(HOOKLINE_API_KEY=KEY)
+    source = installation.source()
+    before = installation.trigger(source)["id"]
+    environment = {}
+    if remote:  # without a look at the database
+        none = f"sqlite:///{tmp_path}/none.db"
+        environment = {"HOOKLINE_SERVER": installation.url, "HOOKLINE_KEY": KEY, "HOOKLINE_DATABASE_URL": none}
+    with running_consumer() as application:
+        command = ("listen", "--source", source, "--to", application.url("/stripe"), "--count", "2")
+        listening = installation.start(*command, **environment)
+        listening.wait_for_output("Listening to")
+        sent = [installation.trigger(source)["id"]]
+        listening.wait_for_output(sent[0])
+        application.script = always(500)  # which changes nothing
+        sent.append(installation.trigger(source)["id"])
+        assert listening.wait() == 0
+        check(application, installation, sent)
+    lines = listening.output.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == sent
+    assert [line.split("->")[1].split()[0] for line in lines] == ["200", "500"]
+    assert before not in listening.output
+
+
+def check(application: Consumer, installation: Installation, sent: list[str]) -> None:
+    assert [arrival.path for arrival in application.arrivals] == ["/stripe"] * 2
+    for arrival, event in zip(application.arrivals, sent, strict=True):
+        shown = installation.json("events", "show", event)
+        assert arrival.body.decode() == shown["body"]
+        assert arrival.headers["stripe-signature"] == shown["headers"]["stripe-signature"]
+        assert arrival.headers["content-type"] == shown["headers"]["content-type"]
+
+
+def test_events_of_before_are_sent_when_they_are_asked_for(installation: Installation) -> None:
+    installation.serve()
+    source = installation.source()
+    sent = [installation.trigger(source)["id"] for _ in range(2)]
+    with running_consumer() as application:
+        command = ("listen", "--source", source, "--to", application.url(), "--since", "1h", "--count", "2")
+        ended = installation.run(*command, "--type", "invoice.*")
+    assert ended.returncode == 0, ended.stderr
+    assert [line.split()[0] for line in ended.stdout.splitlines()[1:]] == sent
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--server", "ftp://hooks.example.com", "--key", KEY], "must be the URL of a Hookline"),
+        (["--server", "http://127.0.0.1:9", "--key", KEY], "cannot reach http://127.0.0.1:9"),
+        (["--server", "http://127.0.0.1:9"], "needs a key"),
+    ],
+)
+def test_a_server_that_cannot_be_asked_is_named(installation: Installation, options: list[str], problem: str) -> None:
+    command = (*options, "listen", "--source", "src_x", "--to", "http://127.0.0.1:9")
+    ended: subprocess.CompletedProcess[str] = installation.run(*command)
+    assert ended.returncode != 0
+    assert problem in ended.stderr
