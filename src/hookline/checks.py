@@ -12,7 +12,6 @@ from django.db import connections, router
 from django.urls import Resolver404, resolve
 
 from hookline import conf
-from hookline.core.addresses import AddressPolicy
 from hookline.db import encrypted_field as fields
 from hookline.engine.sql import DIALECTS
 from hookline.exceptions import ConfigurationError
@@ -23,7 +22,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """E001 a setting is unknown or cannot be what it is; E002 no usable encryption key; E003, E004, W001 see below."""
     try:
         settings = conf.get()
-        AddressPolicy.parse(settings.ALLOWED_SUBNETS, allow_http=settings.ALLOW_HTTP)
+        _ = settings.address_policy
     except ConfigurationError as error:
         return [Error(str(error), id="hookline.E001")]
     found: list[CheckMessage] = []

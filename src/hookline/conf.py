@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from hookline.core.addresses import AddressPolicy
 from hookline.core.retry import RetrySchedule
 from hookline.core.suspension import SuspensionSettings
 from hookline.exceptions import ConfigurationError
@@ -391,6 +392,20 @@ class Settings:
         "Whether endpoints may use plain http. None: only where `ALLOWED_SUBNETS` opens the address",
     )
 
+    ALLOWED_PORTS: tuple[int, ...] = setting(
+        SENDING,
+        (),
+        "The only ports that may be connected to, such as `443, 8443`. Empty: all but those of well-known services "
+        "that are not HTTP",
+    )
+
+    ALLOWED_PROXIES: tuple[str, ...] = setting(
+        SENDING,
+        (),
+        "Forward proxies that endpoints may use though their addresses are not public, such as "
+        "`http://proxy.internal:3128`",
+    )
+
     # ---- The API ----
 
     API_KEY: str = setting(
@@ -421,6 +436,16 @@ class Settings:
                 f"'[::]:9464', not {self.METRICS_LISTEN!r}"
             )
         return host.removeprefix("[").removesuffix("]"), int(port)
+
+    @property
+    def address_policy(self) -> AddressPolicy:
+        """To which URLs and addresses Hookline connects. Raises ConfigurationError."""
+        return AddressPolicy.parse(
+            self.ALLOWED_SUBNETS,
+            ports=self.ALLOWED_PORTS or None,
+            allow_http=self.ALLOW_HTTP,
+            proxies=self.ALLOWED_PROXIES,
+        )
 
     @property
     def event_retry(self) -> RetrySchedule:
@@ -477,7 +502,10 @@ def _is_token(text: str) -> bool:
 def _check(name: str, value: Any) -> Any:
     default = getattr(_DEFAULTS, name)
     if isinstance(default, tuple) and isinstance(value, list | tuple):
+        kinds: tuple[type, ...]
         kinds, of = ((int, float), "numbers") if name in _DELAYS else ((str,), "text")
+        if name in _PORTS:
+            kinds, of = (int,), "port numbers"
         if not all(isinstance(item, kinds) and not isinstance(item, bool) for item in value):
             raise ConfigurationError(f"HOOKLINE[{name!r}] must be a list of {of}")
         return tuple(value)
@@ -525,6 +553,7 @@ _DURATIONS = frozenset(
 )
 
 _NUMBERS_OR_NONE = frozenset({"WORKER_PROCESSES"})
+_PORTS = frozenset({"ALLOWED_PORTS"})
 _DELAYS = frozenset({"EVENT_RETRY_DELAYS", "DELIVERY_RETRY_DELAYS"})
 _MAY_BE_ZERO = frozenset(
     {

@@ -832,6 +832,29 @@ CASES = [
         document=lambda world: _json(endpoint_rows.as_json(endpoints.find(world.endpoint.public_id))),
     ),
     Case(
+        "endpoint.update",
+        ["endpoints.update"],
+        lambda actor, world: endpoints.update(
+            actor, world.endpoint, access={"proxy": "http://shop:made-up-token@proxy.example.com:3128"}
+        ),
+        lambda world: (
+            f"endpoint update {world.endpoint.public_id} --proxy http://shop:made-up-token@proxy.example.com:3128"
+        ),
+        lambda admin, world: submit(
+            admin,
+            page_url(world.endpoint),
+            access='{"proxy": "http://shop:made-up-token@proxy.example.com:3128"}',
+        ),
+        about=lambda world: world.endpoint.public_id,
+        changes={
+            "access": [None, {"client_certificate": None, "proxy": "http://proxy.example.com:3128", "oauth2": None}]
+        },
+        details=lambda _: {"access": "set"},
+        after=lambda world: (_fields(world.endpoint, "access")[0].proxy, _secrets(world.endpoint)),
+        expected=("http://shop:made-up-token@proxy.example.com:3128", (ENDPOINT_SECRET,)),
+        document=lambda world: _json(endpoint_rows.as_json(endpoints.find(world.endpoint.public_id))),
+    ),
+    Case(
         "endpoint.rotate_key",
         ["endpoints.rotate_key"],
         lambda actor, world: endpoints.rotate_key(actor, world.endpoint, overlap=7200.0),

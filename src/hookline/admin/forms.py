@@ -122,6 +122,15 @@ class EndpointForm(_EndpointForm):
             "their values are stored encrypted and never shown. {} for none; empty leaves them as they are."
         ),
     )
+    access = forms.JSONField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField", "autocomplete": "off"}),
+        help_text=_(
+            'How it is reached: {"client_certificate": "PEM with its key", "proxy": "http://...", "oauth2": '
+            '{"token_url": ..., "client_id": ..., "client_secret": ...}}. What is named is replaced, and removed by '
+            "null. It is stored encrypted, and its secrets are never shown."
+        ),
+    )
     overlap = OverlapField()
 
     class Meta:
@@ -151,6 +160,8 @@ class EndpointForm(_EndpointForm):
         check_into(self, "signatures", lambda: endpoint_fields.checked({"signatures": data.get("signatures") or []}))
         if (headers := data.get("headers")) is not None:
             check_into(self, "headers", lambda: endpoint_fields.checked({"own_headers": headers}))
+        if access := data.get("access"):
+            check_into(self, "access", lambda: endpoint_fields.checked({"access": access}))
         empty: dict[str, Any] = {
             "event_types": [], "channels": [], "metadata": {}, "uid": None, "filter": None, "payload": None,
             "order_by": "", "retry": None,

@@ -46,25 +46,26 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     list_display = ("url_and_id", "status", "reason_shown", "tenant", "held_until", "created_at")
     list_select_related = ("tenant",)
     list_filter = ("disabled",)
-    not_listed = ("encrypted_secrets", "encrypted_keys", "encrypted_headers", "metadata")
+    not_listed = ("encrypted_secrets", "encrypted_keys", "encrypted_headers", "encrypted_access", "metadata")
     raw_id_fields = ("tenant",)
     found_by = {"ep": "pk", "ten": "tenant"}
     found_by_text = ("url", "description", "uid")
     search_help_text = _("An id (ep_..., ten_..., your own) or a part of the URL or description.")
     readonly_fields = (
-        "public_id", "secrets_shown", "public_keys", "header_names", "disabled_reason", "challenge", "held_until",
+        "public_id", "secrets_shown", "public_keys", "header_names", "access_shown", "disabled_reason", "challenge",
+        "held_until",
         "breaker_shown", "created_at", "related",
     )  # fmt: skip
     add_fields = (
         "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata", "signatures",
-        "headers", "order_by", "retry", "new_secret",
+        "headers", "access", "order_by", "retry", "new_secret",
     )  # fmt: skip
     change_fields = (
         "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata",
         "order_by", "retry",
         "disabled", "disabled_reason", "challenge", "held_until", "breaker_shown",
         "secrets_shown", "rotate", "new_secret", "signatures", "public_keys", "new_key_pair", "overlap",
-        "header_names", "headers", "created_at", "related",
+        "header_names", "headers", "access_shown", "access", "created_at", "related",
     )  # fmt: skip
     fixed_fields = ("tenant",)  # the history is its own
     operations: ClassVar[ModuleType] = endpoints
@@ -87,6 +88,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             payload=data["payload"],
             order_by=data["order_by"],
             retry=data["retry"],
+            access=data["access"],
         )
         if given is None:
             self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
@@ -113,8 +115,9 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
                 self.message_user(request, _("%s answered its challenge.") % endpoint, messages.SUCCESS)
 
     def change(self, actor: Actor, obj: Endpoint, changed: dict[str, Any]) -> None:
-        if changed.get("headers", ...) is None:  # the field was left empty
-            del changed["headers"]
+        for name in ("headers", "access"):
+            if changed.get(name, ...) is None:  # the field was left empty
+                del changed[name]
         super().change(actor, obj, changed)
 
     def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:
@@ -142,6 +145,13 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     def header_names(self, endpoint: Endpoint) -> str:
         names = endpoint_rows.header_names(endpoint)
         return str(_("the key that encrypted them is lost")) if names is None else ", ".join(names) or "-"
+
+    @admin.display(description=_("reached by"))
+    def access_shown(self, endpoint: Endpoint) -> str:
+        shown = endpoint_rows.access_as_json(endpoint)
+        if shown is None:
+            return str(_("the key that encrypted it is lost"))
+        return show_json(shown) if any(shown.values()) else "-"
 
     @admin.display(description=_("endpoint"))
     def url_and_id(self, endpoint: Endpoint) -> str:
@@ -276,6 +286,7 @@ class DeliveryAdmin(JobAdmin[Delivery]):
         "endpoint__encrypted_secrets",
         "endpoint__encrypted_keys",
         "endpoint__encrypted_headers",
+        "endpoint__encrypted_access",
         "endpoint__metadata",
     )
     fields = ("public_id", "message_link", *JOB_FIELDS, "waits_for", "endpoint")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hookline.cli import complete
+from hookline.cli.access_options import access_options
 from hookline.cli.command import DocumentPrinted, Group, json_option, something_to_change
 from hookline.cli.headers_options import headers_options
 from hookline.cli.json_file import JsonFile
@@ -53,6 +54,7 @@ def patterns(text: str) -> list[str]:
 @headers_options
 @click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
 @retry_options
+@access_options
 @json_option
 def create(
     *,
@@ -72,6 +74,7 @@ def create(
     order_by: str,
     retry_delays: list[float] | None,
     deadline: float | None,
+    access: dict[str, Any] | None,
     as_json: bool,
 ) -> None:
     """Create an endpoint. The secret is shown this once: the subscriber verifies messages with it."""
@@ -95,6 +98,7 @@ def create(
         order_by=order_by,
         challenge=challenge,
         retry=own_retry(None, retry_delays, deadline),
+        access=access,
     )
     fields: dict[str, Any] = {
         "id": created.public_id,
@@ -153,6 +157,7 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what it would get of the newest messages.")
 @click.option("--order-by", metavar="PLACE", help=f"{ORDER_BY} '' for no order.")
 @retry_options
+@access_options
 @json_option
 def update(
     *,
@@ -172,6 +177,7 @@ def update(
     order_by: str | None,
     retry_delays: list[float] | None,
     deadline: float | None,
+    access: dict[str, Any] | None,
     as_json: bool,
 ) -> None:
     """Change what is given of an endpoint; the rest stays."""
@@ -193,6 +199,7 @@ def update(
         order_by,
         retry_delays,
         deadline,
+        access,
     )
     found = endpoints.find(id)
     changed: dict[str, Any] = {"url": url, "uid": uid, "description": description, "order_by": order_by}
@@ -205,6 +212,7 @@ def update(
         changed["metadata"] = {key: value for key, value in merged.items() if key not in unset}
     changed |= {"filter": filter_text, "payload": payload}
     changed["retry"] = own_retry(found.retry, retry_delays, deadline)
+    changed["access"] = access
     given = {field: value for field, value in changed.items() if value is not None}
     if dry_run:
         wanted = {name: given[name] for name in endpoint_preview.PREVIEWED if name in given}

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from hookline.core.proxy import Proxy, parse_proxy
 from hookline.core.ranges import IPAddress, IPNetwork, embedded_ipv4, special_range
 from hookline.core.url import Url, parse_url
 from hookline.exceptions import AddressRefused, ConfigurationError
@@ -55,6 +56,8 @@ class AddressPolicy:
     allowed_subnets: tuple[IPNetwork, ...] = ()
     allowed_ports: frozenset[int] | None = None
     allow_http: bool | None = None
+    #: Hosts and ports of forward proxies that may be connected to although their addresses are not public.
+    allowed_proxies: frozenset[str] = frozenset()
 
     @classmethod
     def parse(
@@ -63,8 +66,9 @@ class AddressPolicy:
         *,
         ports: Iterable[int] | None = None,
         allow_http: bool | None = None,
+        proxies: Iterable[str] = (),
     ) -> AddressPolicy:
-        """The policy for settings as a person writes them. Raises ConfigurationError for what is not a subnet."""
+        """The policy for settings as a person writes them. Raises ConfigurationError for what is no subnet or proxy."""
         networks = []
         for text in subnets:
             try:
@@ -73,7 +77,8 @@ class AddressPolicy:
                 raise ConfigurationError(
                     f"{text!r} is not a subnet: {error}; write it as 10.1.0.0/16 or fd00::/8"
                 ) from None
-        return cls(tuple(networks), None if ports is None else frozenset(ports), allow_http)
+        trusted = frozenset(parse_proxy(proxy).url.authority for proxy in proxies)
+        return cls(tuple(networks), None if ports is None else frozenset(ports), allow_http, trusted)
 
     def check_url(self, text: str) -> Url:
         """The parts of the URL in canonical spelling. Raises AddressRefused, whatever the text."""
@@ -95,6 +100,29 @@ class AddressPolicy:
         except ValueError:
             raise AddressRefused(f"{address[:100]!r} is not an IP address") from None
         self._check(parsed, plain_http=plain_http)
+
+    def check_proxy(self, text: str) -> Proxy:
+        """The forward proxy with this URL. Raises AddressRefused or ConfigurationError."""
+        proxy = parse_proxy(text)
+        if proxy.url.authority not in self.allowed_proxies:
+            self._check_port(proxy.url)
+            if proxy.url.address is None:
+                self._check_name(proxy.url.host)
+            else:
+                self.check_proxy_address(proxy, str(proxy.url.address))
+        return proxy
+
+    def check_proxy_address(self, proxy: Proxy, address: str) -> None:
+        """Raises AddressRefused unless a proxy may be connected to at this address. It is spoken to in plain http."""
+        if proxy.url.authority in self.allowed_proxies:
+            return
+        try:
+            self.check_address(address)
+        except AddressRefused as error:
+            raise AddressRefused(
+                f"the proxy {proxy.shown} may not be connected to: {error}; "
+                "or let the operator add it to ALLOWED_PROXIES"
+            ) from None
 
     def _check(self, address: IPAddress, *, plain_http: bool) -> None:
         excepted = self._is_exception(address)

@@ -28,6 +28,8 @@ class Failure(StrEnum):
     HEADERS_TOO_LARGE = "headers_too_large"  # the response has longer or more headers than Hookline reads
     BODY_TOO_LARGE = "body_too_large"  # only for fetch(): a document that is cut off is of no use
     ADDRESS_REFUSED = "address_refused"  # Hookline does not connect to this URL or address; nothing was sent
+    PROXY_FAILED = "proxy_failed"  # the endpoint's forward proxy made no connection to it
+    TOKEN_FAILED = "token_failed"  # its authorisation server gave no token; nothing was sent
     INVALID_REQUEST = "invalid_request"  # a header cannot be sent; nothing was sent
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hookline import conf
+from hookline.core.access import check_access
 from hookline.core.event_types import check_pattern
 from hookline.core.locator import Locator
 from hookline.core.retry import check_own
@@ -64,6 +65,17 @@ def check_order_by(place: str) -> str:
             f"a message has no headers, so {place!r:.80} cannot order it; use a path into its JSON"
         )
     return place
+
+
+def check_reachable(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The changes of an endpoint's access: see `check_access`. Raises ConfigurationError, AddressRefused."""
+    changes = check_access(given or {})
+    policy = conf.get().address_policy
+    if changes.get("proxy"):
+        policy.check_proxy(changes["proxy"])
+    if changes.get("oauth2"):
+        policy.check_url(changes["oauth2"].token_url)
+    return changes
 
 
 def check_uid(uid: str | None) -> str | None:
@@ -130,6 +142,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "payload": check_payload,
     "order_by": check_order_by,
     "retry": check_own,
+    "access": check_reachable,
 }
 
 

@@ -33,6 +33,7 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "public_keys": None if (keys := public_keys(endpoint)) is None else [key.public for key in keys],
         "jwks_url": jwks.url_of(endpoint) if keys else None,
         "headers": header_names(endpoint),
+        "access": access_as_json(endpoint),
         "breaker": endpoint.breaker.state.value,
         "disabled": endpoint.disabled,
         "disabled_reason": endpoint.disabled_reason,
@@ -53,6 +54,14 @@ def header_names(endpoint: Endpoint) -> list[str] | None:
     """The headers that a person gave it, without their values; None when the key that encrypted them is lost."""
     try:
         return sorted(endpoint.own_headers)
+    except ConfigurationError:
+        return None
+
+
+def access_as_json(endpoint: Endpoint) -> dict[str, Any] | None:
+    """How it is reached, without secrets; None when the key that encrypted it is lost."""
+    try:
+        return endpoint.access.as_json()
     except ConfigurationError:
         return None
 
@@ -99,4 +108,6 @@ def _special(endpoint: Endpoint) -> dict[str, Any]:
         found["key_pairs"] = None if keys is None else len(keys)
     if header_names(endpoint) != []:
         found["headers"] = header_names(endpoint)
+    if (access := access_as_json(endpoint)) is None or any(access.values()):
+        found["access"] = access
     return found

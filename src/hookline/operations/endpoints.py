@@ -15,6 +15,7 @@ from django.utils import timezone
 from hookline import conf
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.core.access import Access
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
 from hookline.core.signatures.ed25519 import KEY_BYTES, SigningKey
@@ -71,13 +72,15 @@ def create(
     order_by: str = "",
     challenge: bool | None = None,
     retry: Mapping[str, Any] | None = None,
+    access: Mapping[str, Any] | None = None,
 ) -> Endpoint:
     """Store a new endpoint; without a secret one is made up. No event types means all, and no channels, too.
 
     Of those messages it gets the ones that fulfil the `filter` (`core/payload_filter.py`), and of each what `payload`
     makes of it (`core/payload_template.py`). `signatures` are schemes of `core/signatures/scheme.py`; a key pair is
     made up where one needs it. `headers` are sent with each request. With `challenge`, or where the settings say so, it
-    is sent nothing until `challenge()` was answered. `retry` is its own schedule (`core/retry.py`).
+    is sent nothing until `challenge()` was answered. `retry` is its own schedule (`core/retry.py`), `access`
+    its client certificate, forward proxy and OAuth 2.0 (`core/access.py`).
 
     Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
     """
@@ -95,8 +98,11 @@ def create(
             "payload": payload,
             "order_by": order_by,
             "retry": retry,
+            **({"access": access} if access else {}),
         }
     )
+    if "access" in fields:
+        fields["access"] = Access().changed_by(fields["access"])
     ring = SecretRing.of(check_secret(secret) if secret is not None else new_secret(os.urandom(32)))
     with transaction.atomic(using=router.db_for_write(Endpoint)):
         endpoint = Endpoint(tenant=resolve(tenant), **fields)
@@ -111,7 +117,8 @@ def create(
 
 
 def update(actor: Actor, endpoint: Endpoint, **fields: Any) -> None:
-    """Change what is given of what `create` takes, but tenant and secret. `headers` replaces all of them.
+    """Change what is given of what `create` takes, but tenant and secret. `headers` replaces all of them;
+    of `access` what is named is replaced, and removed by None.
 
     Raises as `create` does, and NotFound.
     """
@@ -123,8 +130,12 @@ def update(actor: Actor, endpoint: Endpoint, **fields: Any) -> None:
     details = {"query_of_url": "changed"} if hidden else {}
     if "own_headers" in changed:
         details["values_of_headers"] = "set"
+    if "access" in changed:
+        details["access"] = "set"
     with changing(actor, "endpoint.update", endpoint, audited, details) as locked:
         before = locked.url
+        if "access" in changed:
+            changed["access"] = locked.access.changed_by(changed["access"])
         for field, value in changed.items():
             setattr(locked, field, value)
         if "uid" in changed:
@@ -230,7 +241,7 @@ def delete(actor: Actor, endpoint: Endpoint) -> None:
 
 
 def _column(field: str) -> str:
-    return "encrypted_headers" if field == "own_headers" else field
+    return {"own_headers": "encrypted_headers", "access": "encrypted_access"}.get(field, field)
 
 
 def _make_key_pair_if_needed(endpoint: Endpoint) -> None:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from hookline.core.access import Access
 from hookline.core.breaker import Breaker
 from hookline.core.locator import Locator
 from hookline.core.secrets import SecretRing
@@ -95,6 +96,8 @@ class Endpoint(LimitedLane):
     encrypted_keys = EncryptedField(_("encrypted keys"), db_default=NOTHING)
     #: What a person wants sent with each request, such as a token.
     encrypted_headers = EncryptedField(_("encrypted headers"), db_default=NOTHING)
+    #: How it is reached, where not simply at its URL: `Access.dump()`.
+    encrypted_access = EncryptedField(_("encrypted access"), db_default=NOTHING)
     #: Whether it has to prove that it wants to be sent to: until then it is disabled. NULL: nobody asked.
     challenge = models.CharField(  # noqa: DJ001  # as above
         _("challenge"), max_length=7, null=True, choices=Challenge.choices, editable=False
@@ -155,6 +158,15 @@ class Endpoint(LimitedLane):
     @own_headers.setter
     def own_headers(self, headers: dict[str, str]) -> None:
         self.encrypted_headers = json.dumps(headers) if headers else ""
+
+    @property
+    def access(self) -> Access:
+        """Its client certificate, forward proxy and OAuth 2.0."""
+        return Access.load(self.encrypted_access)
+
+    @access.setter
+    def access(self, access: Access) -> None:
+        self.encrypted_access = access.dump()
 
     @property
     def breaker(self) -> Breaker:

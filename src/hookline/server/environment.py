@@ -165,6 +165,8 @@ def _convert(name: str, kind: Any, text: str) -> Any:
     try:
         if kind == tuple[str, ...]:
             return tuple(words(text))
+        if kind == tuple[int, ...]:
+            return tuple(int(word) for word in words(text))
         if kind == tuple[float, ...]:
             return tuple(float(word) for word in words(text))
         if kind in (int, float):
@@ -179,6 +181,7 @@ def _convert(name: str, kind: Any, text: str) -> Any:
             int: "a whole number",
             int | None: "a whole number",
             float: "a number",
+            tuple[int, ...]: "whole numbers with commas between them",
             tuple[float, ...]: "numbers with commas between them",
         }
         raise ConfigurationError(

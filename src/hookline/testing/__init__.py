@@ -53,6 +53,7 @@ from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.providers.base import Provider
 from hookline.telemetry.courier import courier
 from hookline.tenants.models import Tenant
+from hookline.transport.route import Route
 from hookline.transport.transport import Response, Transport
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class StubTransport(Transport):
         self.sent: list[Sent] = []
         self._answers = [Response(answer) if isinstance(answer, int) else answer for answer in answers or (200,)]
 
-    async def send(self, url: str, headers: Any, body: bytes) -> Response:
+    async def send(self, url: str, headers: Any, body: bytes, route: Route | None = None) -> Response:
         self.sent.append(Sent(url, {name.lower(): value for name, value in headers.items()}, body))
         return self._answers[min(len(self.sent), len(self._answers)) - 1]
 

@@ -6,9 +6,10 @@ import asyncio
 from collections import defaultdict, deque
 
 from hookline.transport.connection import Connection
+from hookline.transport.route import Route
 
-#: Scheme, host and port.
-Origin = tuple[str, str, int]
+#: Scheme, host, port, and the way there.
+Origin = tuple[str, str, int, Route | None]
 
 #: Seconds after which the event loop has read what a connection brought; its clock stands still for a turn of the loop.
 _TIME_TO_READ = 0.005

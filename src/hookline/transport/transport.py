@@ -33,6 +33,7 @@ from hookline.transport.exchange import Exchange, Limits
 from hookline.transport.failures import Failed
 from hookline.transport.pool import Origin, Pool
 from hookline.transport.resolver import Resolver
+from hookline.transport.route import Route
 from hookline.version import __version__
 
 #: Sent unless the caller gives one.
@@ -99,9 +100,9 @@ class Transport:
         # The policy never changes, so what it said of a URL holds. Only what passed is remembered.
         self._check_url = lru_cache(maxsize=20_000)(policy.check_url)
 
-    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes, route: Route | None = None) -> Response:
         """POST the body. Network trouble, refusals and broken responses are in the Response; nothing is raised."""
-        return await self._request("POST", url, headers, body, self._settings.max_body)
+        return await self._request("POST", url, headers, body, self._settings.max_body, route=route)
 
     async def fetch(
         self,
@@ -110,6 +111,8 @@ class Transport:
         allowed_hosts: Collection[str],
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        *,
+        route: Route | None = None,
     ) -> Response:
         """GET a document such as a certificate, whole or not at all: a longer one is the failure `body_too_large`.
 
@@ -123,7 +126,7 @@ class Transport:
             detail = f"{host} is not one of the hosts that this may be fetched from: {', '.join(sorted(allowed_hosts))}"
             return Response(error=Failure.ADDRESS_REFUSED, detail=detail)
         method = "GET" if body is None else "POST"
-        response = await self._request(method, url, headers or {}, body, max_bytes)
+        response = await self._request(method, url, headers or {}, body, max_bytes, route=route)
         if response.error or not response.truncated:
             return response
         detail = f"the document is longer than {max_bytes} bytes"
@@ -152,7 +155,14 @@ class Transport:
         await self.close()
 
     async def _request(
-        self, method: str, text: str, headers: Mapping[str, str], body: bytes | None, max_body: int
+        self,
+        method: str,
+        text: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        max_body: int,
+        *,
+        route: Route | None,
     ) -> Response:
         try:
             url = self._check_url(text)
@@ -162,15 +172,22 @@ class Transport:
         except ConfigurationError as error:
             return Response(error=Failure.INVALID_REQUEST, detail=str(error))
         async with self._places:
-            return await self._exchange(method, url, headers, body, Exchange(max_body))
+            return await self._exchange(method, url, headers, body, Exchange(max_body), route=route)
 
     async def _exchange(
-        self, method: str, url: Url, headers: Mapping[str, str], body: bytes | None, exchange: Exchange
+        self,
+        method: str,
+        url: Url,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        exchange: Exchange,
+        *,
+        route: Route | None,
     ) -> Response:
         started = time.monotonic()
         failure, detail = "", ""
         try:
-            await self._converse(url, write_request(method, url, headers, body), body or b"", exchange)
+            await self._converse(url, write_request(method, url, headers, body), body or b"", exchange, route)
         except Failed as failed:
             failure, detail = failed.failure, failed.detail
         except TimeoutError:
@@ -186,17 +203,17 @@ class Transport:
             detail=detail,
         )
 
-    async def _converse(self, url: Url, request: bytes, body: bytes, exchange: Exchange) -> None:
+    async def _converse(self, url: Url, request: bytes, body: bytes, exchange: Exchange, route: Route | None) -> None:
         """Raises Failed, and TimeoutError."""
         deadline = asyncio.get_running_loop().time() + self._settings.deadline
         if self._pool is None:
             self._pool = Pool(self._settings.keep_alive, self._settings.idle_connections)
         pool = self._pool  # which may be closed before the request ends
-        origin: Origin = (url.scheme, url.host, url.port)
+        origin: Origin = (url.scheme, url.host, url.port, route)
         connection = pool.take(origin)
         if connection is None:
             async with asyncio.timeout_at(deadline):
-                connection = await self._dialer.connect(url)
+                connection = await self._dialer.connect(url, route)
         await connection.converse(request, body, exchange, deadline)
         pool.give(origin, connection)
 

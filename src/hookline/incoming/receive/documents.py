@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from hookline import conf
-from hookline.core.addresses import AddressPolicy
 from hookline.core.request import WebhookRequest
 from hookline.core.text import printable
 from hookline.exceptions import CannotVerify, ConfigurationError
@@ -229,7 +228,7 @@ def load_document(document: Document) -> Response:
 
 async def _load(document: Document) -> Response:
     settings = conf.get()
-    policy = AddressPolicy.parse(settings.ALLOWED_SUBNETS, allow_http=settings.ALLOW_HTTP)
+    policy = settings.address_policy
     body = document.body if document.method == "POST" else None
     async with Transport(policy, TransportSettings(deadline=FETCH_DEADLINE, concurrency=1)) as transport:
         return await transport.fetch(

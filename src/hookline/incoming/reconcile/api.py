@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hookline import conf
-from hookline.core.addresses import AddressPolicy
 from hookline.core.request import parse_json
 from hookline.exceptions import HooklineError, Unreadable
 from hookline.transport.transport import Response, Transport, TransportSettings
@@ -65,7 +64,7 @@ class Api:
 
     async def _fetch(self, url: str, body: bytes | None) -> Response:
         settings = conf.get()
-        policy = AddressPolicy.parse(settings.ALLOWED_SUBNETS, allow_http=settings.ALLOW_HTTP)
+        policy = settings.address_policy
         host = urlsplit(self.base).hostname or ""
         async with Transport(policy, TransportSettings(deadline=DEADLINE, concurrency=1)) as transport:
             return await transport.fetch(url, MAX_ANSWER, (host,), self.headers, body)

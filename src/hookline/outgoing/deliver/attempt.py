@@ -11,6 +11,8 @@ from hookline.core.retry import RetrySchedule
 from hookline.engine.job import State
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.outgoing.deliver.outbound import Outbound
+from hookline.outgoing.deliver.send import send
+from hookline.outgoing.deliver.tokens import Tokens
 from hookline.outgoing.log_fields import of_outbound
 from hookline.telemetry import tracing
 from hookline.transport.transport import Response, Transport
@@ -27,15 +29,19 @@ class Result:
 
 
 async def deliver(
-    outbound: Outbound, transport: Transport, schedule: RetrySchedule, clock: Callable[[], float]
+    outbound: Outbound,
+    transport: Transport,
+    schedule: RetrySchedule,
+    clock: Callable[[], float],
+    tokens: Tokens | None = None,
 ) -> Result:
     """Sign the stored bytes, send them, and judge the answer. Writes nothing and raises nothing."""
     if tracing.tracer() is None:
-        return await _deliver(outbound, transport, schedule, clock)
+        return await _deliver(outbound, transport, schedule, clock, tokens)
     attributes = {f"hookline.{name}": value for name, value in of_outbound(outbound).items()}
     sent = {"traceparent": outbound.traceparent} if outbound.traceparent else None
     with tracing.span("deliver", "CLIENT", sent, {**attributes, "hookline.attempt": outbound.attempts}) as span:
-        result = await _deliver(outbound, transport, schedule, clock)
+        result = await _deliver(outbound, transport, schedule, clock, tokens)
         if span is not None and result.response.status is not None:
             span.set_attribute("http.response.status_code", result.response.status)
         if not result.outcome.succeeded:
@@ -44,14 +50,18 @@ async def deliver(
 
 
 async def _deliver(
-    outbound: Outbound, transport: Transport, schedule: RetrySchedule, clock: Callable[[], float]
+    outbound: Outbound,
+    transport: Transport,
+    schedule: RetrySchedule,
+    clock: Callable[[], float],
+    tokens: Tokens | None,
 ) -> Result:
     try:
         headers = {**tracing.carrier(), **sign(outbound, clock())}
     except ValueError as error:
         response = Response(error=Failure.INVALID_REQUEST, detail=str(error))
     else:
-        response = await transport.send(outbound.url, headers, outbound.body)
+        response = await send(outbound, headers, transport, tokens, clock)
     now = clock()
     outcome = classify(response.status, response.error, response.header("retry-after"), now)
     return Result(outbound, response, outcome, decide(outbound, response, outcome, schedule, now))

@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from hookline import conf
+from hookline.core.access import Access
 from hookline.core.serialisation import serialise
 from hookline.db.row import new_id
+from hookline.exceptions import ConfigurationError
 from hookline.outgoing.deliver.attempt import describe
-from hookline.outgoing.deliver.load import signer_of
+from hookline.outgoing.deliver.load import access_of, signer_of
+from hookline.outgoing.deliver.send import send
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.deliver.worker import address_policy
 from hookline.outgoing.models import Endpoint, Message
@@ -39,6 +42,7 @@ class _Request:
     message_id: str
     type: str
     body: bytes
+    access: Access | None
     headers: Mapping[str, str] | None = None
 
 
@@ -46,8 +50,12 @@ def send_challenge(endpoint: Endpoint) -> str:
     """Send a challenge and wait for the answer. Why it is not the one that was wanted; empty when it is."""
     token = secrets.token_urlsafe(24)
     body = serialise({"type": TYPE, "timestamp": timezone.now(), "data": {"challenge": token}})
-    request = _Request(endpoint.url, Message.public(new_id()), TYPE, body)
     signer, problem = signer_of(endpoint, Signers(most=1), time.time())
+    try:
+        access = access_of(endpoint)
+    except ConfigurationError as error:
+        return f"cannot reach this endpoint: {error}"
+    request = _Request(endpoint.url, Message.public(new_id()), TYPE, body, access)
     if signer is None:
         return problem
     try:
@@ -64,7 +72,7 @@ async def _send(request: _Request, headers: dict[str, str]) -> Response:
     settings = conf.get()
     limits = TransportSettings(deadline=settings.DELIVERY_TIMEOUT, max_body=MAX_ANSWER)
     async with Transport(address_policy(settings), limits) as transport:
-        return await transport.send(request.url, headers, request.body)
+        return await send(request, headers, transport, None, time.time)
 
 
 def answers(body: bytes, token: str) -> bool:

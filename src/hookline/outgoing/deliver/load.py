@@ -10,9 +10,11 @@ from uuid import UUID
 from django.db.models import F, Min
 
 from hookline import conf
+from hookline.core.access import Access
 from hookline.core.breaker import AT_REST
 from hookline.core.retry import RetrySchedule
 from hookline.core.signatures.message_signer import MessageSigner
+from hookline.db.encrypted_field import opened, sealed
 from hookline.db.rows import by_id
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
@@ -26,7 +28,7 @@ from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 #: What sending needs of an endpoint.
 _OF_ENDPOINT = (
     "tenant", "url", "breaker_state", "disabled", "encrypted_secrets", "signatures", "encrypted_keys",
-    "encrypted_headers", "payload", "retry",
+    "encrypted_headers", "payload", "retry", "encrypted_access",
 )  # fmt: skip
 _OF_MESSAGE = ("type", "body", "expires_at", "forwarded", "traceparent")
 
@@ -110,6 +112,12 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: f
     """The values of a delivery that has its message and its endpoint. `tried_since`: as Outbound has it."""
     endpoint, message = delivery.endpoint, delivery.message
     signer, unsignable = signer_of(endpoint, signers, now)
+    access = None
+    if sealed(endpoint, "encrypted_access") != "":
+        try:
+            access = access_of(endpoint)
+        except ConfigurationError as error:
+            signer, unsignable = None, f"cannot reach this endpoint: {error}"
     body = bytes(message.body)
     if endpoint.payload is not None:
         from hookline.core.payload_template import applied  # loading it takes a while; only for those who have one
@@ -136,6 +144,7 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: f
         unsignable=unsignable,
         traceparent=message.traceparent,
         earlier_attempts=delivery.earlier_attempts,
+        access=access,
         schedule=None if endpoint.retry is None else conf.get().delivery_retry.changed_by(endpoint.retry),
         tried_since=tried_since,
     )
@@ -146,6 +155,12 @@ def headers_for(endpoint_id: UUID, forwarded: Mapping[str, Any]) -> Mapping[str,
     headers: Mapping[str, str] = forwarded["headers"]
     names = forwarded["to"].get(endpoint_id.hex)
     return headers if names is None else {name: headers[name] for name in names if name in headers}
+
+
+def access_of(endpoint: Endpoint) -> Access | None:
+    """How it is reached, where not simply at its URL. Raises ConfigurationError when its encryption key is lost."""
+    text = opened(endpoint, "encrypted_access")
+    return Access.load(text) if text else None
 
 
 def signer_of(endpoint: Endpoint, signers: Signers, now: float) -> tuple[MessageSigner | None, str]:

@@ -22,6 +22,7 @@ from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.record import Recorded
 from hookline.outgoing.deliver.result_writer import ResultWriter
 from hookline.outgoing.deliver.signers import Signers
+from hookline.outgoing.deliver.tokens import Tokens
 from hookline.outgoing.log_fields import of_outbound
 from hookline.outgoing.models import Delivery
 from hookline.telemetry.emit import emit, wanted
@@ -58,6 +59,7 @@ class DeliveryLoop:
         self._transport = transport
         self._schedule = settings.delivery_retry
         self._signers = Signers()  # for the claimer
+        self._tokens = Tokens()  # for the event loop
         self._claimer = claimer
         # A tenant whose answers take long may have all places, and hold all that may be held. Others get these besides.
         self._extra = settings.DELIVERY_CONCURRENCY // EXTRA
@@ -213,7 +215,7 @@ class DeliveryLoop:
             self._leases.begin(outbound)
             try:
                 # The database's clock: a worker whose own is wrong would sign what every consumer refuses.
-                result = await deliver(outbound, self._transport, self._schedule, self._leases.now)
+                result = await deliver(outbound, self._transport, self._schedule, self._leases.now, self._tokens)
             except Exception:  # whatever it is, the place goes on
                 logger.exception(
                     "%s could not be sent; it will be sent again when its lease expires",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from hookline.core import ids
+from hookline.core.access import Access
 from hookline.core.retry import RetrySchedule
 from hookline.core.signatures.message_signer import MessageSigner
 
@@ -47,6 +48,8 @@ class Outbound:
     traceparent: str | None = None
     #: Tries before it was last made due again by a person or a replay.
     earlier_attempts: int = 0
+    #: How the endpoint is reached, where not simply at its URL.
+    access: Access | None = field(default=None, repr=False)
     #: The endpoint's own; None: as the settings say.
     schedule: RetrySchedule | None = None
     #: When its first attempt ended, in Unix time. Known of those alone whose retries have a deadline.

@@ -22,4 +22,4 @@ def make_transport(settings: conf.Settings) -> Transport:
 
 def address_policy(settings: conf.Settings) -> AddressPolicy:
     """To which URLs and addresses endpoints may lead. Raises ConfigurationError."""
-    return AddressPolicy.parse(settings.ALLOWED_SUBNETS, allow_http=settings.ALLOW_HTTP)
+    return settings.address_policy
