@@ -8,6 +8,7 @@ ARGS ?=
 # The tests run once per database. `make test WORKERS=0` runs them in one process.
 WORKERS ?= 2
 FUZZ_SECONDS ?= 20
+FUZZ_REQUESTS ?= 2000
 # These touch no database, so once is enough.
 PURE_TESTS := tests/core tests/providers tests/simulator/test_planted_bugs.py
 # What Django is used for most.
@@ -33,7 +34,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run simulate test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
+.PHONY: help run simulate test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz fuzz-long sustain parked adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -113,9 +114,22 @@ bench-long: $(DEV)  ## Run the benchmarks that take long: a million events, ten 
 bench-verify: $(DEV)  ## Time the verification of each provider against the bare primitive and the official SDK
 	$(BIN)/python -m bench.verify $(ARGS)
 
-fuzz: $(DEV)  ## Fuzz providers and parsers, half of the time each, guided by coverage (FUZZ_SECONDS=20)
+fuzz: $(DEV)  ## Fuzz providers and parsers, half of the time each, guided by coverage (FUZZ_SECONDS=20), and both edges (FUZZ_REQUESTS=2000)
 	$(BIN)/python -m fuzz.requests -max_total_time=$$(( $(FUZZ_SECONDS) / 2 )) -max_len=4096 -print_final_stats=1 $(ARGS)
 	$(BIN)/python -m fuzz.parsers -max_total_time=$$(( $(FUZZ_SECONDS) / 2 )) -max_len=128 -len_control=0 -print_final_stats=1 $(ARGS)
+	$(BIN)/python -m fuzz.sockets --requests $(FUZZ_REQUESTS)
+
+fuzz-long: $(DEV)  ## Send 100,000 bent requests over sockets to both edges, about 20 minutes
+	$(BIN)/python -m fuzz.sockets $(ARGS)
+
+sustain: $(DEV)  ## Send 1,000 webhooks a second for a minute, with and without failing handlers, on both databases, about 8 minutes
+	for database in postgresql sqlite; do \
+		$(BIN)/python -m bench.latency --database $$database --worker own $(ARGS) && \
+		$(BIN)/python -m bench.latency --database $$database --worker own --failing 0.3 $(ARGS) || exit 1; done
+
+parked: $(DEV)  ## Work in a lane with an order beside a million events that wait behind parked keys, on both databases
+	$(BIN)/python -m bench.parked --database sqlite $(ARGS)
+	$(BIN)/python -m bench.parked --database postgresql $(ARGS)
 
 adopt: $(DEV)  ## Take over a table of 1,000,000 webhooks with `hookline adopt`, killed halfway, and check every row (ARGS="--rows 50000")
 	$(BIN)/python -m tests.adoption.proof $(ARGS)

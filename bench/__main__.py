@@ -28,11 +28,15 @@ SHORT = (
     ("ingest", "--database", "sqlite"),
     ("latency", "--database", "postgresql"),
     ("latency", "--database", "sqlite"),
+    ("latency", "--database", "postgresql", "--failing", "0.3", "--worker", "own"),
+    ("latency", "--database", "sqlite", "--failing", "0.3", "--worker", "own"),
     ("processing", "--database", "postgresql"),
     ("processing", "--database", "sqlite"),
     ("dispatch", "--database", "postgresql"),
     ("fairness", "--database", "postgresql"),
     ("depth", "--database", "postgresql"),
+    ("parked", "--database", "postgresql", "--rows", "4000,100000"),
+    ("parked", "--database", "sqlite", "--rows", "4000,100000"),
     ("memory", "--database", "postgresql"),
 )
 #: An hour or so.
@@ -40,6 +44,8 @@ LONG = (
     ("memory", "--database", "postgresql", "--events", "1000000"),
     ("depth", "--database", "postgresql", "--rows", "10000,1000000,10000000"),
     ("depth", "--database", "sqlite"),
+    ("parked", "--database", "postgresql"),
+    ("parked", "--database", "sqlite"),
 )
 
 

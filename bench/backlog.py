@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HANDLER = {"HOOKLINE_APPS": "bench.handlers"}
 
 _KEY = {"postgresql": "bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY", "sqlite": "integer PRIMARY KEY"}
-_EMPTY = {"postgresql": "TRUNCATE", "sqlite": "DELETE FROM"}
+_EMPTY = {"postgresql": "TRUNCATE {} CASCADE", "sqlite": "DELETE FROM {}"}
 #: Rows in one statement of `fill`.
 _BATCH = 1000
 
@@ -35,7 +35,7 @@ class Backlog:
 
         with connection.cursor() as cursor:
             for table in ("hookline_event", "bench_effect"):
-                cursor.execute(f"{_EMPTY[connection.vendor]} {table}")
+                cursor.execute(_EMPTY[connection.vendor].format(table))
 
     def fill(self, source: Source, count: int) -> None:
         """Store events as if they had been received while no worker ran."""
@@ -81,3 +81,12 @@ class Backlog:
 
         times = Event.objects.filter(finished_at__isnull=False).values_list("created_at", "finished_at")
         return sorted((finished - created).total_seconds() for created, finished in times if finished)
+
+    def retries(self) -> int:
+        """How many runs failed and were made again."""
+        from django.db.models import Sum
+
+        from hookline.incoming.models import Event
+
+        tries = Event.objects.aggregate(tries=Sum("attempts"))["tries"] or 0
+        return int(tries) - Event.objects.count()

@@ -39,6 +39,7 @@ def make_worker(
     longest_run: float = 3600,
     prepare: Callable[[list[Job]], object] = list,
     on_stuck: OnStuck | None = None,
+    poll: float = 0.05,
 ) -> ThreadWorker[Job]:
     leases: Leases[Job] = Leases(jobs.model, lease=lease, per_lane=100, longest_run=longest_run)
 
@@ -48,7 +49,7 @@ def make_worker(
             run(job)
 
     return ThreadWorker(
-        leases, run_each, fail=fail, on_stuck=on_stuck, threads=threads, poll=0.05, max_attempts=5, prepare=prepare
+        leases, run_each, fail=fail, on_stuck=on_stuck, threads=threads, poll=poll, max_attempts=5, prepare=prepare
     )
 
 
@@ -80,6 +81,14 @@ def test_every_job_runs_once(jobs: Jobs) -> None:
     with working(make_worker(jobs, run)):
         wait_until(lambda: states(jobs) == {"succeeded": 60})
     assert sorted(ran) == sorted(added)
+
+
+def test_the_next_of_an_order_key_runs_as_soon_as_the_turn_is_its_own(jobs: Jobs) -> None:
+    """A worker that had to look for it would run one of each key in each `poll`, which is an hour here."""
+    names = [f"k{number % 40}" for number in range(120)]
+    jobs.add_in_order(jobs.ordered_lane(), *names)
+    with working(make_worker(jobs, succeed, poll=3600)):
+        wait_until(lambda: states(jobs) == {"succeeded": 120}, 20)
 
 
 def test_jobs_that_wait_are_run_in_batches_and_each_once(jobs: Jobs) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -87,6 +88,17 @@ def test_a_message_is_sent_within_moments_of_its_commit_although_the_sender_poll
         for number in range(1, 4):
             dispatch("invoice.paid", {"n": number})
             wait_until(lambda number=number: len(consumer.arrivals) == number, 10)  # type: ignore[misc]  # bound at once
+
+
+def test_messages_of_one_customer_follow_each_other_at_once_although_the_sender_polls_seldom(
+    consumer: Consumer, sending: Sending
+) -> None:
+    make_endpoint(consumer.url(), order_by="$.data.customer")
+    for number in range(12):
+        dispatch("invoice.paid", {"customer": "cus_1", "n": number})
+    with sending(POLL=3600):
+        wait_until(lambda: len(consumer.arrivals) == 12, 20)
+    assert [json.loads(arrival.body)["data"]["n"] for arrival in consumer.arrivals] == list(range(12))
 
 
 def test_a_failed_delivery_is_repeated_with_the_same_id_and_bytes_until_it_is_taken(

@@ -94,6 +94,8 @@ class Leases(Generic[J]):
             # Every lane was asked for as many, and had less. Those of which another worker was just taking are its own.
             share = min(half, limit // max(1, len(lanes)))
             self.drained = whole and not (unvisited or busy) and all(count < share for count in lanes.values())
+            # Of those that were taken others had to wait for their turn, so there may be more than that.
+            self.drained = self.drained and all(job.order_key is None for job in jobs)
         if jobs and (until := jobs[0].lease_until):
             self._ahead = time.time() - (until.timestamp() - self.lease)
         if len(admitted := self._admit(jobs)) < len(jobs):

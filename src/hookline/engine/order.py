@@ -124,14 +124,14 @@ def ended(model: type[Job], results: Iterable[tuple[Held, Settlement]], ours: Co
     }
 
 
-def give_turns(model: type[Job], keys: Iterable[Key]) -> None:
+def give_turns(model: type[Job], keys: Iterable[Key]) -> int:
     """Give the turn to the first job of each key that nobody has the turn of. Locks the keys until the COMMIT.
 
-    Joins the caller's transaction; on SQLite it has written already.
+    Returns how many have their turn now. Joins the caller's transaction; on SQLite it has written already.
     """
     wanted = sorted(set(keys))
     if not wanted:
-        return
+        return 0
     connection = connections[router.db_for_write(model)]
     lock_keys(model, wanted)
     adapt, mark = uuid_adapter(connection), "(%s::uuid, %s)" if connection.vendor == "postgresql" else "(%s, %s)"
@@ -143,6 +143,7 @@ def give_turns(model: type[Job], keys: Iterable[Key]) -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [*params, _forever(connection), _forever(connection)])
+        return int(cursor.rowcount)
 
 
 def cancel(model: type[Job], ids: Collection[UUID], note: str) -> list[UUID]:
