@@ -272,16 +272,34 @@ def together(work: Callable[[int], None], count: int) -> None:
         raise failures[0]
 
 
-def test_a_claim_reads_no_more_when_thousands_are_parked(jobs: Jobs) -> None:
-    """What waits lies behind all that is due, so a claim does not come to it."""
+def test_a_claim_and_a_settlement_read_no_more_when_thousands_are_parked(jobs: Jobs) -> None:
+    """What waits lies behind all that is due, so nobody comes to it, not even to have one more wait there."""
     lane = jobs.ordered_lane()
     first, *_ = jobs.add_in_order(lane, "a", "a")
     finish(jobs, Settlement.die("broken"))
-    few = steps_of_a_claim(jobs)
+    steps_of_a_round(jobs, lane)  # the first one plans
+    few = steps_of_a_round(jobs, lane)
     waiting = jobs.model._default_manager.filter(pk=first.pk)
     assert waiting.get().is_parked
     add_waiting(jobs, lane, 1500)
-    assert steps_of_a_claim(jobs) <= few + 20
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # as it does by itself
+            cursor.execute(f"ANALYZE {jobs.model._meta.db_table}")
+    assert steps_of_a_round(jobs, lane) <= few * 1.2 + 20
+
+
+def steps_of_a_round(jobs: Jobs, lane: Any) -> int:
+    """Of claiming some that arrived, of which one waits behind the others of its parked key, and settling the rest."""
+    # SQLite plans for the number of ids, and PostgreSQL for their share of the table.
+    count = 60 if connection.vendor == "sqlite" else 4
+    arrived = jobs.add_in_order(lane, "a", *(f"k{number}" for number in range(count)))
+
+    def work() -> None:
+        taken = claim(jobs.model, 100, lease=60)
+        assert {job.pk for job in taken} == {job.pk for job in arrived[1:]}
+        settle([(job, Settlement.succeed()) for job in taken])
+
+    return steps_of(jobs, work)
 
 
 def add_waiting(jobs: Jobs, lane: Any, count: int) -> None:
@@ -289,7 +307,7 @@ def add_waiting(jobs: Jobs, lane: Any, count: int) -> None:
     jobs.model._default_manager.filter(pk__in=[job.pk for job in added]).update(order_key="a", due_at=FOREVER)
 
 
-def steps_of_a_claim(jobs: Jobs) -> int:
+def steps_of(jobs: Jobs, work: Callable[[], None]) -> int:
     """How much work it is: rows read on PostgreSQL, instructions of the virtual machine on SQLite."""
     if connection.vendor == "postgresql":
         table = jobs.model._meta.db_table
@@ -300,7 +318,7 @@ def steps_of_a_claim(jobs: Jobs) -> int:
             )
             cursor.execute(sql, [table])
             before = cursor.fetchone()[0]
-            claim(jobs.model, 10, lease=60)
+            work()
             cursor.execute(sql, [table])
             return int(cursor.fetchone()[0] - before)
     steps = 0
@@ -313,7 +331,7 @@ def steps_of_a_claim(jobs: Jobs) -> int:
     connection.ensure_connection()
     connection.connection.set_progress_handler(count, 10)
     try:
-        claim(jobs.model, 10, lease=60)
+        work()
     finally:
         connection.connection.set_progress_handler(None, 10)
     return steps

@@ -78,14 +78,14 @@ WHERE {following}
 """
 )
 
-_WAIT = (
-    """
+# The states in a form for which no index serves: SQLite would rather read all that wait than look up these ids.
+_WAIT = """
 UPDATE {table}
 SET state = 'pending', due_at = %s, note = %s, lease_until = NULL,
     attempts = CASE WHEN state = 'running' THEN attempts - 1 ELSE attempts END
-WHERE id IN ({ids}) AND order_key <> '' AND has_turn IS NULL AND (state = 'running' OR due_at <= {now}) AND """
-    + _OPEN
-)
+WHERE {among} AND order_key || '' <> '' AND has_turn IS NULL
+    AND (state || '' = 'running' OR state || '' = 'pending' AND due_at <= {now})
+"""
 
 
 def take_turns(model: type[J], jobs: Sequence[J]) -> list[J]:
@@ -104,9 +104,13 @@ def take_turns(model: type[J], jobs: Sequence[J]) -> list[J]:
             keys.update({job_id: (lane, key) for job_id, key in read.items() if key is not None})
         give_turns(model, keys.values())
         _have_wait(connection, model, keys)
-        found = model._default_manager.using(connection.alias).filter(pk__in=claimed, state=State.RUNNING)
-        fields = ("pk", "claim", "order_key", "has_turn")
-        mine = {pk: rest for pk, *rest in found.values_list(*fields) if rest[0] == claimed[pk].claim}
+        found = model._default_manager.using(connection.alias).filter(pk__in=claimed)
+        fields = ("pk", "state", "claim", "order_key", "has_turn")
+        mine = {
+            pk: rest
+            for pk, state, *rest in found.values_list(*fields)
+            if state == State.RUNNING and rest[0] == claimed[pk].claim
+        }
         unread = [claimed[pk] for pk, (_, key, _) in mine.items() if key == UNREAD]
         if unread:  # behind more than a portion of others, which are read first
             _give_back(connection, model, unread)
@@ -207,7 +211,7 @@ def _read_keys(connection: BaseDatabaseWrapper, model: type[Job], lane: UUID) ->
             cases = " ".join(["WHEN %s THEN %s"] * len(ids))
             params = [value for job_id in ids for value in (adapt(job_id), keys.get(job_id))]
             cursor.execute(
-                f"UPDATE {model._meta.db_table} SET order_key = CASE id {cases} END WHERE id IN ({_marks(ids)})",
+                f"UPDATE {model._meta.db_table} SET order_key = CASE id {cases} END WHERE {_among(connection, ids)}",
                 [*params, *map(adapt, ids)],
             )
     return keys
@@ -217,7 +221,7 @@ def _have_wait(connection: BaseDatabaseWrapper, model: type[Job], ids: Collectio
     """Have those wait that have no turn now."""
     if not ids:
         return
-    sql = _WAIT.format(**_names(connection, model), ids=_marks(ids))
+    sql = _WAIT.format(**_names(connection, model), among=_among(connection, ids))
     with connection.cursor() as cursor:
         cursor.execute(sql, [_forever(connection), WAITS, *map(uuid_adapter(connection), ids)])
 
@@ -225,10 +229,11 @@ def _have_wait(connection: BaseDatabaseWrapper, model: type[Job], ids: Collectio
 def _give_back(connection: BaseDatabaseWrapper, model: type[Job], jobs: Collection[Job]) -> None:
     sql = (
         "UPDATE {table} SET state = 'pending', due_at = {now}, lease_until = NULL, attempts = attempts - 1 "
-        f"WHERE id IN ({_marks(jobs)})"
+        "WHERE {among}"
     )
+    sql = sql.format(**_names(connection, model), among=_among(connection, jobs))
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(**_names(connection, model)), [uuid_adapter(connection)(job.id) for job in jobs])
+        cursor.execute(sql, [uuid_adapter(connection)(job.id) for job in jobs])
 
 
 def _names(connection: BaseDatabaseWrapper, model: type[Job]) -> dict[str, Any]:
@@ -250,5 +255,7 @@ def _forever(connection: BaseDatabaseWrapper) -> Any:
     return connection.ops.adapt_datetimefield_value(FOREVER)
 
 
-def _marks(rows: Collection[Any]) -> str:
-    return ", ".join(["%s"] * len(rows))
+def _among(connection: BaseDatabaseWrapper, rows: Collection[Any]) -> str:
+    """A condition that the id is among so many parameters, for which each is looked up by its key."""
+    marks = (["(%s::uuid)"] if connection.vendor == "postgresql" else ["(%s)"]) * len(rows)
+    return dialect_of(connection).among.format(f"VALUES {', '.join(marks)}")
