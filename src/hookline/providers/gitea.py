@@ -16,7 +16,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import Unreadable
@@ -32,7 +32,7 @@ class Gitea(HmacProvider):
     title = "Gitea"
     docs_url = "https://docs.gitea.com/usage/webhooks"
     secret_is_yours = True
-    aliases = ("forgejo",)
+    aliases: ClassVar[tuple[str, ...]] = ("forgejo",)
 
     signature = Plain("x-gitea-signature")
 

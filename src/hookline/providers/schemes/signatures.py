@@ -119,6 +119,8 @@ class Tagged:
     tag: str
     between: str = " "
     after_tag: str = ","
+    #: What may stand behind each signature, and is left out.
+    trailing: str = ""
 
     has_timestamp = False
 
@@ -127,7 +129,7 @@ class Tagged:
         for item in required_header(request, self.header).split(self.between, MAX_ITEMS):
             tag, _, value = item.partition(self.after_tag)
             if tag == self.tag:
-                signatures.append(value)
+                signatures.append(value.removesuffix(self.trailing) if self.trailing else value)
         return signatures, ""
 
     def write(self, request: WebhookRequest, signature: str, timestamp: str) -> WebhookRequest:
