@@ -62,7 +62,7 @@ def limits_of(principal: Principal) -> list[Limit]:
 
 
 def _read(token: str) -> api_keys.ApiKeyText:
-    text = api_keys.read(token)
+    text = keys.read(token)
     if text is None:
         raise NotAuthenticated("the token is no key of ours")
     return text

@@ -65,7 +65,7 @@ def read(text: str) -> ApiKeyText | None:
 
 def digest(text: str) -> bytes:
     """What is stored of a key. A fast hash will do: 256 random bits cannot be tried out."""
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
 def is_one_of(given: bytes, known: Sequence[bytes]) -> bool:

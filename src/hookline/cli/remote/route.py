@@ -49,6 +49,8 @@ class Route:
     query: Make | None = None
     #: Of a table; a route that has them is a list.
     columns: tuple[str, ...] = ()
+    #: The path with `--dry-run`.
+    preview: str = ""
     #: What is told in place of the answer.
     told: Callable[[Answered], Any] | None = None
 
@@ -65,8 +67,9 @@ class Route:
         return (self._filled(given, app) for app in apps)
 
     def _filled(self, given: Given, app: str) -> str:
-        names = {name for _, name, _, _ in Formatter().parse(self.path) if name}
-        return self.path.format(**{name: in_path(app if name == "app" else given[name]) for name in names})
+        path = self.preview if self.preview and given["dry_run"] else self.path
+        names = {name for _, name, _, _ in Formatter().parse(path) if name}
+        return path.format(**{name: in_path(app if name == "app" else given[name]) for name in names})
 
 
 def _app(client: Client, given: Given) -> str:
