@@ -25,7 +25,7 @@ from hookline.core.secrets import SecretRing
 from hookline.db.row import Row, new_id
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Rejection, RejectionCount, Source
-from hookline.models import Attempt, AuditEntry, Delivery, Endpoint, Message, Tenant
+from hookline.models import ApiKey, Attempt, AuditEntry, Delivery, Endpoint, Message, Tenant
 from hookline.operations import sources
 from hookline.tenants.models import resolve
 from hookline.testing import StubTransport, deliver_all, post_webhook, run_events, sign_webhook
@@ -34,7 +34,11 @@ from tests.admin_pages import act, add_url, list_url, listed, page_url, submit
 SOURCE_SECRET = "whsec_made_up_for_the_source"
 ENDPOINT_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the Standard Webhooks specification
 
-MODELS: list[type[Row]] = [Tenant, Source, Event, Rejection, Endpoint, Message, Delivery, Attempt, AuditEntry]
+MODELS: list[type[Row]] = [
+    Tenant, ApiKey, Source, Event, Rejection, Endpoint, Message, Delivery, Attempt, AuditEntry
+]  # fmt: skip
+#: SHA-256 of a key, in hex.
+DIGEST = "5e" * 32
 HISTORY: list[type[Row]] = [Event, Rejection, Message, Delivery, Attempt, AuditEntry]
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +87,7 @@ def rows(source: Source, endpoint: Endpoint) -> dict[type[Row], Row]:
     dispatch("order.paid", {"order": 1})
     deliver_all(StubTransport(500))
     sources.update(user("ada"), source, name="our Stripe account in the EU")
+    ApiKey.objects.create(name="Shop", scopes=["all"], digests=[[DIGEST, None]])
     return {model: model._default_manager.get() for model in MODELS}
 
 
@@ -103,7 +108,7 @@ def test_no_page_shows_a_secret(admin: Client, rows: dict[type[Row], Row], model
     stored = [source.__dict__["encrypted_secrets"] for source in Source.objects.all()]
     for url in (list_url(model), page_url(rows[model])):
         page = admin.get(url).content.decode()
-        for secret in (SOURCE_SECRET, ENDPOINT_SECRET, *stored):
+        for secret in (SOURCE_SECRET, ENDPOINT_SECRET, DIGEST, *stored):
             assert secret not in page
 
 

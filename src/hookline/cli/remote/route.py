@@ -81,9 +81,9 @@ def _app(client: Client, given: Given) -> str:
     return client.ask("GET", "/key/self")["appId"] or "default"
 
 
-def deleted(name: str) -> Callable[[Answered], Any]:
-    """What a command tells of what it deleted; the argument `name` names it."""
-    return lambda answered: {"id": answered.given[name], "deleted": True}
+def deleted(argument: str, called: str = "id") -> Callable[[Answered], Any]:
+    """What a command tells of what it deleted, which its argument names."""
+    return lambda answered: {called: answered.given[argument], "deleted": True}
 
 
 def seconds(value: float | None) -> int | None:
