@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hookline.cli.remote import receiving
 from hookline.cli.remote.route import Given, Route, deleted, seconds
 
 TENANTS = ("id", "uid", "name")
@@ -26,6 +27,7 @@ def _changed_key(given: Given) -> dict[str, Any]:
 
 
 ROUTES: dict[str, Route] = {
+    **receiving.ROUTES,
     "tenant create": Route("POST", "/app", lambda given: {"uid": given["key"], "name": given["name"] or given["key"]}),
     "tenant list": Route("GET", "/app", query=lambda _: {"order": "descending"}, columns=TENANTS),
     "tenant show": Route("GET", "/app/{key}"),
