@@ -34,6 +34,7 @@ SHORT = (
     ("processing", "--database", "sqlite"),
     ("dispatch", "--database", "postgresql"),
     ("fairness", "--database", "postgresql"),
+    ("options", "--database", "postgresql"),
     ("depth", "--database", "postgresql"),
     ("parked", "--database", "postgresql", "--rows", "4000,100000"),
     ("parked", "--database", "sqlite", "--rows", "4000,100000"),
@@ -41,6 +42,7 @@ SHORT = (
 )
 #: An hour or so.
 LONG = (
+    ("crowd", "--database", "postgresql"),
     ("memory", "--database", "postgresql", "--events", "1000000"),
     ("depth", "--database", "postgresql", "--rows", "10000,1000000,10000000"),
     ("depth", "--database", "sqlite"),

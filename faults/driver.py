@@ -87,7 +87,7 @@ def play(scenario: Scenario, stage: Stage, rounds: int, outcome: Outcome) -> Non
         outcome.account, outcome.caught = settle_up(stage.facts.books()), scenario.caught(stage)
     except DATABASE_ERRORS as error:
         outcome.violations.append(f"nothing can be accounted for: {error}")
-    outcome.violations += outcome.account.violations + stage.deserters
+    outcome.violations += outcome.account.violations + stage.deserters + scenario.violations(stage)
     outcome.remarks += stage.restarted
     if not scenario.bounded_by_attempts:
         # A sender may have sent and not recorded twice what it sends at once.

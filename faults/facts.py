@@ -84,6 +84,22 @@ class Facts:
             "delivered": sum(e["what"] == "consumed" and start <= e["at"] < end for e in self._consumed) / seconds,
         }
 
+    def most_consumed_within(self, seconds: float) -> int:
+        """How many messages came to the consumer within so many seconds, in the fullest such time of the run."""
+        self.look()
+        times = sorted(entry["at"] for entry in self._consumed)
+        most = first = 0
+        for place, at in enumerate(times):
+            while times[first] <= at - seconds:
+                first += 1
+            most = max(most, place - first + 1)
+        return most
+
+    def replaying(self) -> int:
+        """Replays that are not done."""
+        rows = self._database.rows("SELECT count(*) FROM hookline_replay WHERE state IN ('pending', 'running')")
+        return int(rows[0][0])
+
     def activity(self, workers: Iterable[int]) -> dict[int, tuple[int, int]]:
         """For each worker how many effects it made and how many deliveries it recorded so far."""
         made = dict(self._database.rows("SELECT worker, count(*) FROM faults_effect GROUP BY worker"))

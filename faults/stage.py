@@ -22,6 +22,8 @@ from faults.process import Process
 from faults.proxy import Proxy
 
 ROOT = Path(__file__).parents[1]
+#: The uid of the only endpoint.
+ENDPOINT = "consumer"
 
 
 class Stage:
@@ -170,6 +172,10 @@ class Stage:
         except subprocess.TimeoutExpired:
             self._load.kill()  # the account names what was never acknowledged
 
+    def command(self, *arguments: str) -> None:
+        """Run a command of Hookline's, and wait for its end."""
+        self._start("command", [HOOKLINE, *arguments], {"HOOKLINE_APPS": ""}).wait(60)
+
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> Process:
         log = self.directory / f"{len(self._started) + 1:03d}-{name}.log"
         process = Process(command, {**self._environment(), **environment}, log)
@@ -194,7 +200,7 @@ class Stage:
         for arguments in (
             ["migrate"],
             ["source", "create", "--provider", "stripe", "--secret", self.keys.stripe, "--json"],
-            ["endpoint", "create", "--url", url, "--secret", self.keys.endpoint, "--json"],
+            ["endpoint", "create", "--url", url, "--secret", self.keys.endpoint, "--uid", ENDPOINT, "--json"],
         ):
             self._start("prepare", [HOOKLINE, *arguments], {"HOOKLINE_APPS": ""}).wait(60)
         for table, statement in TABLES.items():

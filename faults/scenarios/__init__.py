@@ -28,6 +28,7 @@ from faults.scenarios.kills import (
     ServerKilled,
     WorkerKilled,
 )
+from faults.scenarios.limits import RateLimitedAndKilled, RecoveredThroughKills
 from faults.scenarios.network import NetworkCut, NetworkDelayed, NetworkReset
 from faults.scenarios.postgres import PoolExhausted, PostgresAway, PostgresRestarted, PostgresRestartedInOrder
 from faults.scenarios.time_and_sleep import ClocksApart, LeaseExpired
@@ -39,6 +40,8 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     KilledAtPoints,
     OrderedAndKilled,
     ForwardedAndKilled,
+    RateLimitedAndKilled,
+    RecoveredThroughKills,
     HandlerKills,
     HandlersHang,
     PostgresRestarted,

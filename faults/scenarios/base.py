@@ -57,6 +57,10 @@ class Scenario(ABC):
         """
         return stage.facts.jobs_caught()
 
+    def violations(self, stage: Stage) -> list[str]:
+        """What else was not as it must be. Called once everything is settled."""
+        return []
+
     def heal(self, stage: Stage) -> None:  # noqa: B027  # most heal at the end of each round
         """Put back everything, after the last round and also when a round failed."""
 
