@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from hookline import conf
-from hookline.engine.job import Job, Lane, State
+from hookline.engine.job import FOREVER, Job, Lane, State
 from hookline.engine.kind import kind_of
+from hookline.engine.lane_limits import LaneLimits
 from hookline.engine.leases import Leases
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement
@@ -83,6 +85,16 @@ def test_what_a_limit_holds_up_says_so_and_when_it_can_go(jobs: Jobs) -> None:
     notes = set(found.values_list("note", flat=True))
     assert notes <= {"", "waits for its rate limit of 0.1 a second"}
     assert leases.claim(10) == []
+
+
+def test_a_claim_is_told_nothing_of_limits_of_lanes_that_are_held(jobs: Jobs) -> None:
+    held, limited = jobs.lane(), jobs.lane()
+    limit(held, lane_slow_rate=20, lane_slow_at=1e12)
+    type(held)._default_manager.filter(pk=held.pk).update(held_until=FOREVER)
+    limit(limited, lane_rate=20, lane_burst=3)
+    known = LaneLimits[Job](jobs.model, attrgetter(f"{jobs.model.lane}_id"))
+    known.refresh()
+    assert known.most() == {limited.pk: 3}
 
 
 def test_without_limits_a_claim_asks_nothing_more(jobs: Jobs) -> None:

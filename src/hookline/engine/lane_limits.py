@@ -135,6 +135,8 @@ class LaneLimits(Generic[J]):
         lane = cast("type[Lane]", model._meta.get_field(model.lane).related_model)
         self._lane: type[LimitedLane] | None = lane if issubclass(lane, LimitedLane) else None
         self._limits: dict[int, _Limit] = {}
+        #: Those of them that were held when they were read.
+        self._held: set[int] = set()
         self._read_at = float("-inf")
         #: Lanes that may begin nothing before a time, in monotonic seconds.
         self._not_before: dict[int, float] = {}
@@ -145,10 +147,11 @@ class LaneLimits(Generic[J]):
         if self._lane is None or now - self._read_at < FRESH:
             return
         lanes = self._lane._default_manager.using(router.db_for_write(self._lane))
-        columns = ("pk", "lane_rate", "lane_burst", "lane_at_once", "lane_slow_rate", "lane_slow_at")
+        columns = ("pk", "lane_rate", "lane_burst", "lane_at_once", "lane_slow_rate", "lane_slow_at", "held_until")
         found = list(lanes.filter(_limited()).values_list(*columns))
-        slow = {pk: Slowing(rate, at or 0.0) for pk, *_, rate, at in found if rate is not None}
-        time_there = clock.now(self._lane) if slow else 0.0
+        slow = {pk: Slowing(rate, at or 0.0) for pk, *_, rate, at, _ in found if rate is not None}
+        time_there = clock.now(self._lane) if found else 0.0
+        self._held = {pk.int for pk, *_, until in found if until is not None and until.timestamp() > time_there}
         limits = {
             pk.int: _limit_of(rate, burst, at_once, slow.get(pk), time_there) for pk, rate, burst, at_once, *_ in found
         }
@@ -167,8 +170,11 @@ class LaneLimits(Generic[J]):
         return [UUID(int=lane) for lane, at in self._not_before.items() if at > now]
 
     def most(self) -> dict[UUID, int]:
-        """How many a claim should take of a lane at most, of those that have limits."""
-        return {UUID(int=lane): limit.most for lane, limit in self._limits.items()}
+        """How many a claim should take of a lane at most, of those that have limits.
+
+        Not those that were held when they were read: they are many where many endpoints are dead, and give nothing.
+        """
+        return {UUID(int=lane): limit.most for lane, limit in self._limits.items() if lane not in self._held}
 
     def pause(self) -> float | None:
         """Seconds until a lane that waits may begin something; None where none waits."""
