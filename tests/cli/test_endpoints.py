@@ -107,7 +107,7 @@ def test_deliveries_are_listed_shown_with_their_attempts_and_retried(cli: Cli) -
     [listed] = cli.json("deliveries", "list", "--status", "pending", "--since", "1h", "--limit", "5")
     assert set(listed) == {
         "id", "message", "endpoint", "url", "tenant", "type", "status", "attempts", "note", "created_at", "due_at",
-        "finished_at", "order_key", "parked",
+        "finished_at", "order_key", "parked", "sequence",
     }  # fmt: skip
     assert (listed["message"], listed["endpoint"], listed["url"]) == (message["id"], endpoint["id"], URL)
     assert listed["created_at"].endswith("+00:00")

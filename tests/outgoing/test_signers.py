@@ -31,6 +31,7 @@ class Request:
     type: str = "invoice.paid"
     body: bytes = b"{}"
     headers: Mapping[str, str] | None = None
+    sequence: int | None = None
 
 
 def read_again(endpoint: Endpoint) -> Endpoint:

@@ -148,6 +148,7 @@ class EndpointForm(_EndpointForm):
             "signatures",
             "order_by",
             "retry",
+            "sequenced",
             "disabled",
         )
 

@@ -58,11 +58,11 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     )  # fmt: skip
     add_fields = (
         "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata", "signatures",
-        "headers", "access", "order_by", "retry", "new_secret",
+        "headers", "access", "order_by", "sequenced", "retry", "new_secret",
     )  # fmt: skip
     change_fields = (
         "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata",
-        "order_by", "retry",
+        "order_by", "sequenced", "retry",
         "disabled", "disabled_reason", "challenge", "held_until", "breaker_shown",
         "secrets_shown", "rotate", "new_secret", "signatures", "public_keys", "new_key_pair", "overlap",
         "header_names", "headers", "access_shown", "access", "created_at", "related",
@@ -89,6 +89,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
             order_by=data["order_by"],
             retry=data["retry"],
             access=data["access"],
+            sequenced=data["sequenced"],
         )
         if given is None:
             self.show_secret(request, endpoint, endpoint.secrets.secrets[0].value)
@@ -289,7 +290,7 @@ class DeliveryAdmin(JobAdmin[Delivery]):
         "endpoint__encrypted_access",
         "endpoint__metadata",
     )
-    fields = ("public_id", "message_link", *JOB_FIELDS, "waits_for", "endpoint")
+    fields = ("public_id", "message_link", *JOB_FIELDS, "sequence", "waits_for", "endpoint")
     inlines = (AttemptInline,)
     found_by = {"dlv": "pk", "msg": "message", "ep": "endpoint"}
     search_help_text = _(

@@ -13,13 +13,14 @@ from hookline.cli.command import DocumentPrinted, Group, json_option, something_
 from hookline.cli.headers_options import headers_options
 from hookline.cli.json_file import JsonFile
 from hookline.cli.limit_options import limit_options
-from hookline.cli.output import print_fields, print_rows, say
+from hookline.cli.output import content_fields, print_fields, print_rows, say
 from hookline.cli.pairs import Pair
 from hookline.cli.retry_options import own_retry, retry_options
 from hookline.cli.secret_options import secret_options
 from hookline.cli.times import Duration, Rate, Since
 
 ORDER_BY = "Send deliveries one after the other that have the same value here, such as $.data.customer_id."
+SEQUENCE = "Number its deliveries (webhook-sequence), so that the subscriber can tell that it missed none."
 
 
 @click.group(cls=Group)
@@ -55,6 +56,7 @@ def patterns(text: str) -> list[str]:
 @click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
 @retry_options
 @access_options
+@click.option("--sequence", is_flag=True, help=SEQUENCE)
 @json_option
 def create(
     *,
@@ -75,6 +77,7 @@ def create(
     retry_delays: list[float] | None,
     deadline: float | None,
     access: dict[str, Any] | None,
+    sequence: bool,
     as_json: bool,
 ) -> None:
     """Create an endpoint. The secret is shown this once: the subscriber verifies messages with it."""
@@ -96,6 +99,7 @@ def create(
         filter=filter_text,
         payload=payload,
         order_by=order_by,
+        sequenced=sequence,
         challenge=challenge,
         retry=own_retry(None, retry_delays, deadline),
         access=access,
@@ -158,6 +162,7 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 @click.option("--order-by", metavar="PLACE", help=f"{ORDER_BY} '' for no order.")
 @retry_options
 @access_options
+@click.option("--sequence/--no-sequence", default=None, help=SEQUENCE)
 @json_option
 def update(
     *,
@@ -178,6 +183,7 @@ def update(
     retry_delays: list[float] | None,
     deadline: float | None,
     access: dict[str, Any] | None,
+    sequence: bool | None,
     as_json: bool,
 ) -> None:
     """Change what is given of an endpoint; the rest stays."""
@@ -200,9 +206,11 @@ def update(
         retry_delays,
         deadline,
         access,
+        sequence,
     )
     found = endpoints.find(id)
     changed: dict[str, Any] = {"url": url, "uid": uid, "description": description, "order_by": order_by}
+    changed["sequenced"] = sequence
     changed["event_types"] = None if events is None else patterns(events)
     changed["signatures"] = None if signatures is None else patterns(signatures)
     changed["headers"] = headers
@@ -331,6 +339,37 @@ def recover(
     given = {"endpoint": id, "since": since, "until": until}
     filters = Filters({name: value for name, value in given.items() if value is not None}, limit=1)
     begin("missed", filters, rate=rate, dry_run=dry_run, as_json=as_json)
+
+
+@endpoint.command()
+@click.argument("id", shell_complete=complete.endpoints)
+@click.option("--since", "after", type=click.IntRange(min=0), default=0, help="Only behind this number.  [default: 0]")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Maximum number.")
+@click.option("--wait", type=Duration(), default=0.0, help="How long to wait for one where there is none, such as 30s.")
+@json_option
+def messages(id: str, after: int, limit: int, wait: float, as_json: bool) -> None:  # noqa: A002 # as above
+    """Show what an endpoint was sent, or is to be sent, by its sequence numbers.
+
+    It needs `--sequence`. Ask again with `next` of the answer: no message is ever skipped.
+    """
+    from hookline.operations import endpoint_messages, endpoints
+
+    page = endpoint_messages.since(endpoints.find(id), after, limit=limit, wait=wait)
+    document = endpoint_messages.as_json(page)
+    if as_json:
+        pairs = zip(document["messages"], page.messages, strict=True)
+        shown = [
+            {**fields, **content_fields(one.body, as_json, expunged=one.delivery.message.is_expunged)}
+            for fields, one in pairs
+        ]
+        print_fields({**document, "messages": shown}, as_json)
+        return
+    columns = ("sequence", "id", "type", "status", "created_at")
+    print_rows(document["messages"], columns, as_json, "No messages behind this number.")
+    for first, end in page.gone:
+        say(f"{first} to {end} are gone: their history was pruned.")
+    if page.more:
+        say(f"There are more: --since {page.next}")
 
 
 @endpoint.command()

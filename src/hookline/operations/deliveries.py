@@ -119,6 +119,7 @@ def as_json(delivery: Delivery) -> dict[str, Any]:
         "type": delivery.message.type,
         "status": delivery.state,
         "order_key": delivery.order_key or None,
+        "sequence": delivery.sequence or None,
         "parked": delivery.is_parked,
         "attempts": delivery.attempts,
         "note": note_of(delivery),

@@ -143,6 +143,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "order_by": check_order_by,
     "retry": check_own,
     "access": check_reachable,
+    "sequenced": bool,
 }
 
 

@@ -25,6 +25,7 @@ def as_json(endpoint: Endpoint) -> dict[str, Any]:
         "metadata": endpoint.metadata,
         "order_by": endpoint.order_by,
         "retry": endpoint.retry,
+        "sequenced": endpoint.sequenced,
         "secrets": secrets.count(endpoint),
         "filter": endpoint.filter,
         "payload": endpoint.payload,
@@ -102,6 +103,8 @@ def _special(endpoint: Endpoint) -> dict[str, Any]:
     for name in ("filter", "payload", "challenge", "retry"):
         if (value := getattr(endpoint, name)) is not None:
             found[name] = value
+    if endpoint.sequenced:
+        found["sequenced"] = True
     if endpoint.signatures is not None:
         found["signatures"] = list(endpoint.schemes)
     if (keys := public_keys(endpoint)) != []:

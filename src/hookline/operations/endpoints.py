@@ -70,6 +70,7 @@ def create(
     filter: str | None = None,  # noqa: A002  # what it is called everywhere
     payload: Mapping[str, Any] | None = None,
     order_by: str = "",
+    sequenced: bool = False,
     challenge: bool | None = None,
     retry: Mapping[str, Any] | None = None,
     access: Mapping[str, Any] | None = None,
@@ -99,6 +100,7 @@ def create(
             "order_by": order_by,
             "retry": retry,
             **({"access": access} if access else {}),
+            "sequenced": sequenced,
         }
     )
     if "access" in fields:

@@ -134,7 +134,6 @@ def expunge(actor: Actor, message: Message) -> Expunged:
         under_way = mine.filter(state=State.RUNNING).count()
     message.body = b""
     message.forwarded = message.forwarded and FOR_NOBODY
-    message.forwarded = message.forwarded and FOR_NOBODY
     return Expunged(answers, cancelled, under_way)
 
 

@@ -52,6 +52,7 @@ class _ToSign:
     type: str
     body: bytes
     headers: Mapping[str, str] | None = None
+    sequence: int | None = None
 
 
 class Subscribed(Standard):

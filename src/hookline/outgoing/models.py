@@ -85,6 +85,12 @@ class Endpoint(LimitedLane):
             "Deliveries with the same key are sent one after the other."
         ),
     )
+    sequenced = models.BooleanField(
+        _("sequenced"),
+        default=False,
+        db_default=False,
+        help_text=_("Number its deliveries, so that the subscriber can tell that it missed none, and fetch them."),
+    )
     #: Since when; what was published from then on can be recovered.
     disabled_at = models.DateTimeField(_("disabled at"), null=True, editable=False)
     encrypted_secrets = EncryptedField(_("encrypted secrets"))
@@ -300,6 +306,29 @@ class Message(Row):
         return not self.body and not (self.forwarded and self.forwarded["to"])
 
 
+class Sequence(models.Model):
+    """The last number that an endpoint's deliveries were given: see outgoing/sequence.py.
+
+    Apart from the endpoint, whose row others write, so that whoever saves that cannot set it back.
+    """
+
+    endpoint = models.OneToOneField(
+        Endpoint, models.CASCADE, primary_key=True, related_name="sequence", verbose_name=_("endpoint")
+    )
+    last = models.BigIntegerField(_("last number"), default=0, db_default=0)
+
+    class Meta:
+        verbose_name = _("sequence")
+        verbose_name_plural = _("sequences")
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id}: {self.last}"
+
+
+#: `sequence` of a delivery that gets its number later.
+UNNUMBERED = 0
+
+
 class Delivery(Job):
     """A Message for an Endpoint."""
 
@@ -318,6 +347,9 @@ class Delivery(Job):
         Endpoint, models.CASCADE, verbose_name=_("endpoint"), related_name="deliveries", db_index=False
     )
 
+    #: Its number among those of the endpoint; UNNUMBERED until it has one. NULL where the endpoint numbers none.
+    sequence = models.BigIntegerField(_("sequence number"), null=True, editable=False)
+
     class Meta:
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
@@ -325,8 +357,17 @@ class Delivery(Job):
         constraints = [
             models.UniqueConstraint(fields=["message", "endpoint"], name="hookline_delivery_unique"),
             one_turn("hookline_delivery", "endpoint"),
+            # Like those of order keys, these two cost nothing where nobody uses them.
+            models.UniqueConstraint(
+                fields=["endpoint", "sequence"], name="hookline_delivery_sequence", condition=models.Q(sequence__gt=0)
+            ),
         ]
-        indexes = job_indexes("hookline_delivery", "endpoint")
+        indexes = [
+            *job_indexes("hookline_delivery", "endpoint"),
+            models.Index(
+                fields=["endpoint", "id"], name="hookline_delivery_unnumbered", condition=models.Q(sequence=UNNUMBERED)
+            ),
+        ]
 
     @classmethod
     def order_keys(cls, ids: Collection[UUID]) -> Mapping[UUID, str | None]:

@@ -14,7 +14,7 @@ from django.db.models import Case, DateTimeField, Q, Value, When
 from hookline.db import clock
 from hookline.engine.job import FINISHED, UNREAD, Job, State, requeue
 from hookline.incoming.models import Event
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import UNNUMBERED, Delivery, Endpoint, Message
 from hookline.outgoing.publish.missed import wanted
 from hookline.replays.models import Replay, What
 from hookline.replays.walk import Part, Place, page
@@ -104,8 +104,10 @@ def _send(endpoint: Endpoint, messages: Sequence[UUID], states: Sequence[State],
     due = dict(zip(chosen, moments, strict=True))
     missing = [one for one in chosen if one not in known]
     order_key = UNREAD if endpoint.order_by else None
+    sequence = UNNUMBERED if endpoint.sequenced else None
     new = [
-        Delivery(message_id=one, endpoint=endpoint, order_key=order_key, due_at=due[one], note=note) for one in missing
+        Delivery(message_id=one, endpoint=endpoint, order_key=order_key, sequence=sequence, due_at=due[one], note=note)
+        for one in missing
     ]
     # Somebody else may have made it meanwhile.
     Delivery.objects.using(router.db_for_write(Delivery)).bulk_create(new, ignore_conflicts=True)

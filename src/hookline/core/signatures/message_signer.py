@@ -14,6 +14,9 @@ from hookline.core.url import parse_url
 from hookline.exceptions import AddressRefused
 
 CONTENT_TYPE = "application/json"
+#: The number of a message among all that its endpoint is sent. HTTP Message Signatures cover it; the other schemes sign
+#: no headers.
+SEQUENCE = "webhook-sequence"
 
 
 class Signed(Protocol):
@@ -30,6 +33,9 @@ class Signed(Protocol):
     @property
     def headers(self) -> Mapping[str, str] | None:
         """What comes with the body, such as another content type; the names in lower case."""
+
+    @property
+    def sequence(self) -> int | None: ...
 
 
 class MessageSigner:
@@ -80,10 +86,13 @@ class MessageSigner:
             headers |= {f"svix-{name}": headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature")}
         if self._x_webhook is not None:
             headers |= self._x_webhook.headers(request.message_id, timestamp, request.type, request.body)
+        if request.sequence:
+            headers[SEQUENCE] = str(request.sequence)
         if self._http:
             headers["content-digest"] = http_message.content_digest(request.body)
             derived = {"@method": "POST", "@target-uri": _target_uri(request.url)}
-            components = {name: derived.get(name) or headers[name] for name in http_message.COVERED}
+            covered = (*http_message.COVERED, SEQUENCE) if request.sequence else http_message.COVERED
+            components = {name: derived.get(name) or headers[name] for name in covered}
             headers |= http_message.signed_headers(components, timestamp, self._http)
         return headers
 

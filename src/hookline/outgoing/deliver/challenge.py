@@ -44,6 +44,7 @@ class _Request:
     body: bytes
     access: Access | None
     headers: Mapping[str, str] | None = None
+    sequence: int | None = None
 
 
 def send_challenge(endpoint: Endpoint) -> str:

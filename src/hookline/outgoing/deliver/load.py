@@ -21,6 +21,7 @@ from hookline.engine.settlement import Settlement
 from hookline.exceptions import ConfigurationError, MessageTooLarge, NotSerializable
 from hookline.outgoing.deliver import admission
 from hookline.outgoing.deliver.admission import PutOff
+from hookline.outgoing.deliver.numbering import numbered
 from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
@@ -28,7 +29,7 @@ from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 #: What sending needs of an endpoint.
 _OF_ENDPOINT = (
     "tenant", "url", "breaker_state", "disabled", "encrypted_secrets", "signatures", "encrypted_keys",
-    "encrypted_headers", "payload", "retry", "encrypted_access",
+    "encrypted_headers", "payload", "retry", "sequenced", "encrypted_access",
 )  # fmt: skip
 _OF_MESSAGE = ("type", "body", "expires_at", "forwarded", "traceparent")
 
@@ -74,6 +75,8 @@ def claim(leases: Leases[Delivery], most: int, signers: Signers, without: Collec
 def prepare(deliveries: Sequence[Delivery], signers: Signers, now: float) -> tuple[list[Outbound], list[PutOff]]:
     """What to send of claimed deliveries at `now`, in Unix time, and what to give back. Raises DatabaseError."""
     admitted, put_off = admission.admit(with_parts(deliveries), now)
+    admitted, unnumbered = numbered(admitted)
+    put_off += unnumbered
     tried = tried_since(admitted, conf.get().delivery_retry)
     return [outbound_of(delivery, signers, now, tried.get(delivery.id.int)) for delivery in admitted], put_off
 
@@ -120,12 +123,8 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: f
             signer, unsignable = None, f"cannot reach this endpoint: {error}"
     body = bytes(message.body)
     if endpoint.payload is not None:
-        from hookline.core.payload_template import applied  # loading it takes a while; only for those who have one
-
-        try:
-            body = applied(endpoint.payload, body, conf.get().MAX_MESSAGE_BYTES)
-        except (ConfigurationError, MessageTooLarge, NotSerializable, ValueError, KeyError) as error:
-            signer, unsignable = None, f"cannot make the body for this endpoint: {error}"
+        body, problem = body_for(endpoint, body)
+        signer, unsignable = (None, problem) if problem else (signer, unsignable)
     return Outbound(
         id=delivery.id,
         claim=delivery.claim,
@@ -147,6 +146,7 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: f
         access=access,
         schedule=None if endpoint.retry is None else conf.get().delivery_retry.changed_by(endpoint.retry),
         tried_since=tried_since,
+        sequence=delivery.sequence,
     )
 
 
@@ -161,6 +161,18 @@ def access_of(endpoint: Endpoint) -> Access | None:
     """How it is reached, where not simply at its URL. Raises ConfigurationError when its encryption key is lost."""
     text = opened(endpoint, "encrypted_access")
     return Access.load(text) if text else None
+
+
+def body_for(endpoint: Endpoint, body: bytes) -> tuple[bytes, str]:
+    """What the endpoint gets of a message with this body, and why it cannot be made."""
+    if endpoint.payload is None:
+        return body, ""
+    from hookline.core.payload_template import applied  # loading it takes a while; only for those who have one
+
+    try:
+        return applied(endpoint.payload, body, conf.get().MAX_MESSAGE_BYTES), ""
+    except (ConfigurationError, MessageTooLarge, NotSerializable, ValueError, KeyError) as error:
+        return body, f"cannot make the body for this endpoint: {error}"
 
 
 def signer_of(endpoint: Endpoint, signers: Signers, now: float) -> tuple[MessageSigner | None, str]:

@@ -55,6 +55,9 @@ class Outbound:
     #: When its first attempt ended, in Unix time. Known of those alone whose retries have a deadline.
     tried_since: float | None = None
 
+    #: Among all that is sent to the endpoint; None where it numbers nothing.
+    sequence: int | None = None
+
     @property
     def number(self) -> int:
         """Of this attempt, among all that were ever made of this delivery."""

@@ -14,19 +14,19 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.exceptions import ConfigurationError
 from hookline.outgoing.models import Delivery, Endpoint, value_of
-from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY
+from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY, SEQUENCE
 
 logger = logging.getLogger("hookline.outgoing")
 
 # From the endpoints as they are now: one that was deleted meanwhile would end the caller's transaction.
 _POSTGRESQL = """
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
-SELECT {new_id}, given.message, e.id, {order_key}{due}
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
+SELECT {new_id}, given.message, e.id, {order_key}, {sequence}{due}
 FROM jsonb_to_recordset(%s::jsonb) AS given (message uuid, endpoint uuid) JOIN {endpoints} e ON e.id = given.endpoint
 """
 _SQLITE = """
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
-SELECT {new_id}, given.value ->> 'message', e.id, {order_key}{due}
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
+SELECT {new_id}, given.value ->> 'message', e.id, {order_key}, {sequence}{due}
 FROM json_each(%s) AS given JOIN {endpoints} e ON e.id = given.value ->> 'endpoint'
 """
 
@@ -88,6 +88,7 @@ def _statement(vendor: str, scheduled: bool) -> str:
         endpoints=Endpoint._meta.db_table,
         new_id=DIALECTS[vendor].new_id.format(message=message),
         order_key=ORDER_KEY,
+        sequence=SEQUENCE,
         due_at=", due_at" if scheduled else "",
         due=", %s" if scheduled else "",
     )

@@ -23,11 +23,11 @@ from hookline.db.row import new_id
 from hookline.engine import notifier
 from hookline.engine.job import UNREAD, requeue
 from hookline.engine.sql import dialect_of
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import UNNUMBERED, Delivery, Endpoint, Message
 from hookline.outgoing.publish import filtering
 from hookline.outgoing.publish.dispatch import keep_traces
 from hookline.outgoing.publish.missed import wanted
-from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY
+from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY, SEQUENCE
 from hookline.outgoing.publish.store import TABLES, announce_after_commit
 
 #: Note of deliveries that are due again because their event was processed again.
@@ -88,13 +88,13 @@ WITH message AS (
     ON CONFLICT (id) DO NOTHING
     RETURNING id, tenant_id, type, channels, forwarded
 ), chosen AS MATERIALIZED (
-    SELECT message.id AS message_id, e.id AS endpoint_id, e.filter, {order_key} AS order_key
+    SELECT message.id AS message_id, e.id AS endpoint_id, e.filter, {order_key} AS order_key, {sequence} AS sequence
     FROM message CROSS JOIN LATERAL jsonb_object_keys(message.forwarded -> 'to') AS given (endpoint)
     JOIN {endpoints} e ON e.id = given.endpoint::uuid AND e.tenant_id = message.tenant_id
     WHERE {wants}
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key)
-    SELECT {new_id}, message_id, endpoint_id, order_key FROM chosen WHERE filter IS NULL
+    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence)
+    SELECT {new_id}, message_id, endpoint_id, order_key, sequence FROM chosen WHERE filter IS NULL
     RETURNING 1
 )
 SELECT id, (SELECT count(*) FROM delivery), (
@@ -113,7 +113,8 @@ WHERE message.id IN (SELECT value FROM json_each(%s)) AND {wants}
 """
 _DELIVERIES_SQLITE = (
     """
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key) SELECT {new_id}, message.id, e.id, {order_key}
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence)
+SELECT {new_id}, message.id, e.id, {order_key}, {sequence}
 """
     + _CHOSEN_SQLITE
     + "AND e.filter IS NULL"
@@ -166,6 +167,7 @@ def _statement(template: str, vendor: str) -> str:
         wants=dialect.wants.format(type="message.type", channels="message.channels"),
         new_id=dialect.new_id.format(message=moment),
         order_key=ORDER_KEY,
+        sequence=SEQUENCE,
     )
 
 
@@ -185,5 +187,6 @@ def _send_again(item: Forwarded) -> None:
             requeue(deliveries, AGAIN)
         else:
             order_key = UNREAD if endpoint.order_by else None
-            deliveries.create(message_id=item.id, endpoint=endpoint, order_key=order_key)
+            sequence = UNNUMBERED if endpoint.sequenced else None
+            deliveries.create(message_id=item.id, endpoint=endpoint, order_key=order_key, sequence=sequence)
     notifier.notify_after_commit(Delivery)

@@ -22,6 +22,8 @@ from hookline.engine.job import UNREAD
 
 #: What a new delivery to the endpoint `e` has as its order key: it is read when the delivery is claimed.
 ORDER_KEY = f"CASE WHEN e.order_by <> '' THEN '{UNREAD}' END"
+#: ... and as its sequence number: it is given later.
+SEQUENCE = "CASE WHEN e.sequenced THEN 0 END"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from hookline.engine.sql import dialect_of
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish import filtering
 from hookline.outgoing.publish.draft import Draft
-from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY
+from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY, SEQUENCE
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import MessagesPublished
 from hookline.tenants.models import Tenant
@@ -56,8 +56,8 @@ message AS (
     ON CONFLICT (tenant_id, uid) DO NOTHING
     RETURNING id, tenant_id, type, channels, created_at
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
-    SELECT {new_id}, message.id, e.id, {order_key}{due}
+    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
+    SELECT {new_id}, message.id, e.id, {order_key}, {sequence}{due}
     FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
     RETURNING 1
@@ -73,8 +73,8 @@ ON CONFLICT (tenant_id, uid) DO NOTHING
 RETURNING tenant_id, created_at, {has_filters}
 """
 _DELIVERIES_SQLITE = """
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
-SELECT {new_id}, message.id, e.id, {order_key}{due}
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
+SELECT {new_id}, message.id, e.id, {order_key}, {sequence}{due}
 FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
 WHERE message.id = %s AND e.filter IS NULL AND {wants}
 """
@@ -153,12 +153,12 @@ WITH message AS (
 ), topic AS MATERIALIZED (
     SELECT DISTINCT tenant_id, type, channels FROM message
 ), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id, {order_key} AS order_key
+    SELECT message.tenant_id, message.type, message.channels, e.id, {order_key} AS order_key, {sequence} AS sequence
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
-    SELECT {new_id}, message.id, wanted.id, wanted.order_key{due}
+    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
+    SELECT {new_id}, message.id, wanted.id, wanted.order_key, wanted.sequence{due}
     FROM message JOIN wanted USING (tenant_id, type, channels)
     RETURNING 1
 )
@@ -179,12 +179,12 @@ WITH message AS MATERIALIZED (
 ), topic AS MATERIALIZED (
     SELECT DISTINCT tenant_id, type, channels FROM message
 ), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id, {order_key} AS order_key
+    SELECT message.tenant_id, message.type, message.channels, e.id, {order_key} AS order_key, {sequence} AS sequence
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
 )
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key{due_at})
-SELECT {new_id}, message.id, wanted.id, wanted.order_key{due}
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
+SELECT {new_id}, message.id, wanted.id, wanted.order_key, wanted.sequence{due}
 FROM message JOIN wanted USING (tenant_id, type, channels)
 """
 
@@ -330,6 +330,7 @@ def _statement(
         due=f", {mark}{cast}" if scheduled else "",
         new_id=dialect.new_id.format(message="message.id"),
         order_key=ORDER_KEY,
+        sequence=SEQUENCE,
         expires_at=", expires_at" if expiring else "",
         expiry=f", {mark}{cast}" if expiring else "",
         given_expiry=", given.expires_at" if expiring else "",

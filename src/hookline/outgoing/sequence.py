@@ -1,0 +1,76 @@
+"""Sequence numbers: what each endpoint is sent is numbered from 1 on, without a gap, in the order of the commits.
+
+A number that is taken when a message is published would be lost with a rollback, or make every publisher wait for the
+one before. So a delivery is written without one (UNNUMBERED), and `number` gives the next numbers to what was
+committed, many at a time, before a worker sends it or somebody asks for it. The numbers and the endpoint's counter
+change in one transaction of their own: whoever sees a number sees all before it.
+See docs/adr/0012-numbers-after-the-commit.md.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import connections, router, transaction
+
+from hookline.engine.sql import uuid_adapter
+from hookline.outgoing.models import UNNUMBERED, Delivery, Sequence
+
+#: How many are numbered in one transaction.
+PORTION = 1000
+
+# What somebody else has locked gets its number later, so that nobody waits here for a delivery.
+_NUMBER = """
+UPDATE {deliveries} SET sequence = numbered.place + (SELECT last FROM {sequences} WHERE endpoint_id = %s)
+FROM (
+    SELECT id, row_number() OVER (ORDER BY id) AS place
+    FROM (
+        SELECT id FROM {deliveries} WHERE endpoint_id = %s AND sequence = 0
+        ORDER BY id LIMIT {portion} {lock}
+    ) AS unnumbered
+) AS numbered
+WHERE {deliveries}.id = numbered.id
+"""
+# The row of the endpoint is the lock: nobody else numbers it until the transaction ends. Each statement after that sees
+# what was committed until then.
+_BEGIN = "INSERT INTO {sequences} (endpoint_id, last) VALUES (%s, 0) ON CONFLICT (endpoint_id) DO NOTHING"
+_LOCK = "UPDATE {sequences} SET last = last WHERE endpoint_id = %s"
+_COUNT_ON = "UPDATE {sequences} SET last = last + %s WHERE endpoint_id = %s"
+
+
+def number(endpoint_id: UUID) -> int:
+    """Give the next numbers to the oldest deliveries without one, at most PORTION. Returns how many got one.
+
+    Raises DatabaseError.
+    """
+    database = router.db_for_write(Delivery)
+    connection = connections[database]
+    key = uuid_adapter(connection)(endpoint_id)
+    names = {
+        "deliveries": Delivery._meta.db_table,
+        "sequences": Sequence._meta.db_table,
+        "portion": PORTION,
+        "lock": "FOR NO KEY UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else "",
+    }
+    with transaction.atomic(using=database), connection.cursor() as cursor:
+        cursor.execute(_LOCK.format(**names), [key])
+        if not cursor.rowcount:
+            cursor.execute(_BEGIN.format(**names), [key])
+            cursor.execute(_LOCK.format(**names), [key])
+        cursor.execute(_NUMBER.format(**names), [key, key])
+        if numbered := int(cursor.rowcount):
+            cursor.execute(_COUNT_ON.format(**names), [numbered, key])
+    return numbered
+
+
+def last(endpoint_id: UUID) -> int:
+    """The last number that was given. All up to it can be read. Raises DatabaseError."""
+    found = Sequence.objects.using(router.db_for_write(Sequence)).filter(endpoint=endpoint_id)
+    return found.values_list("last", flat=True).first() or 0
+
+
+def number_all(endpoint_id: UUID) -> None:
+    """Number what was committed so far. Raises DatabaseError."""
+    unnumbered = Delivery.objects.using(router.db_for_write(Delivery)).filter(endpoint=endpoint_id, sequence=UNNUMBERED)
+    while unnumbered.exists() and number(endpoint_id):
+        pass
