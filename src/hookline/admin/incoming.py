@@ -158,7 +158,7 @@ class EventAdmin(JobAdmin[Event]):
 
     @admin.display(description=_("headers"))
     def sent_headers(self, event: Event) -> str:
-        return show_json(event.headers)
+        return show_json(events.content_as_json(event)["headers"])
 
     @admin.display(description=_("body"))
     def content(self, event: Event) -> str:

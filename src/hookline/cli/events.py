@@ -29,15 +29,16 @@ def list_events(filters: listing.Filters, as_json: bool) -> None:
 
 @events.command()
 @click.argument("id", shell_complete=complete.events)
+@click.option("--reveal", is_flag=True, help="Show credentials and whole signatures, too.")
 @json_option
-def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
+def show(id: str, reveal: bool, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one event with its headers and body. ID may be the sender's own id of it."""
     from hookline.operations import events
 
     event = events.find_any(id)
     body = bytes(event.body)
     shown = body_fields(body) if as_json else {"body": preview(body)}
-    print_fields({**events.as_json(event), **events.content_as_json(event), **shown}, as_json)
+    print_fields({**events.as_json(event), **events.content_as_json(event, reveal=reveal), **shown}, as_json)
 
 
 @events.command()

@@ -42,16 +42,17 @@ def list_rejections(filters: listing.Filters, as_json: bool) -> None:
 
 @rejections.command()
 @click.argument("id", shell_complete=complete.rejections)
+@click.option("--reveal", is_flag=True, help="Show credentials and whole signatures, too.")
 @json_option
-def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
+def show(id: str, reveal: bool, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
     """Show one rejection: why it was refused and what to do, its headers and the beginning of its body.
 
-    They may hold the sender's credentials.
+    Credentials are hidden and signatures shortened, unless you say --reveal.
     """
     from hookline.operations import rejections
 
     rejection = rejections.find(id)
-    request = rejections.request_of(rejection)
+    request = rejections.request_of(rejection) if reveal else rejections.shown_request(rejection)
     shown = body_fields(request.body) if as_json else {"body": preview(request.body)}
     headers = {name: ", ".join(values) for name, values in request.headers.items()}
     found = rejections.explain(rejection).as_json()

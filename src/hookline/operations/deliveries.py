@@ -15,6 +15,7 @@ from hookline.audit.record import record
 from hookline.db import clock
 from hookline.db.clock import moment
 from hookline.operations import rows
+from hookline.operations.endpoint_rows import without_query
 from hookline.operations.job_history import JobHistory
 from hookline.operations.jobs import State
 from hookline.operations.selection import Columns
@@ -114,7 +115,7 @@ def as_json(delivery: Delivery) -> dict[str, Any]:
         "id": delivery.public_id,
         "message": delivery.message.public_id,
         "endpoint": delivery.endpoint.public_id,
-        "url": delivery.endpoint.url,
+        "url": without_query(delivery.endpoint.url),
         "tenant": delivery.endpoint.tenant.key,
         "type": delivery.message.type,
         "status": delivery.state,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hookline.core.shown_headers import shown
 from hookline.exceptions import ConfigurationError, NotFound
 from hookline.incoming.models import Event, Source
 from hookline.operations import rows
@@ -85,7 +86,12 @@ def as_json(event: Event) -> dict[str, Any]:
     }
 
 
-def content_as_json(event: Event) -> dict[str, Any]:
-    """What `as_json` leaves out, but for the body."""
-    request = {"method": event.method or "POST", "url": event.url, "headers": event.headers}
+def content_as_json(event: Event, *, reveal: bool = False) -> dict[str, Any]:
+    """What `as_json` leaves out, but for the body.
+
+    The sender's credentials are not stored with it. What a proxy may have added is hidden and signatures are shortened,
+    unless they are to be revealed.
+    """
+    headers = event.headers if reveal else shown(event.headers)
+    request = {"method": event.method or "POST", "url": event.url, "headers": headers}
     return {"dedup_key": event.dedup_key, **request}

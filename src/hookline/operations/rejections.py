@@ -14,6 +14,7 @@ from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.request import HIDDEN, WebhookRequest, without_fields
+from hookline.core.shown_headers import shown_value
 from hookline.exceptions import HooklineError, VerificationError
 from hookline.incoming.diagnose.diagnosis import Diagnosis
 from hookline.incoming.diagnose.gather import diagnose
@@ -37,9 +38,6 @@ COLUMNS = Columns(
     indexed=frozenset({"status", "source"}),
     lane="source",
 )
-
-#: A header with such a word in its name holds a credential, if the sender or a proxy uses it at all.
-_CREDENTIAL_WORDS = ("token", "secret", "password", "api-key", "apikey", "auth", "cookie")
 
 #: The maximum number of events that an audit entry names.
 NAMED = 100
@@ -73,7 +71,7 @@ def request_of(rejection: Rejection) -> WebhookRequest:
 
 
 def shown_request(rejection: Rejection) -> WebhookRequest:
-    """The same without what may be the sender's credentials, for pages. Raises as `request_of` does.
+    """The same without what may be the sender's credentials, signatures shortened. Raises as `request_of` does.
 
     What they are, the source says, also one that is disabled; where the URL belongs to none, what any sender uses
     for them counts. A token in a body that cannot be read hides the body.
@@ -81,7 +79,10 @@ def shown_request(rejection: Rejection) -> WebhookRequest:
     request = request_of(rejection)
     source = rejection.source or Source.objects.filter(token=rejection.path.removeprefix("/in/")).first()
     headers, fields, body = _credentials(source, request)
-    shown = {name: (HIDDEN,) if _is_credential(name, headers) else values for name, values in request.headers.items()}
+    hidden = headers | CREDENTIAL_HEADERS
+    shown = {
+        name: tuple(shown_value(name, value, hidden) for value in values) for name, values in request.headers.items()
+    }
     return replace(request, url=without_fields(request.url, fields), headers=shown, body=body)
 
 
@@ -98,10 +99,6 @@ def _credentials(source: Source | None, request: WebhookRequest) -> tuple[frozen
     except VerificationError:  # an option is wrong, or the body cannot be read
         headers, body = provider.credential_headers, HIDDEN.encode()
     return headers, provider.credential_query, body
-
-
-def _is_credential(name: str, headers: frozenset[str]) -> bool:
-    return name in headers or name in CREDENTIAL_HEADERS or any(word in name for word in _CREDENTIAL_WORDS)
 
 
 def explain(rejection: Rejection) -> Diagnosis:

@@ -5,7 +5,7 @@ several receivers share it)
 
 The token comes by itself, in two steps. When a subscription is made, or the token is asked for again, Gusto posts
 `{"verification_token": "..."}`, unsigned. While the source waits for first contact that is answered with 200 and kept
-as a rejection, so that you can read the token with `hookline rejections show`. Then call
+as a rejection, so that you can read the token with `hookline rejections show ID --reveal`. Then call
 `PUT /v1/webhook_subscriptions/{uuid}/verify` with it: only if Gusto accepts it is it Gusto's, as anybody could have
 posted one. Then give it to the source with `hookline source rotate ID --secret TOKEN`. It creates no Event and is never
 taken for a secret by itself; a source that has had its first event refuses further tokens.

@@ -5,8 +5,8 @@ https://developers.notion.com/reference/webhooks#step-3-validating-event-payload
 
 The token comes by itself: when a subscription is made, Notion posts `{"verification_token": "secret_..."}`,
 unsigned. While the source waits for first contact that is answered with 200 and kept as a rejection, so that you can
-read the token with `hookline rejections show`, paste it into Notion's dashboard, and give it to the source with
-`hookline source rotate ID --secret secret_...`. It creates no Event, and is never taken for a secret by itself:
+read the token with `hookline rejections show ID --reveal`, paste it into Notion's dashboard, and give it to the source
+with `hookline source rotate ID --secret secret_...`. It creates no Event, and is never taken for a secret by itself:
 anybody could send one.
 
 Type and id are the body's `type` (`page.content_updated`) and `id`, both signed. `attempt_number` counts the tries,
