@@ -42,6 +42,11 @@ class Books:
     ordered: bool = False
     #: How many events and deliveries have no order key.
     keyless: int = 0
+    #: The ledger of what was posted through the API: `sent`, `accepted` with the `message`, `failed` and `refused`.
+    poster: Sequence[Mapping[str, Any]] = ()
+    #: What the consumer got of that, and the rows.
+    posts_consumed: Sequence[Mapping[str, Any]] = ()
+    posts: Sequence[Message] = ()
 
 
 @dataclass
@@ -52,6 +57,8 @@ class Account:
     #: Arrivals at the consumer after the first of each message.
     repeated: int = 0
     delivered: int = 0
+    #: Messages that the API answered 202.
+    posted: int = 0
     violations: list[str] = field(default_factory=list)
 
     def charge(self, what: str, ids: Sequence[str]) -> int:
@@ -69,6 +76,7 @@ def settle_up(books: Books) -> Account:
     _account_out(books, account)
     if books.ordered:
         _account_order(books, account)
+    _account_posts(books, account)
     return account
 
 
@@ -76,6 +84,42 @@ def event_of(document: Mapping[str, Any]) -> str:
     """The provider's id of the event that a message is about: one that a handler dispatched, or the event itself."""
     name = document["id"] if "id" in document else document["data"]["event"]
     return str(name)
+
+
+def is_post(name: str) -> bool:
+    """Whether it is a message that was posted, and no event's."""
+    return name.startswith("pst_")
+
+
+def _account_posts(books: Books, account: Account) -> None:
+    answered: dict[str, set[str]] = defaultdict(set)
+    for entry in books.poster:
+        if entry["what"] == "accepted":
+            answered[entry["id"]].add(entry["message"])
+    rows = Counter(message.event for message in books.posts)
+    succeeded = {message.event for message in books.posts if message.state == "succeeded"}
+    arrivals: dict[str, set[str]] = defaultdict(set)
+    times = Counter(entry["event"] for entry in books.posts_consumed)
+    for entry in books.posts_consumed:
+        arrivals[entry["event"]].add(entry["webhook_id"])
+    account.posted = len(answered)
+    account.charge(
+        "posts answered 202 and lost (no row, or not delivered)",
+        [post for post in answered if post not in succeeded or not arrivals[post]],
+    )
+    account.charge("posts whose key was not kept: two ids", [post for post, ids in answered.items() if len(ids) > 1])
+    account.charge("posts stored more than once", [post for post, count in rows.items() if count > 1])
+    account.charge(
+        "posts that arrived under another id than was answered",
+        [post for post, ids in answered.items() if arrivals[post] and arrivals[post] != ids],
+    )
+    account.charge(
+        "posts delivered more often than they were claimed",
+        [message.event for message in books.posts if times[message.event] > message.claims],
+    )
+    account.charge("posts refused with 4xx", [entry["id"] for entry in books.poster if entry["what"] == "refused"])
+    sent = {entry["id"] for entry in books.poster if entry["what"] == "sent"}
+    account.charge("posts sent, and never answered although all was healed", sorted(sent - answered.keys()))
 
 
 def customer_of(event: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from faults.account import Books, Message, event_of
+from faults.account import Books, Message, event_of, is_post
 from faults.database import Database
 from faults.ledger import Reader
 
@@ -28,20 +28,29 @@ class Facts:
         #: The ledgers of the load generator and of the consumer.
         self.sender_ledger, self.consumer_ledger = directory / "sender.jsonl", directory / "consumer.jsonl"
         self._sender_reader, self._consumer_reader = Reader(self.sender_ledger), Reader(self.consumer_ledger)
+        #: That of what is posted through the API.
+        self.poster_ledger = directory / "poster.jsonl"
+        self._poster_reader = Reader(self.poster_ledger)
         self._sender: list[dict[str, Any]] = []
+        self._poster: list[dict[str, Any]] = []
+        #: What arrived of the events' messages, and of those that were posted.
         self._consumed: list[dict[str, Any]] = []
+        self._posts_consumed: list[dict[str, Any]] = []
 
     def look(self) -> None:
         """Read what the ledgers say since the last look."""
         self._sender += self._sender_reader.read()
-        self._consumed += self._consumer_reader.read()
+        self._poster += self._poster_reader.read()
+        for entry in self._consumer_reader.read():
+            (self._posts_consumed if is_post(entry.get("event", "")) else self._consumed).append(entry)
 
     def unacknowledged(self, older: float) -> int:
-        """Events that were sent more than so many seconds ago, and not acknowledged yet."""
+        """Events and posts that were sent more than so many seconds ago, and not acknowledged yet."""
         self.look()
-        done = {entry["id"] for entry in self._sender if entry["what"] in ("accepted", "duplicate")}
+        sent = [*self._sender, *self._poster]
+        done = {entry["id"] for entry in sent if entry["what"] in ("accepted", "duplicate")}
         since = time.time() - older
-        return sum(e["what"] == "sent" and e["at"] < since and e["id"] not in done for e in self._sender)
+        return sum(e["what"] == "sent" and e["at"] < since and e["id"] not in done for e in sent)
 
     def acknowledged_since(self, moment: float) -> bool:
         self.look()
@@ -131,17 +140,21 @@ class Facts:
             "SELECT m.body, d.state, d.claim FROM hookline_message m "
             "LEFT JOIN hookline_delivery d ON d.message_id = m.id"
         )
+        found = [
+            Message(event_of(json.loads(bytes(body))), state or "", claims or 0) for body, state, claims in messages
+        ]
         return Books(
             sender=self._sender,
+            poster=self._poster,
+            posts_consumed=self._posts_consumed,
+            posts=[message for message in found if is_post(message.event)],
             consumer=self._consumed,
             events=[(row[0], row[1]) for row in self._database.rows(stored)],
             ordered=self.ordered,
             keyless=self._keyless(),
             effects=[event for (event,) in self._database.rows("SELECT event FROM faults_effect ORDER BY at")],
             told=[event for (event,) in self._database.rows("SELECT event FROM faults_told")],
-            messages=[
-                Message(event_of(json.loads(bytes(body))), state or "", claims or 0) for body, state, claims in messages
-            ],
+            messages=[message for message in found if not is_post(message.event)],
         )
 
     def _keyless(self) -> int:

@@ -18,7 +18,9 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -77,25 +79,32 @@ class Generator:
             return 0, b""
 
 
-async def main(url: str, path: Path, rate: float) -> None:
+async def keep_sending(send: Callable[[int], Coroutine[Any, Any, None]], rate: float) -> None:
+    """Call `send` with 1, 2, 3 ... on schedule until SIGTERM, and wait for what is under way then."""
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    timeout = aiohttp.ClientTimeout(total=10)
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS), timeout=timeout, trust_env=False
-    ) as session:
-        generator = Generator(url, Ledger(path), os.environ["FAULTS_SECRET"].encode(), session)
-        under_way: set[asyncio.Task[None]] = set()
-        start, number = time.monotonic(), 0
-        print("sending", flush=True)
-        while not stopping.is_set():
-            number += 1
-            task = asyncio.create_task(generator.send(f"evt_{number:08d}"))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-            await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
-        await asyncio.gather(*under_way)
+    under_way: set[asyncio.Task[None]] = set()
+    start, number = time.monotonic(), 0
+    print("sending", flush=True)
+    while not stopping.is_set():
+        number += 1
+        task = asyncio.create_task(send(number))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+        await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
+    await asyncio.gather(*under_way)
     print("all acknowledged", flush=True)
+
+
+def session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10), trust_env=False)
+
+
+async def main(url: str, path: Path, rate: float) -> None:
+    async with session() as made:
+        generator = Generator(url, Ledger(path), os.environ["FAULTS_SECRET"].encode(), made)
+        await keep_sending(lambda number: generator.send(f"evt_{number:08d}"), rate)
 
 
 if __name__ == "__main__":

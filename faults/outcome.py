@@ -53,6 +53,7 @@ class Outcome:
             (not self.recoveries, "no round was healed"),
             (not self.account.acknowledged, "nothing was acknowledged, so nothing could be lost"),
             (not self.account.delivered, "nothing was delivered, so nothing could be repeated"),
+            (not self.account.posted, "no message was posted, so none could be lost"),
             (not self.caught, "the fault has met nothing: no work was under way, or it did not break anything"),
             (
                 worst_ratio(self.before, everything) < ratio,

@@ -28,6 +28,8 @@ class Plan:
     forwarded: bool = False
     #: HOOKLINE_DELIVERY_CONCURRENCY_PER_ENDPOINT: so many deliveries can be repeated when a process that sends dies.
     per_endpoint: int = 20
+    #: Messages that are posted through the API a second, beside the webhooks.
+    posts: float = 10.0
     #: How long the network or the broker is broken.
     outage: float = 6.0
     #: Throughput after against before, at the least; and before the first fault, against the rate of the load.
@@ -59,4 +61,5 @@ class Keys:
 
     stripe: str = field(default_factory=lambda: f"whsec_{secrets.token_hex(16)}")
     endpoint: str = field(default_factory=lambda: "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode())
+    api: str = field(default_factory=lambda: f"hk_{secrets.token_hex(24)}")
     encryption: str = field(default_factory=lambda: "k1:" + base64.b64encode(secrets.token_bytes(32)).decode())

@@ -15,8 +15,8 @@ from rich.table import Table
 from faults.outcome import Outcome
 
 COLUMNS = (
-    "fault", "on", "rounds", "caught", "acknowledged", "lost", "effects twice", "delivered", "repeated (most)",
-    "recovers in s (most)", "throughput after / before",
+    "fault", "on", "rounds", "caught", "acknowledged", "lost", "effects twice", "delivered", "posted",
+    "repeated (most)", "recovers in s (most)", "throughput after / before",
 )  # fmt: skip
 
 #: The table of docs/reliability.md stands between these lines.
@@ -33,8 +33,8 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
     account = outcome.account
     return (
         outcome.name, outcome.on, str(outcome.rounds), str(outcome.caught), str(account.acknowledged),
-        str(account.lost), str(account.twice), str(account.delivered), f"{account.repeated} ({most})", recovers,
-        f"{outcome.ratio:.2f}",
+        str(account.lost), str(account.twice), str(account.delivered), str(account.posted),
+        f"{account.repeated} ({most})", recovers, f"{outcome.ratio:.2f}",
     )  # fmt: skip
 
 

@@ -39,7 +39,8 @@ class Stage:
         self.server: Process
         self.helpers: dict[str, Process] = {}
         self._consumer: Process
-        self._load: Process | None = None
+        #: Webhooks, and messages that are posted.
+        self._loads: list[Process] = []
         #: Every process that was ever started.
         self._started: list[Process] = []
         #: What was started and not waited for yet, and what it writes when it works.
@@ -68,8 +69,12 @@ class Stage:
         path = self.database.rows("SELECT token FROM hookline_source")[0][0]
         url = f"http://127.0.0.1:{self.port}/in/{path}"
         command = [sys.executable, "-m", "faults.load", url, str(self.facts.sender_ledger), str(self.plan.rate)]
-        self._load = self._start("load", command, {"FAULTS_SECRET": self.keys.stripe})
-        self._load.wait_for("sending")
+        self._loads.append(self._start("load", command, {"FAULTS_SECRET": self.keys.stripe}))
+        url = f"http://127.0.0.1:{self.port}/api/v1/app/default/msg"
+        command = [sys.executable, "-m", "faults.posts", url, str(self.facts.poster_ledger), str(self.plan.posts)]
+        self._loads.append(self._start("posts", command, {"FAULTS_API_KEY": self.keys.api}))
+        for load in self._loads:
+            load.wait_for("sending")
 
     def close(self) -> None:
         """Kill what still runs."""
@@ -165,12 +170,13 @@ class Stage:
 
     def stop_load(self) -> None:
         """Send nothing new, and wait until everything that was sent is acknowledged."""
-        assert self._load is not None
-        self._load.send(signal.SIGTERM)
-        try:
-            self._load.wait(self.plan.patience)
-        except subprocess.TimeoutExpired:
-            self._load.kill()  # the account names what was never acknowledged
+        for load in self._loads:
+            load.send(signal.SIGTERM)
+        for load in self._loads:
+            try:
+                load.wait(self.plan.patience)
+            except subprocess.TimeoutExpired:
+                load.kill()  # the account names what was never acknowledged
 
     def command(self, *arguments: str) -> None:
         """Run a command of Hookline's, and wait for its end."""
@@ -192,6 +198,7 @@ class Stage:
             "HOOKLINE_DATABASE_URL": self.database.url,
             "HOOKLINE_SECRET_KEY": "made-up-for-the-kill-tests",
             "HOOKLINE_ENCRYPTION_KEYS": self.keys.encryption,
+            "HOOKLINE_API_KEY": self.keys.api,
         }
 
     def _prepare(self) -> None:

@@ -28,6 +28,14 @@ HONEST = Books(
     events=[("evt_1", "succeeded"), ("evt_2", "succeeded")],
     effects=["evt_1", "evt_2"],
     messages=[Message("evt_1", "succeeded", 1), Message("evt_2", "succeeded", 2)],
+    poster=[
+        {"what": "sent", "id": "pst_1"},
+        {"what": "failed", "id": "pst_1"},
+        {"what": "accepted", "id": "pst_1", "message": "msg_3"},
+        {"what": "accepted", "id": "pst_1", "message": "msg_3"},
+    ],
+    posts_consumed=[{"what": "consumed", "event": "pst_1", "webhook_id": "msg_3", "body": "cc"}],
+    posts=[Message("pst_1", "succeeded", 1)],
 )
 
 
@@ -35,7 +43,7 @@ def test_an_honest_run_is_in_order_and_its_repetitions_are_counted() -> None:
     account = settle_up(HONEST)
     assert account.violations == []
     assert (account.acknowledged, account.lost, account.twice) == (2, 0, 0)
-    assert (account.delivered, account.repeated) == (2, 1)
+    assert (account.delivered, account.repeated, account.posted) == (2, 1, 1)
 
 
 #: Of these, 1 and 17 are of one customer; 17 was sent when 1 was acknowledged, and 33 while 17 was under way.
@@ -140,6 +148,21 @@ def _consumed(event: str, webhook_id: str, body: str) -> dict[str, Any]:
             {"consumer": [*HONEST.consumer, {"what": "refused", "webhook_id": "msg_2"}]},
             "1 genuine messages refused by the consumer: msg_2",
         ),
+        ({"posts": []}, "1 posts answered 202 and lost (no row, or not delivered): pst_1"),
+        ({"posts": [Message("pst_1", "dead", 1)]}, "1 posts answered 202 and lost"),
+        ({"posts_consumed": []}, "1 posts answered 202 and lost"),
+        ({"posts": [*HONEST.posts, *HONEST.posts]}, "1 posts stored more than once: pst_1"),
+        ({"posts_consumed": [*HONEST.posts_consumed] * 2}, "1 posts delivered more often than they were claimed"),
+        (
+            {"poster": [*HONEST.poster, {"what": "accepted", "id": "pst_1", "message": "msg_4"}]},
+            "1 posts whose key was not kept: two ids: pst_1",
+        ),
+        (
+            {"posts_consumed": [_consumed("pst_1", "msg_other", "cc")]},
+            "1 posts that arrived under another id than was answered: pst_1",
+        ),
+        ({"poster": [*HONEST.poster, {"what": "refused", "id": "pst_1"}]}, "1 posts refused with 4xx: pst_1"),
+        ({"poster": [*HONEST.poster, {"what": "sent", "id": "pst_2"}]}, "1 posts sent, and never answered"),
     ],
 )
 def test_the_account_names_what_is_wrong(crime: dict[str, Any], said: str) -> None:
@@ -150,7 +173,7 @@ def test_the_account_names_what_is_wrong(crime: dict[str, Any], said: str) -> No
 def outcome(**facts: Any) -> Outcome:
     """Of a scenario that broke something, and in which all went well."""
     rates = {"acknowledged": 100.0, "in effect": 99.0, "delivered": 98.0}
-    settled = Account(acknowledged=1000, delivered=1000, repeated=3)
+    settled = Account(acknowledged=1000, delivered=1000, repeated=3, posted=100)
     well = Outcome(
         "worker killed", 100.0, "PostgreSQL", 4, settled, caught=5, recoveries=[2.0, 6.0, 2.0, 3.0], before=rates,
         after=rates, most_repeated=80,
@@ -166,7 +189,7 @@ def judged(**facts: Any) -> list[str]:
 
 def test_a_scenario_in_which_all_went_well_passes() -> None:
     assert judged() == []
-    assert judged(most_repeated=None, account=Account(acknowledged=1, delivered=1, repeated=1000)) == []
+    assert judged(most_repeated=None, account=Account(acknowledged=1, delivered=1, repeated=1000, posted=1)) == []
 
 
 @pytest.mark.parametrize(
@@ -174,6 +197,7 @@ def test_a_scenario_in_which_all_went_well_passes() -> None:
     [
         ({"recoveries": []}, "no round was healed"),
         ({"account": Account(delivered=10)}, "nothing was acknowledged, so nothing could be lost"),
+        ({"account": Account(acknowledged=10, delivered=10)}, "no message was posted, so none could be lost"),
         ({"account": Account(acknowledged=10)}, "nothing was delivered, so nothing could be repeated"),
         ({"caught": 0}, "the fault has met nothing"),
         ({"before": {}}, "the load of 100/s was not carried before the first fault: not measured"),
@@ -211,7 +235,7 @@ def test_the_results_are_put_between_their_two_lines(tmp_path: Path) -> None:
     title, _, rest = page.read_text().partition(report.BEGIN)
     results, _, rest = rest.partition(report.END)
     assert (title, rest) == ("# Title\n\n", "\n\nThe rest.\n")
-    assert "| worker killed | PostgreSQL | 4 | 5 | 1000 | 0 | 0 | 1000 | 3 (80) | 2.5 (6.0) | 1.00 |" in results
+    assert "| worker killed | PostgreSQL | 4 | 5 | 1000 | 0 | 0 | 1000 | 100 | 3 (80) | 2.5 (6.0) | 1.00 |" in results
     assert "| broker killed | PostgreSQL, redis | not run |  |  |  |  |  |  |  |  |" in results
     assert "NOT RUN: broker killed on PostgreSQL, redis: redis is not installed" in results
     assert results.count("On two cores.") == 1
