@@ -140,7 +140,7 @@ site: $(DEV)  ## Build the documentation site into build/site; a link or referen
 
 docs: $(DEV)  ## Write the pages about settings, metrics and providers from the code, and the benchmarks' from their results
 	$(BIN)/python docs/generate.py
-	$(BIN)/python -m bench.publish
+	$(BIN)/python -m bench.pages
 
 format: $(DEV)  ## Format the code and fix what can be fixed safely
 	$(BIN)/ruff check --fix

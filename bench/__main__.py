@@ -24,6 +24,8 @@ SHORT = (
     ("start", "--database", "sqlite"),
     ("journey", "--database", "postgresql"),
     ("journey", "--database", "sqlite"),
+    ("publish", "--database", "postgresql"),
+    ("publish", "--database", "sqlite"),
     ("ingest", "--database", "postgresql"),
     ("ingest", "--database", "sqlite"),
     ("latency", "--database", "postgresql"),

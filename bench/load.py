@@ -35,9 +35,9 @@ class Load:
     def percentile(self, share: float) -> float:
         return percentile(sorted(self.latencies), share)
 
-    def check(self) -> Load:
-        """Raises AssertionError unless every answer was a 200."""
-        assert set(self.statuses) == {200}, f"answers were {dict(self.statuses)}"
+    def check(self, status: int = 200) -> Load:
+        """Raises AssertionError unless every answer had this status."""
+        assert set(self.statuses) == {status}, f"answers were {dict(self.statuses)}, {self.bodies.most_common(3)}"
         return self
 
 

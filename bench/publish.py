@@ -1,79 +1,127 @@
-"""Writes results into docs/benchmarks.md, with their charts: `python -m bench.publish`, after a run with `--json`.
+"""POST message through the management API, acknowledged and delivered per second: `make bench ARGS="--only publish"`.
 
-The page has a pair of comments for each benchmark; what stands between them is replaced.
+32 connections post 1 kB messages to a tenant with one endpoint, each with a key of the API and an Idempotency-Key, as
+the clients of Svix do. `hookline serve` runs as it starts by default. Load generator, sink, database and Hookline share
+the machine, and every message must reach the sink once. It is held against a bare ASGI application that stores nothing,
+and against the whole journey of `bench.journey`, both measured in turns with it.
 """
 
 from __future__ import annotations
 
-import re
+import json
+import os
+import statistics
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-from bench.charts import chart
-from bench.report import Report, read
-from bench.stand import ROOT
+from bench import report
+from bench.bare import TOKEN
+from bench.journey import CONNECTIONS, DRAIN, SERVE, Installation, Journeys, closed_loop
+from bench.load import http_request, send
+from bench.process import port_of, running
+from bench.sink import Sink, sink
+from bench.stand import database
 
-#: Where `make bench ARGS="--json docs/benchmarks.json"` puts them.
-RESULTS = ROOT / "docs" / "benchmarks.json"
-PAGE = ROOT / "docs" / "benchmarks.md"
-CHARTS = ROOT / "docs" / "charts"
-NAMES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
-_PLACE = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+KEYED, PLAIN, WHOLE = "with an Idempotency-Key", "without a key", "with key, eventId and schema"
+PATH = "/api/v1/app/default/msg"
+SCHEMA = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
 
 
 def main() -> int:
-    reports = read(RESULTS)
-    CHARTS.mkdir(exist_ok=True)
-    for stale in {path for path in CHARTS.glob("*.svg") if path.stem not in reports}:
-        stale.unlink()
-    for report in reports.values():
-        (CHARTS / f"{report.key}.svg").write_text(chart(report))
-    PAGE.write_text(filled(PAGE.read_text(), reports.values()))
-    return 0
+    parser = report.parser(__doc__)
+    parser.add_argument("--count", type=int, default=6000, help="messages in one closed loop")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="nothing but messages with a key, for a first look")
+    arguments = parser.parse_args()
+    result = report.Report(
+        "publish", arguments.database, {"connections": CONNECTIONS, "rounds": arguments.rounds, "body": "1 kB"}
+    )
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="hookline-bench-"))
+        stack.enter_context(database(arguments.database, directory))
+        target = stack.enter_context(sink())
+        os.environ["HOOKLINE_API_KEY"] = TOKEN.decode().removeprefix("Bearer ")
+        here = Installation.make(Path(sys.executable).parents[2], os.environ["HOOKLINE_DATABASE_URL"], target.port)
+        measure(result, here, target, arguments.count, arguments.rounds, quick=arguments.quick)
+        import django
+
+        django.setup()
+        return result.finish(arguments)
 
 
-def filled(page: str, reports: Iterable[Report]) -> str:
-    """The page with the results of each benchmark in its place. Raises ValueError when a benchmark has no place."""
-    found: dict[str, list[Report]] = {}
-    for report in reports:
-        found.setdefault(report.benchmark, []).append(report)
-    if homeless := set(found) - {match[2] for match in _PLACE.finditer(page)}:
-        raise ValueError(f"docs/benchmarks.md has no place for {', '.join(sorted(homeless))}")
-    return _PLACE.sub(lambda place: place[1] + place_text(found.get(place[2], [])) + place[3], page)
+def measure(result: report.Report, here: Installation, target: Sink, count: int, rounds: int, *, quick: bool) -> None:
+    runs: dict[str, list[Journeys]] = {}
+    bare: list[float] = []
+    journeys: list[float] = []
+    for _ in range(rounds):
+        for kind in (KEYED,) if quick else (KEYED, PLAIN, WHOLE):
+            runs.setdefault(kind, []).append(posted(here, target, kind, count))
+        if not quick:
+            bare.append(bare_rate(count))
+            journeys.append(closed_loop(here, SERVE, target, count).rate)
+    for kind, measured in runs.items():
+        result.row(f"{kind}: acknowledged", statistics.median(run.acknowledged_rate for run in measured), "messages/s")
+        result.row(f"{kind}: whole way", statistics.median(run.rate for run in measured), "messages/s")
+    if quick:
+        return
+    result.row("a bare ASGI application that stores nothing", statistics.median(bare), "requests/s")
+    result.row("the whole journey: whole way", statistics.median(journeys), "journeys/s")
+
+    def ratio(rates: Sequence[float], others: Sequence[float]) -> float:
+        return statistics.median(mine / other for mine, other in zip(rates, others, strict=True))
+
+    result.aim("acknowledged / bare", ratio([run.acknowledged_rate for run in runs[KEYED]], bare), least=0.25)
+    result.aim("whole way / whole journey", ratio([run.rate for run in runs[KEYED]], journeys), least=1.3)
 
 
-def place_text(reports: Sequence[Report]) -> str:
-    return "".join(map(section, reports)) + "\n" if reports else "\nNot measured yet.\n\n"
+def posted(here: Installation, target: Sink, kind: str, count: int) -> Journeys:
+    with deployed(here, schema=kind == WHOLE) as port:
+        send(port, [one for _, one in posts(200, kind)], CONNECTIONS).check(202)
+        made = posts(count, kind)
+        began, sink_began = time.process_time(), target.spent
+        load = send(port, [one for _, one in made], CONNECTIONS).check(202)
+        generator = (time.process_time() - began) / count
+        arrived = target.wait([event for event, _ in made], DRAIN)
+    target.look()
+    target.check_once([event for event, _ in made])
+    rate = count / (max(arrived.values()) - load.started)
+    return Journeys(load.rate, rate, generator=generator, sink=(target.spent - sink_began) / count)
 
 
-def section(report: Report) -> str:
-    """One benchmark on one database, as Markdown."""
-    name = NAMES[report.database]
-    settings = "; ".join(f"{key}: {value}" for key, value in report.settings.items())
-    lines = [
-        "",
-        f"### {report.benchmark.capitalize()} on {name}",
-        "",
-        f"`{report.command}`, {report.measured}. {settings}. {report.conditions}.",
-        "",
-        f"![{report.benchmark} on {name}](charts/{report.key}.svg)",
-        "",
-        "| measured | figure | unit |",
-        "|---|---:|---|",
-        *(f"| {row.name} | {row.text} | {row.unit} |" for row in report.rows),
-        "",
-    ]
-    if report.aims:
-        lines += [
-            "| aim | bound | reached | |",
-            "|---|---|---:|---|",
-            *(
-                f"| {aim.name} | {aim.bound} | {aim.reached:,.3g} | {'met' if aim.met else '**missed**'} |"
-                for aim in report.aims
-            ),
-            "",
-        ]
-    return "\n".join(lines)
+@contextmanager
+def deployed(here: Installation, *, schema: bool) -> Iterator[int]:
+    """`hookline serve`, and with `schema` one that holds payloads against it."""
+    environment = {**here.environment, **({"HOOKLINE_EVENT_TYPES": "check"} if schema else {})}
+    with Installation(here.hookline, environment, here.path).deployed(SERVE) as port:
+        yield port
+
+
+def posts(count: int, kind: str) -> list[tuple[str, bytes]]:
+    """The id of each message, and the request that posts it."""
+    made = []
+    for _ in range(count):
+        event = f"evt_{uuid.uuid4().hex}"
+        headers = {"authorization": TOKEN.decode(), "content-type": "application/json"}
+        if kind != PLAIN:
+            headers["idempotency-key"] = f"auto_{uuid.uuid4()}"
+        message = {"eventType": "invoice.paid", "payload": {"id": event, "pad": "x" * 850}}
+        if kind == WHOLE:
+            message["eventId"] = event
+        made.append((event, http_request(f"{PATH}?with_content=false", headers, json.dumps(message).encode())))
+    return made
+
+
+def bare_rate(count: int) -> float:
+    with running(sys.executable, "-m", "bench.bare") as server:
+        port = port_of(server)
+        requests = [one for _, one in posts(count, KEYED)]
+        send(port, requests[:200], CONNECTIONS).check(202)
+        return send(port, requests, CONNECTIONS).check(202).rate
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import charts, publish, report
+from bench import charts, pages, report
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -69,22 +69,22 @@ def test_a_chart_is_xml_whose_bars_are_as_long_as_their_figures() -> None:
 
 def test_results_stand_in_their_place_on_the_page_and_nothing_else_changes() -> None:
     page = "a\n<!-- results: ingest -->\nold\n<!-- end -->\nb\n<!-- results: start -->\n<!-- end -->\n"
-    filled = publish.filled(page, [a_report(edge=4000)])
+    filled = pages.filled(page, [a_report(edge=4000)])
     assert filled.startswith("a\n<!-- results: ingest -->\n\n### Ingest on SQLite\n")
     assert "| edge | 4,000 | events/s |" in filled
     assert "old" not in filled
     assert filled.endswith("\n<!-- end -->\nb\n<!-- results: start -->\n\nNot measured yet.\n\n<!-- end -->\n")
-    assert publish.filled(filled, [a_report(edge=4000)]) == filled
+    assert pages.filled(filled, [a_report(edge=4000)]) == filled
 
 
 def test_results_without_a_place_on_the_page_are_an_error() -> None:
     with pytest.raises(ValueError, match="no place for ingest"):
-        publish.filled("nothing here", [a_report(edge=1)])
+        pages.filled("nothing here", [a_report(edge=1)])
 
 
 def test_the_page_is_what_its_results_say() -> None:
-    reports = report.read(publish.RESULTS)
-    page = publish.PAGE.read_text()
-    assert page == publish.filled(page, reports.values()), "run `make docs`"
-    drawn = {path.stem: path.read_text() for path in publish.CHARTS.glob("*.svg")}
+    reports = report.read(pages.RESULTS)
+    page = pages.PAGE.read_text()
+    assert page == pages.filled(page, reports.values()), "run `make docs`"
+    drawn = {path.stem: path.read_text() for path in pages.CHARTS.glob("*.svg")}
     assert drawn == {key: charts.chart(made) for key, made in reports.items()}, "run `make docs`"
