@@ -18,6 +18,7 @@ from hookline.api.query import Order, OrderedListing, Toggle
 from hookline.api.routes import Routes
 from hookline.api.schema import In, Metadata, Out, Rate, Text, is_name, optional
 from hookline.api.schema import uid_of as uid_format
+from hookline.audit.actor import Actor
 from hookline.operations import tenants
 from hookline.tenants.models import Tenant
 
@@ -98,7 +99,7 @@ def create_application(request: Request, body: ApplicationIn, query: Query[Creat
             return Status(200, ApplicationOut.of(found))
         raise taken(body.uid)
     try:
-        return Status(201, ApplicationOut.of(created(request, body)))
+        return Status(201, ApplicationOut.of(created(request.auth.actor, body)))
     except Taken:
         if query.get_if_exists and (found := find_application(str(body.uid))) is not None:
             return Status(200, ApplicationOut.of(found))  # somebody else was quicker
@@ -120,7 +121,7 @@ def put_application(request: Request, app: str, body: ApplicationIn) -> Status[A
             body.uid = app  # so that the same request a second time finds it
         if body.uid is not None and find_application(body.uid) is not None:
             raise taken(body.uid)
-        return Status(201, ApplicationOut.of(created(request, body)))
+        return Status(201, ApplicationOut.of(created(request.auth.actor, body)))
     replaced = set(ApplicationIn.model_fields)
     if app == found.key and "uid" not in body.model_fields_set:
         replaced.discard("uid")  # so that the same request again finds it by this uid
@@ -143,12 +144,12 @@ def delete_application(request: Request, app: str) -> Status[None]:
     return Status(204, None)
 
 
-def created(request: Request, body: ApplicationIn) -> Tenant:
+def created(actor: Actor, body: ApplicationIn) -> Tenant:
     """Raises Taken where somebody else took the uid at this moment."""
     try:
         with transaction.atomic(using=router.db_for_write(Tenant)):
             return tenants.create(
-                request.auth.actor,
+                actor,
                 body.uid,
                 name=body.name,
                 metadata=body.metadata,

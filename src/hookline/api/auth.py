@@ -31,8 +31,12 @@ class Needs:
         """Raises NotAuthenticated, RateLimited, CannotStore or NotAllowed."""
         principal = authenticate(request.headers.get("Authorization"))
         admit(principal)
+        self.check(principal)
+        return principal
+
+    def check(self, principal: Principal) -> None:
+        """Raises NotAllowed."""
         if self.operator and not principal.is_operator:
             raise NotAllowed("this key belongs to one application; the operation needs an operator's")
         if self.scope and not principal.may(self.scope):
             raise NotAllowed(f"the key lacks the scope {self.scope}")
-        return principal

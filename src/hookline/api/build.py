@@ -10,12 +10,14 @@ from ninja import NinjaAPI
 
 from hookline.api import (
     applications,
+    attempts,
     audit,
     events,
     forwards,
     health,
     jwks,
     keys,
+    messages,
     objects,
     rejections,
     replays,
@@ -30,6 +32,8 @@ from hookline.version import __version__
 #: Each has its `routes`.
 SUBJECTS = (
     applications,
+    messages,
+    attempts,
     tokens,
     keys,
     objects,

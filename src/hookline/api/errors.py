@@ -22,6 +22,7 @@ from hookline.exceptions import (
     ConfigurationError,
     Conflict,
     DispatchError,
+    MessageTooLarge,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -150,6 +151,8 @@ def _of_operation(error: Exception) -> HttpResponse | None:
             return answer(409, "conflict", "it exists already")
         case AddressRefused():
             return problems([{"loc": ("body", "url"), "msg": str(error), "type": VALUE}])
+        case MessageTooLarge():
+            return answer(413, "payload_too_large", str(error))
         case ConfigurationError() | DispatchError():
             return problems([{"loc": ("body",), "msg": str(error), "type": VALUE}])
         case ModelError():

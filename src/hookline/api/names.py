@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
+
+from hookline.access.principal import Principal
 from hookline.api.auth import Request
-from hookline.api.errors import Missing
+from hookline.api.errors import JSON_DECODE, Missing, Refused, Taken
 from hookline.api.pages import id_keys
 from hookline.api.schema import is_name
 from hookline.core import ids
 from hookline.exceptions import NotFound
-from hookline.operations import tenants
+from hookline.models import Endpoint
+from hookline.operations import rows, tenants
 from hookline.tenants.models import Tenant
 
 #: Of the ids of applications; within Hookline it is `ten`, and both are understood.
@@ -39,6 +45,11 @@ def application(request: Request, name: str) -> Tenant:
     return tenant
 
 
+def endpoint_of(tenant: Tenant, name: str) -> Endpoint:
+    """The endpoint of an application with this id or uid. Raises NotFound."""
+    return rows.in_tenant(Endpoint.objects.filter(deleted_at=None).select_related("tenant"), name, tenant)
+
+
 def find_application(name: str) -> Tenant | None:
     if not is_name(name):
         return None
@@ -50,3 +61,38 @@ def find_application(name: str) -> Tenant | None:
         return tenants.find(name)
     except NotFound:
         return None
+
+
+def application_for(name: str, principal: Principal, brought: Mapping[str, Any] | None) -> Tenant:
+    """The application with this id or uid; one that the request brings along is created where there is none.
+
+    Raises Missing, also for one of somebody else, NotAllowed, or Refused for an application whose uid is another.
+    """
+    tenant = find_application(name)
+    if tenant is not None and principal.sees(tenant):
+        return tenant
+    if tenant is not None or brought is None:
+        raise Missing("Application not found")
+    from hookline.api.applications import WRITE, ApplicationIn, created  # which needs this module
+
+    try:
+        given = ApplicationIn.model_validate(brought)
+    except ValidationError as error:
+        raise Refused(
+            {"loc": ("body", "application", *map(str, one["loc"])), "msg": one["msg"], "type": JSON_DECODE}
+            for one in error.errors()
+        ) from None
+    if given.uid is None:
+        raise Refused.at("body", "application", "uid", msg="give the uid of the path", kind="application_uid_missing")
+    if given.uid != name:
+        raise Refused.at(
+            "body", "application", "uid", msg=f"it must be {name!r}, as in the path", kind="application_uid_mismatch"
+        )
+    WRITE.check(principal)
+    try:
+        return created(principal.actor, given)
+    except Taken:  # somebody else was quicker
+        found = find_application(name)
+        if found is None:
+            raise
+        return found

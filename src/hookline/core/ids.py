@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 #: In ASCII order, so that text sorts like time.
@@ -11,6 +12,7 @@ _LENGTH = 22  # 62 ** 22 > 2 ** 128
 #: Two digits at a time take half as many divisions of a long number.
 _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 _HALF = 62**10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def uuid7(now_ns: int, random: bytes) -> UUID:
@@ -61,3 +63,16 @@ def from_text(prefix: str, text: str) -> UUID:
         return UUID(int=number)
     except (KeyError, ValueError):
         raise ValueError(f"{text[:60]!r} is not an id of the form {prefix}_<{_LENGTH} letters and digits>") from None
+
+
+def moment_of(value: UUID) -> datetime:
+    """When an id was made, in whole microseconds of UTC."""
+    microseconds = (value.int >> 80) * 1000 + (((value.int >> 64) & 0xFFF) * 1000 >> 12)
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def first_from(moment: datetime) -> UUID:
+    """The lowest id whose `moment_of` is this or later."""
+    milliseconds, microseconds = divmod((moment - _EPOCH) // timedelta(microseconds=1), 1000)
+    fraction = -(-(microseconds << 12) // 1000)  # rounded up
+    return UUID(int=((max(milliseconds, 0) & ((1 << 48) - 1)) << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62))

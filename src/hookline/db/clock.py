@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connections, models, router
 
@@ -21,3 +22,14 @@ def now(model: type[models.Model]) -> float:
 def moment(unix_time: float) -> datetime:
     """A Unix time as an aware datetime."""
     return datetime.fromtimestamp(unix_time, UTC)
+
+
+def boundary(model: type[models.Model], moment: datetime) -> Any:
+    """A moment to compare the `created_at` of rows with, so that the one of a row equals its own.
+
+    On SQLite they are texts that end with milliseconds, and Django would compare them with one that has six digits.
+    """
+    if connections[router.db_for_read(model)].vendor != "sqlite":
+        return moment
+    up = moment.astimezone(UTC) + timedelta(microseconds=999)
+    return models.Value(f"{up:%Y-%m-%d %H:%M:%S}.{up.microsecond // 1000:03}", output_field=models.TextField())

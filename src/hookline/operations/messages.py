@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.core.event_types import matches
 from hookline.engine import notifier, order
 from hookline.exceptions import Conflict
 from hookline.operations import rows, tenants
@@ -19,7 +20,7 @@ from hookline.operations.jobs import State
 from hookline.operations.selection import ALL, MOST, Columns, Selection
 from hookline.operations.selection import newest as select
 from hookline.outgoing.content import expunge_answers, expunge_messages
-from hookline.outgoing.models import FOR_NOBODY, Attempt, Delivery, Message
+from hookline.outgoing.models import FOR_NOBODY, Attempt, Delivery, Endpoint, Message
 from hookline.outgoing.publish.dispatch import dispatch
 from hookline.tenants.models import Tenant, resolve
 
@@ -34,6 +35,11 @@ def find(name: str, *, tenant: str | None = None) -> Message:
     """By public id, or by idempotency key: within a tenant, if one is named. Raises NotFound or ConfigurationError."""
     owner = None if tenant is None else tenants.find(tenant)
     return rows.find_or_uid(Message.objects.select_related("tenant"), name, owner)
+
+
+def find_in(tenant: Tenant, name: str) -> Message:
+    """The message of this tenant with this public id or idempotency key. Raises NotFound."""
+    return rows.in_tenant(Message.objects.all(), name, tenant)
 
 
 def newest(selection: Selection = ALL) -> list[Message]:
@@ -84,6 +90,16 @@ def publish(
             details = {"type": message.type, "idempotency_key": idempotency_key}
             record(actor, "message.publish", message.public_id, tenant_id=message.tenant_id, details=details)
     return message
+
+
+def is_wanted(tenant: Tenant, event_type: str, channels: Collection[str]) -> bool:
+    """Whether an endpoint of the tenant would get a message of this type on these channels, its filter aside."""
+    enabled = Endpoint.objects.filter(tenant=tenant, disabled=False).values_list("event_types", "channels")
+    return any(
+        (not patterns or any(matches(pattern, event_type) for pattern in patterns))
+        and (not wished or not set(wished).isdisjoint(channels))
+        for patterns, wished in enabled.iterator()
+    )
 
 
 def cancel(actor: Actor, message: Message) -> int:

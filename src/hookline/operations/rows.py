@@ -40,5 +40,10 @@ def find_or_uid(found: QuerySet[U], name: str, tenant: Tenant | None = None) -> 
     return same[0]
 
 
+def in_tenant(found: QuerySet[U], name: str, tenant: Tenant) -> U:
+    """The same among what belongs to one tenant: what belongs to another is not found. Raises NotFound."""
+    return find_or_uid(found.filter(tenant=tenant), name, tenant)
+
+
 def not_found(model: type[Row], name: str) -> NotFound:
     return NotFound(f"{model.noun} {name} not found")

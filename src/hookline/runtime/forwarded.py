@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hookline.core.client_address import FORWARDED_FOR, FORWARDED_PROTO, client_address, client_scheme
 
 if TYPE_CHECKING:
-    from hookline.incoming.receive.asgi import Application, Receive, Scope, Send
+    from hookline.transport.asgi import Application, Receive, Scope, Send
 
 _NAMES = (FORWARDED_FOR.encode(), FORWARDED_PROTO.encode())
 

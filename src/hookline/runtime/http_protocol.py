@@ -34,6 +34,10 @@ UNREAD = 30.0
 SILENT = 1.0
 
 
+#: In paths of the management API, whose clients read errors in another form.
+API = "/api/v1/"
+
+
 class Connections:
     """What the connections of a process share: the limits, and what they use of them."""
 
@@ -282,7 +286,10 @@ class HttpProtocol(HttpToolsProtocol):
             self._close()
 
     def _error(self, status: int, code: str) -> bytes:
-        body = json.dumps({"error": {"code": code}}, separators=(",", ":")).encode()
+        said: dict[str, object] = {"error": {"code": code}}
+        if API in getattr(self, "scope", {}).get("path", ""):
+            said = {"code": "payload_too_large" if status == 413 else code, "detail": f"refused by the server: {code}"}
+        body = json.dumps(said, separators=(",", ":")).encode()
         lines = [STATUS_LINE[status]]
         lines += [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
         lines.append(b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body))

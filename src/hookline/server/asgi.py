@@ -10,6 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hookline.server.settings")
 
 django_application = get_asgi_application()
 
-from hookline.incoming.receive.asgi import IngestEdge  # noqa: E402  # imports models, so only after Django is set up
+# They import models, so only after Django is set up.
+from hookline.api.edge import MessageEdge  # noqa: E402
+from hookline.incoming.receive.asgi import IngestEdge  # noqa: E402
 
-application = IngestEdge(django_application)
+application = IngestEdge(MessageEdge(django_application))

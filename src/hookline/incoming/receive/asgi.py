@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -30,7 +30,7 @@ from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit, QueueFull
 from hookline.db.permits import TRIES, Limit, permits
 from hookline.engine.postgres_notify import notifying_later
-from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, RateLimited, TooLarge
+from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, RateLimited
 from hookline.incoming.models import Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.bounded_threads import Bound, BoundedThreads
@@ -43,12 +43,7 @@ from hookline.incoming.receive.store import Stored, store_at_once, store_by_turn
 from hookline.incoming.url import path_prefix
 from hookline.providers.base import Reply
 from hookline.providers.schemes.documents import Document, DocumentNeeded
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-#: Any ASGI application. Frameworks describe the three arguments in types of their own, which do not fit each other.
-Application = Callable[[Any, Any, Any], Awaitable[None]]
+from hookline.transport.asgi import Application, Body, ClientGone, Receive, Scope, Send, respond
 
 logger = logging.getLogger("hookline.incoming")
 
@@ -66,11 +61,6 @@ MAX_REFUSED = 8 * 1024 * 1024
 KEEPING = 1.0
 #: What may wait to be verified, in bytes of bodies.
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-#: What is left of a request that was answered early is read up to here, so that its connection can be used again. Go's
-#: server does the same (https://go.dev/src/net/http/server.go, maxPostHandlerReadBytes).
-DRAIN = 256 * 1024
-#: How long that may take, in seconds.
-DRAIN_TIMEOUT = 2.0
 
 
 class IngestEdge:
@@ -91,7 +81,7 @@ class IngestEdge:
         try:
             reply = await self._answer(scope, token, body)
             reusable = body.complete or await body.drain()
-        except _ClientGone:
+        except ClientGone:
             return
         await respond(scope, send, reply, reusable=reusable)
 
@@ -255,57 +245,6 @@ def with_connection(work: Callable[..., Any], *arguments: Any) -> Any:
     return work(*arguments)
 
 
-class _ClientGone(Exception):
-    """The client closed the connection before the request was complete."""
-
-
-class Body:
-    """The body of a request, as the server hands it on."""
-
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._scope = scope
-        self._receive = receive
-        #: Whether all of it was read.
-        self.complete = False
-
-    async def read(self, most: int) -> bytes:
-        """All of it, never more than `most` bytes. Raises TooLarge, or _ClientGone."""
-        for name, value in self._scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > most:
-                raise TooLarge("too_large", f"Content-Length is more than {most} bytes")
-        pieces: list[bytes] = []
-        size = 0
-        while not self.complete:
-            piece = await self._next()
-            size += len(piece)
-            if size > most:
-                raise TooLarge("too_large", f"the body is longer than {most} bytes")
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    async def drain(self) -> bool:
-        """Read the rest, if it is not much: whether it was read, so that another request can follow."""
-        headers = self._scope["headers"]
-        if any(name == b"expect" for name, _ in headers):  # a client that waits for 100 Continue sends none
-            return False
-        if any(name == b"content-length" and (not value.isdigit() or int(value) > DRAIN) for name, value in headers):
-            return False
-        size = 0
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_TIMEOUT):
-                while not self.complete and size <= DRAIN:
-                    size += len(await self._next())
-        return self.complete
-
-    async def _next(self) -> bytes:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise _ClientGone
-        self.complete = not message.get("more_body", False)
-        piece: bytes = message.get("body", b"")
-        return piece
-
-
 def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
     """All of a request but its body; with `first`, only the first of its headers."""
     query = scope.get("query_string", b"").decode("latin-1")
@@ -323,16 +262,3 @@ def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
         if told is None  # else our own server has looked already
         else told,
     )
-
-
-async def respond(scope: Scope, send: Send, reply: Reply, *, reusable: bool) -> None:
-    """Send the answer. A connection that is not `reusable`, because the body was not read, is closed and says so."""
-    headers = [
-        (b"content-type", reply.content_type.encode("latin-1")),
-        (b"content-length", str(len(reply.body)).encode()),
-        *((name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers),
-    ]
-    if not reusable and scope.get("http_version", "1.1") in ("1.0", "1.1"):  # HTTP/2 has no such field
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})

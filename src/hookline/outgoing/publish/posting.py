@@ -91,7 +91,8 @@ def _order(post: Post) -> tuple[str, int]:
 def _known(posts: Sequence[Post]) -> dict[UUID, Posted]:
     """Those that were not written because of a message that was there, or because there is no tenant."""
     ids = {one.tenant_id for one in posts}
-    tenants = set(Tenant.objects.using(router.db_for_write(Tenant)).filter(pk__in=ids).values_list("pk", flat=True))
+    there = Tenant.objects.using(router.db_for_write(Tenant)).filter(pk__in=ids, deleted_at=None)
+    tenants = set(there.values_list("pk", flat=True))
     found: dict[UUID, Posted] = {
         one.draft.id: Posted(Outcome.NO_TENANT, one.draft) for one in posts if one.tenant_id not in tenants
     }

@@ -147,7 +147,7 @@ WITH message AS (
     SELECT given.id, tenant.id, given.type, given.channels, given.body{given_keys}{given_expiry}
     FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[]{key_arrays}{expiry_array})
         AS given (id, tenant_id, type, channels, body{keys}{expires_at})
-    JOIN {tenants} tenant ON tenant.id = given.tenant_id
+    JOIN {tenants} tenant ON tenant.id = given.tenant_id AND tenant.deleted_at IS NULL
     {unless_known}
     RETURNING id, tenant_id, type, channels, created_at
 ), topic AS MATERIALIZED (
@@ -170,7 +170,7 @@ INSERT INTO {messages} (id, tenant_id, type, channels, body, uid, request_key, e
 SELECT given.column1, tenant.id, given.column3, given.column4, given.column5, given.column6, given.column7,
     given.column8
 FROM (VALUES {rows}) AS given JOIN {tenants} tenant ON tenant.id = given.column2
-WHERE true ON CONFLICT DO NOTHING
+WHERE tenant.deleted_at IS NULL ON CONFLICT DO NOTHING
 RETURNING id, created_at, {has_filters}
 """
 _DELIVERIES_OF_MANY_SQLITE = """

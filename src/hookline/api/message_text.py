@@ -1,0 +1,69 @@
+"""Messages as JSON text: what was posted is shown in its own words, but for the blanks between them.
+
+A value that is read and written again is another one: a number of many digits loses some of them. So the payload of a
+message never becomes values here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from hookline.core import ids
+from hookline.core.json_slices import JsonSlice
+from hookline.exceptions import Unreadable
+
+#: What is shown of a message whose content was expunged.
+EXPIRED = b'{"expired":true}'
+#: What is shown to those who do not want the content.
+WITHOUT = b"{}"
+
+_BLANKS = re.compile(rb'("(?:[^"\\]|\\.)*+")|[ \t\r\n]++')
+#: Blanks beside one of these may be between values, or in a text; without such there are none between values.
+_MAYBE = re.compile(rb"[\[\]{}:,][ \t\r\n]|[ \t\r\n][\[\]{}:,]")
+
+
+def message_text(
+    message_id: UUID,
+    event_type: str,
+    payload: bytes,
+    *,
+    channels: Sequence[str],
+    uid: str | None,
+    created_at: datetime,
+) -> bytes:
+    """A message; its type, channels and uid are such that JSON need not escape them, or are escaped."""
+    return b'{"eventId":%b,"eventType":"%b","payload":%b,"channels":%b,"id":"%b","timestamp":"%b"}' % (
+        b"null" if uid is None else json.dumps(uid).encode(),
+        event_type.encode(),
+        payload,
+        json.dumps(list(channels), separators=(",", ":")).encode() if channels else b"null",
+        ids.to_text("msg", message_id).encode(),
+        created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode(),
+    )
+
+
+def shown(body: bytes) -> bytes:
+    """The payload that is shown of a message with this body, compact."""
+    if not body:
+        return EXPIRED
+    if is_object(body):
+        return compact(body)
+    return b'{"rawPayload":%b}' % json.dumps(body.decode("utf-8", "backslashreplace")).encode()
+
+
+def is_object(body: bytes) -> bool:
+    """Whether it is a JSON object and nothing else."""
+    try:
+        whole = JsonSlice.whole(body)
+    except Unreadable:
+        return False
+    return whole.is_object and not whole.text[whole.end :].strip(" \t\r\n")
+
+
+def compact(body: bytes) -> bytes:
+    """JSON without the blanks between its values."""
+    return _BLANKS.sub(rb"\1", body) if _MAYBE.search(body) else body.strip(b" \t\r\n")

@@ -1,0 +1,193 @@
+"""NewMessage: what a request posts. Its payload is cut out of the body, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from hookline.api.errors import JSON_DECODE, Refused
+from hookline.api.schema import Moment, is_name
+from hookline.core.json_slices import JsonSlice
+from hookline.core.request import MAX_JSON_DEPTH, is_deeper
+from hookline.exceptions import Unreadable
+
+MAX_CHANNELS = 5
+#: Days.
+SHORTEST_RETENTION, LONGEST_RETENTION = 5, 90
+
+_SURROGATE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}|\\u[dD][c-fC-F]")
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    event_type: str
+    #: As it was sent.
+    payload: bytes
+    #: What is delivered in its place.
+    raw: bytes | None = None
+    uid: str | None = None
+    channels: tuple[str, ...] = ()
+    deliver_at: datetime | None = None
+    #: The application, to be created where there is none.
+    application: Mapping[str, Any] | None = None
+
+
+def read_message(body: bytes) -> NewMessage:
+    """Read the body of a request. Raises Refused."""
+    return of_slice(_whole(body))
+
+
+def read_messages(body: bytes, most: int) -> list[NewMessage]:
+    """Read `{"messages": [...]}`. Raises Refused."""
+    found = _members(_whole(body), ()).get("messages")
+    if found is None or not found.is_list:
+        raise _undecodable("messages must be a list of messages", "messages")
+    items = found.items
+    if not 1 <= len(items) <= most:
+        raise Refused.at("body", "messages", msg=f"send 1 to {most} messages at once, not {len(items)}")
+    return [of_slice(item, "messages", str(number)) for number, item in enumerate(items)]
+
+
+def of_slice(whole: JsonSlice, *place: str) -> NewMessage:
+    """The message in one JSON value of a body. Raises Refused."""
+    members = _members(whole, place)
+    payload = members.get("payload") or members.get("data")
+    if payload is None or "eventType" not in members:
+        raise _undecodable(f"missing field `{'eventType' if payload is not None else 'payload'}`", *place, "", "")
+    if "payload" in members and "data" in members:
+        raise _undecodable("duplicate field `payload`: `data` is its other name", *place)
+    if not payload.is_object:
+        raise _undecodable("payload must be an object", *place, "payload")
+    if not members.keys() - {"eventType", "payload"}:
+        return NewMessage(_event_type(members["eventType"], place), payload.raw)
+    retention = _value(members, "payloadRetentionPeriod", 90)
+    if type(retention) is not int:
+        raise _undecodable("payloadRetentionPeriod must be a number of days", *place, "payloadRetentionPeriod")
+    if not SHORTEST_RETENTION <= retention <= LONGEST_RETENTION:
+        raise Refused.at("body", *place, "payload_retention_period", msg="use 5 to 90 days")
+    return NewMessage(
+        _event_type(members["eventType"], place),
+        payload.raw,
+        _raw(members, place),
+        _uid(members, place),
+        _channels(members, place),
+        _deliver_at(members, place),
+        _application(members, place),
+    )
+
+
+def _whole(body: bytes) -> JsonSlice:
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise _undecodable("the body begins with a byte order mark")
+    try:
+        whole = JsonSlice.whole(body)
+    except Unreadable as error:
+        raise _undecodable(error.detail) from None
+    text = whole.text
+    if text[whole.end :].strip(" \t\r\n"):
+        raise _undecodable(f"there is more behind the JSON: {text[whole.end :][:40]!r}")
+    if text.count("{") + text.count("[") > MAX_JSON_DEPTH and is_deeper(json.loads(text)):
+        raise _undecodable(f"nested deeper than {MAX_JSON_DEPTH} lists and objects")
+    if "\\u" in text and _SURROGATE.search(text):
+        try:
+            json.dumps(json.loads(text), ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise _undecodable("a text holds a lone surrogate (\\ud800 to \\udfff), which is no character") from None
+    return whole
+
+
+def _members(whole: JsonSlice, place: tuple[str, ...]) -> dict[str, JsonSlice]:
+    if not whole.is_object:
+        raise _undecodable("expected an object", *place)
+    members = {name: value for name, _, value in whole.members}
+    if len(members) < len(whole.members):
+        names = [name for name, _, _ in whole.members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _undecodable(f"duplicate field `{twice:.80}`", *place)
+    return members
+
+
+def _event_type(member: JsonSlice, place: tuple[str, ...]) -> str:
+    return _name(json.loads(member.written), "eventType", "event_type", place)
+
+
+def _uid(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> str | None:
+    if (value := _value(members, "eventId")) is None:
+        return None
+    name = _name(value, "eventId", "event_id", place)
+    if name.startswith("msg_") or name in (".", ".."):
+        raise Refused.at("body", *place, "event_id", msg="an eventId may not begin with msg_, which is an id")
+    return name
+
+
+def _channels(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> tuple[str, ...]:
+    value = _value(members, "channels")
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise _undecodable("channels must be a list of texts", *place, "channels")
+    if not 1 <= len(value) <= MAX_CHANNELS:
+        raise Refused.at("body", *place, "channels", msg=f"give 1 to {MAX_CHANNELS} channels")
+    return tuple(dict.fromkeys(_name(one, "channels", "channels", place) for one in value))
+
+
+def _deliver_at(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> datetime | None:
+    value = _value(members, "deliverAt")
+    if value is None:
+        return None
+    try:
+        return _MOMENT.validate_python(value)
+    except ValidationError as error:
+        raise _undecodable(error.errors()[0]["msg"], *place, "deliverAt") from None
+
+
+def _raw(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> bytes | None:
+    value = _value(members, "transformationsParams")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise _undecodable("transformationsParams must be an object", *place, "transformationsParams")
+    raw = value.get("rawPayload")
+    if raw is None:
+        return None
+    if not isinstance(raw, str):
+        raise _undecodable("rawPayload must be a text", *place, "transformationsParams", "rawPayload")
+    if not raw:
+        raise Refused.at("body", *place, "transformationsParams", "rawPayload", msg="rawPayload must not be empty")
+    return raw.encode()
+
+
+def _application(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> Mapping[str, Any] | None:
+    value = _value(members, "application")
+    if value is not None and not isinstance(value, dict):
+        raise _undecodable("application must be an object", *place, "application")
+    return value
+
+
+def _value(members: Mapping[str, JsonSlice], name: str, default: Any = None) -> Any:
+    found = members.get(name)
+    return default if found is None else json.loads(found.written)
+
+
+def _name(value: Any, field: str, internal: str, place: tuple[str, ...]) -> str:
+    if not isinstance(value, str):
+        raise _undecodable(f"{field} must be a text", *place, field)
+    if not is_name(value):
+        raise Refused.at(
+            "body",
+            *place,
+            internal,
+            msg=f"{field}: use 1 to 256 letters, digits, hyphens, underscores and dots, not {value!r:.80}",
+        )
+    return value
+
+
+def _undecodable(msg: str, *place: str) -> Refused:
+    return Refused.at("body", *place, msg=msg, kind=JSON_DECODE)
