@@ -180,6 +180,9 @@ def test_audit_entries_are_found_by_who_what_and_which(acme: Tenant) -> None:
     assert found("--action", "source.enable") == ["source.enable"]
     assert found("--object", source.public_id) == ["source.enable", "source.disable"]
     assert found("--tenant", "acme", "--actor", "grace") == ["source.enable"]
+    assert found("--action", "source.*") == ["source.enable", "source.disable"]
+    assert found("--by", "user", "--action", "tenant.*") == ["tenant.update"]
+    assert found("--by", "key") == []
     assert found("--until", "1h") == []
     entry = printed("audit", "list", "--action", "source.disable")[0]
     assert entry["actor"] == {"kind": "user", "name": "ada"}

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from hookline.admin.filters import ActionFilter
 from hookline.admin.rows import MOST, HistoryAdmin, TimeFilter
 from hookline.admin.text import show_json
 from hookline.models import AuditEntry
@@ -14,7 +15,7 @@ from hookline.models import AuditEntry
 @admin.register(AuditEntry)
 class AuditEntryAdmin(HistoryAdmin[AuditEntry]):
     list_display = ("public_id", "created_at", "actor", "action", "object")
-    list_filter = (TimeFilter,)
+    list_filter = (TimeFilter, ActionFilter)
     not_listed = ("changes", "details")
     fields = ("public_id", "created_at", "actor", "action", "object", "changes_shown", "details_shown")
     found_by = {"aud": "pk"}

@@ -58,6 +58,12 @@ class ReasonFilter(NewestValueFilter):
     column = "reason"
 
 
+class ActionFilter(NewestValueFilter):
+    title = _("action, in the newest 10,000")
+    parameter_name = "action"
+    column = "action"
+
+
 class LaneFilter(admin.SimpleListFilter):
     """Selects what belongs to one row, which an index serves. It offers the newest of them; the search finds any."""
 

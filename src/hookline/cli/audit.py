@@ -15,7 +15,7 @@ def audit() -> None:
 
 
 @audit.command("list")
-@listing.filters("actor", "action", "object", "tenant")
+@listing.filters("actor", "by", "action", "object", "tenant")
 @json_option
 def list_audit(filters: listing.Filters, as_json: bool) -> None:
     """List changes, newest first, with each field before and after. Secrets are counted, never shown."""

@@ -20,6 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: As hookline.engine.job.State has them; written out, because that needs Django.
 STATES = ("pending", "running", "succeeded", "dead", "cancelled")
+#: As hookline.audit.actor.Kind has them, likewise.
+ACTORS = ("user", "key", "command_line", "system")
 #: The longest list.
 MOST = 10_000
 
@@ -49,7 +51,12 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
         "--reason", shell_complete=complete.reasons, metavar="CODE", help="Only with this reason, such as no_secret."
     ),
     "actor": click.option("--actor", metavar="NAME", help="Only what this user, key or system user did."),
-    "action": click.option("--action", metavar="NAME", help="Only this kind of change, such as source.rotate."),
+    "by": click.option("--by", type=click.Choice(ACTORS), help="Only what this kind of actor did."),
+    "action": click.option(
+        "--action",
+        metavar="NAME",
+        help="Only this kind of change, such as source.rotate; tenant.* for all that begin so.",
+    ),
     "object": click.option("--object", metavar="ID", help="Only changes of the object with this id."),
 }
 
@@ -106,7 +113,7 @@ def tell_searched(filters: Filters, found: Sequence[object]) -> None:
     if (
         len(found) < filters.limit
         and filters.given
-        and set(filters.given) <= {"type", "reason", "action", "since", "until"}
+        and set(filters.given) <= {"type", "reason", "action", "by", "since", "until"}
     ):
         from hookline.operations.selection import SEARCHED
 

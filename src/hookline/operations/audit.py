@@ -9,7 +9,7 @@ from hookline.operations.selection import ALL, Columns, Selection
 from hookline.operations.selection import newest as select
 
 COLUMNS = Columns(
-    {"tenant": "tenant_id", "actor": "actor_name", "action": "action", "object": "object"},
+    {"tenant": "tenant_id", "actor": "actor_name", "action": "action", "object": "object", "by": "actor_kind"},
     indexed=frozenset({"tenant", "actor", "object"}),
 )
 

@@ -52,7 +52,10 @@ class Selection:
     parked: bool | None = None
     #: Of audit entries: who, what, and the public id of what was changed.
     actor: str | None = None
+    #: The name of an action, or the beginning of one with `*` after it.
     action: str | None = None
+    #: Of audit entries: the kind of actor.
+    by: str | None = None
     object: str | None = None
     limit: int = 50
 
@@ -60,7 +63,7 @@ class Selection:
         """What narrows besides time and number, by name."""
         names = (
             "status", "type", "tenant", "source", "endpoint", "reason", "unhandled", "parked", "admitted", "actor",
-            "action", "object",
+            "action", "object", "by",
         )  # fmt: skip
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
@@ -149,7 +152,7 @@ def _lanes(model: type[Row], columns: Columns, wanted: Mapping[str, Any]) -> lis
 
 
 def _lookup(name: str, column: str, value: Any) -> tuple[str, Any]:
-    if name == "type" and value.endswith("*"):
+    if name in ("type", "action") and value.endswith("*"):
         return f"{column}__startswith", value[:-1]
     if name == "admitted":
         return column, not value
