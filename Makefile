@@ -34,7 +34,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run simulate test test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz fuzz-long sustain parked adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
+.PHONY: help run simulate test test-secrets test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz fuzz-long sustain parked adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -104,6 +104,9 @@ check: $(DEV)  ## Lint, format, types, layers and migrations, without changing a
 
 migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 	$(MIGRATIONS_CHECK)
+
+test-secrets: $(DEV)  ## Let bad requests of every sender come in, and search all that is told for the secrets used
+	HOOKLINE_TEST_EVERY_SENDER=1 HOOKLINE_TEST_POSTGRES_URL= $(BIN)/python -m pytest -q -n 2 tests/incoming/test_bad_requests_tell_nothing.py $(ARGS)
 
 bench: $(DEV)  ## Run every benchmark and hold it to its aims, about 15 minutes (ARGS="--only ingest" for one)
 	$(BIN)/python -m bench $(ARGS)

@@ -142,3 +142,9 @@ def _to_ascii(host: str) -> str:
         f"{host[:100]!r} has more than one reading (it may mean {reads_as[:100]!r}); "
         "write its ASCII form, as xn--bcher-kva.example"
     )
+
+
+def without_query(url: str) -> str:
+    """A URL with `...` in place of its query, which may hold a token: for logs, lists and audit entries."""
+    before, mark, _ = url.partition("?")
+    return f"{before}?..." if mark else before

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from hookline.core.url import without_query
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Source
 from hookline.operations.finding import Finding, named, news, quoted
@@ -65,8 +66,8 @@ def deliveries(since: datetime | None) -> Iterator[Finding]:
         what = f"{group.number} dead {'delivery' if group.number == 1 else 'deliveries'}"
         yield news(
             "dead deliveries",
-            f"{what} to {endpoint.url} ({endpoint.public_id}), {_types(group)}: {group.note}. Repair the cause, then "
-            "retry",
+            f"{what} to {without_query(endpoint.url)} ({endpoint.public_id}), {_types(group)}: {group.note}. "
+            "Repair the cause, then retry",
             new=group.new > 0,
             commands=(
                 f"deliveries show {Delivery.public(group.newest)}",

@@ -12,10 +12,10 @@ from django.db.models import Min, Q
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.core.url import without_query
 from hookline.db import clock
 from hookline.db.clock import moment
 from hookline.operations import rows
-from hookline.operations.endpoint_rows import without_query
 from hookline.operations.job_history import JobHistory
 from hookline.operations.jobs import State
 from hookline.operations.selection import Columns

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from hookline.core.signatures.ed25519 import SigningKey
+from hookline.core.url import without_query
 from hookline.exceptions import ConfigurationError
 from hookline.operations import secrets
 from hookline.outgoing import jwks
@@ -89,12 +90,6 @@ def audited(endpoint: Endpoint) -> dict[str, Any]:
 def key_set(endpoint: Endpoint) -> dict[str, Any]:
     """The public keys of an endpoint that are active, as a JSON Web Key Set, and where its subscriber finds them."""
     return {**jwks.key_set(endpoint, time.time()), "url": jwks.url_of(endpoint)}
-
-
-def without_query(url: str) -> str:
-    """The URL with `...` in place of its query."""
-    before, mark, _ = url.partition("?")
-    return f"{before}?..." if mark else before
 
 
 def _special(endpoint: Endpoint) -> dict[str, Any]:

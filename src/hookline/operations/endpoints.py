@@ -20,13 +20,14 @@ from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
 from hookline.core.signatures.ed25519 import KEY_BYTES, SigningKey
 from hookline.core.signatures.standard_webhooks import new_secret
+from hookline.core.url import without_query
 from hookline.engine import notifier
 from hookline.engine.job import State
 from hookline.exceptions import Conflict
 from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.endpoint_fields import check_secret, checked, load_key
-from hookline.operations.endpoint_rows import audited, without_query
+from hookline.operations.endpoint_rows import audited
 from hookline.operations.secrets import Rotated
 from hookline.outgoing.deliver.challenge import send_challenge
 from hookline.outgoing.models import Challenge, Delivery, Endpoint

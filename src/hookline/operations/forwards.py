@@ -12,6 +12,7 @@ from django.db import router, transaction
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.event_types import matches
+from hookline.core.url import without_query
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.gateway import headers as passed_on
 from hookline.gateway.models import Forward
@@ -19,7 +20,6 @@ from hookline.gateway.route import message_type, route, wanted
 from hookline.incoming.models import Event, Source
 from hookline.operations import endpoints, rows, sources
 from hookline.operations.changes import changing, deleting
-from hookline.operations.endpoint_rows import without_query
 from hookline.outgoing.models import Endpoint, value_of
 from hookline.outgoing.publish.filtering import passes
 

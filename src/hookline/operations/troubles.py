@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from hookline import conf
 from hookline.core.breaker import State as Breaker
+from hookline.core.url import without_query
 from hookline.db.clock import moment
 from hookline.engine import worker_process
 from hookline.engine.kind import declared
@@ -91,7 +92,8 @@ def endpoints() -> Iterator[Finding]:
         yield Finding(
             "endpoints",
             False,
-            f"{endpoint.url} ({name}) is suspended: {reason}. Ask the subscriber; if it was a mistake, enable it",
+            f"{without_query(endpoint.url)} ({name}) is suspended: {reason}. Ask the subscriber; if it was a mistake, "
+            "enable it",
             next=(f"endpoint test {name}", f"endpoint enable {name}", f"deliveries retry --endpoint {name}"),
         )
     failing = Endpoint.objects.filter(disabled=False).exclude(breaker_state={}).order_by("-id")[:NAMED]
@@ -101,7 +103,8 @@ def endpoints() -> Iterator[Finding]:
         yield Finding(
             "endpoints",
             False,
-            f"{endpoint.url} ({name}) fails: {why_failing(endpoint)}. Once it answers again, enable it to send at once",
+            f"{without_query(endpoint.url)} ({name}) fails: {why_failing(endpoint)}. Once it answers again, enable it "
+            "to send at once",
             next=(f"endpoint test {name}", f"endpoint enable {name}"),
         )
     if not broken and not suspended.exists():

@@ -18,6 +18,7 @@ from hookline.core.locator import Locator
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
 from hookline.core.slowing import held, resumed
+from hookline.core.url import without_query
 from hookline.db.clock import moment
 from hookline.db.encrypted_field import NOTHING, EncryptedField
 from hookline.db.row import Row
@@ -131,7 +132,7 @@ class Endpoint(LimitedLane):
         ]
 
     def __str__(self) -> str:
-        return self.description or self.url
+        return self.description or without_query(self.url)
 
     @property
     def secrets(self) -> SecretRing:

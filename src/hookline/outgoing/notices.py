@@ -16,6 +16,7 @@ from django.db import router, transaction
 from hookline import conf
 from hookline.core import ids
 from hookline.core.suspension import Notice
+from hookline.core.url import without_query
 from hookline.db.clock import moment
 from hookline.exceptions import HooklineError
 from hookline.outgoing.log_fields import of_endpoint
@@ -77,7 +78,7 @@ def _publish(endpoint: Endpoint, notice: Notice, reason: str, since: str) -> Non
     data: dict[str, Any] = {
         "endpoint": endpoint.public_id,
         "tenant": ids.to_text(Tenant.prefix, endpoint.tenant_id),
-        "url": _without_query(endpoint.url),
+        "url": without_query(endpoint.url),
         "reason": reason,
         "failing_since": since or None,
     }
@@ -96,7 +97,7 @@ def mail(noticed: EndpointNoticed) -> None:
     if not address:
         return
     notice = Notice(noticed.notice)
-    url = _without_query(endpoint.url)
+    url = without_query(endpoint.url)
     values = {
         "url": url,
         "host": url.partition("://")[2].partition("/")[0],
@@ -106,9 +107,3 @@ def mail(noticed: EndpointNoticed) -> None:
     }
     parts = [text[notice].format(**values) for text in (_BEGINNINGS, _ENDINGS)]
     send_mail(_SUBJECTS[notice].format(**values), "\n\n".join(filter(None, parts)) + "\n", None, [address])
-
-
-def _without_query(url: str) -> str:
-    """What stands in the query of a URL may be a token."""
-    before, mark, _ = url.partition("?")
-    return f"{before}?..." if mark else before
