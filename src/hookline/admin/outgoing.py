@@ -248,7 +248,7 @@ def result(attempt: Attempt) -> str:
 
 class AttemptInline(_Inline):
     model = Attempt
-    fields = ("number", "result", "detail", "answer", "duration_ms", "came_at")
+    fields = ("number", "result", "detail", "answer", "duration_ms", "timing", "came_at")
     readonly_fields = fields
     ordering = ("id",)
     extra = 0
@@ -264,6 +264,10 @@ class AttemptInline(_Inline):
     @admin.display(description=_("result"))
     def result(self, attempt: Attempt) -> str:
         return result(attempt)
+
+    @admin.display(description=_("timing (ms)"))
+    def timing(self, attempt: Attempt) -> str:
+        return deliveries.timing_shown(attempt) or "-"
 
     @admin.display(description=_("answer"))
     def answer(self, attempt: Attempt) -> str:
@@ -328,10 +332,10 @@ class AttemptAdmin(HistoryAdmin[Attempt]):
     list_display = ("delivery_and_id", "number", "result", "reason_shown", "duration_ms", "created_at")
     list_select_related = ("delivery",)
     list_filter = (TimeFilter,)
-    not_listed = ("response_headers", "response_body")
+    not_listed = ("request", "response_headers", "response_body")
     fields = (
-        "public_id", "delivery", "number", "result", "error", "detail", "duration_ms", "created_at",
-        "headers", "answer",
+        "public_id", "delivery", "number", "result", "error", "detail", "duration_ms", "timing", "created_at",
+        "sent_headers", "headers", "answer",
     )  # fmt: skip
     found_by = {"atmpt": "pk", "dlv": "delivery"}
     search_help_text = _("An id: atmpt_... or dlv_...")
@@ -361,6 +365,15 @@ class AttemptAdmin(HistoryAdmin[Attempt]):
     @admin.display(description=_("reason"))
     def reason_shown(self, attempt: Attempt) -> str:
         return shortened(attempt.detail) or "-"
+
+    @admin.display(description=_("timing (ms)"))
+    def timing(self, attempt: Attempt) -> str:
+        return deliveries.timing_shown(attempt) or "-"
+
+    @admin.display(description=_("request headers"))
+    def sent_headers(self, attempt: Attempt) -> str:
+        headers = deliveries.request_headers(attempt)
+        return "-" if headers is None else show_json(headers)
 
     @admin.display(description=_("response headers"))
     def headers(self, attempt: Attempt) -> str:

@@ -6,7 +6,7 @@ import click
 
 from hookline.cli import bulk, complete, listing, retrying
 from hookline.cli.command import Group, json_option
-from hookline.cli.output import content_fields, print_fields, print_rows
+from hookline.cli.output import content_fields, print_fields, print_rows, say
 
 
 @click.group(cls=Group)
@@ -31,23 +31,30 @@ def list_deliveries(filters: listing.Filters, as_json: bool) -> None:
 @click.argument("id", shell_complete=complete.deliveries)
 @json_option
 def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Show one delivery with its body, what it waits for, and every attempt that was made."""
+    """Show one delivery: its body, what it waits for, and every attempt.
+
+    Each with the headers of its request, the answer, and how long each step took. Signatures are shortened, and the
+    values of the endpoint's own headers hidden.
+    """
     from hookline.operations import deliveries
     from hookline.operations.waiting import waiting
 
     delivery = deliveries.find(id)
     held = waiting(delivery)
     shown = {**deliveries.as_json(delivery), "waits_for": None if held is None else held.why}
-    attempts = [deliveries.attempt_as_json(attempt) for attempt in deliveries.attempts(delivery)]
+    made = deliveries.attempts(delivery)
+    attempts = [deliveries.attempt_as_json(attempt) for attempt in made]
     message = delivery.message
     shown |= content_fields(bytes(message.body), as_json, expunged=message.is_expunged)
     if as_json:
         print_fields({**shown, "attempts_made": attempts}, as_json)
         return
     print_fields(shown, as_json)
-    click.echo()
-    columns = ("id", "number", "status", "error", "duration_ms", "created_at", "detail", "response_body")
-    print_rows(attempts, columns, as_json, "No attempt was made yet.")
+    if not attempts:
+        say("No attempt was made yet.")
+    for attempt, shown in zip(made, attempts, strict=True):
+        click.echo()
+        print_fields({**shown, "timing_ms": deliveries.timing_shown(attempt)}, as_json)
 
 
 @deliveries.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from hookline.core.request import HIDDEN
 
@@ -14,6 +15,7 @@ _SIGNATURE_WORDS = ("signature", "hmac")
 #: What is long enough to be a digest, in hex or in any kind of base64, and how much of it is shown.
 _DIGEST = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
 SHOWN = 6
+_PLAIN, _CREDENTIAL, _SIGNATURE = range(3)
 
 
 def shown(headers: Mapping[str, str], hidden: Collection[str] = ()) -> dict[str, str]:
@@ -22,11 +24,17 @@ def shown(headers: Mapping[str, str], hidden: Collection[str] = ()) -> dict[str,
 
 
 def shown_value(name: str, value: str, hidden: Collection[str] = ()) -> str:
-    if name in hidden or any(word in name for word in _CREDENTIAL_WORDS):
+    kind = _kind(name)
+    if kind == _CREDENTIAL or name in hidden:
         return HIDDEN
-    if any(word in name for word in _SIGNATURE_WORDS):
-        return shortened(value)
-    return value
+    return shortened(value) if kind == _SIGNATURE else value
+
+
+@lru_cache(maxsize=1024)  # the same few names with every request
+def _kind(name: str) -> int:
+    if any(word in name for word in _CREDENTIAL_WORDS):
+        return _CREDENTIAL
+    return _SIGNATURE if any(word in name for word in _SIGNATURE_WORDS) else _PLAIN
 
 
 def shortened(value: str) -> str:

@@ -12,6 +12,7 @@ from django.db.models import Min, Q
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.core.signatures.message_signer import CONTENT_TYPE
 from hookline.core.url import without_query
 from hookline.db import clock
 from hookline.db.clock import moment
@@ -22,7 +23,7 @@ from hookline.operations.selection import Columns
 from hookline.operations.waiting import can_go_at, note_of
 from hookline.outgoing.content import expunge_answers
 from hookline.outgoing.deliver import breakers
-from hookline.outgoing.models import EXPUNGED, Attempt, Delivery
+from hookline.outgoing.models import EXPUNGED, Attempt, Delivery, Message
 
 COLUMNS = Columns(
     {
@@ -87,7 +88,10 @@ release_keys = _history.release_keys
 
 def attempts(delivery: Delivery) -> list[Attempt]:
     """Every try that was made, the first one first."""
-    return list(delivery.attempts_made.order_by("id"))
+    found = list(delivery.attempts_made.order_by("id"))
+    for attempt in found:
+        attempt.delivery = delivery
+    return found
 
 
 def find_attempt(public_id: str) -> Attempt:
@@ -130,6 +134,23 @@ def as_json(delivery: Delivery) -> dict[str, Any]:
     }
 
 
+def request_headers(attempt: Attempt) -> dict[str, str] | None:
+    """The headers of its request: signatures shortened, values of the endpoint's own headers hidden; None for none.
+
+    The HTTP client adds its own: Host, Content-Length, Accept, Accept-Encoding and User-Agent.
+    """
+    if attempt.request is None:
+        return None
+    message_id = Message.public(attempt.delivery.message_id)
+    return {"content-type": CONTENT_TYPE, "webhook-id": message_id, **attempt.request["headers"]}
+
+
+def timing_shown(attempt: Attempt) -> str:
+    """How many milliseconds each step took, for people; empty where that is not known."""
+    steps = {} if attempt.request is None else attempt.request["ms"]
+    return ", ".join(f"{name.replace('_', ' ')} {took:g}" for name, took in steps.items())
+
+
 def attempt_as_json(attempt: Attempt) -> dict[str, Any]:
     return {
         "id": attempt.public_id,
@@ -138,6 +159,8 @@ def attempt_as_json(attempt: Attempt) -> dict[str, Any]:
         "error": attempt.error,
         "detail": attempt.detail,
         "duration_ms": attempt.duration_ms,
+        "request_headers": request_headers(attempt),
+        "timing_ms": None if attempt.request is None else attempt.request["ms"],
         "response_headers": attempt.response_headers,
         "response_body": attempt.response_body,
         "created_at": attempt.created_at,

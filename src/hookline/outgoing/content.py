@@ -39,7 +39,7 @@ def expunge_messages(messages: Collection[UUID]) -> int:
 
 def expunge_answers(attempts: QuerySet[Attempt]) -> int:
     """Remove what was answered to attempts. Returns of how many. Joins the caller's transaction."""
-    return attempts.exclude(response_body=EXPUNGED).update(response_headers={}, response_body=EXPUNGED)
+    return attempts.exclude(response_body=EXPUNGED).update(response_headers={}, response_body=EXPUNGED, request=None)
 
 
 class Expunging:

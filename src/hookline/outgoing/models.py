@@ -409,6 +409,9 @@ class Attempt(Row):
     detail = models.TextField(_("detail"), blank=True, default="")
     duration_ms = models.PositiveIntegerField(_("duration (ms)"))
     response_headers = models.JSONField(_("response headers"), default=dict)
+    #: What was sent and how long it took: `{"headers": ..., "ms": {"dns": ..., ...}}`. Without the headers that every
+    #: attempt has, credentials and whole signatures. NULL where nothing was sent.
+    request = models.JSONField(_("request"), null=True, editable=False)
     #: The beginning of the answer, for people; bytes that are not UTF-8 are shown as escapes. Or EXPUNGED.
     response_body = models.TextField(_("response body"), blank=True, default="")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+import time
 from typing import cast
 
 import httptools
@@ -90,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._ended = self._loop.create_future()
         self._deadlines.set(self._expire, deadline)
         try:
+            exchange.sent_at = time.monotonic()
             _write(self._transport, request, body)
             await self._ended
         except asyncio.CancelledError:
@@ -151,6 +153,8 @@ class Connection(asyncio.Protocol):
         if self._exchange is None:
             self._keep_alive = False  # a second response to one request: no later request may get it for its own
             raise Failed(Failure.BAD_RESPONSE, "the server sent more than one response")
+        if self._exchange.first_at is None:
+            self._exchange.first_at = time.monotonic()
         self._pairs = []
 
     def on_status(self, reason: bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -50,16 +51,27 @@ class Dialer:
         self._resolver = resolver
         self._own_resolver: SystemResolver | None = None
 
-    async def connect(self, url: Url, route: Route | None = None) -> Connection:
-        """A new connection to the host of the URL. Raises Failed."""
+    async def connect(self, url: Url, route: Route | None = None, steps: dict[str, float] | None = None) -> Connection:
+        """A new connection to the host of the URL. Raises Failed.
+
+        The seconds of each step that ended are put into `steps`: `dns`, `connect` (also through a proxy) and `tls`.
+        """
+        steps, began = {} if steps is None else steps, time.monotonic()
         addresses = await self._addresses(url)
+        if url.address is None:
+            steps["dns"] = time.monotonic() - began
         try:
+            began = time.monotonic()
             if route is not None and route.proxy:
                 sock = await self._through_proxy(url, addresses, route.proxy)
             else:
                 guard = partial(self._policy.check_address, plain_http=url.scheme == "http")
                 sock = await self._open(addresses, url.port, guard)
-            return await self._begin(sock, url, route)
+            steps["connect"] = time.monotonic() - began
+            connection = await self._begin(sock, url, route)
+            if url.scheme == "https":
+                steps["tls"] = time.monotonic() - began - steps["connect"]
+            return connection
         except OSError as error:
             raise failed_to_connect(error, url.host) from error
         except (RuntimeError, ValueError) as error:  # uvloop's, now and then, where others raise an OSError

@@ -40,6 +40,19 @@ class Exchange:
     #: Nothing that still happens can make the response a failure: it has ended, or all that is wanted of it is here.
     complete: bool = False
 
+    #: Seconds of each step to a new connection; None on one that was there.
+    dialled: dict[str, float] | None = None
+    #: When the request was sent, and when the first byte of the response came, in monotonic time.
+    sent_at: float | None = None
+    first_at: float | None = None
+
+    def timing(self, now: float) -> dict[str, float]:
+        """Milliseconds of each step that began and ended, the last one at `now`, in monotonic time."""
+        steps = self.dialled or {}
+        if self.sent_at is not None and self.first_at is not None:
+            steps = {**steps, "first_byte": self.first_at - self.sent_at, "body": now - self.first_at}
+        return {name: round(seconds * 1000, 1) for name, seconds in steps.items()}
+
     @property
     def truncated(self) -> bool:
         """Whether the response had, or may have had, more than is here."""

@@ -75,6 +75,9 @@ class Response:
     duration_ms: int = 0
     error: str = ""
     detail: str = ""
+    #: Milliseconds of each step that came to its end: `dns`, `connect` and `tls`, but on a connection that was there;
+    #: `first_byte` from the request on, and `body` until the end.
+    timing: Mapping[str, float] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
         """The first value of a header, or None."""
@@ -193,14 +196,16 @@ class Transport:
         except TimeoutError:
             step = "no response" if exchange.status is None else "the response was not complete"
             failure, detail = Failure.TIMEOUT, f"{step} within {self._settings.deadline:g} seconds"
+        ended = time.monotonic()
         return Response(
             status=exchange.status,
             headers=exchange.headers,
             body=bytes(exchange.body),
             truncated=exchange.truncated,
-            duration_ms=round((time.monotonic() - started) * 1000),
+            duration_ms=round((ended - started) * 1000),
             error=failure,
             detail=detail,
+            timing=exchange.timing(ended),
         )
 
     async def _converse(self, url: Url, request: bytes, body: bytes, exchange: Exchange, route: Route | None) -> None:
@@ -213,7 +218,8 @@ class Transport:
         connection = pool.take(origin)
         if connection is None:
             async with asyncio.timeout_at(deadline):
-                connection = await self._dialer.connect(url, route)
+                exchange.dialled = {}
+                connection = await self._dialer.connect(url, route, exchange.dialled)
         await connection.converse(request, body, exchange, deadline)
         pool.give(origin, connection)
 

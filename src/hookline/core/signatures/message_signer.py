@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from hookline.core.signatures import http_message, scheme
@@ -70,6 +70,11 @@ class MessageSigner:
         if scheme.HTTP_ED25519 in schemes:
             http += [PrivateKey(key) for key in keys]
         self._http = tuple(http)
+
+    @property
+    def own_names(self) -> Collection[str]:
+        """Of the headers that a person gave the endpoint."""
+        return self._own.keys()
 
     def headers(self, request: Signed, timestamp: int) -> dict[str, str]:
         """The headers of one attempt. `timestamp` is Unix time in whole seconds.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from hookline.core import durations
 from hookline.core.outcome import Failure, Outcome, Verdict, classify
@@ -26,6 +26,8 @@ class Result:
     response: Response
     outcome: Outcome
     settlement: Settlement
+    #: The headers of the request, with secrets of the endpoint among them. Empty where nothing was sent.
+    sent: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 async def deliver(
@@ -56,6 +58,7 @@ async def _deliver(
     clock: Callable[[], float],
     tokens: Tokens | None,
 ) -> Result:
+    headers: Mapping[str, str] = {}
     try:
         headers = {**tracing.carrier(), **sign(outbound, clock())}
     except ValueError as error:
@@ -64,7 +67,7 @@ async def _deliver(
         response = await send(outbound, headers, transport, tokens, clock)
     now = clock()
     outcome = classify(response.status, response.error, response.header("retry-after"), now)
-    return Result(outbound, response, outcome, decide(outbound, response, outcome, schedule, now))
+    return Result(outbound, response, outcome, decide(outbound, response, outcome, schedule, now), headers)
 
 
 def sign(outbound: Outbound, now: float) -> dict[str, str]:

@@ -11,6 +11,9 @@ from uuid import UUID
 
 from django.db import router, transaction
 
+from hookline.core.request import HIDDEN
+from hookline.core.shown_headers import shown_value
+from hookline.core.signatures.message_signer import CONTENT_TYPE
 from hookline.core.text import printable, storable
 from hookline.db.insert import Insertion
 from hookline.db.row import new_ids
@@ -81,6 +84,7 @@ MAX_HEADERS, MAX_HEADER = 50, 500
 
 ATTEMPT_COLUMNS = (
     "id", "delivery", "number", "status", "error", "detail", "duration_ms", "response_headers", "response_body",
+    "request",
 )  # fmt: skip
 
 
@@ -100,4 +104,18 @@ def attempt_of(pk: UUID, result: Result) -> tuple[Any, ...]:
             for name, values in islice(response.headers.items(), MAX_HEADERS)
         },
         storable(response.body.decode("utf-8", "backslashreplace")),
+        request_of(result),
     )
+
+
+def request_of(result: Result) -> dict[str, Any] | None:
+    """What is kept of a request: its headers without the same in every attempt, and how long each step took."""
+    if not result.sent or result.outbound.signer is None:
+        return None
+    own = result.outbound.signer.own_names
+    headers = {
+        name: HIDDEN if name in own else shown_value(name, value)
+        for name, value in result.sent.items()
+        if name != "webhook-id" and not (name == "content-type" and value == CONTENT_TYPE)
+    }
+    return {"headers": headers, "ms": result.response.timing}
