@@ -41,8 +41,10 @@ class Dialect:
     varying_limit: bool
 
 
+# The time is a query by itself, asked once. PostgreSQL compares what a volatile function says row by row, and would so
+# come by all that is due later, up to a million jobs that wait in order.
 _PICK = """
-    SELECT id FROM {table} WHERE state = 'pending' AND {lane} = ready.id AND due_at <= {now}
+    SELECT id FROM {table} WHERE state = 'pending' AND {lane} = ready.id AND due_at <= (SELECT {now})
     ORDER BY due_at LIMIT {share} {lock}"""
 
 DIALECTS = {
