@@ -425,6 +425,15 @@ def test_only_a_special_action_runs_what_succeeded_again(admin: Client, source: 
     assert [again.pk for again in run_events()] == [event.pk]
 
 
+def test_limits_of_an_endpoint_that_make_no_sense_are_refused_at_their_field(admin: Client, endpoint: Endpoint) -> None:
+    errors, _ = submit(admin, page_url(endpoint), limit_burst="5")
+    assert errors == {"limit_rate": ["a burst is part of a rate limit: give a rate, too"]}
+    submit(admin, page_url(endpoint), limit_rate="2.5", limit_at_once="3")
+    submit(admin, page_url(endpoint), limit_rate="")
+    endpoint.refresh_from_db()
+    assert endpoint.limits == {"rate": None, "burst": None, "at_once": 3}
+
+
 def test_a_delivery_is_sent_again_with_the_same_id(admin: Client, endpoint: Endpoint) -> None:
     dispatch("order.paid", {"order": 1})
     first, second = StubTransport(), StubTransport()

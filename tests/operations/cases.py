@@ -888,7 +888,9 @@ CASES = [
         ["limits.limit"],
         lambda actor, world: limits.limit(actor, world.endpoint, rate=10.0, burst=5, at_once=3),
         lambda world: f"endpoint limit {world.endpoint.public_id} --rate 10/s --burst 5 --at-once 3",
-        None,
+        lambda admin, world: submit(
+            admin, page_url(world.endpoint), limit_rate="10", limit_burst="5", limit_at_once="3"
+        ),
         about=lambda world: world.endpoint.public_id,
         changes={"rate": [None, 10.0], "burst": [None, 5], "at_once": [None, 3]},
         after=lambda world: _fields(world.endpoint, "lane_rate", "lane_burst", "lane_at_once"),

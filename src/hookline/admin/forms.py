@@ -16,7 +16,7 @@ from hookline.core.rate_limit import Rate
 from hookline.core.signatures import scheme
 from hookline.exceptions import AddressRefused, ConfigurationError
 from hookline.models import Endpoint, Source
-from hookline.operations import endpoint_fields, messages, sources
+from hookline.operations import endpoint_fields, limits, messages, sources
 
 if TYPE_CHECKING:  # generic in the stubs only
     from django.utils.functional import _StrOrPromise
@@ -122,6 +122,17 @@ class EndpointForm(_EndpointForm):
             "their values are stored encrypted and never shown. {} for none; empty leaves them as they are."
         ),
     )
+    limit_rate = forms.FloatField(
+        required=False, label=_("Begin a second"), help_text=_("How many deliveries at most. Empty: no such limit.")
+    )
+    limit_burst = forms.IntegerField(
+        required=False,
+        label=_("After a pause"),
+        help_text=_("How many of them at once. Empty: a quarter of a second's."),
+    )
+    limit_at_once = forms.IntegerField(
+        required=False, label=_("At once"), help_text=_("How many are under way at most. Empty: no such limit.")
+    )
     access = forms.JSONField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField", "autocomplete": "off"}),
@@ -152,6 +163,11 @@ class EndpointForm(_EndpointForm):
             "disabled",
         )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, value in self.instance.limits.items():
+            self.initial[f"limit_{name}"] = value
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if url := data.get("url"):
@@ -161,6 +177,8 @@ class EndpointForm(_EndpointForm):
         check_into(self, "signatures", lambda: endpoint_fields.checked({"signatures": data.get("signatures") or []}))
         if (headers := data.get("headers")) is not None:
             check_into(self, "headers", lambda: endpoint_fields.checked({"own_headers": headers}))
+        wanted = [data.get(f"limit_{name}") for name in ("rate", "burst", "at_once")]
+        check_into(self, "limit_rate", lambda: limits.check(*wanted))
         if access := data.get("access"):
             check_into(self, "access", lambda: endpoint_fields.checked({"access": access}))
         empty: dict[str, Any] = {

@@ -24,7 +24,7 @@ from hookline.audit.actor import Actor
 from hookline.core.breaker import State as Breaker
 from hookline.exceptions import Conflict
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
-from hookline.operations import deliveries, endpoint_preview, endpoint_rows, endpoints
+from hookline.operations import deliveries, endpoint_preview, endpoint_rows, endpoints, limits
 from hookline.operations import messages as operations
 from hookline.operations.waiting import note_of, waiting
 
@@ -62,7 +62,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
     )  # fmt: skip
     change_fields = (
         "public_id", "tenant", "uid", "url", "description", "event_types", "channels", "filter", "payload", "metadata",
-        "order_by", "sequenced", "retry",
+        "order_by", "sequenced", "retry", "limit_rate", "limit_burst", "limit_at_once",
         "disabled", "disabled_reason", "challenge", "held_until", "breaker_shown",
         "secrets_shown", "rotate", "new_secret", "signatures", "public_keys", "new_key_pair", "overlap",
         "header_names", "headers", "access_shown", "access", "created_at", "related",
@@ -119,7 +119,11 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
         for name in ("headers", "access"):
             if changed.get(name, ...) is None:  # the field was left empty
                 del changed[name]
+        wanted = {name: changed.pop(f"limit_{name}") for name in obj.limits if f"limit_{name}" in changed}
         super().change(actor, obj, changed)
+        if wanted:
+            all_of_them: dict[str, Any] = {**obj.limits, **wanted}
+            limits.limit(actor, obj, **all_of_them)
 
     def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

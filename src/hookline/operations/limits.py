@@ -27,6 +27,14 @@ def limit(
 
     Raises ConfigurationError or NotFound.
     """
+    check(rate, burst, at_once)
+    with changing(actor, f"{row.noun}.limit", row, audited) as locked:
+        locked.lane_rate, locked.lane_burst, locked.lane_at_once, locked.lane_due = rate, burst, at_once, None
+        locked.save(update_fields=["lane_rate", "lane_burst", "lane_at_once", "lane_due"])
+
+
+def check(rate: float | None, burst: int | None, at_once: int | None) -> None:
+    """Raises ConfigurationError for limits that make no sense."""
     if rate is not None and not (math.isfinite(rate) and 0 < rate <= MOST):
         raise ConfigurationError(f"the rate must be more than 0 and at most {MOST} a second, not {rate}")
     for name, value in (("burst", burst), ("at_once", at_once)):
@@ -34,9 +42,6 @@ def limit(
             raise ConfigurationError(f"{name} must be from 1 to {MOST}, not {value}")
     if burst is not None and rate is None:
         raise ConfigurationError("a burst is part of a rate limit: give a rate, too")
-    with changing(actor, f"{row.noun}.limit", row, audited) as locked:
-        locked.lane_rate, locked.lane_burst, locked.lane_at_once, locked.lane_due = rate, burst, at_once, None
-        locked.save(update_fields=["lane_rate", "lane_burst", "lane_at_once", "lane_due"])
 
 
 def audited(row: Source | Endpoint) -> dict[str, float | None]:
