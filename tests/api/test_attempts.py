@@ -222,7 +222,7 @@ def test_what_was_answered_can_be_expunged(world: World) -> None:
 
 
 def test_a_message_is_sent_again_whatever_became_of_it(world: World) -> None:
-    endpoint, other = world.endpoint(), world.endpoint(event_types=["never"])
+    endpoint, other = world.endpoint(), world.endpoint(event_types=["never"], sequenced=True)
     message = world.message()
     world.deliver(200)
     path = f"{world.app}/msg/{message}/endpoint/{endpoint.public_id}/resend"
@@ -237,6 +237,7 @@ def test_a_message_is_sent_again_whatever_became_of_it(world: World) -> None:
     # One that never wanted it gets it, too.
     world.api("POST", f"{world.app}/msg/{message}/endpoint/{other.public_id}/resend", status=202)
     assert len(world.deliver(200).sent) == 1
+    assert Delivery.objects.get(endpoint=other).sequence is not None
 
 
 def test_what_has_no_content_is_not_sent_again(world: World) -> None:

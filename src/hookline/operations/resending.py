@@ -11,7 +11,7 @@ from hookline.engine.job import UNREAD
 from hookline.exceptions import Conflict
 from hookline.operations import deliveries
 from hookline.operations.jobs import FINISHED
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import UNNUMBERED, Delivery, Endpoint, Message
 
 
 def resend(actor: Actor, message: Message, endpoint: Endpoint) -> Delivery:
@@ -23,10 +23,12 @@ def resend(actor: Actor, message: Message, endpoint: Endpoint) -> Delivery:
     if message.is_expunged:
         raise Conflict(f"the content of {message.public_id} is gone; it cannot be sent again")
     with transaction.atomic(using=router.db_for_write(Delivery)):
-        order_key = UNREAD if endpoint.order_by else None
-        delivery, made = Delivery.objects.get_or_create(
-            message=message, endpoint=endpoint, defaults={"order_key": order_key, "note": f"resent by {actor}"}
-        )
+        new = {
+            "order_key": UNREAD if endpoint.order_by else None,
+            "sequence": UNNUMBERED if endpoint.sequenced else None,
+            "note": f"resent by {actor}",
+        }
+        delivery, made = Delivery.objects.get_or_create(message=message, endpoint=endpoint, defaults=new)
         if made:
             details = {"message": message.public_id, "endpoint": endpoint.public_id}
             record(actor, "delivery.resend", delivery.public_id, tenant_id=endpoint.tenant_id, details=details)
