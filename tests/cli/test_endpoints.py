@@ -44,8 +44,8 @@ def test_a_secret_of_the_specification_is_taken_as_it_is(cli: Cli) -> None:
         (["--url", URL + "x" * 2000], "at most 2000"),
         (["--url", URL, "--events", "invoice paid"], "is not an event-type pattern"),
         (["--url", URL, "--secret", "not base64!"], "the secret of an endpoint cannot be used"),
-        (["--url", URL, "--secret", "whsec_" + "QUJD" * 7 + "QUI="], "base64 of 24 to 64 bytes, and is one of 23"),
-        (["--url", URL, "--secret", "whsec_" + "QUJD" * 21 + "QUI="], "base64 of 24 to 64 bytes, and is one of 65"),
+        (["--url", URL, "--secret", "whsec_" + "QUJD" * 7 + "QUI="], "base64 of 24 to 75 bytes, and is one of 23"),
+        (["--url", URL, "--secret", "whsec_" + "QUJD" * 25 + "QQ=="], "base64 of 24 to 75 bytes, and is one of 76"),
         (["--url", URL, "--tenant", "nobody"], "tenant 'nobody' not found"),
     ],
 )

@@ -29,6 +29,7 @@ from hookline.operations import (
     adoptions,
     app_tokens,
     deliveries,
+    endpoint_example,
     endpoint_removal,
     endpoint_rows,
     endpoint_trial,
@@ -789,14 +790,14 @@ CASES = [
             admin, page_url(world.endpoint), signatures=["v1a", "x-webhook"], headers='{"X-Token": "made-up-token"}'
         ),
         about=lambda world: world.endpoint.public_id,
-        changes={"signatures": [None, ["v1a", "x-webhook"]], "key_pairs": [None, 1], "headers": [None, ["x-token"]]},
+        changes={"signatures": [None, ["v1a", "x-webhook"]], "key_pairs": [None, 1], "headers": [None, ["X-Token"]]},
         details=lambda _: {"values_of_headers": "set"},
         after=lambda world: (
             *_fields(world.endpoint, "signatures", "own_headers"),
             len(world.endpoint.keys.active(0)),
             _secrets(world.endpoint),
         ),
-        expected=(["v1a", "x-webhook"], {"x-token": "made-up-token"}, 1, (ENDPOINT_SECRET,)),
+        expected=(["v1a", "x-webhook"], {"X-Token": "made-up-token"}, 1, (ENDPOINT_SECRET,)),
         document=lambda world: _json(endpoint_rows.as_json(endpoints.find(world.endpoint.public_id))),
     ),
     Case(
@@ -938,6 +939,27 @@ CASES = [
         expected=(False, "", None),
         wakes=(Delivery,),
         document=lambda world: {"id": world.suspended.public_id, "disabled": False},
+    ),
+    Case(
+        "endpoint.example",
+        ["endpoint_example.send"],
+        lambda actor, world: endpoint_example.send(actor, world.endpoint),
+        lambda world: f"endpoint example {world.endpoint.public_id}",
+        None,
+        about=lambda world: world.endpoint.public_id,
+        changes={},
+        details=lambda _: {"type": "svix.ping", "message": _newest(Message).public_id},
+        after=lambda world: [
+            (one.message.type, bytes(one.message.body), one.state)
+            for one in Delivery.objects.filter(endpoint=world.endpoint, message__type="svix.ping")
+        ],
+        expected=[("svix.ping", b'{"success":true}', State.PENDING)],
+        wakes=(Delivery,),
+        document=lambda world: {
+            "id": world.endpoint.public_id,
+            "message": _newest(Message).public_id,
+            "type": "svix.ping",
+        },
     ),
     Case(
         "endpoint.remove",

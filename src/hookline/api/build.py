@@ -12,6 +12,11 @@ from hookline.api import (
     applications,
     attempts,
     audit,
+    endpoint_actions,
+    endpoint_headers,
+    endpoint_secret,
+    endpoints,
+    event_types,
     events,
     forwards,
     health,
@@ -22,6 +27,7 @@ from hookline.api import (
     rejections,
     replays,
     sources,
+    tasks,
     tokens,
 )
 from hookline.api.errors import answer_of
@@ -44,6 +50,12 @@ SUBJECTS = (
     replays,
     audit,
     jwks,
+    endpoints,
+    endpoint_headers,
+    endpoint_secret,
+    endpoint_actions,
+    event_types,
+    tasks,
     health,
 )
 

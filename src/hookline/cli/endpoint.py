@@ -388,6 +388,20 @@ def delete(id: str, keep_history: bool, as_json: bool) -> None:  # noqa: A002 # 
 
 @endpoint.command()
 @click.argument("id", shell_complete=complete.endpoints)
+@click.option("--type", "event_type", default="svix.ping", show_default=True, help="A type of the catalogue.")
+@json_option
+def example(id: str, event_type: str, as_json: bool) -> None:  # noqa: A002 # as above
+    """Send an endpoint the example of an event type, as a message that is kept and retried like any other."""
+    from hookline.cli.actor import actor
+    from hookline.operations import endpoint_example, endpoints
+
+    found = endpoints.find(id)
+    message = endpoint_example.send(actor(), found, event_type)
+    print_fields({"id": found.public_id, "message": message.public_id, "type": message.type}, as_json)
+
+
+@endpoint.command()
+@click.argument("id", shell_complete=complete.endpoints)
 @click.option("--type", "event_type", default="hookline.test", show_default=True, help="The type of the message.")
 @click.option("--data", metavar="JSON", help="Its data.  [default: a sentence]")
 @json_option

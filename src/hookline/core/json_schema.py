@@ -14,7 +14,7 @@ from re import _constants as parts  # type: ignore[attr-defined]  # the one pars
 from re import _parser as regular_expressions  # type: ignore[attr-defined]  # as above
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import extend
 from referencing import Registry
@@ -23,6 +23,8 @@ from referencing.exceptions import Unresolvable
 from hookline.exceptions import ConfigurationError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+#: In the `$schema` of one that only is kept.
+OLDER = "//json-schema.org/draft-07/schema"
 MAX_BYTES, MAX_DEPTH = 64 * 1024, 64
 #: References that are followed for one message: a schema of ten lines can double at each of them.
 MAX_REFERENCES = 10_000
@@ -45,6 +47,17 @@ def check_schema(schema: Any) -> dict[str, Any]:
         raise ConfigurationError(f"the schema is longer than {MAX_BYTES} bytes; leave out what subscribers do not need")
     if schema.get("$schema", DIALECT).rstrip("#") != DIALECT:
         raise ConfigurationError(f"the schema is of another dialect; write it in {DIALECT}")
+    _check_keywords(schema)
+    try:
+        Draft202012Validator.check_schema(dict(schema))
+    except SchemaError as error:
+        raise ConfigurationError(f"the schema is not one: {error.json_path}: {error.message:.300}") from None
+    violation(schema, {})  # finds references that lead nowhere, or around in a circle
+    return dict(schema)
+
+
+def _check_keywords(schema: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError for what would be fetched, and for patterns that may take for ever."""
     for path, keyword, value in _keywords(schema):
         if keyword in ("$ref", "$dynamicRef") and not (isinstance(value, str) and value.startswith("#")):
             raise ConfigurationError(f"{path}: {value!r:.200} is elsewhere, and nothing is fetched; copy it into $defs")
@@ -53,12 +66,20 @@ def check_schema(schema: Any) -> dict[str, Any]:
         if keyword == "patternProperties" and isinstance(value, Mapping):
             for pattern in value:
                 _check_pattern(path, pattern)
+
+
+def check_schema_of_any_dialect(schema: Any) -> None:
+    """Raises ConfigurationError for what is a schema neither of 2020-12 nor of draft 7, or refers to something else."""
+    if not isinstance(schema, Mapping) or OLDER not in str(schema.get("$schema", "")):
+        check_schema(schema)
+        return
+    if len(json.dumps(schema)) > MAX_BYTES:
+        raise ConfigurationError(f"the schema is longer than {MAX_BYTES} bytes; leave out what subscribers do not need")
+    _check_keywords(schema)
     try:
-        Draft202012Validator.check_schema(dict(schema))
+        Draft7Validator.check_schema(dict(schema))
     except SchemaError as error:
         raise ConfigurationError(f"the schema is not one: {error.json_path}: {error.message:.300}") from None
-    violation(schema, {})  # finds references that lead nowhere, or around in a circle
-    return dict(schema)
 
 
 def violation(schema: Mapping[str, Any], value: Any) -> str:

@@ -55,6 +55,20 @@ class SecretRing:
         ended = [secret for secret in kept if not secret.is_active(now)]
         return SecretRing((Secret(value), *active, *ended[:MAX_ENDED]))
 
+    def ending(self, now: float, overlap: float) -> SecretRing:
+        """All of them stay active for `overlap` more seconds, or less if they end sooner."""
+        end = now + overlap
+        return SecretRing(
+            tuple(
+                Secret(one.value, end if one.expires_at is None else min(one.expires_at, end)) for one in self.secrets
+            )
+        )
+
+    @property
+    def current(self) -> str | None:
+        """The one that stays; None where all end."""
+        return next((secret.value for secret in self.secrets if secret.expires_at is None), None)
+
     def dump(self) -> str:
         """As JSON text, to be encrypted."""
         return json.dumps([[secret.value, secret.expires_at] for secret in self.secrets])

@@ -30,20 +30,20 @@ _OWN_PREFIXES = ("webhook-", "svix-", "x-webhook-")
 
 
 def check_own_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers that a person gives an endpoint, with names in lower case. Raises ConfigurationError as `check_headers`.
+    """Headers that a person gives an endpoint, as they are written. Raises ConfigurationError as `check_headers`.
 
     Refused besides: those of signatures and of the message itself, and a name that is given twice.
     """
     if not isinstance(headers, Mapping) or not all(isinstance(part, str) for pair in headers.items() for part in pair):
         raise ConfigurationError('headers must be an object of texts, such as {"x-tenant": "acme"}')
     check_headers(headers)
-    found = {name.lower(): value for name, value in headers.items()}
-    if len(found) < len(headers):
+    names = {name.lower() for name in headers}
+    if len(names) < len(headers):
         raise ConfigurationError("a header is given twice, in upper and in lower case; give it once")
-    for name in found:
+    for name in names:
         if name in _OWN or name.startswith(_OWN_PREFIXES):
             raise ConfigurationError(f"the header {name} is set by Hookline; remove it")
-    return found
+    return dict(headers)
 
 
 def check_headers(headers: Mapping[str, str]) -> None:

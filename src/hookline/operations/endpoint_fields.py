@@ -18,6 +18,8 @@ from hookline.exceptions import ConfigurationError
 from hookline.operations import secrets
 from hookline.outgoing.deliver.worker import address_policy
 
+#: Of a secret of one's own: more than the specification's 64, because Svix takes as many, and people move from there.
+MOST_SECRET_BYTES = 75
 MAX_URL = 2000
 MAX_UID = 256
 MAX_CHANNELS = 10
@@ -107,7 +109,7 @@ def check_secret(secret: str) -> str:
     """Return a secret that messages can be signed with. Raises ConfigurationError, which does not quote it."""
     secrets.check_blanks(secret)
     try:
-        check_new_secret(secret)
+        check_new_secret(secret, MOST_SECRET_BYTES)
     except ValueError as error:
         raise ConfigurationError(
             f"the secret of an endpoint cannot be used: {error}. Leave it out to have one made"
@@ -129,6 +131,12 @@ def _check_description(description: str) -> str:
     return description
 
 
+def _check_version(version: int | None) -> int | None:
+    if version is not None and not 1 <= version <= 65535:
+        raise ConfigurationError(f"the version must be from 1 to 65535, not {version}")
+    return version
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "url": check_url,
     "event_types": check_event_types,
@@ -144,6 +152,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "retry": check_own,
     "access": check_reachable,
     "sequenced": bool,
+    "version": _check_version,
 }
 
 

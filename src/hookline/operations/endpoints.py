@@ -28,6 +28,7 @@ from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.endpoint_fields import check_secret, checked, load_key
 from hookline.operations.endpoint_rows import audited
+from hookline.operations.endpoint_secrets import PAIR_ALONE, is_private_key, put_first
 from hookline.operations.secrets import Rotated
 from hookline.outgoing.deliver.challenge import send_challenge
 from hookline.outgoing.models import Challenge, Delivery, Endpoint
@@ -75,14 +76,16 @@ def create(
     challenge: bool | None = None,
     retry: Mapping[str, Any] | None = None,
     access: Mapping[str, Any] | None = None,
+    version: int | None = None,
 ) -> Endpoint:
     """Store a new endpoint; without a secret one is made up. No event types means all, and no channels, too.
 
     Of those messages it gets the ones that fulfil the `filter` (`core/payload_filter.py`), and of each what `payload`
     makes of it (`core/payload_template.py`). `signatures` are schemes of `core/signatures/scheme.py`; a key pair is
-    made up where one needs it. `headers` are sent with each request. With `challenge`, or where the settings say so, it
-    is sent nothing until `challenge()` was answered. `retry` is its own schedule (`core/retry.py`), `access`
-    its client certificate, forward proxy and OAuth 2.0 (`core/access.py`).
+    made up where one needs it, and a private key (`whsk_...`) for a secret signs by v1a. `headers` are sent with each
+    request. With `challenge`, or where the settings say so, it is sent nothing until `challenge()` was answered.
+    `retry` is its own schedule (`core/retry.py`), `access` its client certificate, forward proxy and OAuth 2.0
+    (`core/access.py`).
 
     Raises ConfigurationError, or AddressRefused for a URL that Hookline would not connect to.
     """
@@ -102,15 +105,22 @@ def create(
             "retry": retry,
             **({"access": access} if access else {}),
             "sequenced": sequenced,
+            "version": version,
         }
     )
     if "access" in fields:
         fields["access"] = Access().changed_by(fields["access"])
-    ring = SecretRing.of(check_secret(secret) if secret is not None else new_secret(os.urandom(32)))
+    pair = load_key(secret) if secret is not None and is_private_key(secret) else None
+    given = None if pair is not None else secret
+    ring = SecretRing.of(check_secret(given) if given is not None else new_secret(os.urandom(32)))
+    if pair is not None and not signatures:
+        fields["signatures"] = list(PAIR_ALONE)
     with transaction.atomic(using=router.db_for_write(Endpoint)):
         endpoint = Endpoint(tenant=resolve(tenant), **fields)
         _check_uid_is_free(endpoint)
         endpoint.secrets = ring
+        if pair is not None:
+            endpoint.keys = SecretRing.of(pair.dump())
         _make_key_pair_if_needed(endpoint)
         if challenge if challenge is not None else conf.get().ENDPOINT_CHALLENGE:
             endpoint.await_challenge()
@@ -152,16 +162,15 @@ def update(actor: Actor, endpoint: Endpoint, **fields: Any) -> None:
 
 
 def rotate(actor: Actor, endpoint: Endpoint, secret: str | None = None, *, overlap: float | None = None) -> Rotated:
-    """Put a new secret first; without one it is made up.
+    """Put a new secret first, or a private key (`whsk_...`); without one it is made up, of the same kind.
 
     Messages are signed with the previous ones, too, for `overlap` more seconds, or as long as the settings say.
-    Raises ConfigurationError or NotFound.
+    Returns the secret, or the public key. Raises ConfigurationError or NotFound.
     """
-    new = check_secret(secret) if secret is not None else new_secret(os.urandom(32))
     seconds = secrets.overlap_or_default(overlap)
     with changing(actor, "endpoint.rotate", endpoint, audited, {"overlap_seconds": seconds}) as locked:
-        locked.secrets = locked.secrets.rotate(new, time.time(), seconds)
-        locked.save(update_fields=["encrypted_secrets"])
+        new = put_first(locked, secret, time.time(), seconds)
+        locked.save(update_fields=["encrypted_secrets", "encrypted_keys", "signatures"])
     return Rotated(new, seconds)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.db import router, transaction
+from django.db.models import QuerySet
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
@@ -22,6 +23,8 @@ from hookline.outgoing.event_type import Enforcement, EventType
 from hookline.outgoing.publish.schemas import catalogue
 
 FIELDS = ("description", "version", "schema", "example", "enforcement", "expires_after", "deprecated")
+#: Of a catalogue that is kept through the API. `schemas` has one for each version, the newest of which is `schema`.
+MORE_FIELDS = ("schemas", "archived", "feature_flags", "group_name")
 #: Ten years.
 MAX_EXPIRY = 10 * 366 * 86400
 
@@ -49,6 +52,23 @@ def find(name: str) -> EventType:
     return found
 
 
+def named(names: Sequence[str]) -> list[EventType]:
+    """Those with these names."""
+    return list(EventType.objects.filter(name__in=names)) if names else []
+
+
+def visible(flags: Collection[str] | None) -> QuerySet[EventType]:
+    """All of them, or those that whoever has these flags may see: without a flag, or with one of theirs."""
+    if flags is None:
+        return EventType.objects.all()
+    hidden = [
+        pk
+        for pk, own in EventType.objects.exclude(feature_flags=None).values_list("pk", "feature_flags")
+        if own and set(own).isdisjoint(flags)
+    ]
+    return EventType.objects.exclude(pk__in=hidden)
+
+
 def all_types() -> list[EventType]:
     """All of them, by name."""
     return list(EventType.objects.order_by("name"))
@@ -59,7 +79,7 @@ def check_fields(before: EventType | str, *, allow_breaking: bool = False, **fie
     if isinstance(before, str):
         check_type(before)
         return _checked({}, fields)
-    changed = _checked({name: getattr(before, name) for name in FIELDS}, fields)
+    changed = _checked({name: getattr(before, name) for name in (*FIELDS, *MORE_FIELDS)}, fields)
     if "schema" in changed and not allow_breaking and (broken := _broken_by(before, changed["schema"])):
         raise Conflict(f"the new schema of {before.name} breaks subscribers: {'; '.join(broken)}")
     return changed
@@ -157,8 +177,22 @@ def import_document(actor: Actor, document: Any, *, allow_breaking: bool = False
     return result
 
 
+def schemas_of(event_type: EventType) -> dict[str, Any] | None:
+    """The schemas by version, the newest last; None where nobody gave any."""
+    if event_type.schemas is not None:
+        return dict(sorted(event_type.schemas.items(), key=lambda item: _age(item[0])))
+    return None if event_type.schema is None else {event_type.version or "1": event_type.schema}
+
+
+def _age(version: str) -> tuple[int, int, str]:
+    """What sorts versions: numbers by their value, before other texts."""
+    number = version if version.isascii() and version.isdecimal() and len(version) < 20 else ""
+    return (0, int(number), "") if number else (1, 0, version)
+
+
 def audited(event_type: EventType) -> dict[str, Any]:
-    return {"name": event_type.name, **{name: getattr(event_type, name) for name in FIELDS}}
+    more = {name: value for name in MORE_FIELDS if (value := getattr(event_type, name))}
+    return {"name": event_type.name, **{name: getattr(event_type, name) for name in FIELDS}, **more}
 
 
 def as_json(event_type: EventType) -> dict[str, Any]:
@@ -192,9 +226,14 @@ def _fields_of(described: Described, instead: Described | None = None) -> dict[s
 def _checked(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     from hookline.core.json_schema import check_schema, violation  # loading it takes a while
 
-    if unknown := set(fields) - set(FIELDS):
+    if unknown := set(fields) - {*FIELDS, *MORE_FIELDS}:
         raise TypeError(f"an event type has no {', '.join(sorted(unknown))} to set")
     changed = dict(fields)
+    if "schemas" in changed:
+        changed |= _newest_of(changed["schemas"])
+    elif before.get("schemas") is not None and not {"schema", "version"}.isdisjoint(changed):
+        version, schema = (changed.get(name, before[name]) for name in ("version", "schema"))
+        changed["schemas"] = {**before["schemas"], version or "1": schema} if schema is not None else None
     if changed.get("schema") is not None:
         changed["schema"] = check_schema(changed["schema"])
     if changed.get("enforcement", Enforcement.OFF) not in Enforcement.values:
@@ -209,6 +248,23 @@ def _checked(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, 
     if schema is not None and example is not None and (problem := violation(schema, example)):
         raise ConfigurationError(f"the example is not what the schema says: {problem}")
     return changed
+
+
+def _newest_of(schemas: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The version and schema that `dispatch()` goes by. One of an older dialect is kept, and nothing is held to it."""
+    from hookline.core.json_schema import check_schema, check_schema_of_any_dialect
+
+    for version, schema in (schemas or {}).items():
+        if not 1 <= len(version) <= 64:
+            raise ConfigurationError(f"a version of a schema has 1 to 64 characters, not {len(version)}")
+        check_schema_of_any_dialect(schema)
+    if not schemas:
+        return {"schema": None, "version": ""}
+    version = max(schemas, key=_age)
+    try:
+        return {"schema": check_schema(schemas[version]), "version": version}
+    except ConfigurationError:
+        return {"schema": None, "version": version}
 
 
 def _forget_after_commit() -> None:

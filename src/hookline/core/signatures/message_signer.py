@@ -54,7 +54,7 @@ class MessageSigner:
 
         Raises ValueError, quoting no secret, for one that cannot sign, and where a scheme has nothing to sign with.
         """
-        if not secrets:
+        if not secrets and not scheme.WITH_KEY_PAIR.issuperset(schemes):
             raise ValueError("there is no secret to sign with")
         if not keys and not scheme.WITH_KEY_PAIR.isdisjoint(schemes):
             raise ValueError("there is no key pair to sign with")

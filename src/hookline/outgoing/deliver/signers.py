@@ -7,9 +7,11 @@ the database has them, encrypted, so that a change counts at once; what they dec
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hookline.core.secrets import SecretRing
+from hookline.core.signatures import scheme
 from hookline.core.signatures.ed25519 import SigningKey
 from hookline.core.signatures.message_signer import MessageSigner
 from hookline.db.encrypted_field import is_sealed, opened
@@ -49,7 +51,7 @@ class Signers:
         keys = SecretRing.load(opened(endpoint, "encrypted_keys"))
         signer = MessageSigner(
             secrets.active(now),
-            endpoint.schemes,
+            _that_sign(endpoint.schemes, secrets, keys, now),
             [SigningKey.load(key) for key in keys.active(now)],
             json.loads(opened(endpoint, "encrypted_headers") or "{}"),
         )
@@ -59,6 +61,15 @@ class Signers:
                 del self._kept[next(iter(self._kept))]
             self._kept[number] = _Kept(stored, signer, min(secrets.active_until(now), keys.active_until(now)))
         return signer
+
+
+def _that_sign(schemes: Sequence[str], secrets: SecretRing, keys: SecretRing, now: float) -> Sequence[str]:
+    """Those of the schemes that were not rotated away: all secrets, or all key pairs, may have ended for the others."""
+    ended = {ring for ring in (secrets, keys) if ring.secrets and not ring.active(now)}
+    if not ended:
+        return schemes
+    left = [one for one in schemes if (keys if one in scheme.WITH_KEY_PAIR else secrets) not in ended]
+    return left or schemes
 
 
 def _stored(endpoint: Endpoint) -> tuple[object, ...] | None:
