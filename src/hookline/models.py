@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookline.access.kept_answer import KeptAnswer
 from hookline.access.models import ApiKey
 from hookline.audit.models import AuditEntry
 from hookline.db.rate_use import RateUse
@@ -29,6 +30,7 @@ __all__ = [
     "FollowUp",
     "Forward",
     "Hang",
+    "KeptAnswer",
     "Look",
     "Message",
     "ObjectVersion",

@@ -18,6 +18,8 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
 from hookline.api.errors import answer, answer_of
+from hookline.api.idempotency import once
+from hookline.api.routes import Routes
 
 logger = logging.getLogger("hookline.api")
 
@@ -69,8 +71,14 @@ class Gate:
         asked = request.method
         if asked == "HEAD":  # the same as GET; whoever serves leaves out the body
             request.method = "GET"
-        try:
+
+        def run() -> HttpResponseBase:
             response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+            return response
+
+        try:
+            kept = asked == "POST" and f"POST {match.route}" not in Routes.own_transactions
+            response = once(request, run) if kept else run()
         finally:
             request.method = asked
         if response.status_code == 405:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import router, transaction
 from ninja import Router
@@ -22,6 +22,9 @@ class Routes:
     `needs` is None for what anybody may ask. What writes does so in one transaction: an operation that fails halfway
     leaves nothing. `atomic=False` is for those that wait for the network.
     """
+
+    #: Routes of Django that see to Idempotency-Key themselves, or need no transaction around them.
+    own_transactions: ClassVar[set[str]] = set()
 
     def __init__(self, tag: str) -> None:
         self.router = Router(tags=[tag])
@@ -55,6 +58,9 @@ class Routes:
         add = self.router.api_operation(
             [method], path, auth=needs, response=response, operation_id=operation_id, by_alias=True, **more
         )
+
+        if not atomic:
+            self.own_transactions.add(f"{method} {path.lstrip('/').replace('{', '<').replace('}', '>')}")
 
         def decorate(view: V) -> V:
             add(_in_one_transaction(view) if atomic else view)
