@@ -16,6 +16,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
+import django
+from django.conf import settings
+
 from hookline import conf, providers
 from hookline.providers.base import Provider
 from hookline.providers.schemes.basic import BasicProvider
@@ -337,7 +340,20 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def openapi_document() -> tuple[Path, str]:
+    """The API's own description. A test holds it against the API."""
+    if not settings.configured:
+        settings.configure(INSTALLED_APPS=["hookline"], USE_TZ=True)
+        django.setup()
+    from hookline.api.build import build
+    from hookline.api.document import text
+
+    return DOCS / "openapi.json", text(build())
+
+
 def main() -> None:
+    path, text = openapi_document()
+    path.write_text(text)
     for path, text in pages():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)

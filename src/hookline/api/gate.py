@@ -17,6 +17,7 @@ from django.urls.resolvers import RegexPattern
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 
+from hookline.api.document import Pages
 from hookline.api.errors import answer, answer_of
 from hookline.api.idempotency import once
 from hookline.api.routes import Routes
@@ -35,6 +36,7 @@ class Gate:
 
     def __init__(self, api: NinjaAPI) -> None:
         self._resolver = URLResolver(RegexPattern(r""), api.urls[0])
+        self._pages = Pages(api)
 
     def view(self) -> Any:
         """For `urlpatterns`."""
@@ -64,6 +66,8 @@ class Gate:
     def _answered(self, request: HttpRequest, path: str) -> HttpResponseBase:
         if too_large(request):
             return answer(413, "payload_too_large", f"the body is longer than {MAX_BODY} bytes")
+        if (shown := self._pages.answer(request, path)) is not None:
+            return shown
         try:
             match = self._resolver.resolve(path)
         except Resolver404:
