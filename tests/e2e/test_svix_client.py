@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from svix.api import (
     SvixOptions,
 )
 from svix.exceptions import HttpError, HTTPValidationError
-from svix.models import EndpointHeadersIn, EndpointHeadersPatchIn, EventExampleIn, EventTypeUpsertIn
+from svix.models import EndpointHeadersIn, EndpointHeadersPatchIn, EndpointUpsertIn, EventExampleIn, EventTypeUpsertIn
 
 from tests.e2e.test_serve import Installation, installation
 from tests.outgoing.consumer import running_consumer
@@ -32,9 +33,11 @@ KEY = "hk_live_made_up_for_the_client_of_svix"
 
 
 @pytest.fixture
-def svix(installation: Installation) -> Svix:
+def svix(installation: Installation) -> Iterator[Svix]:
     installation.serve(HOOKLINE_API_KEY=KEY, HOOKLINE_ALLOWED_SUBNETS="127.0.0.0/8", HOOKLINE_POLL="0.05")
-    return Svix(KEY, SvixOptions(server_url=installation.url))
+    client = Svix(KEY, SvixOptions(server_url=installation.url))
+    yield client
+    client._httpx_client.close()
 
 
 def test_applications_endpoints_and_event_types_are_managed(svix: Svix) -> None:
@@ -55,54 +58,59 @@ def test_applications_endpoints_and_event_types_are_managed(svix: Svix) -> None:
     assert ([len(first.data), first.done], [len(second.data), second.done]) == ([3, False], [1, True])
     assert svix.application.list(ApplicationListOptions(limit=3, iterator=second.prev_iterator)).data == first.data
 
-    schema = {"1": {"type": "object", "examples": [{"id": 7}]}}
-    made = svix.event_type.create(EventTypeIn(name="user.signup", description="d", schemas=schema))
-    assert svix.event_type.get("user.signup") == made
-    assert svix.event_type.patch("user.signup", EventTypePatch(deprecated=True)).deprecated
-    assert svix.event_type.update("user.left", EventTypeUpsertIn(description="d")).name == "user.left"
-    assert [one.name for one in svix.event_type.list().data] == ["user.left", "user.signup"]
-    svix.event_type.delete("user.left")
-
-    with running_consumer() as consumer:
-        endpoint = svix.endpoint.create(app.id, EndpointIn(url=consumer.url(), event_types=["user.signup"]))
-        assert svix.endpoint.get("acme", endpoint.id) == endpoint
-        assert svix.endpoint.patch(app.id, endpoint.id, EndpointPatch(channels=["one"])).channels == ["one"]
-        assert svix.endpoint.list(app.id, EndpointListOptions(limit=1)).done
-        svix.endpoint.update_headers(app.id, endpoint.id, EndpointHeadersIn(headers={"X-One": "1"}))
-        svix.endpoint.patch_headers(app.id, endpoint.id, EndpointHeadersPatchIn(headers={"Authorization": "Bearer x"}))
-        headers = svix.endpoint.get_headers(app.id, endpoint.id)
-        assert (headers.headers, headers.sensitive) == ({"X-One": "1"}, ["Authorization"])
-        before = svix.endpoint.get_secret(app.id, endpoint.id).key
-        svix.endpoint.rotate_secret(app.id, endpoint.id, EndpointSecretRotateIn())
-        assert svix.endpoint.get_secret(app.id, endpoint.id).key != before
-
-        example = svix.endpoint.send_example(app.id, endpoint.id, EventExampleIn(event_type="user.signup"))
-        assert example.payload == {"id": 7}
-        arrival = wait_until(lambda: consumer.arrivals)[0]
-        assert arrival.body == b'{"id":7}'
-        names = {name.lower(): value for name, value in arrival.headers.items()}
-        assert names["webhook-id"] in (example.id, (example.id,), [example.id])
-        wait_until(lambda: svix.endpoint.get_stats(app.id, endpoint.id).success == 1)
-
-    since = datetime.now(UTC) - timedelta(hours=1)
-    task = svix.endpoint.recover(app.id, endpoint.id, RecoverIn(since=since))
-    assert svix.background_task.get(task.id).task == task.task
-    assert len(svix.background_task.list().data) == 1
-    svix.endpoint.delete(app.id, endpoint.id)
+    manage_event_types(svix)
+    manage_endpoints(svix, app.id)
     svix.application.delete(app.id)
     with pytest.raises(HttpError) as gone:
         svix.application.get(app.id)
     assert (gone.value.status_code, gone.value.code) == (404, "not_found")
 
 
-def test_what_is_too_large_is_answered_so_that_the_client_reads_it(svix: Svix) -> None:
-    with pytest.raises(HttpError) as refused:
-        svix.application.create(ApplicationIn(name="x" * 8_000_000))
-    assert (refused.value.status_code, refused.value.code) == (413, "payload_too_large")
+def manage_event_types(svix: Svix) -> None:
+    schema = {"1": {"type": "object", "examples": [{"id": 7}]}}
+    made = svix.event_type.create(EventTypeIn(name="user.signup", description="d", schemas=schema))
+    assert svix.event_type.get("user.signup") == made
+    assert svix.event_type.patch("user.signup", EventTypePatch(deprecated=True)).deprecated
+    assert svix.event_type.upsert("user.left", EventTypeUpsertIn(description="d")).name == "user.left"
+    assert [one.name for one in svix.event_type.list().data] == ["user.left", "user.signup"]
+    svix.event_type.delete("user.left")
+
+
+def manage_endpoints(svix: Svix, app: str) -> None:
+    with running_consumer() as consumer:
+        endpoint = svix.endpoint.create(app, EndpointIn(url=consumer.url(), event_types=["user.signup"]))
+        assert svix.endpoint.get(app, endpoint.id) == endpoint
+        assert svix.endpoint.patch(app, endpoint.id, EndpointPatch(channels=["one"])).channels == ["one"]
+        assert svix.endpoint.list(app, EndpointListOptions(limit=1)).done
+        svix.endpoint.set_headers(app, endpoint.id, EndpointHeadersIn(headers={"X-One": "1"}))
+        svix.endpoint.patch_headers(app, endpoint.id, EndpointHeadersPatchIn(headers={"Authorization": "Bearer x"}))
+        headers = svix.endpoint.get_headers(app, endpoint.id)
+        assert (headers.headers, headers.sensitive) == ({"X-One": "1"}, ["Authorization"])
+        before = svix.endpoint.get_secret(app, endpoint.id).key
+        svix.endpoint.rotate_secret(app, endpoint.id, EndpointSecretRotateIn())
+        assert svix.endpoint.get_secret(app, endpoint.id).key != before
+
+        svix.endpoint.upsert(app, "own-uid", EndpointUpsertIn(url=consumer.url(), disabled=True))
+        assert svix.endpoint.get(app, "own-uid").disabled
+
+        example = svix.endpoint.send_example(app, endpoint.id, EventExampleIn(event_type="user.signup"))
+        assert example.payload == {"id": 7}
+        arrival = wait_until(lambda: consumer.arrivals)[0]
+        assert arrival.body == b'{"id":7}'
+        names = {name.lower(): value for name, value in arrival.headers.items()}
+        assert names["webhook-id"] in (example.id, (example.id,), [example.id])
+        wait_until(lambda: svix.endpoint.get_stats(app, endpoint.id).success == 1)
+
+    since = datetime.now(UTC) - timedelta(hours=1)
+    task = svix.endpoint.recover(app, endpoint.id, RecoverIn(since=since))
+    assert svix.background_task.get(task.id).task == task.task
+    assert len(svix.background_task.list().data) == 1
+    svix.endpoint.delete(app, endpoint.id)
 
 
 def test_an_unknown_key_is_told_so(svix: Svix, installation: Installation) -> None:
     stranger = Svix("junk", SvixOptions(server_url=installation.url))
     with pytest.raises(HttpError) as refused:
         stranger.application.list()
+    stranger._httpx_client.close()
     assert (refused.value.status_code, refused.value.detail) == (401, "Invalid token")
