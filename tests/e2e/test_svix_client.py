@@ -40,7 +40,8 @@ def svix(installation: Installation) -> Iterator[Svix]:
     client._httpx_client.close()
 
 
-def test_applications_endpoints_and_event_types_are_managed(svix: Svix) -> None:
+def test_applications_endpoints_and_event_types_are_managed(svix: Svix, installation: Installation) -> None:
+    refuse_a_stranger(Svix("junk", SvixOptions(server_url=installation.url)))
     app = svix.application.create(ApplicationIn(name="Acme", uid="acme", metadata={"plan": "free"}))
     assert svix.application.get("acme") == app
     assert svix.application.get_or_create(ApplicationIn(name="other", uid="acme")) == app
@@ -64,6 +65,13 @@ def test_applications_endpoints_and_event_types_are_managed(svix: Svix) -> None:
     with pytest.raises(HttpError) as gone:
         svix.application.get(app.id)
     assert (gone.value.status_code, gone.value.code) == (404, "not_found")
+
+
+def refuse_a_stranger(stranger: Svix) -> None:
+    with pytest.raises(HttpError) as refused:
+        stranger.application.list()
+    stranger._httpx_client.close()
+    assert (refused.value.status_code, refused.value.detail) == (401, "Invalid token")
 
 
 def manage_event_types(svix: Svix) -> None:
@@ -106,11 +114,3 @@ def manage_endpoints(svix: Svix, app: str) -> None:
     assert svix.background_task.get(task.id).task == task.task
     assert len(svix.background_task.list().data) == 1
     svix.endpoint.delete(app, endpoint.id)
-
-
-def test_an_unknown_key_is_told_so(svix: Svix, installation: Installation) -> None:
-    stranger = Svix("junk", SvixOptions(server_url=installation.url))
-    with pytest.raises(HttpError) as refused:
-        stranger.application.list()
-    stranger._httpx_client.close()
-    assert (refused.value.status_code, refused.value.detail) == (401, "Invalid token")
