@@ -69,6 +69,8 @@ class Gate:
         if (shown := self._pages.answer(request, path)) is not None:
             return shown
         try:
+            if "\x00" in path:  # no id or uid holds it, and PostgreSQL takes it in no text
+                raise Resolver404
             match = self._resolver.resolve(path)
         except Resolver404:
             return answer(404, "not_found", "no operation has this path")
