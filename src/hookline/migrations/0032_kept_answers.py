@@ -9,7 +9,7 @@ import hookline.db.row
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("hookline", "0030_fields_of_the_api"),
+        ("hookline", "0031_access_of_endpoints"),
     ]
 
     operations = [
