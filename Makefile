@@ -34,7 +34,7 @@ export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run simulate test test-secrets test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz fuzz-long sustain parked adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
+.PHONY: help run simulate test test-secrets test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz fuzz-long sustain parked api-contract adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -133,6 +133,9 @@ sustain: $(DEV)  ## Send 1,000 webhooks a second for a minute, with and without 
 parked: $(DEV)  ## Work in a lane with an order beside a million events that wait behind parked keys, on both databases
 	$(BIN)/python -m bench.parked --database sqlite $(ARGS)
 	$(BIN)/python -m bench.parked --database postgresql $(ARGS)
+
+api-contract: $(DEV)  ## Send the API what its own OpenAPI document allows, and what it does not, for a minute (ARGS="--seed 1")
+	$(BIN)/python -m tests.api.contract $(ARGS)
 
 adopt: $(DEV)  ## Take over a table of 1,000,000 webhooks with `hookline adopt`, killed halfway, and check every row (ARGS="--rows 50000")
 	$(BIN)/python -m tests.adoption.proof $(ARGS)

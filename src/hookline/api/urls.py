@@ -12,5 +12,6 @@ from hookline.api.build import build
 from hookline.api.gate import Gate
 
 app_name = "hookline_api"
-#: Slashes before and behind mean nothing: clients make `//api/v1/app/` of a base URL that ends in one.
-urlpatterns = [re_path(r"^(?:/*)api/v1(?P<rest>/.*)?$", Gate(build()).view(), name="v1")]
+#: Whatever stands behind it is ours to answer, a line break, too. Slashes before and behind mean nothing: clients make
+#: `//api/v1/app/` of a base URL that ends in one.
+urlpatterns = [re_path(r"^(?:/*)api/v1(?P<rest>/(?s:.*))?\Z", Gate(build()).view(), name="v1")]

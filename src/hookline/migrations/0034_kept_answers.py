@@ -9,7 +9,7 @@ import hookline.db.row
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("hookline", "0031_access_of_endpoints"),
+        ("hookline", "0033_request_of_an_attempt"),
     ]
 
     operations = [
