@@ -129,6 +129,18 @@ def test_what_makes_no_sense_is_refused(api: Calls, acme: Tenant, body: Any) -> 
     assert isinstance(api.post("/auth/app-portal-access/acme", body, status=422)["detail"], list)
 
 
+def test_an_application_that_is_brought_along_is_created_once(api: Calls, acme: Tenant) -> None:
+    brought = {"application": {"name": "New", "uid": "new"}}
+    for _ in range(2):
+        token = api.post("/auth/app-portal-access/new", brought, status=200)["token"]
+    assert Calls(token).get("/app/new")["name"] == "New"
+    assert Tenant.objects.filter(key="new").count() == 1
+    wrong = api.post("/auth/app-portal-access/third", brought, status=422)["detail"]
+    assert [one["type"] for one in wrong] == ["application_uid_mismatch"]
+    nameless = api.post("/auth/app-portal-access/third", {"application": {"name": "New"}}, status=422)["detail"]
+    assert [one["type"] for one in nameless] == ["application_uid_missing"]
+
+
 def test_the_page_of_the_settings_gets_the_token_in_its_fragment(api: Calls, acme: Tenant) -> None:
     assert api.post("/auth/app-portal-access/acme", {}, status=200)["url"] == ""
     with override_settings(HOOKLINE={**django_settings.HOOKLINE, "PORTAL_URL": "https://shop.example/hooks?x=1#old"}):

@@ -14,7 +14,7 @@ from pydantic import Field, StrictInt
 from hookline import conf
 from hookline.access.principal import Principal
 from hookline.api.auth import Needs, Request
-from hookline.api.names import app_id, application
+from hookline.api.names import app_id, application, application_for
 from hookline.api.routes import Routes
 from hookline.api.schema import In, Name, Out, Text, optional
 from hookline.exceptions import NotAllowed
@@ -83,8 +83,11 @@ class ExpireAllIn(In):
 
 @routes.post("/auth/app-portal-access/{app}", "v1.authentication.app-portal-access", ISSUE, AppPortalAccessOut)
 def app_portal_access(request: Request, app: str, body: AppPortalAccessIn) -> AppPortalAccessOut:
-    """Issue a token with which somebody looks after the endpoints of this application, and nothing else."""
-    return _issued(request.auth, application(request, app), body)
+    """Issue a token with which somebody looks after the endpoints of this application, and nothing else.
+
+    An `application` in the body is created where there is none.
+    """
+    return _issued(request.auth, application_for(app, request.auth, body.application), body)
 
 
 @routes.post("/auth/dashboard-access/{app}", "v1.authentication.dashboard-access", ISSUE, DashboardAccessOut)
