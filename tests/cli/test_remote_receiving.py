@@ -10,7 +10,7 @@ from hookline.engine.job import State
 from hookline.models import Event, Source, Tenant
 from hookline.operations import keys
 from tests.cli.test_remote import Remote
-from tests.engine.rows import make_event, make_source
+from tests.engine.rows import make_endpoint, make_event, make_source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,3 +62,12 @@ def test_a_replay_is_previewed_started_paused_and_cancelled(remote: Remote) -> N
     assert remote("rejections", "list") == []
     changes = remote("audit", "list", "--object", started["id"])
     assert [entry["action"] for entry in changes] == ["replay.cancel", "replay.resume", "replay.pause", "replay.start"]
+
+
+def test_a_source_is_forwarded(remote: Remote) -> None:
+    source, endpoint = make_source(), make_endpoint()
+    options = ("--to", endpoint.public_id, "--type", "invoice.*", "--header", "X-Shop")
+    made = remote("source", "forward", source.public_id, *options)
+    shown = (made["endpoint_id"], made["event_types"], made["headers"])
+    assert shown == (endpoint.public_id, ["invoice.*"], ["x-shop"])
+    assert "--dry-run" in remote.fails("source", "forward", source.public_id, *options, "--dry-run", code="usage")

@@ -98,6 +98,11 @@ ROUTES: dict[str, Route] = {
     "source disable": Route("PATCH", SOURCE, lambda _: {"disabled": True}, told=_state),
     "source enable": Route("PATCH", SOURCE, lambda _: {"disabled": False}, told=_state),
     "source delete": Route("DELETE", SOURCE, told=deleted("id")),
+    "source forward": Route(
+        "POST",
+        f"{SOURCE}/forward",
+        lambda given: given.named(to="endpointId", event_types="eventTypes", filter="filter", headers="headers"),
+    ),
     "events list": Route(
         "GET",
         "/event",
