@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from hookline.db.encrypted_field import EncryptedField
 from hookline.db.row import Row
@@ -13,8 +14,12 @@ class KeptAnswer(Row):
     noun, nouns = "answer", "answers"
 
     #: Of whose key it is, the Idempotency-Key, and the path with its query; in hex.
-    digest = models.CharField(max_length=64, unique=True)
+    digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
     #: None while the request is under way, in its own transaction alone.
-    status = models.PositiveSmallIntegerField(null=True)
+    status = models.PositiveSmallIntegerField(_("status"), null=True, editable=False)
     #: It may hold a key or a secret.
-    body = EncryptedField(default="")
+    body = EncryptedField(_("body"), default="")
+
+    class Meta:
+        verbose_name = _("kept answer")
+        verbose_name_plural = _("kept answers")
