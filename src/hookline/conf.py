@@ -411,7 +411,7 @@ class Settings:
     API_KEY: str = setting(
         API,
         "",
-        "A key with which an operator may do everything, whatever its form, of 32 to 4,096 printable characters: for a "
+        "A key with which an operator may do everything, whatever its form, of 16 to 4,096 printable characters: for a "
         "first start, before `hookline key create`, and for programs that bring a key of their own. It is no row of "
         "the database, so it cannot be revoked or limited; empty: none",
         shown=False,
@@ -482,8 +482,8 @@ def load(values: Mapping[str, Any]) -> Settings:
     if settings.ENGINE not in ENGINES:
         raise ConfigurationError(f"HOOKLINE['ENGINE'] must be one of {', '.join(ENGINES)}, not {settings.ENGINE!r}")
     _ = settings.metrics_address
-    if settings.API_KEY and not (32 <= len(settings.API_KEY) <= 4096 and _is_token(settings.API_KEY)):
-        raise ConfigurationError("HOOKLINE['API_KEY'] must have 32 to 4096 printable ASCII characters without blanks")
+    if settings.API_KEY and not (16 <= len(settings.API_KEY) <= 4096 and _is_token(settings.API_KEY)):
+        raise ConfigurationError("HOOKLINE['API_KEY'] must have 16 to 4096 printable ASCII characters without blanks")
     if settings.EVENT_TYPES not in CHECKS:
         raise ConfigurationError(
             f"HOOKLINE['EVENT_TYPES'] must be one of {', '.join(CHECKS)}, not {settings.EVENT_TYPES!r}"
