@@ -44,6 +44,7 @@ from hookline.operations import (
     prune,
     rejections,
     replays,
+    resending,
     sources,
     tenants,
 )
@@ -1070,6 +1071,22 @@ CASES = [
         expected=("pending",),
         wakes=(Delivery,),
         document=lambda world: {"retried": [world.delivery.public_id]},
+    ),
+    Case(
+        "delivery.resend",
+        ["resending.resend"],
+        lambda actor, world: resending.resend(actor, world.waiting.message, world.unreachable),
+        lambda world: f"messages resend {world.waiting.message.public_id} --to {world.unreachable.public_id}",
+        None,
+        about=lambda world: Delivery.objects.get(endpoint=world.unreachable).public_id,
+        changes={},
+        details=lambda world: {
+            "message": world.waiting.message.public_id,
+            "endpoint": world.unreachable.public_id,
+        },
+        after=lambda world: [delivery.state for delivery in Delivery.objects.filter(endpoint=world.unreachable)],
+        expected=["pending"],
+        wakes=(Delivery,),
     ),
     # ---- forwards ----------------------------------------------------------------------------------
     Case(

@@ -75,6 +75,20 @@ def expunge(id: str, tenant: str | None, yes: bool, as_json: bool) -> None:  # n
 
 @messages.command()
 @click.argument("id", shell_complete=complete.messages)
+@click.option("--to", "endpoint", required=True, shell_complete=complete.endpoints, metavar="ENDPOINT")
+@json_option
+def resend(id: str, endpoint: str, as_json: bool) -> None:  # noqa: A002 # as above
+    """Send a message to one endpoint now, whether it was sent there before, and wanted, or not."""
+    from hookline.cli.actor import actor
+    from hookline.operations import deliveries, endpoints, messages, resending
+
+    message = messages.find(id)
+    delivery = resending.resend(actor(), message, endpoints.find(endpoint, tenant=message.tenant.key))
+    print_fields(deliveries.as_json(delivery), as_json)
+
+
+@messages.command()
+@click.argument("id", shell_complete=complete.messages)
 @click.option(
     "--tenant",
     shell_complete=complete.tenants,

@@ -18,8 +18,10 @@ def resend(actor: Actor, message: Message, endpoint: Endpoint) -> Delivery:
     """Have a message sent to an endpoint now, with all its tries, whether it was sent before, and wanted, or not.
 
     What is being sent at this moment is left alone. An endpoint that is disabled gets it once it is enabled.
-    Raises Conflict for a message whose content is gone.
+    Raises Conflict for a message whose content is gone, or that belongs to another tenant than the endpoint.
     """
+    if message.tenant_id != endpoint.tenant_id:
+        raise Conflict(f"message {message.public_id} and endpoint {endpoint.public_id} belong to different tenants")
     if message.is_expunged:
         raise Conflict(f"the content of {message.public_id} is gone; it cannot be sent again")
     with transaction.atomic(using=router.db_for_write(Delivery)):

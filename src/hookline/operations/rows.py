@@ -26,13 +26,14 @@ def find(found: QuerySet[R], public_id: str) -> R:
 def find_or_uid(found: QuerySet[U], name: str, tenant: Tenant | None = None) -> U:
     """The row with this public id, or with this uid of the user's own, which is unique within a tenant.
 
-    Raises NotFound, or ConfigurationError where several tenants have the uid.
+    With a tenant, what belongs to another one is not found. Raises NotFound, or ConfigurationError where several
+    tenants have the uid.
     """
+    narrowed = found if tenant is None else found.filter(tenant=tenant)
     try:
-        return find(found, name)
+        return find(narrowed, name)
     except (ValueError, NotFound):
-        narrowed = found.filter(uid=name) if tenant is None else found.filter(uid=name, tenant=tenant)
-    same: list[U] = list(narrowed[:2])
+        same: list[U] = list(narrowed.filter(uid=name)[:2])
     if not same:
         raise not_found(found.model, name)
     if len(same) > 1:
@@ -41,8 +42,8 @@ def find_or_uid(found: QuerySet[U], name: str, tenant: Tenant | None = None) -> 
 
 
 def in_tenant(found: QuerySet[U], name: str, tenant: Tenant) -> U:
-    """The same among what belongs to one tenant: what belongs to another is not found. Raises NotFound."""
-    return find_or_uid(found.filter(tenant=tenant), name, tenant)
+    """The same for one tenant. Raises NotFound."""
+    return find_or_uid(found, name, tenant)
 
 
 def not_found(model: type[Row], name: str) -> NotFound:
