@@ -20,6 +20,7 @@ from asgiref.sync import sync_to_async
 from click.testing import CliRunner
 from django.db import connection, connections, transaction
 from http_message_signatures import HTTPMessageVerifier, InvalidSignature, algorithms
+from pytest_django import DjangoAssertNumQueries
 
 from hookline import dispatch
 from hookline.audit.actor import SYSTEM
@@ -142,6 +143,20 @@ def test_what_was_missed_while_it_was_disabled_is_numbered_when_it_is_recovered(
     with transaction.atomic():
         renew(replay, endpoint_of(replay))
     assert [json.loads(one.body)["data"]["n"] for one in since(endpoint, 0).messages] == [1, 3, 2]
+
+
+def test_whether_many_have_something_new_takes_two_queries(
+    endpoint: Endpoint, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    many = [endpoint, *(make_endpoint(sequenced=True, event_types=["other.*"]) for _ in range(20))]
+    plain, deleted = make_endpoint(), make_endpoint(sequenced=True, deleted_at=ago(1))
+    dispatch("order.paid", {})
+    dispatch("order.paid", {})
+    expected = {one.pk: 2 if one == endpoint else 0 for one in many}
+    asked = [one.pk for one in (*many, plain, deleted)]
+    assert endpoint_messages.last_numbers(asked) == expected
+    with django_assert_num_queries(2):
+        assert endpoint_messages.last_numbers(asked) == expected
 
 
 def test_an_endpoint_that_counts_nothing_says_so(endpoint: Endpoint) -> None:

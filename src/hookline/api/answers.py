@@ -21,10 +21,10 @@ CORS = (
 )
 
 
-def reply_of(error: Exception) -> Reply:
+def reply_of(error: Exception, method: str = "POST", path: str = "") -> Reply:
     """What a request that failed is answered."""
     request = HttpRequest()
-    request.method = "POST"
+    request.method, request.path = method, path
     response = answer_of(request, error)
     own = [(name, value) for name, value in response.items() if name.lower() not in ("content-type", "content-length")]
     return Reply(response.content, JSON, response.status_code, (*own, *CORS))

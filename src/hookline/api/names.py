@@ -39,8 +39,13 @@ def uid_of(tenant: Tenant) -> str | None:
 
 def application(request: Request, name: str) -> Tenant:
     """The application with this id or uid. Raises Missing, also for one of somebody else."""
+    return application_of(request.auth, name)
+
+
+def application_of(principal: Principal, name: str) -> Tenant:
+    """The same, for somebody who is known. Raises Missing."""
     tenant = find_application(name)
-    if tenant is None or not request.auth.sees(tenant):
+    if tenant is None or not principal.sees(tenant):
         raise Missing
     return tenant
 

@@ -88,6 +88,7 @@ def _moment(value: Any) -> Any:
 
 
 Toggle = Annotated[bool, BeforeValidator(_flag)]
+Number = Annotated[int, BeforeValidator(_number)]
 When = Annotated[datetime, BeforeValidator(_moment)]
 Limit = Annotated[int, BeforeValidator(_limit), Field(json_schema_extra={"minimum": 0, "maximum": MOST})]
 

@@ -9,6 +9,7 @@ See docs/adr/0012-numbers-after-the-commit.md.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db import connections, router, transaction
@@ -67,6 +68,12 @@ def last(endpoint_id: UUID) -> int:
     """The last number that was given. All up to it can be read. Raises DatabaseError."""
     found = Sequence.objects.using(router.db_for_write(Sequence)).filter(endpoint=endpoint_id)
     return found.values_list("last", flat=True).first() or 0
+
+
+def unnumbered_of(endpoint_ids: Collection[UUID]) -> list[UUID]:
+    """Those of the endpoints for which something waits for its number. Raises DatabaseError."""
+    rows = Delivery.objects.using(router.db_for_write(Delivery)).filter(sequence=UNNUMBERED)
+    return list(rows.filter(endpoint__in=endpoint_ids).values_list("endpoint_id", flat=True).distinct())
 
 
 def number_all(endpoint_id: UUID) -> None:

@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 
 from hookline.core.header_section import MAX_HEADER_BYTES, MAX_HEADERS
 from hookline.runtime.http_limits import HttpLimits
+from hookline.transport.asgi import CONNECTION
 
 logger = logging.getLogger("hookline.server")
 
@@ -47,6 +48,8 @@ class Connections:
         self.bodies = 0
         #: Those that are being refused.
         self.refused: set[HttpProtocol] = set()
+        #: Set once the server stops. An answer that goes on for long ends then.
+        self.stopping = asyncio.Event()
 
     def sweep(self, open_ones: Iterable[Any], now: float) -> None:
         """End what is past its deadline. `now` is the time of the event loop."""
@@ -85,6 +88,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._held = 0
         #: The client has said that it sends nothing more.
         self._ended = False
+        #: Then the connection is closed, though an answer is due.
+        self._closes_with_client = False
         #: What comes is thrown away.
         self._deaf = False
         self._lingering = False
@@ -124,10 +129,19 @@ class HttpProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn says None
         """The client sends nothing more. Whether the connection stays open, because an answer is due."""
         self._ended = True
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is None or self.cycle.response_complete or self._closes_with_client:
             return False
         in_body = self._in_message and not self._in_head
         return self._deaf or not in_body
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        return self._shared.stopping
+
+    def close_with_client(self, close: bool) -> None:
+        self._closes_with_client = close
+        if close and self._ended:
+            self._close()
 
     def pause_writing(self) -> None:
         self.read_by = self.loop.time() + UNREAD
@@ -146,6 +160,7 @@ class HttpProtocol(HttpToolsProtocol):
     # ---- what the parser finds ---------------------------------------------------------------------
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]  # ours
         self._in_head = self._in_message = True
         self._silent = False
         self._headers_count = self._head_bytes = self._unparsed = self._body_bytes = 0

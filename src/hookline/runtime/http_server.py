@@ -64,6 +64,10 @@ class HttpServer(uvicorn.Server):
         await super().startup(sockets)
         self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._shared.stopping.set()  # what waits for news is answered, so that nothing waits for it
+        await super().shutdown(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         if counter % SWEEP == 0:
             self._shared.sweep(self.server_state.connections, asyncio.get_running_loop().time())

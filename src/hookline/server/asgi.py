@@ -12,6 +12,7 @@ django_application = get_asgi_application()
 
 # They import models, so only after Django is set up.
 from hookline.api.edge import MessageEdge  # noqa: E402
+from hookline.api.poll_edge import PollEdge  # noqa: E402
 from hookline.incoming.receive.asgi import IngestEdge  # noqa: E402
 
-application = IngestEdge(MessageEdge(django_application))
+application = IngestEdge(MessageEdge(PollEdge(django_application)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from hookline.exceptions import TooLarge
 from hookline.providers.base import Reply
@@ -16,11 +16,24 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 #: Any ASGI application. Frameworks describe the three arguments in types of their own, which do not fit each other.
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
+#: Where our own server has its Connection in the scope.
+CONNECTION = "hookline.connection"
 #: What is left of a request that was answered early is read up to here, so that its connection can be used again. Go's
 #: server does the same (https://go.dev/src/net/http/server.go, maxPostHandlerReadBytes).
 DRAIN = 256 * 1024
 #: How long that may take, in seconds.
 DRAIN_TIMEOUT = 2.0
+
+
+class Connection(Protocol):
+    """What our own server tells an application whose answer takes long."""
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set once the server stops, and waits for the answer."""
+
+    def close_with_client(self, close: bool) -> None:
+        """Whether a client that sends nothing more is taken for gone. Else it may still read the answer."""
 
 
 class ClientGone(Exception):
