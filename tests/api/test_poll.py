@@ -64,6 +64,11 @@ class Server:
             assert answer.status < 300, answer.read()
             return json.loads(answer.read())
 
+    def delete(self, path: str) -> None:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            connection.request("DELETE", f"/api/v1{path}", headers={"Authorization": f"Bearer {KEY}"})
+            assert connection.getresponse().status == 204
+
     def send(self, number: int) -> None:
         self.post("/app/acme/msg", {"eventType": "order.paid", "payload": {"n": number}})
 
@@ -103,6 +108,7 @@ def test_a_subscriber_waits_streams_resumes_and_misses_nothing_over_a_restart(tm
                 "HOOKLINE_DATABASE_URL": database_url,
                 "DJANGO_SETTINGS_MODULE": "hookline.server.settings",
                 "HOOKLINE_API_KEY": KEY,
+                "HOOKLINE_HTTP_MAX_CONNECTIONS": "420",  # of which a quarter may wait
             },
         )
         try:
@@ -129,6 +135,7 @@ def test_a_subscriber_waits_streams_resumes_and_misses_nothing_over_a_restart(tm
             server.send(6)
             assert [payload(one) for one in server.get(f"{poll}?since=5&wait=10")[1]["data"]] == [(6, 6)]
             assert server.get(poll)[1]["last"] == 6
+            ends_when_the_endpoint_is_deleted(server, poll)
         finally:
             processes.kill_all()
 
@@ -161,11 +168,16 @@ def ends_when_the_key_is_revoked(server: Server, poll: str) -> None:
     made = server.post("/key", {"name": "reader", "scopes": ["messages:read"], "appId": "acme"})
     with server.stream(f"{poll}?since=3", made["key"]) as stream:
         assert event(stream)["id"] == "4"
-        with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
-            connection.request("DELETE", f"/api/v1/key/{made['id']}", headers={"Authorization": f"Bearer {KEY}"})
-            assert connection.getresponse().status == 204
+        server.delete(f"/key/{made['id']}")
         wait_until(lambda: server.get(poll, made["key"])[0] == 401)
         server.send(5)
+        assert event(stream) == {}
+
+
+def ends_when_the_endpoint_is_deleted(server: Server, poll: str) -> None:
+    with closing(server.connect(f"{poll}?since=6&wait=60")) as waiting, server.stream(f"{poll}?since=6") as stream:
+        server.delete(poll.removesuffix("/poll"))
+        assert waiting.getresponse().status == 404
         assert event(stream) == {}
 
 
@@ -194,7 +206,7 @@ def refuses_as_the_view_does(server: Server, poll: str) -> None:
 
 
 def waits_for_a_bounded_number(server: Server, poll: str) -> None:
-    """Beyond a hundred for a key the answer is 429, and those that go away leave their places at once."""
+    """Beyond 100 of a key it is 429, beyond 105 in all 503, and those that go away leave their places at once."""
     head = f"GET /api/v1{poll}?since=9&wait=60 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
     with ExitStack() as connections:
         for _ in range(100):
@@ -203,6 +215,12 @@ def waits_for_a_bounded_number(server: Server, poll: str) -> None:
         wait_until(lambda: server.get(poll)[0] == 429)
         status, said = server.get(poll)
         assert (status, said["code"]) == (429, "too_many_waiting")
+        another = server.post("/key", {"name": "another", "scopes": ["messages:read"], "appId": "acme"})["key"]
+        for _ in range(5):
+            one = connections.enter_context(socket.create_connection(("127.0.0.1", server.port), 20))
+            one.sendall(head.replace(KEY.encode(), another.encode()))
+        wait_until(lambda: server.get(poll, another)[0] == 503)
+        assert server.get(poll, another)[1]["code"] == "too_many_waiting"
     wait_until(lambda: server.get(poll)[0] == 200)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from hookline import conf
 from hookline.access.authenticate import admit, authenticate, known
 from hookline.access.principal import Principal
 from hookline.api.answers import CORS, JSON, reply_of
@@ -42,8 +43,10 @@ from hookline.transport.asgi import CONNECTION, Application, Connection, Receive
 
 T = TypeVar("T")
 
-#: Requests at once, in this process, and those of one key.
-MOST, MOST_OF_ONE = 1000, 100
+#: Requests of one key at once, in this process.
+MOST_OF_ONE = 100
+#: All of them together take this part of the connections: webhooks that come in need the others.
+SHARE = 0.25
 #: Seconds after which a stream without news shows that it is there, and its key is looked at again.
 HEARTBEAT = 15.0
 
@@ -87,11 +90,6 @@ class PollEdge:
         if ended:
             answering.result()
 
-    @property
-    def executors(self) -> tuple[ThreadPoolExecutor, ...]:
-        """Those whose threads have connections to the database."""
-        return (self._reader,)
-
     def _asked(self, scope: Scope) -> Asked | None:
         """What is asked for; None where it is for others to answer, as what has a body is."""
         path: str = scope["path"]
@@ -127,7 +125,7 @@ class PollEdge:
 
     async def _answer(self, asked: Asked, watch: Watch, scope: Scope, send: Send) -> None:
         try:
-            with self._place("", MOST, 503):  # before anything is asked
+            with self._place("", most(), 503):  # before anything is asked
                 principal = await self._admitted(asked)
                 query = read_query(asked.query)
                 with self._place(str(principal.actor), MOST_OF_ONE, 429):
@@ -209,6 +207,11 @@ class PollEdge:
             self._here[whose] -= 1
             if not self._here[whose]:
                 del self._here[whose]
+
+
+def most() -> int:
+    """Requests at once, in this process."""
+    return max(1, int(conf.get().HTTP_MAX_CONNECTIONS * SHARE))
 
 
 class Busy(ApiError):
