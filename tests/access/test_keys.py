@@ -298,7 +298,7 @@ def test_the_key_of_the_settings_is_an_operators_whatever_its_form() -> None:
         authenticate(f"Bearer {own}")
 
 
-@pytest.mark.parametrize("own", ["short", "x" * 31, "x" * 4097, "with a blank " + "x" * 32, "é" * 40])
+@pytest.mark.parametrize("own", ["short", "x" * 15, "x" * 4097, "with a blank " + "x" * 32, "é" * 40])
 def test_a_key_in_the_settings_that_could_be_guessed_or_not_be_sent_is_refused(own: str) -> None:
     with pytest.raises(ConfigurationError, match="API_KEY"):
         conf.load({"API_KEY": own})

@@ -260,12 +260,12 @@ def test_deliveries_that_may_have_crashed_a_worker_are_noted_before_they_are_sen
     noted: list[set[Any]] = []
     begin = engine_settle.begin
 
-    def note(deliveries: Sequence[Any]) -> Any:
+    def note(deliveries: Sequence[Any], **how: Any) -> Any:
         if deliveries:
             noted.append({delivery.pk for delivery in deliveries})
             running = Delivery.objects.filter(state=State.RUNNING, begun_at__isnull=False)
             assert not running.exists()  # the suspect before this one is done
-        return begin(deliveries)
+        return begin(deliveries, **how)
 
     monkeypatch.setattr(engine_settle, "begin", note)
     send_due(SETTINGS, lambda: asked.append("more"))

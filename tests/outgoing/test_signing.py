@@ -225,7 +225,7 @@ def test_headers_of_a_person_are_sent_and_encrypted_at_rest(consumer: Consumer, 
         assert (arrival.headers["authorization"], arrival.headers["x-tenant"]) == ("Bearer made-up", "acme")
     (stored,) = Endpoint.objects.filter(pk=endpoint.pk).values_list("encrypted_headers", flat=True)
     assert "made-up" not in stored
-    assert endpoint_rows.as_json(endpoint)["headers"] == ["authorization", "x-tenant"]
+    assert endpoint_rows.as_json(endpoint)["headers"] == ["Authorization", "X-Tenant"]
     assert "made-up" not in json.dumps(endpoint_rows.as_json(endpoint), default=str)
 
 

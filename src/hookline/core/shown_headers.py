@@ -19,12 +19,12 @@ _PLAIN, _CREDENTIAL, _SIGNATURE = range(3)
 
 
 def shown(headers: Mapping[str, str], hidden: Collection[str] = ()) -> dict[str, str]:
-    """The headers, with names in lower case. `hidden` are the names of those that are credentials besides."""
+    """The headers. `hidden` are the names of those that are credentials besides."""
     return {name: shown_value(name, value, hidden) for name, value in headers.items()}
 
 
 def shown_value(name: str, value: str, hidden: Collection[str] = ()) -> str:
-    kind = _kind(name)
+    kind = _kind(name.lower())
     if kind == _CREDENTIAL or name in hidden:
         return HIDDEN
     return shortened(value) if kind == _SIGNATURE else value
