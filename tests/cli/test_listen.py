@@ -44,7 +44,7 @@ def test_an_application_on_this_machine_gets_the_senders_bytes_and_headers(
 def check(application: Consumer, installation: Installation, sent: list[str]) -> None:
     assert [arrival.path for arrival in application.arrivals] == ["/stripe"] * 2
     for arrival, event in zip(application.arrivals, sent, strict=True):
-        shown = installation.json("events", "show", event)
+        shown = installation.json("events", "show", event, "--reveal")
         assert arrival.body.decode() == shown["body"]
         assert arrival.headers["stripe-signature"] == shown["headers"]["stripe-signature"]
         assert arrival.headers["content-type"] == shown["headers"]["content-type"]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from ninja import Query, Status
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from hookline.api.auth import Needs, Request
 from hookline.api.pages import ListResponse, id_keys, page
@@ -31,6 +31,11 @@ class EventListing(HistoryListing):
     event_type: Text | None = None
     status: State | None = None
     unhandled: Toggle | None = None
+
+
+class EventShown(BaseModel):
+    #: With whole signatures, as a program needs them that verifies.
+    reveal: Toggle = False
 
 
 class EventOut(Out):
@@ -72,8 +77,8 @@ class EventContentOut(EventOut):
     body_base64: str | None
 
     @classmethod
-    def of(cls, event: Event) -> EventContentOut:
-        content = events.content_as_json(event)
+    def of(cls, event: Event, *, reveal: bool = False) -> EventContentOut:
+        content = events.content_as_json(event, reveal=reveal)
         content.pop("dedup_key")
         return cls.model_construct(**cls.values(event), **content, **body_fields(bytes(event.body)))
 
@@ -105,9 +110,12 @@ def retry_events(request: Request, body: RetryIn) -> Any:
 
 
 @routes.get("/event/{event}", "v1.event.get", READ, EventContentOut)
-def get_event(request: Request, event: str) -> EventContentOut:
-    """Get an event with its headers, without those that carry credentials, and its exact body."""
-    return EventContentOut.of(find(request, event))
+def get_event(request: Request, event: str, query: Query[EventShown]) -> EventContentOut:
+    """Get an event with its headers, without those that carry credentials, and its exact body.
+
+    Signatures are shortened, unless `reveal` is true.
+    """
+    return EventContentOut.of(find(request, event), reveal=query.reveal)
 
 
 @routes.post("/event/{event}/retry", "v1.event.retry", WRITE, {202: RetriedOut})

@@ -102,7 +102,7 @@ class RemoteEvents:
         return self._list({"after": moment}, None)
 
     def request_of(self, event: str) -> WebhookRequest:
-        found = self._client.ask("GET", f"/event/{in_path(event)}")
+        found = self._client.ask("GET", f"/event/{in_path(event)}", {"reveal": True})
         text = found["body"]
         body = base64.b64decode(found["bodyBase64"]) if text is None else text.encode()
         headers = {name: (value,) for name, value in found["headers"].items()}
