@@ -30,7 +30,7 @@ EVENTS = [vector for vector in load_all() if vector.is_event]
 #: Senders that prove themselves with something else than a header: with a field of the body or of the URL.
 WITHOUT_HEADER = {
     "adyen", "apple_app_store", "aws_sns", "braintree", "dropbox_sign", "figma", "lever", "mailgun", "microsoft_graph",
-    "paddle_classic", "salesforce",
+    "paddle_classic", "pandadoc", "salesforce",
     "generic",  # its vector has a header of its own
 }  # fmt: skip
 

@@ -302,7 +302,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _error(self, status: int, code: str) -> bytes:
         said: dict[str, object] = {"error": {"code": code}}
-        if API in getattr(self, "scope", {}).get("path", ""):
+        scope: dict[str, Any] | None = self.scope  # type: ignore[assignment]  # None: nothing of a request was read yet
+        if scope and API in scope.get("path", ""):
             said = {"code": "payload_too_large" if status == 413 else code, "detail": f"refused by the server: {code}"}
         body = json.dumps(said, separators=(",", ":")).encode()
         lines = [STATUS_LINE[status]]
