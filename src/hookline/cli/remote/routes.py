@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookline.cli.remote import receiving
+from hookline.cli.remote import receiving, sending
 from hookline.cli.remote.route import Given, Route, deleted, seconds
 
 TENANTS = ("id", "uid", "name")
@@ -28,6 +28,7 @@ def _changed_key(given: Given) -> dict[str, Any]:
 
 ROUTES: dict[str, Route] = {
     **receiving.ROUTES,
+    **sending.ROUTES,
     "tenant create": Route("POST", "/app", lambda given: {"uid": given["key"], "name": given["name"] or given["key"]}),
     "tenant list": Route("GET", "/app", query=lambda _: {"order": "descending"}, columns=TENANTS),
     "tenant show": Route("GET", "/app/{key}"),
