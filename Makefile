@@ -9,8 +9,8 @@ ARGS ?=
 WORKERS ?= 2
 FUZZ_SECONDS ?= 20
 FUZZ_REQUESTS ?= 2000
-# These touch no database, so once is enough.
-PURE_TESTS := tests/core tests/providers tests/simulator/test_planted_bugs.py
+# These touch no database of the tests, so once is enough.
+PURE_TESTS := tests/core tests/providers $(patsubst %,tests/simulator/test_%.py,planted_bugs gateway bolt sequences)
 # What Django is used for most.
 SHORT_TESTS := $(wildcard tests/test_*.py) tests/cli tests/engine tests/incoming tests/operations tests/outgoing
 # These need more than Python, and have targets of their own.

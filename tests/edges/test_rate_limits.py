@@ -75,5 +75,6 @@ def test_two_processes_share_one_limit_and_what_is_accepted_writes_next_to_nothi
     most = 200 + 100 * (time.monotonic() - began) + 1  # the burst, and what the time of the test allows
     assert 200 <= admitted <= most
     writes = [query for query in queries.captured_queries if query["sql"].startswith("UPDATE")]
-    assert len(writes) <= admitted / 10 + 5
+    # Ten at a time from the burst; what comes to be allowed while the test runs may be taken one by one.
+    assert len(writes) <= 200 / 10 + (admitted - 200) + 5
     assert RateUse.objects.count() == 1
