@@ -14,7 +14,7 @@ from hookline import providers
 from hookline.simulator.emulator import Emulator
 from hookline.simulator.play import Limit, Party, Stage
 from hookline.simulator.probe import url_probe
-from hookline.simulator.sequences import find
+from hookline.simulator.sequences import find, retrying_of
 from hookline.simulator.target import HttpTarget
 
 SECRETS = ("whsec_made_up_for_the_shop", "whsec_made_up_and_rotated_in")
@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 class ShopProcess:
     """One shop on a port of its own. What it stores outlives it."""
 
-    def __init__(self, folder: Path, bug: str) -> None:
-        self._database, self._bug, self.port = folder / "shop.db", bug, 0
+    def __init__(self, folder: Path, bug: str, module: str = "shop") -> None:
+        self._database, self._bug, self._module, self.port = folder / "shop.db", bug, module, 0
         self.start()
 
     def start(self) -> None:
@@ -33,8 +33,8 @@ class ShopProcess:
             [] if self._bug == "no-secret-accepts-all" else [word for text in SECRETS for word in ("--secret", text)]
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.simulator.shop", "--port", str(self.port), "--database", str(self._database),
-             "--bug", self._bug, *given],
+            [sys.executable, "-m", f"tests.simulator.{self._module}", "--port", str(self.port),
+             "--database", str(self._database), "--bug", self._bug, *given],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert self._process.stdout
@@ -59,8 +59,8 @@ class ShopProcess:
 
 
 @contextmanager
-def shop(folder: Path, bug: str = "") -> Iterator[ShopProcess]:
-    running = ShopProcess(folder, bug)
+def shop(folder: Path, bug: str = "", module: str = "shop") -> Iterator[ShopProcess]:
+    running = ShopProcess(folder, bug, module)
     try:
         yield running
     finally:
@@ -76,6 +76,22 @@ def stage_of(running: ShopProcess, sequence: str = "subscription") -> Stage:
     return Stage(
         tuple(parties),
         find(provider, sequence),
+        url_probe(running.state_url),
+        secrets.token_hex(5),
+        Limit(5000),
+        settle=0.1,
+        restart=running.restart,
+    )
+
+
+def stage_of_other(running: ShopProcess, name: str) -> Stage:
+    """Razorpay or HubSpot, playing to `other_shop.py`."""
+    provider, url = providers.get(name), running.url(name)
+    options = {"signature_version": "v1"} if name == "hubspot" else {}
+    emulator = Emulator(provider, url, SECRETS[:1], options, retrying_of(provider))
+    return Stage(
+        (Party(emulator, HttpTarget(url, "127.0.0.1", 5)),),
+        find(provider, None),
         url_probe(running.state_url),
         secrets.token_hex(5),
         Limit(5000),

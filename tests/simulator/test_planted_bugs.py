@@ -12,8 +12,9 @@ from hookline.simulator.play import Party
 from hookline.simulator.report import Outcome
 from hookline.simulator.run import Plan, choose, simulate
 from hookline.simulator.target import Answer, Outgoing, Target
+from tests.simulator.other_shop import BUGS as OTHER_BUGS
 from tests.simulator.shop import BUGS
-from tests.simulator.shops import shop, stage_of
+from tests.simulator.shops import shop, stage_of, stage_of_other
 
 #: Seconds that the sender waits; the slow shop takes longer.
 DEADLINE = 0.4
@@ -43,6 +44,28 @@ def test_a_correct_shop_keeps_every_guarantee(tmp_path: Path) -> None:
     assert [finding.problem for finding in report.broken] == []
     not_run = {guarantee.name for guarantee, outcome in report.guarantees if outcome is Outcome.NOT_RUN}
     assert not_run == {"whole-batch"}  # Stripe sends none
+
+
+@pytest.mark.parametrize("bug", OTHER_BUGS)
+def test_a_bug_of_other_senders_is_found_with_at_most_three_requests(bug: str, tmp_path: Path) -> None:
+    name, scenario = OTHER_BUGS[bug]
+    with shop(tmp_path, bug, "other_shop") as running:
+        report = simulate(stage_of_other(running, name), Plan(choose([scenario]), seed=1, deadline=10, examples=8))
+
+    [broken] = report.broken
+    assert broken.scenario == scenario
+    assert broken.play is not None
+    assert len(broken.play.history.sendings) <= 3, broken.play.history
+
+
+@pytest.mark.parametrize("name", ["razorpay", "hubspot"])
+def test_a_correct_receiver_of_other_senders_keeps_every_guarantee(name: str, tmp_path: Path) -> None:
+    with shop(tmp_path, "", "other_shop") as running:
+        report = simulate(stage_of_other(running, name), Plan(choose([]), seed=2, deadline=10, examples=2))
+
+    assert [(finding.scenario, finding.problem) for finding in report.broken] == []
+    held = {finding.scenario for finding in report.findings if finding.outcome is Outcome.HELD}
+    assert ("unsigned-id" if name == "razorpay" else "batch") in held
 
 
 class Noting:

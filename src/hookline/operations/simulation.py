@@ -124,7 +124,7 @@ def sequence_for(endpoint: Endpoint) -> Sequence:
     patterns = endpoint.event_types
     known = [
         one
-        for one in EventType.objects.exclude(example=None).order_by("name")
+        for one in EventType.objects.filter(example__isnull=False).order_by("name")
         if not patterns or any(matches(pattern, one.name) for pattern in patterns)
     ]
     if not known:
