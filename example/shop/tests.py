@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from unittest import mock
+from importlib.util import find_spec
+from unittest import mock, skipUnless
 
 from django.test import TestCase
 
 from hookline.core.secrets import SecretRing
 from hookline.models import Endpoint, Source, Tenant
 from hookline.testing import StubTransport, captured_messages, deliver_all, post_webhook, run_events
+from hookline.testing.simulation import simulate
 from shop.models import Invoice, LedgerEntry, Order
-from shop.services import place_order
+from shop.services import pay_invoice, place_order
 
 PAID = {"id": "in_1", "amount_paid": 2000}
 
@@ -56,6 +58,17 @@ class ShopTests(TestCase):
         deliver_all(merchant)
         self.assertEqual([sent.json["type"] for sent in merchant.sent], ["order.created", "order.paid"])
         self.assertEqual(merchant.sent[1].json["data"]["order"], order.pk)
+
+    @skipUnless(find_spec("hypothesis"), "pip install 'hookline[simulate]'")
+    def test_a_subscription_is_booked_once_whatever_stripe_does(self) -> None:
+        def pay(stripe_id: str, amount: Decimal) -> Invoice:
+            """The simulator makes up invoices of which the shop has no order yet."""
+            if not Invoice.objects.filter(stripe_id=stripe_id).exists():
+                place_order(amount, stripe_id)
+            return pay_invoice(stripe_id, amount)
+
+        with mock.patch("shop.webhooks.pay_invoice", pay):
+            simulate(self.client, self.source, "subscription", check=LedgerEntry.objects.count)
 
     def test_a_payment_that_comes_before_its_invoice_is_tried_again(self) -> None:
         post_webhook(self.client, self.source, "invoice.paid", PAID)
