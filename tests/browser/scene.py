@@ -13,8 +13,18 @@ from hookline.db.row import Row
 from hookline.engine.job import State
 from hookline.incoming.follow_ups import functions
 from hookline.incoming.process import handlers
-from hookline.models import AuditEntry, Delivery, Event, Message, Rejection
-from hookline.operations import endpoints, event_types, events, rejections, replays, sources, tenants
+from hookline.models import AuditEntry, Delivery, Endpoint, Event, Message, Rejection
+from hookline.operations import (
+    endpoints,
+    event_types,
+    events,
+    forwards,
+    keys,
+    rejections,
+    replays,
+    sources,
+    tenants,
+)
 from hookline.operations.selection import Selection
 from hookline.testing import StubTransport, deliver_all, post_webhook, run_events, sign_webhook
 
@@ -80,6 +90,8 @@ def _play() -> None:
     schema = {"type": "object", "properties": {"order": {"type": "integer"}}, "required": ["order"]}
     event_types.create(ada, "order.paid", description="An order was paid in full", schema=schema)
     replays.start(ada, "events", Selection(status="dead"), rate=0.5)
+    keys.create(ada, ["messages:write", "endpoints:read"], tenant=acme, name="The shop's server", rate_limit=50)
+    forwards.create(ada, stripe, Endpoint.objects.filter(tenant=acme)[0], event_types=["invoice.*"], headers=["X-Shop"])
 
 
 def one_of_each() -> dict[str, Row]:
