@@ -12,7 +12,7 @@ FUZZ_REQUESTS ?= 2000
 # These touch no database of the tests, so once is enough.
 PURE_TESTS := tests/core tests/providers $(patsubst %,tests/simulator/test_%.py,planted_bugs gateway bolt sequences)
 # What Django is used for most.
-SHORT_TESTS := $(wildcard tests/test_*.py) tests/cli tests/engine tests/incoming tests/operations tests/outgoing
+SHORT_TESTS := $(wildcard tests/test_*.py) tests/incoming tests/operations tests/outgoing
 # These need more than Python, and have targets of their own.
 APART := --ignore=tests/brokers --ignore=tests/browser --ignore=tests/install --ignore=tests/npm --ignore=tests/samples
 
@@ -53,7 +53,7 @@ test-django6: $(DJANGO6)  ## The same with the newest Django 6, which needs Pyth
 	$(BIN6)/python -m tests.postgres --set fsync=off -- \
 		$(BIN6)/pytest -n $(WORKERS) $(APART) $(PURE_TESTS:%=--ignore=%) $(ARGS)
 
-test-django6-short: $(DJANGO6)  ## A part of it, on SQLite alone: both directions, the engine, and the faces
+test-django6-short: $(DJANGO6)  ## A part of it, on SQLite alone: both directions and the operations
 	HOOKLINE_TEST_POSTGRES_URL= $(BIN6)/pytest -n $(WORKERS) $(SHORT_TESTS) $(ARGS)
 
 has-python6:
