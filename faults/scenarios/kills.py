@@ -65,7 +65,7 @@ class OrderedAndKilled(Scenario):
     """SIGKILL of a worker, and in every third round of everything, while the events of each customer are processed, and
     its messages delivered, one after the other, and each event has a follow-up."""
 
-    name, short, repeaters, ordered = "killed while it keeps an order", 3, 2, True
+    name, short, repeaters, ordered = "killed while it keeps an order", 2, 2, True
     rounds = 9
 
     def break_once(self, stage: Stage, number: int) -> float:

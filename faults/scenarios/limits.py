@@ -13,7 +13,7 @@ class RateLimitedAndKilled(Scenario):
     """SIGKILL of all workers, which stay away for 4 seconds, while the endpoint has a rate limit of half more than the
     load: what waits meanwhile must come no faster than that."""
 
-    name, short, repeaters = "workers killed beside a rate limit", 2, 2
+    name, short, repeaters = "workers killed beside a rate limit", 0, 2
     burst, away = 5, 4.0
     #: Seconds over which arrivals are counted, and by how much the limit may be exceeded.
     seconds, slack = 3.0, 1.1

@@ -30,7 +30,7 @@ class PostgresRestartedInOrder(PostgresRestarted):
     """The same, and in every second round an orderly restart (`-m fast`), while customers' events and messages keep an
     order, and each event has a follow-up."""
 
-    name, short, ordered = "PostgreSQL restarts while an order is kept", 2, True
+    name, short, ordered = "PostgreSQL restarts while an order is kept", 1, True
 
     def break_once(self, stage: Stage, number: int) -> float:
         if number % 2:
