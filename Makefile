@@ -77,7 +77,7 @@ test-samples: $(DEV)  ## Run the samples of the docs, each where its language is
 test-npm: $(DEV) $(NPM)  ## Install the senders' npm packages (needs Node) and hold the providers against them
 	$(BIN)/pytest tests/npm $(ARGS)
 
-simulate: $(DEV)  ## Play every sender that can be played to Hookline's own view and gateway: an hour
+simulate: $(DEV)  ## Play every sender that can be played to Hookline's own view and gateway, minutes long
 	HOOKLINE_SIMULATE_ALL=1 $(BIN)/pytest -n $(WORKERS) tests/simulator/test_every_provider.py tests/simulator/test_gateway.py $(ARGS)
 
 faults: $(DEV)  ## Kill and break everything for many rounds, and account for it (ARGS="--only WorkerKilled" for one)
