@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 
 from hookline import conf
 
+#: Where `hookline.urls` has the sources.
+PREFIX = "/in/"
+
 
 def path_prefix() -> str:
     """The path before the token, wherever the project includes `hookline.urls`; `/in/` where it does not."""
+    # The standalone server's URLs are known; to look them up, Django would load all of the API.
+    if settings.ROOT_URLCONF == "hookline.server.urls":
+        return PREFIX
     try:
         return reverse("hookline:ingest", args=["token"]).removesuffix("token")
     except NoReverseMatch:  # the ASGI edge needs no URL of Django's
-        return "/in/"
+        return PREFIX
 
 
 def path_of(token: str) -> str:

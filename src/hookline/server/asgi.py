@@ -11,8 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hookline.server.settings")
 django_application = get_asgi_application()
 
 # They import models, so only after Django is set up.
-from hookline.api.edge import MessageEdge  # noqa: E402 # once Django is set up
-from hookline.api.poll_edge import PollEdge  # noqa: E402 # once Django is set up
+from hookline.api.on_demand import ApiEdges  # noqa: E402 # once Django is set up
 from hookline.incoming.receive.asgi import IngestEdge  # noqa: E402 # once Django is set up
 
-application = IngestEdge(MessageEdge(PollEdge(django_application)))
+application = IngestEdge(ApiEdges(django_application))

@@ -1,0 +1,34 @@
+"""The edges of the API, loaded when somebody first asks for it: that takes half a second, which no start waits for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hookline.transport.asgi import Application, Receive, Scope, Send
+
+#: In every path of the API, wherever the project puts it.
+PATH = "/api/v1/"
+
+
+class ApiEdges:
+    """An ASGI application that answers for the API's edges, and passes everything else on."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._loading: asyncio.Task[Application] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or PATH not in scope["path"]:
+            await self._application(scope, receive, send)
+            return
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(_load, self._application))
+        edge = await asyncio.shield(self._loading)
+        await edge(scope, receive, send)
+
+
+def _load(application: Application) -> Application:
+    from hookline.api.edge import MessageEdge
+    from hookline.api.poll_edge import PollEdge
+
+    return MessageEdge(PollEdge(application))
