@@ -87,6 +87,7 @@ class Stage:
     watched: bool = False
     #: Restarts the consumer, and returns when it is up again.
     restart: Callable[[], None] | None = None
+    _began: float = field(default_factory=time.time)
     _played: int = 0
     _references: dict[tuple[str, ...], Any] = field(default_factory=dict)
     #: The exchange whose answer took longest.
@@ -97,12 +98,12 @@ class Stage:
         return self.parties[0].emulator.provider.title
 
     def new_instance(self, age: float = 0.0) -> Instance:
-        """Of the sequence, under ids that were never used; it happened at a second of its own, `age` seconds ago."""
+        """Of the sequence, under ids that were never used, and each event at a second of its own, `age` seconds ago."""
         self._played += 1
         now = time.time()
         # Where a receiver holds the time of the event against the tolerance, it happens now.
         time_is_checked = self.parties[0].emulator.provider.time_is_checked
-        happened = now if time_is_checked else (now - age) // 1 - self._played % 60
+        happened = now if time_is_checked else (self._began - age) // 1 - self._played * self.size()
         return instance(self.sequence, f"{self.nonce}{self._played:04x}", happened)
 
     def size(self) -> int:
