@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from django.db import connections
 from django.test import TransactionTestCase
 
 from tests.databases import POSTGRES_URL, empty_database, empty_tables
-from tests.processes import Processes
+from tests.processes import Processes, unused_port
 
 
 def pytest_report_header() -> str:
@@ -58,8 +57,4 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 @pytest.fixture
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return unused_port()

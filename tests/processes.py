@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -104,3 +105,11 @@ class Processes:
             process.kill()
         for process in self.started:
             print(f"--- {process} ended with {process.popen.returncode} ---\n{process.output}")
+
+
+def unused_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from urllib.request import urlopen
 
+from tests.processes import unused_port
 from tests.waiting import wait_until
 
 #: Made up.
@@ -23,7 +23,7 @@ SECONDS = "60"
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
-        port = free_port()
+        port = unused_port()
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "hookline.server.settings",
@@ -43,13 +43,6 @@ def main() -> int:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def answers(url: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,7 +30,7 @@ from svix.exceptions import HttpError
 from tests.api.calls import KEY
 from tests.databases import empty_database
 from tests.outgoing.consumer import SECRET, Consumer, running_consumer
-from tests.processes import Processes
+from tests.processes import Processes, unused_port
 from tests.waiting import wait_until
 
 HOOKLINE = str(Path(sys.executable).with_name("hookline"))
@@ -82,7 +81,7 @@ def _command(directory: Path, environment: dict[str, str], *arguments: str) -> A
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     directory = tmp_path_factory.mktemp("served")
-    processes, port = Processes(directory), free_port()
+    processes, port = Processes(directory), unused_port()
     with empty_database(directory) as database_url, running_consumer() as consumer:
         environment = {
             "HOOKLINE_DATABASE_URL": database_url,
@@ -101,13 +100,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             client._httpx_client.close()  # which the client itself never does
         finally:
             processes.kill_all()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_the_client_of_svix_sends_lists_and_reads(served: Served) -> None:

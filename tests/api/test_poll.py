@@ -17,10 +17,9 @@ from hookline.audit.actor import SYSTEM
 from hookline.operations import tenants
 from hookline.outgoing.models import Delivery
 from tests.api.calls import KEY, Calls
-from tests.api.test_message_edge import free_port
 from tests.databases import empty_database
 from tests.engine.rows import make_endpoint
-from tests.processes import Process, Processes
+from tests.processes import Process, Processes, unused_port
 from tests.waiting import wait_until
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -103,7 +102,7 @@ def test_a_subscriber_waits_streams_resumes_and_misses_nothing_over_a_restart(tm
     with empty_database(tmp_path) as database_url:
         server = Server(
             processes,
-            free_port(),
+            unused_port(),
             {
                 "HOOKLINE_DATABASE_URL": database_url,
                 "DJANGO_SETTINGS_MODULE": "hookline.server.settings",

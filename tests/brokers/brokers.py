@@ -11,18 +11,11 @@ from pathlib import Path
 from celery import Celery
 
 from tests.debian import PROGRAMS
-from tests.processes import Process
+from tests.processes import Process, unused_port
 from tests.waiting import wait_until
 
 #: The queue of hookline.server.celery.
 QUEUE = "hookline"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class Broker(ABC):
@@ -33,7 +26,7 @@ class Broker(ABC):
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.port = free_port()
+        self.port = unused_port()
         self.url = self.url_of(self.port)
         self.app = Celery("tests", broker=self.url, set_as_current=False)
         self.app.conf.task_default_queue = QUEUE
@@ -93,8 +86,8 @@ class RabbitMQ(Broker):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.app.conf.task_default_queue_type = "quorum"
-        self._names_port = free_port()
-        self._internal_port = free_port()
+        self._names_port = unused_port()
+        self._internal_port = unused_port()
         (directory / "plugins").write_text("[].")
         # Its name server. If it did not run, the broker would start one that outlives the tests.
         self._names = Process(

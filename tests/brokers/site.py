@@ -17,13 +17,13 @@ from django.db.models import Q
 
 from hookline.engine.job import State
 from hookline.models import Delivery, Event, Message, Tenant
-from tests.brokers.brokers import Broker, free_port
+from tests.brokers.brokers import Broker
 from tests.databases import POSTGRES_URL
 from tests.edges.senders import SECRET, stripe, stripe_event
 from tests.edges.servers import Edge
 from tests.engine.rows import make_endpoint, make_source
 from tests.outgoing.consumer import Consumer
-from tests.processes import Process, Processes
+from tests.processes import Process, Processes, unused_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ class Site:
         }
         self._beat: Process | None = None
         self._workers = 0
-        self.edge = Edge("asgi", free_port())
+        self.edge = Edge("asgi", unused_port())
         server = processes.hookline("serve", "--port", str(self.edge.port), environment=self._environment)
         self.worker = self._start_worker()
         server.wait_for_output("Hookline listens on", LONG)

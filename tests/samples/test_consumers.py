@@ -22,6 +22,7 @@ from hookline.simulator.report import Outcome
 from hookline.simulator.run import Plan, choose, simulate
 from hookline.simulator.sequences import find, retrying_of
 from hookline.simulator.target import HttpTarget
+from tests.processes import unused_port
 from tests.samples.test_verify import SAMPLES, works
 from tests.waiting import wait_until
 
@@ -40,9 +41,7 @@ class Consumer:
     """One consumer as a process that can be killed and started again. What it stores outlives it."""
 
     def __init__(self, command: list[str], database: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = unused_port()
         self._command = [part.replace("127.0.0.1:0", f"127.0.0.1:{self.port}") for part in command]
         self._environment = {
             **os.environ,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -21,6 +20,7 @@ from hookline.simulator.report import Finding
 from hookline.simulator.run import Plan, choose, simulate
 from hookline.simulator.sequences import find, retrying_of
 from hookline.simulator.target import HttpTarget
+from tests.processes import unused_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +31,7 @@ SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 @pytest.fixture
 def bolt(tmp_path: Path) -> Iterator[str]:
     """The URL of the app."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = unused_port()
     command = [sys.executable, "-m", "tests.simulator.bolt_app", str(port), SECRET, str(tmp_path / "bolt.db")]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

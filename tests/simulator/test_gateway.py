@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from hookline.simulator.probe import sql_probe
 from hookline.simulator.run import Plan, choose, simulate
 from hookline.simulator.sequences import find, retrying_of
 from hookline.simulator.target import HttpTarget
-from tests.processes import Process, Processes
+from tests.processes import Process, Processes, unused_port
 from tests.simulator.test_every_provider import PLAYED
 from tests.simulator.test_sequences import SIGNING
 
@@ -71,9 +70,7 @@ class Gateway:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("gateway")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = unused_port()
     environment = {
         "HOOKLINE_DATABASE_URL": f"sqlite:///{directory / 'gateway.db'}",
         "HOOKLINE_PUBLIC_URL": f"http://127.0.0.1:{port}",

@@ -13,8 +13,9 @@ from django.template import Context, Engine
 from ninja import NinjaAPI
 
 from hookline.api.renderer import compact
+from hookline.transport.asgi import API_PATH
 
-PREFIX = "/api/v1"
+PREFIX = API_PATH.rstrip("/")
 #: What every operation may answer: name -> what it is.
 _ERRORS = {
     "400": "A query parameter cannot be read, or it cannot be done now.",

@@ -1,13 +1,13 @@
-"""The edges of the API, loaded when somebody first asks for it: that takes half a second, which no start waits for."""
+"""The edges of the API, loaded when somebody first asks for it: that takes half a second, which no start waits for.
+
+application = IngestEdge(ApiEdges(get_asgi_application()))
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-from hookline.transport.asgi import Application, Receive, Scope, Send
-
-#: In every path of the API, wherever the project puts it.
-PATH = "/api/v1/"
+from hookline.transport.asgi import API_PATH, Application, Receive, Scope, Send
 
 
 class ApiEdges:
@@ -18,10 +18,10 @@ class ApiEdges:
         self._loading: asyncio.Task[Application] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or PATH not in scope["path"]:
+        if scope["type"] != "http" or API_PATH not in scope["path"]:
             await self._application(scope, receive, send)
             return
-        if self._loading is None:
+        if self._loading is None or (self._loading.done() and self._loading.exception()):
             self._loading = asyncio.create_task(asyncio.to_thread(_load, self._application))
         edge = await asyncio.shield(self._loading)
         await edge(scope, receive, send)

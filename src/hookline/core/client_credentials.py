@@ -106,6 +106,6 @@ def _seconds(value: Any) -> float:
     """Some servers write the number as text."""
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a whole number of a thousand digits is none for a float
         return UNSAID
     return min(seconds, 86_400.0) if seconds >= 0 else UNSAID

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import time
 from collections.abc import Mapping
 from collections.abc import Sequence as Seq
@@ -33,6 +32,7 @@ from hookline.providers.base import SourceConfig
 from hookline.providers.standard import Standard
 from hookline.simulator.emulator import Emulator
 from hookline.simulator.play import Party
+from hookline.simulator.safety import addresses_of
 from hookline.simulator.sequence import BusinessEvent, Ids, Sequence
 from hookline.simulator.sequences import find, retrying_of
 from hookline.simulator.target import HttpTarget
@@ -109,11 +109,7 @@ def address_of(url: str) -> str:
     """The address to connect to, so that no name leads elsewhere later. Raises AddressRefused, ConfigurationError."""
     policy = address_policy(conf.get())
     parsed = policy.check_url(url)
-    try:
-        found = socket.getaddrinfo(parsed.host, parsed.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"cannot find the host of {url}: {error}") from None
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = addresses_of(parsed.host, parsed.port)
     for address in addresses:
         policy.check_address(address, plain_http=parsed.scheme == "http")
     return addresses[0]

@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from hookline.core.header_section import MAX_HEADER_BYTES, MAX_HEADERS
 from hookline.runtime.http_limits import HttpLimits
-from hookline.transport.asgi import CONNECTION
+from hookline.transport.asgi import API_PATH, CONNECTION
 
 logger = logging.getLogger("hookline.server")
 
@@ -33,10 +33,6 @@ MAX_LINGERING = 32
 UNREAD = 30.0
 #: Seconds after which a connection that has sent nothing may be closed to make room for another.
 SILENT = 1.0
-
-
-#: In paths of the management API, whose clients read errors in another form.
-API = "/api/v1/"
 
 
 class Connections:
@@ -303,7 +299,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _error(self, status: int, code: str) -> bytes:
         said: dict[str, object] = {"error": {"code": code}}
         scope: dict[str, Any] | None = self.scope  # type: ignore[assignment]  # None: nothing of a request was read yet
-        if scope and API in scope.get("path", ""):
+        if scope and API_PATH in scope.get("path", ""):  # its clients read errors in another form
             said = {"code": "payload_too_large" if status == 413 else code, "detail": f"refused by the server: {code}"}
         body = json.dumps(said, separators=(",", ":")).encode()
         lines = [STATUS_LINE[status]]

@@ -31,15 +31,19 @@ def safe_address(url: str, allowed: Sequence[Network] = ()) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(f"{url!r:.80} is not a URL that webhooks can be sent to")
-    try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"cannot find the host of {url}: {error}") from None
-    addresses = [ipaddress.ip_address(entry[4][0]) for entry in found]
-    for address in addresses:
+    addresses = addresses_of(parts.hostname, parts.port or 80)
+    for address in map(ipaddress.ip_address, addresses):
         if not address.is_loopback and not any(address in network for network in allowed):
             raise ConfigurationError(
                 f"{url} is at {address}, which is not this machine; a simulation sends only to loopback addresses and "
                 "to private test networks named by --allow"
             )
-    return str(addresses[0])
+    return addresses[0]
+
+
+def addresses_of(host: str, port: int) -> list[str]:
+    """Where a host is found. Raises ConfigurationError."""
+    try:
+        return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"cannot find the host {host!r:.80}: {error}") from None

@@ -16,6 +16,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 #: Any ASGI application. Frameworks describe the three arguments in types of their own, which do not fit each other.
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
+#: In every path of the management API, wherever a project puts it.
+API_PATH = "/api/v1/"
 #: Where our own server has its Connection in the scope.
 CONNECTION = "hookline.connection"
 #: What is left of a request that was answered early is read up to here, so that its connection can be used again. Go's
