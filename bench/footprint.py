@@ -137,7 +137,7 @@ def result(delivery: Delivery) -> Result:
     from hookline.core.outcome import classify
     from hookline.core.retry import RetrySchedule
     from hookline.outgoing.deliver.attempt import Result, decide
-    from hookline.outgoing.deliver.load import outbound_of
+    from hookline.outgoing.deliver.outbound import outbound_of
     from hookline.outgoing.deliver.signers import Signers
     from hookline.transport.transport import Response
 

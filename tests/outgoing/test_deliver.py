@@ -30,7 +30,7 @@ from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver import load as claimed
 from hookline.outgoing.deliver import sender
 from hookline.outgoing.deliver.attempt import Result
-from hookline.outgoing.deliver.load import outbound_of
+from hookline.outgoing.deliver.outbound import outbound_of
 from hookline.outgoing.deliver.record import record
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
@@ -465,14 +465,14 @@ def test_a_sender_outlives_an_error_that_nobody_thought_of(
     consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sender, "DATABASE_PAUSE", 0.01)
-    real, surprises = health.admit, [RuntimeError("surprise")]
+    real, surprises = claimed.with_parts, [RuntimeError("surprise")]
 
-    def admit(deliveries: Any) -> Any:
+    def with_parts(deliveries: Any) -> Any:
         if deliveries and surprises:
             raise surprises.pop()
         return real(deliveries)
 
-    monkeypatch.setattr(health, "admit", admit)
+    monkeypatch.setattr(claimed, "with_parts", with_parts)
     make_endpoint(consumer.url())
     dispatch("invoice.paid", {})
     with sending():

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 from django.db import close_old_connections, connections
-
-A = TypeVar("A")
-R = TypeVar("R")
 
 _thread = threading.local()
 
@@ -26,13 +21,3 @@ def look_after(every: float = 1.0) -> None:
     if failed or now - getattr(_thread, "looked", float("-inf")) >= every:
         close_old_connections()
         _thread.looked = now
-
-
-def afresh(work: Callable[[A], R]) -> Callable[[A], R]:
-    """`work`, before which a connection of its thread that has become unusable is closed."""
-
-    def with_usable_connections(argument: A) -> R:
-        look_after()
-        return work(argument)
-
-    return with_usable_connections

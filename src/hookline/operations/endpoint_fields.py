@@ -16,7 +16,6 @@ from hookline.core.signatures.scheme import check_schemes
 from hookline.core.signatures.standard_webhooks import check_new_secret
 from hookline.exceptions import ConfigurationError
 from hookline.operations import secrets
-from hookline.outgoing.deliver.worker import address_policy
 
 #: Of a secret of one's own: more than the specification's 64, because Svix takes as many, and people move from there.
 MOST_SECRET_BYTES = 75
@@ -36,7 +35,7 @@ def check_url(url: str) -> str:
     """Raises AddressRefused or ConfigurationError for a URL that Hookline would not connect to."""
     if len(url) > MAX_URL:
         raise ConfigurationError(f"the URL has {len(url)} characters; at most {MAX_URL} are allowed")
-    address_policy(conf.get()).check_url(url)
+    conf.get().address_policy.check_url(url)
     return url
 
 

@@ -18,7 +18,7 @@ from hookline.engine import notifier
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.operations.jobs import State
 from hookline.outgoing import sequence
-from hookline.outgoing.deliver.load import body_for, headers_for
+from hookline.outgoing.deliver.outbound import body_for, headers_for
 from hookline.outgoing.models import Delivery, Endpoint
 
 #: No page has more messages.

@@ -24,7 +24,6 @@ from hookline.core.signatures.ed25519 import SigningKey
 from hookline.core.signatures.message_signer import MessageSigner
 from hookline.core.signatures.standard_webhooks import new_secret
 from hookline.exceptions import ConfigurationError, Conflict
-from hookline.outgoing.deliver.worker import address_policy
 from hookline.outgoing.event_type import EventType
 from hookline.outgoing.models import Challenge, Endpoint
 from hookline.outgoing.publish.draft import compose
@@ -107,7 +106,7 @@ def party(actor: Actor, endpoint: Endpoint, deadline: float) -> tuple[Party, Seq
 
 def address_of(url: str) -> str:
     """The address to connect to, so that no name leads elsewhere later. Raises AddressRefused, ConfigurationError."""
-    policy = address_policy(conf.get())
+    policy = conf.get().address_policy
     parsed = policy.check_url(url)
     addresses = addresses_of(parsed.host, parsed.port)
     for address in addresses:

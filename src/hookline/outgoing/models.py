@@ -176,6 +176,11 @@ class Endpoint(LimitedLane):
         self.encrypted_access = access.dump()
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether its breaker has nothing to forget: it is AT_REST."""
+        return not self.breaker_state
+
+    @property
     def breaker(self) -> Breaker:
         return Breaker.load(self.breaker_state)
 

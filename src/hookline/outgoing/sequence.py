@@ -14,11 +14,14 @@ from uuid import UUID
 
 from django.db import connections, router, transaction
 
+from hookline.engine.settlement import Settlement
 from hookline.engine.sql import uuid_adapter
 from hookline.outgoing.models import UNNUMBERED, Delivery, Sequence
 
 #: How many are numbered in one transaction.
 PORTION = 1000
+#: What to do with a delivery whose row was locked by somebody else at that moment.
+_LATER = Settlement.give_back(0.5, "waits for its sequence number")
 
 # What somebody else has locked gets its number later, so that nobody waits here for a delivery.
 _NUMBER = """
@@ -81,3 +84,29 @@ def number_all(endpoint_id: UUID) -> None:
     unnumbered = Delivery.objects.using(router.db_for_write(Delivery)).filter(endpoint=endpoint_id, sequence=UNNUMBERED)
     while unnumbered.exists() and number(endpoint_id):
         pass
+
+
+def with_numbers(deliveries: list[Delivery]) -> tuple[list[Delivery], list[tuple[Delivery, Settlement]]]:
+    """Those that have their number, or need none, and those to give back until they have one. Raises DatabaseError."""
+    waiting = [one for one in deliveries if one.sequence == UNNUMBERED and one.endpoint.sequenced]
+    if not waiting:
+        return deliveries, []
+    for endpoint_id in {one.endpoint_id for one in waiting}:
+        mine = [one for one in waiting if one.endpoint_id == endpoint_id]
+        while number(endpoint_id) == PORTION and not _read(mine):
+            pass
+    _read(waiting)
+    without = {one.pk for one in waiting if one.sequence == UNNUMBERED}
+    if not without:
+        return deliveries, []
+    sent = [one for one in deliveries if one.pk not in without]
+    return sent, [(one, _LATER) for one in deliveries if one.pk in without]
+
+
+def _read(deliveries: Collection[Delivery]) -> bool:
+    """Read the numbers of deliveries; whether all have one."""
+    found = Delivery.objects.using(router.db_for_write(Delivery)).filter(pk__in=[one.pk for one in deliveries])
+    numbers = dict(found.values_list("pk", "sequence"))
+    for one in deliveries:
+        one.sequence = numbers.get(one.pk, UNNUMBERED)
+    return all(one.sequence for one in deliveries)

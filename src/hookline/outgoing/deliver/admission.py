@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from hookline.engine.job import State
 from hookline.engine.settlement import Settlement
-from hookline.outgoing.deliver import breakers
 from hookline.outgoing.models import Delivery, Message
 
 PutOff = tuple[Delivery, Settlement]
@@ -23,18 +22,6 @@ _DISABLED = 5.0
 
 EXPIRED = Settlement(State.CANCELLED, "it expired before it was delivered", refund=True)
 _EXPUNGED = Settlement(State.CANCELLED, "the content of the message was expunged", refund=True)
-
-
-def admit(deliveries: Sequence[Delivery], now: float) -> tuple[list[Delivery], list[PutOff]]:
-    """Split deliveries into those to send at `now`, in Unix time, and those to give back.
-
-    Neither has those whose endpoint is gone. The rules that count what they admit come last: a breaker its probes, a
-    rate limit its tokens.
-    """
-    whole, spent = whole_ones(deliveries, now)
-    enabled, disabled = enabled_ones(whole)
-    admitted, held = breakers.admit(enabled)
-    return admitted, [*spent, *disabled, *held]
 
 
 def whole_ones(deliveries: Sequence[Delivery], now: float) -> tuple[list[Delivery], list[PutOff]]:

@@ -21,11 +21,9 @@ from hookline.core.access import Access
 from hookline.core.serialisation import serialise
 from hookline.db.row import new_id
 from hookline.exceptions import ConfigurationError
-from hookline.outgoing.deliver.attempt import describe
-from hookline.outgoing.deliver.load import access_of, signer_of
-from hookline.outgoing.deliver.send import send
+from hookline.outgoing.deliver.attempt import describe, send
+from hookline.outgoing.deliver.outbound import access_of, signer_of
 from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.deliver.worker import address_policy
 from hookline.outgoing.models import Endpoint, Message
 from hookline.transport.transport import Response, Transport, TransportSettings
 
@@ -72,7 +70,7 @@ def send_challenge(endpoint: Endpoint) -> str:
 async def _send(request: _Request, headers: dict[str, str]) -> Response:
     settings = conf.get()
     limits = TransportSettings(deadline=settings.DELIVERY_TIMEOUT, max_body=MAX_ANSWER)
-    async with Transport(address_policy(settings), limits) as transport:
+    async with Transport(settings.address_policy, limits) as transport:
         return await send(request, headers, transport, None, time.time)
 
 

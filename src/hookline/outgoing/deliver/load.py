@@ -10,21 +10,16 @@ from uuid import UUID
 from django.db.models import F, Min
 
 from hookline import conf
-from hookline.core.access import Access
-from hookline.core.breaker import AT_REST
 from hookline.core.retry import RetrySchedule
-from hookline.core.signatures.message_signer import MessageSigner
-from hookline.db.encrypted_field import opened, sealed
 from hookline.db.rows import by_id
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
-from hookline.exceptions import ConfigurationError, MessageTooLarge, NotSerializable
-from hookline.outgoing.deliver import admission
-from hookline.outgoing.deliver.admission import PutOff
-from hookline.outgoing.deliver.numbering import numbered
-from hookline.outgoing.deliver.outbound import Outbound
+from hookline.outgoing.deliver import breakers
+from hookline.outgoing.deliver.admission import PutOff, enabled_ones, whole_ones
+from hookline.outgoing.deliver.outbound import Outbound, outbound_of
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
+from hookline.outgoing.sequence import with_numbers
 
 #: What sending needs of an endpoint.
 _OF_ENDPOINT = (
@@ -63,7 +58,8 @@ def claim(leases: Leases[Delivery], most: int, signers: Signers, without: Collec
         back = Settlement.give_back(0, "the database failed before it was sent")
         leases.release([(delivery, back) for delivery in deliveries])
         raise
-    leases.release(put_off)
+    if put_off:
+        leases.release(put_off)
     if len(to_send) < len(deliveries):
         begin = {outbound.id for outbound in to_send}
         for delivery in deliveries:
@@ -73,12 +69,17 @@ def claim(leases: Leases[Delivery], most: int, signers: Signers, without: Collec
 
 
 def prepare(deliveries: Sequence[Delivery], signers: Signers, now: float) -> tuple[list[Outbound], list[PutOff]]:
-    """What to send of claimed deliveries at `now`, in Unix time, and what to give back. Raises DatabaseError."""
-    admitted, put_off = admission.admit(with_parts(deliveries), now)
-    admitted, unnumbered = numbered(admitted)
-    put_off += unnumbered
-    tried = tried_since(admitted, conf.get().delivery_retry)
-    return [outbound_of(delivery, signers, now, tried.get(delivery.id.int)) for delivery in admitted], put_off
+    """What to send of claimed deliveries at `now`, in Unix time, and what to give back. Raises DatabaseError.
+
+    Neither has those whose endpoint is gone. The rules that count what they admit come last: a breaker its probes.
+    """
+    whole, spent = whole_ones(with_parts(deliveries), now)
+    enabled, disabled = enabled_ones(whole)
+    admitted, held = breakers.admit(enabled) if any(not one.endpoint.is_at_rest for one in enabled) else (enabled, [])
+    to_send, unnumbered = with_numbers(admitted)
+    tried = tried_since(to_send, conf.get().delivery_retry)
+    outbound = [outbound_of(delivery, signers, now, tried.get(delivery.id.int)) for delivery in to_send]
+    return outbound, [*spent, *disabled, *held, *unnumbered]
 
 
 def tried_since(deliveries: Sequence[Delivery], schedule: RetrySchedule) -> Mapping[int, float]:
@@ -109,75 +110,3 @@ def with_parts(deliveries: Sequence[Delivery]) -> list[Delivery]:
             _ENDPOINT.set_cached_value(delivery, endpoint)
             whole.append(delivery)
     return whole
-
-
-def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: float | None = None) -> Outbound:
-    """The values of a delivery that has its message and its endpoint. `tried_since`: as Outbound has it."""
-    endpoint, message = delivery.endpoint, delivery.message
-    signer, unsignable = signer_of(endpoint, signers, now)
-    access = None
-    if sealed(endpoint, "encrypted_access") != "":
-        try:
-            access = access_of(endpoint)
-        except ConfigurationError as error:
-            signer, unsignable = None, f"cannot reach this endpoint: {error}"
-    body = bytes(message.body)
-    if endpoint.payload is not None:
-        body, problem = body_for(endpoint, body)
-        signer, unsignable = (None, problem) if problem else (signer, unsignable)
-    return Outbound(
-        id=delivery.id,
-        claim=delivery.claim,
-        attempts=delivery.attempts,
-        is_suspect=delivery.is_suspect,
-        endpoint_id=delivery.endpoint_id,
-        tenant_id=endpoint.tenant_id,
-        order_key=delivery.order_key,
-        at_rest=endpoint.breaker is AT_REST,
-        url=endpoint.url,
-        message_id=message.public_id,
-        type=message.type,
-        body=body,
-        headers=None if message.forwarded is None else headers_for(endpoint.id, message.forwarded),
-        signer=signer,
-        unsignable=unsignable,
-        traceparent=message.traceparent,
-        earlier_attempts=delivery.earlier_attempts,
-        access=access,
-        schedule=None if endpoint.retry is None else conf.get().delivery_retry.changed_by(endpoint.retry),
-        tried_since=tried_since,
-        sequence=delivery.sequence,
-    )
-
-
-def headers_for(endpoint_id: UUID, forwarded: Mapping[str, Any]) -> Mapping[str, str]:
-    """Those of the sender's headers that an endpoint gets of a webhook that was forwarded."""
-    headers: Mapping[str, str] = forwarded["headers"]
-    names = forwarded["to"].get(endpoint_id.hex)
-    return headers if names is None else {name: headers[name] for name in names if name in headers}
-
-
-def access_of(endpoint: Endpoint) -> Access | None:
-    """How it is reached, where not simply at its URL. Raises ConfigurationError when its encryption key is lost."""
-    text = opened(endpoint, "encrypted_access")
-    return Access.load(text) if text else None
-
-
-def body_for(endpoint: Endpoint, body: bytes) -> tuple[bytes, str]:
-    """What the endpoint gets of a message with this body, and why it cannot be made."""
-    if endpoint.payload is None:
-        return body, ""
-    from hookline.core.payload_template import applied  # loading it takes a while; only for those who have one
-
-    try:
-        return applied(endpoint.payload, body, conf.get().MAX_MESSAGE_BYTES), ""
-    except (ConfigurationError, MessageTooLarge, NotSerializable, ValueError, KeyError) as error:
-        return body, f"cannot make the body for this endpoint: {error}"
-
-
-def signer_of(endpoint: Endpoint, signers: Signers, now: float) -> tuple[MessageSigner | None, str]:
-    """What signs for the endpoint, or why there is nothing; it quotes no secret."""
-    try:
-        return signers.of(endpoint, now), ""
-    except (ValueError, ConfigurationError) as error:
-        return None, f"cannot sign for this endpoint: {error}"

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from hookline import conf
-from hookline.db.connections import afresh
+from hookline.db.connections import look_after
 from hookline.engine.leases import Leases
 from hookline.outgoing.deliver.attempt import deliver
 from hookline.outgoing.deliver.fair_queue import FairQueue
@@ -109,7 +109,7 @@ class DeliveryLoop:
         else:
             take = self._take
         self.more = False
-        claimed = await asyncio.get_running_loop().run_in_executor(self._claimer, afresh(take), free)
+        claimed = await asyncio.get_running_loop().run_in_executor(self._claimer, take, free)
         # Those beside which only others were claimed have more.
         self.more = self.more or bool(self._crowding) or not self._leases.drained
         self._queue.extend(outbound for outbound in claimed.to_send if not outbound.is_suspect)
@@ -161,9 +161,11 @@ class DeliveryLoop:
         return self._queue.holders_of(max(share, self._extra))
 
     def _take(self, free: int) -> Claimed:
+        look_after()
         return claim(self._leases, free, self._signers)
 
     def _take_of_others(self, free: int) -> Claimed:
+        look_after()
         crowding = self._crowding
         with self._others.asking(crowding) as there_are_some:
             return claim(self._leases, free, self._signers, crowding) if there_are_some else NOTHING

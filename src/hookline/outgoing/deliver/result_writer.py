@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 
 from django.db import InterfaceError, OperationalError
 
-from hookline.db.connections import afresh
+from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
@@ -37,7 +37,7 @@ class ResultWriter:
         self._leases = leases
         self._thread = thread
         self._patience = patience
-        self._commit = GroupCommit[Result, Recorded](afresh(record), thread, max_items=most)
+        self._commit = GroupCommit[Result, Recorded](_record, thread, max_items=most)
 
     def put(self, result: Result, done: Done) -> None:
         """Have a result recorded, trying again for a while if the database is away: the request was made."""
@@ -47,12 +47,11 @@ class ResultWriter:
         """Return what was not sent, with its attempt."""
         back = Settlement.give_back(0, why)
         pairs = [(outbound, back) for outbound in unbegun]
-        await asyncio.get_running_loop().run_in_executor(self._thread, afresh(self._leases.release), pairs)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._release, pairs)
 
     async def begin_alone(self, outbound: Outbound) -> bool:
         """Note that a suspect is sent now. Returns whether it is still ours. Raises DatabaseError."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, afresh(self._leases.begin_alone), outbound)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._begin_alone, outbound)
 
     def _put(self, result: Result, done: Done, end: float) -> None:
         outbound = result.outbound
@@ -80,3 +79,17 @@ class ResultWriter:
             done(outbound, recorded)
 
         self._commit.put(result, written)
+
+    # ---- in the thread ---------------------------------------------------------------------------
+    def _release(self, unbegun: Sequence[tuple[Outbound, Settlement]]) -> None:
+        look_after()
+        self._leases.release(unbegun)
+
+    def _begin_alone(self, outbound: Outbound) -> bool:
+        look_after()
+        return self._leases.begin_alone(outbound)
+
+
+def _record(results: Sequence[Result]) -> list[Recorded]:
+    look_after()
+    return record(results)

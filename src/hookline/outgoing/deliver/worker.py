@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from hookline import conf
-from hookline.core.addresses import AddressPolicy
 from hookline.transport.transport import Transport, TransportSettings
 
 
 def make_transport(settings: conf.Settings) -> Transport:
     """A transport as the settings say."""
     return Transport(
-        address_policy(settings),
+        settings.address_policy,
         TransportSettings(
             deadline=settings.DELIVERY_TIMEOUT,
             # More than a worker begins: it has its own rules for who may begin.
@@ -18,8 +17,3 @@ def make_transport(settings: conf.Settings) -> Transport:
             max_body=settings.RESPONSE_BODY_BYTES,
         ),
     )
-
-
-def address_policy(settings: conf.Settings) -> AddressPolicy:
-    """To which URLs and addresses endpoints may lead. Raises ConfigurationError."""
-    return settings.address_policy
