@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -198,3 +199,21 @@ def test_an_object_says_to_which_application_it_belongs(api: Calls, acme: Tenant
     assert api.get(f"/object/{made.key.public_id}") == {"id": made.key.public_id, "kind": "key", "appId": app}
     api.get("/object/key_0123456789abcdefghijkl", status=404)
     api.get("/object/nothing", status=404)
+
+
+def test_a_key_that_expires_hands_out_none_that_lasts_longer(db: None) -> None:
+    end = datetime.now(UTC) + timedelta(hours=1)
+    made = keys.create(ACTOR, ["keys:write", "keys:read"], expires_at=end)
+    calls = Calls(made.text)
+    scopes = {"scopes": ["keys:read"]}
+    assert datetime.fromisoformat(calls.post("/key", scopes)["expiresAt"]) == end  # left out, it is the same
+    sooner = end - timedelta(minutes=1)
+    shorter = calls.post("/key", {**scopes, "expiresAt": sooner.isoformat()})
+    assert datetime.fromisoformat(shorter["expiresAt"]) == sooner
+    calls.post("/key", {**scopes, "expiresAt": (end + timedelta(seconds=1)).isoformat()}, status=403)
+    for expires_at, status in ((None, 403), (end + timedelta(hours=1), 403), (sooner, 200)):
+        other = keys.create(ACTOR, ["keys:read"], expires_at=expires_at).key
+        calls.post(f"/key/{other.public_id}/rotate", {}, status=status)
+    calls.post(f"/key/{made.key.public_id}/rotate", {}, status=200)
+    forever = Calls(keys.create(ACTOR, ["keys:write", "keys:read"]).text).post("/key", scopes)
+    assert forever["expiresAt"] is None

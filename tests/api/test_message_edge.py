@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -27,6 +28,9 @@ from svix.api import (
 )
 from svix.exceptions import HttpError
 
+from hookline.api.edge import MessageEdge
+from hookline.api.poll_edge import PollEdge
+from hookline.transport.asgi import Receive, Scope, Send
 from tests.api.calls import KEY
 from tests.databases import empty_database
 from tests.outgoing.consumer import SECRET, Consumer, running_consumer
@@ -196,3 +200,24 @@ def test_a_key_may_send_no_more_than_its_limit(served: Served) -> None:
     text = next(value for value in made.values() if isinstance(value, str) and re.match("hk_live_", value))
     body = b'{"eventType":"a","payload":{}}'
     assert [served.post(body, key=text)[0] for _ in range(3)] == [202, 202, 429]
+
+
+@pytest.mark.parametrize("path", ["app/acme/msg", "app/acme/msg/batch", "app/acme/endpoint/main/poll"])
+def test_slashes_before_a_path_make_nothing_come_to_django(path: str) -> None:
+    async def django(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError(f"{scope['path']} came through")
+
+    async def receive() -> dict[str, Any]:
+        if method == "GET":
+            await asyncio.Event().wait()  # the client stays
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    method = "GET" if path.endswith("poll") else "POST"
+    for slashes in ("/", "//", "///"):
+        sent: list[Mapping[str, Any]] = []
+        scope = {"type": "http", "method": method, "path": f"{slashes}api/v1/{path}", "headers": []}
+        asyncio.run(MessageEdge(PollEdge(django))(scope, receive, send))
+        assert sent[0]["status"] == 401

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +157,31 @@ def test_each_route_is_an_operation_of_the_api_and_each_name_a_command() -> None
             assert isinstance(found, click.Group)
             found = found.get_command(click.Context(found), word)
         assert found is not None
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ('[{"loc": ["body", "name"], "msg": "too long"}, "and more"]', "name: too long; and more"),
+        ('[["a"], {"loc": 1, "msg": "b"}]', "['a']; {'loc': 1, 'msg': 'b'}"),
+        ("[]", "answered 422, and not as Hookline does"),
+        ('{"loc": []}', "{'loc': []}"),
+        ("7", "7"),
+    ],
+)
+def test_what_some_other_server_refuses_is_told_as_it_is(detail: str, told: str) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f'{{"detail": {detail}}}'.encode()
+            self.send_response(422)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.handle_request).start()
+        remote = Remote(f"http://127.0.0.1:{server.server_port}", "hk_live_made_up_for_some_other_server")
+        assert told in remote.fails("tenant", "show", "acme", code="invalid")

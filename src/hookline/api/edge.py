@@ -16,11 +16,10 @@ from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
-from django.urls import NoReverseMatch, reverse
-
 from hookline.access.authenticate import admit, authenticate, known
 from hookline.access.principal import Principal
 from hookline.api.new_message import NewMessage
+from hookline.api.paths import ApplicationPaths
 from hookline.api.publisher import Asked, Publisher, drafts_of, tenant_of
 from hookline.api.seen import Seen, with_connection
 from hookline.db.group_commit import GroupCommit, QueueFull
@@ -40,8 +39,7 @@ class MessageEdge:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        #: Paths that begin with it are those of applications; None where the project has no management API.
-        self.prefix = path_prefix()
+        self._paths = ApplicationPaths()
         self.publisher = LoopPublisher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,10 +56,9 @@ class MessageEdge:
 
     def _asked(self, scope: Scope) -> Asked | None:
         """What is asked for; None where it is for others to answer."""
-        path: str = scope["path"]
-        if self.prefix is None or not path.startswith(self.prefix):
+        if (behind := self._paths.behind(scope["path"])) is None:
             return None
-        name, _, rest = path[len(self.prefix) :].rstrip("/").partition("/")
+        name, _, rest = behind.partition("/")
         if rest not in ("msg", "msg/batch"):
             return None
         headers = {}
@@ -132,11 +129,3 @@ class LoopPublisher(Publisher):
         """Behind the batch: no answer waits until other processes are told."""
         with suppress(RuntimeError):  # this process ends; the others look now and then
             self._writer.submit(notify)
-
-
-def path_prefix() -> str | None:
-    """The path before the name of an application, wherever the project has the API; None where it has none."""
-    try:
-        return reverse("hookline_api:v1", kwargs={"rest": "/app/"})
-    except NoReverseMatch:
-        return None

@@ -15,6 +15,7 @@ from hookline.api.errors import Missing
 from hookline.api.names import app_id_of, application
 from hookline.api.pages import ListResponse, id_keys, page
 from hookline.api.query import Listing, Toggle
+from hookline.api.renderer import written
 from hookline.api.routes import Routes
 from hookline.api.schema import In, Moment, Out, Text, optional
 from hookline.core import scopes
@@ -119,15 +120,20 @@ def list_keys(request: Request, query: Query[KeyQuery]) -> ListResponse[KeyOut]:
 
 @routes.post("/key", "v1.key.create", WRITE, {201: NewKeyOut})
 def create_key(request: Request, body: KeyIn) -> Status[NewKeyOut]:
-    """Create a key, which may do no more than the one that makes it. Its text is in this answer, and nowhere else."""
+    """Create a key, which may do no more than the one that makes it, and lasts no longer.
+
+    Its text is in this answer, and nowhere else. Left out, `expiresAt` is that of the key that makes it.
+    """
     _check_own(request.auth, body.scopes)
+    end = body.expires_at or _end_of(request.auth)
+    _check_end(request.auth, end)
     bound = body.app_id or app_id_of(request.auth.tenant_id)
     made = keys.create(
         request.auth.actor,
         body.scopes,
         tenant=None if bound is None else application(request, bound),
         name=body.name,
-        expires_at=body.expires_at,
+        expires_at=end,
         rate_limit=body.rate_limit or None,
         rate_burst=body.rate_burst,
     )
@@ -161,6 +167,7 @@ def rotate_key(request: Request, id: str, body: KeyRotateIn) -> KeyTextOut:  # n
     """Give a key a new text, which is in this answer, and nowhere else."""
     found = _found(request, id)
     _check_own(request.auth, found.scopes)
+    _check_end(request.auth, found.expires_at)
     return KeyTextOut(key=keys.rotate(request.auth.actor, found, overlap=body.grace_period_seconds).secret)
 
 
@@ -187,6 +194,18 @@ def _check_own(principal: Principal, names: list[str]) -> None:
     beyond = scopes.expanded(tuple(scopes.checked(names))) - _scopes_of(principal)
     if beyond:
         raise NotAllowed(f"this key lacks {', '.join(sorted(beyond))} itself")
+
+
+def _end_of(principal: Principal) -> datetime | None:
+    """When the key of a request expires."""
+    return None if principal.key_id is None else keys.by_id(principal.key_id).expires_at
+
+
+def _check_end(principal: Principal, end: datetime | None) -> None:
+    """Raises NotAllowed for a key that lasts longer than the principal's own: its text would outlive that."""
+    own = _end_of(principal)
+    if own is not None and (end is None or end > own):
+        raise NotAllowed(f"this key expires at {written(own)} itself, and hands out none that lasts longer")
 
 
 def _scopes_of(principal: Principal) -> frozenset[str]:

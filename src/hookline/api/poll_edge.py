@@ -20,8 +20,8 @@ from hookline import conf
 from hookline.access.authenticate import admit, authenticate, known
 from hookline.access.principal import Principal
 from hookline.api.answers import CORS, JSON, reply_of
-from hookline.api.edge import path_prefix
 from hookline.api.errors import ApiError
+from hookline.api.paths import ApplicationPaths
 from hookline.api.poll import (
     BEGINNING,
     EVENTS,
@@ -67,7 +67,7 @@ class PollEdge:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._prefix = path_prefix()
+        self._paths = ApplicationPaths()
         self._reader = ThreadPoolExecutor(2, "hookline-poll")
         self._watch: Watch | None = None
         self._stop: asyncio.Task[None] | None = None
@@ -93,9 +93,10 @@ class PollEdge:
     def _asked(self, scope: Scope) -> Asked | None:
         """What is asked for; None where it is for others to answer, as what has a body is."""
         path: str = scope["path"]
-        if self._prefix is None or not path.startswith(self._prefix) or "\x00" in path:
+        behind = self._paths.behind(path)
+        if behind is None or "\x00" in path:
             return None
-        match path[len(self._prefix) :].rstrip("/").split("/"):
+        match behind.split("/"):
             case [app, "endpoint", ep, "poll"] if app and ep:
                 pass
             case _:

@@ -109,10 +109,18 @@ def _parsed(body: bytes) -> Any:
 def _problem(status: int, found: Any, server: str) -> str:
     """What the server said, in a sentence."""
     detail = found.get("detail") if isinstance(found, dict) else None
-    if isinstance(detail, list):
-        return "; ".join(f"{'.'.join(map(str, one.get('loc', [])[1:]))}: {one.get('msg', '')}" for one in detail)
+    if isinstance(detail, list) and detail:
+        return "; ".join(map(_refusal, detail))
     if status == 401:
         return f"{server} does not know this key; it may have expired, or been revoked or rotated"
     if detail:
         return f"{detail} ({server} answered {status})"
     return f"{server} answered {status}, and not as Hookline does"
+
+
+def _refusal(one: Any) -> str:
+    """One of the fields that a server refused; some other server's items may be anything."""
+    place = one.get("loc") if isinstance(one, dict) else None
+    if not isinstance(place, list) or "msg" not in one:
+        return str(one)
+    return f"{'.'.join(map(str, place[1:]))}: {one['msg']}"
