@@ -42,7 +42,7 @@ def message_text(
         payload,
         json.dumps(list(channels), separators=(",", ":")).encode() if channels else b"null",
         ids.to_text("msg", message_id).encode(),
-        created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode(),
+        b"%bZ" % created_at.astimezone(UTC).isoformat(timespec="microseconds")[:-6].encode(),
     )
 
 

@@ -15,16 +15,20 @@ class ApiEdges:
 
     def __init__(self, application: Application) -> None:
         self._application = application
+        self._edges: Application | None = None
         self._loading: asyncio.Task[Application] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or API_PATH not in scope["path"]:
             await self._application(scope, receive, send)
             return
+        if self._edges is not None:
+            await self._edges(scope, receive, send)
+            return
         if self._loading is None or (self._loading.done() and self._loading.exception()):
             self._loading = asyncio.create_task(asyncio.to_thread(_load, self._application))
-        edge = await asyncio.shield(self._loading)
-        await edge(scope, receive, send)
+        self._edges = await asyncio.shield(self._loading)
+        await self._edges(scope, receive, send)
 
 
 def _load(application: Application) -> Application:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hookline.exceptions import Unreadable
 
@@ -124,6 +124,38 @@ class JsonSlice:
     def _after_comma(self, place: int) -> int:
         place = _after_blanks(self.text, place)
         return _after_blanks(self.text, place + 1) if self.text[place] == "," else place
+
+
+def read_once(text: str) -> dict[str, tuple[int, int, Any]] | None:
+    """The members of a text that is one JSON object, each with where its value begins and ends, and the value.
+
+    The text is read once. None where anything is not as it should be, or a name comes twice: then `JsonSlice` and its
+    caller say what.
+    """
+    found: dict[str, tuple[int, int, Any]] = {}
+    try:
+        if (mark := _OPENED.match(text)) is None:
+            return None
+        while text[mark.end()] == '"':
+            name, place = _read(text, mark.end())
+            if (mark := _COLON.match(text, place)) is None or name in found:
+                return None
+            value, place = _read(text, mark.end())
+            found[name] = mark.end(), place, value
+            if (mark := _NEXT.match(text, place)) is None:
+                return None
+            if mark[1] == "}":
+                return found if mark.end() == len(text) else None
+    except (ValueError, StopIteration, RecursionError, IndexError):
+        pass
+    return None
+
+
+#: Reads a value where it begins. Raises ValueError, or StopIteration where none does.
+_read: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]  # typeshed leaves it out
+_OPENED = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*", re.ASCII)
+_COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*", re.ASCII)
+_NEXT = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*", re.ASCII)
 
 
 def _after_blanks(text: str, place: int) -> int:

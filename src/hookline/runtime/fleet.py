@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +17,7 @@ from hookline.engine.prune import Pruning
 from hookline.engine.worker import OnStuck
 from hookline.incoming.models import Event
 from hookline.operations import forwards, handlers, prune
+from hookline.runtime.garbage import spare_what_is_loaded
 from hookline.telemetry.courier import courier
 
 logger = logging.getLogger("hookline.cli")
@@ -54,12 +54,7 @@ class Fleet:
             self._listener = Listener(tuple(one.model for one in declared()))
 
     def start(self) -> None:
-        # The garbage collector took a tenth of a sender's time. What is loaded by now stays until the end, so it need
-        # not be walked through again and again; and a job makes a hundred objects that go by themselves when it is
-        # done, so there is little to collect after the usual 700.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(10_000, 20, 50)
+        spare_what_is_loaded()
         if self._processes_events:
             log_handlers()
         self._liveness.start()

@@ -13,12 +13,16 @@ import logging
 import math
 from collections.abc import Iterable
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from hookline.core.header_section import MAX_HEADER_BYTES, MAX_HEADERS
+from hookline.runtime.http_exchange import HttpExchange
 from hookline.runtime.http_limits import HttpLimits
 from hookline.transport.asgi import API_PATH, CONNECTION
 
@@ -78,6 +82,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._headers_count = self._head_bytes = 0
         #: Requests that began in what came last, and how much came since the head began that is not complete.
         self._begun = self._unparsed = 0
+        #: The Content-Length of the request, as far as it was read.
+        self._length = b""
         self._longest_body: int | None = None
         self._body_bytes = 0
         #: What of the bodies is counted in `Connections.bodies`.
@@ -115,7 +121,13 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deaf:
             return
         in_head, in_message, self._begun = self._in_head, self._in_message, 0
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:  # because of what came, or because a method below says so
+            self.logger.warning("Invalid HTTP request received.")
+            self._refuse(*self._refusal)
+        except httptools.HttpParserUpgrade:
+            self._unsupported_upgrade_warning()
         # A header that is not complete yet is known to nobody but the parser.
         if self._in_head and not self._deaf and (in_head or (self._begun == 1 and not in_message)):
             self._unparsed += len(data)
@@ -155,8 +167,21 @@ class HttpProtocol(HttpToolsProtocol):
 
     # ---- what the parser finds ---------------------------------------------------------------------
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope[CONNECTION] = self  # type: ignore[literal-required]  # ours
+        self.url = self._length = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            CONNECTION: self,  # type: ignore[misc]  # ours
+        }
         self._in_head = self._in_message = True
         self._silent = False
         self._headers_count = self._head_bytes = self._unparsed = self._body_bytes = 0
@@ -168,25 +193,56 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes += len(url)
         if self._head_bytes > MAX_HEADER_BYTES:
             self._stop(431, "headers_too_large")
-        super().on_url(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers_count += 1
         self._head_bytes += len(name) + len(value) + 4
         if self._headers_count > MAX_HEADERS or self._head_bytes > MAX_HEADER_BYTES:
             self._stop(431, "headers_too_large")
-        if self._in_head:  # what follows the body are trailers, which are no headers (RFC 9110 section 6.5.1)
-            super().on_header(name, value)
+        if not self._in_head:  # what follows the body are trailers, which are no headers (RFC 9110 section 6.5.1)
+            return
+        name = name.lower()
+        if name == b"content-length":
+            self._length = value
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self.deadline = self.loop.time() + self._limits.body_timeout
-        super().on_headers_complete()
-        self._longest_body = self._limits.longest_body(self.scope["path"])
-        if self._longest_body is not None:
-            for name, value in self.headers:
-                if name == b"content-length" and value.isdigit() and int(value[:20]) > self._longest_body:
-                    self._stop(413, "too_large")
+        scope, version = self.scope, self.parser.get_http_version()
+        scope["method"] = self.parser.get_method().decode("ascii")
+        if version != "1.1":
+            scope["http_version"] = version
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        before = self.cycle
+        self.cycle = exchange = HttpExchange(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            exchange.start(self.app, self.loop, self.tasks)
+        else:  # it came before the one before it was answered
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+        self._longest_body = self._limits.longest_body(scope["path"])
+        if self._longest_body is not None and self._length.isdigit() and int(self._length[:20]) > self._longest_body:
+            self._stop(413, "too_large")
 
     def on_body(self, body: bytes) -> None:
         if self._deaf or self.cycle.response_complete:
@@ -199,19 +255,20 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop(503, "overloaded")
         self._held += size
         self._shared.bodies += size
-        super().on_body(body)
+        cycle = self.cycle
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self._in_message = False
-        if self.cycle is not None and self.cycle.response_complete:
+        if self.cycle.response_complete:
             self._wait_for_next()
-        else:
-            self.deadline = math.inf  # it is for us to answer
-        super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """Called when the parser gives up: because of what came, or because a method above did."""
-        self._refuse(*self._refusal)
+            return
+        self.deadline = math.inf  # it is for us to answer
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
 
     # ---- answers -----------------------------------------------------------------------------------
     def on_response_complete(self) -> None:
@@ -222,8 +279,8 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+            exchange, application = self.pipeline.pop()
+            exchange.start(application, self.loop, self.tasks)  # type: ignore[attr-defined]  # ours
         elif self._last_word:
             self._real.write(self._last_word)
             self._linger()

@@ -14,6 +14,7 @@ from hookline.engine.kind import declared
 from hookline.models import Event
 from hookline.runtime import http_server, worker
 from hookline.runtime.fleet import Fleet
+from hookline.runtime.garbage import spare_what_is_loaded
 from hookline.runtime.siblings import Siblings
 from hookline.runtime.stopping import Stopping
 from hookline.runtime.supervisor import Work
@@ -65,6 +66,7 @@ def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Cal
     """Serve on the socket until told to stop, and with `worker` work meanwhile. Accepting stops before the workers."""
     settings = conf.get()
     application = http_server.application()
+    spare_what_is_loaded()
     # With Celery as the engine, its workers are the fleet.
     fleet = Fleet(settings, on_stuck=stopping.fail) if worker and settings.ENGINE == "worker" else None
     if fleet is not None:

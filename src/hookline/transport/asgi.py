@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Protocol
 
 from hookline.exceptions import TooLarge
@@ -38,6 +40,24 @@ class Connection(Protocol):
         """Whether a client that sends nothing more is taken for gone. Else it may still read the answer."""
 
 
+class WholeAnswers:
+    """What our own server offers beside ASGI, to an application that nothing stands in front of."""
+
+    def take_body(self, most: int) -> bytes | None:
+        """The whole body, if all of it is there and nobody has taken it, and it has at most so many bytes."""
+        raise NotImplementedError
+
+    async def answer(self, status: int, fields: bytes, body: bytes, *, close: bool) -> None:
+        """Send all of an answer. `fields` are its header fields but Content-Length, each with CRLF behind it."""
+        raise NotImplementedError
+
+
+def whole_answers(call: Receive | Send) -> WholeAnswers | None:
+    """The exchange of our own server that this is a method of; None behind any other server, or a middleware."""
+    exchange = getattr(call, "__self__", None)
+    return exchange if isinstance(exchange, WholeAnswers) else None
+
+
 class ClientGone(Exception):
     """The client closed the connection before the request was complete."""
 
@@ -53,6 +73,10 @@ class Body:
 
     async def read(self, most: int) -> bytes:
         """All of it, never more than `most` bytes. Raises TooLarge, or ClientGone."""
+        exchange = whole_answers(self._receive)
+        if exchange is not None and (whole := exchange.take_body(most)) is not None:
+            self.complete = True
+            return whole
         for name, value in self._scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > most:
                 raise TooLarge("too_large", f"Content-Length is more than {most} bytes")
@@ -91,6 +115,10 @@ class Body:
 
 async def respond(scope: Scope, send: Send, reply: Reply, *, reusable: bool) -> None:
     """Send the answer. A connection that is not `reusable`, because the body was not read, is closed and says so."""
+    if (exchange := whole_answers(send)) is not None:
+        fields = _fields(reply.content_type, reply.headers)
+        await exchange.answer(reply.status, fields, reply.body, close=not reusable)
+        return
     headers = [
         (b"content-type", reply.content_type.encode("latin-1")),
         (b"content-length", str(len(reply.body)).encode()),
@@ -100,3 +128,18 @@ async def respond(scope: Scope, send: Send, reply: Reply, *, reusable: bool) -> 
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
+
+
+@lru_cache(maxsize=256)
+def _fields(content_type: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    """Header fields as they are sent: most answers have the same. Raises ValueError for one that cannot be sent."""
+    pairs = [("content-type", content_type), *headers]
+    for name, value in pairs:
+        if not _NAME.fullmatch(name) or _NO_VALUE.search(value):
+            raise ValueError(f"the header {name!r:.80} cannot be sent")
+    return "".join(f"{name}: {value}\r\n" for name, value in pairs).encode("latin-1")
+
+
+#: A name (RFC 9110 section 5.6.2), and what is in no value (section 5.5).
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

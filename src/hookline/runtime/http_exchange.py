@@ -1,0 +1,68 @@
+"""HttpExchange: one request of a connection and its answer.
+
+What our own edges answer is whole when they answer it: it is written at once, and what ASGI has for answers that come
+in pieces is left out. Any other application is served as uvicorn does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from hookline.transport.asgi import WholeAnswers
+
+
+class HttpExchange(RequestResponseCycle, WholeAnswers):
+    """The names are those of uvicorn, whose state it keeps."""
+
+    def start(self, application: Any, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+        """Have the application answer. Until it has, its task is among `tasks`."""
+        task = loop.create_task(self._run(application, tasks))
+        tasks.add(task)
+
+    async def _run(self, application: Any, tasks: set[asyncio.Task[None]]) -> None:
+        try:
+            await self.run_asgi(application)
+        finally:
+            with suppress(KeyError):  # a callback of the task would cost another round of the loop
+                tasks.remove(asyncio.current_task())  # type: ignore[arg-type]  # a task runs this
+
+    def take_body(self, most: int) -> bytes | None:
+        if self.more_body or self.disconnected or self.response_complete or len(self.body) > most:
+            return None
+        body = bytes(self.body)
+        self.body.clear()
+        self.message_event.clear()
+        self.waiting_for_100_continue = False  # it has sent its body without
+        self.flow.resume_reading()
+        return body
+
+    async def answer(self, status: int, fields: bytes, body: bytes, *, close: bool) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if self.response_started:
+            raise RuntimeError("the request is answered already")
+        self.waiting_for_100_continue = False
+        self.keep_alive = self.keep_alive and not close
+        own = b"".join([b"%b: %b\r\n" % pair for pair in self.default_headers])
+        self.transport.write(
+            b"%b%b%bcontent-length: %d\r\n%b\r\n%b"
+            % (
+                STATUS_LINE[status],
+                own,
+                fields,
+                len(body),
+                b"" if self.keep_alive else b"connection: close\r\n",
+                b"" if self.scope["method"] == "HEAD" else body,
+            )
+        )
+        self.response_started = self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
