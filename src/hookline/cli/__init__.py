@@ -11,6 +11,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hookline.server.settings")
     # As manage.py has it: modules in the working directory can be named in HOOKLINE_APPS.
     sys.path.insert(0, "")
-    from hookline.cli.root import root
+    from hookline.cli.loading import loading
+
+    with loading():
+        from hookline.cli.root import root
 
     root(prog_name="hookline")

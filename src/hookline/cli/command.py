@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import click
 
+from hookline.cli.loading import loading
 from hookline.core.text import printable
 from hookline.exceptions import (
     AddressRefused,
@@ -136,7 +137,8 @@ def load_django(*, create: bool = False) -> None:
     if not apps.ready:
         if not create:  # in the wrong folder there would be a new, empty installation
             os.environ["HOOKLINE_CREATE"] = "no"
-        django.setup()
+        with loading():
+            django.setup()
 
 
 @contextmanager

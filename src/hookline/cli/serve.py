@@ -7,6 +7,7 @@ import socket
 import click
 
 from hookline.cli.command import PlainCommand, load_django
+from hookline.cli.loading import loading
 
 
 @click.command(cls=PlainCommand)
@@ -39,7 +40,8 @@ def serve(
         run_demo(host, port)
         return
     load_django(create=True)
-    from hookline.runtime import http_server
+    with loading():
+        from hookline.runtime import http_server
 
     with http_server.listen(host, port) as listener:
         prepare(migrate)
@@ -50,15 +52,16 @@ def prepare(migrate: bool | None) -> None:
     """Bring the database up to date, or refuse to start. Raises ConfigurationError."""
     from django.conf import settings as django_settings
 
-    from hookline.db import schema
-    from hookline.operations import doctor
+    with loading():
+        from hookline.db import schema
+        from hookline.operations import secrets
 
     if migrate is None:
         migrate = django_settings.SETTINGS_MODULE == "hookline.server.settings"
     if migrate and (applied := schema.apply()):
         click.echo(f"Applied to the database: {', '.join(applied)}", err=True)
     schema.require()
-    doctor.require_keys()
+    secrets.require_keys()
 
 
 def workers_of(worker: bool, single_process: bool) -> int | None:
@@ -74,9 +77,10 @@ def workers_of(worker: bool, single_process: bool) -> int | None:
 
 def run(listener: socket.socket, processes: int, workers: int | None) -> None:
     """Serve on the socket until told to stop."""
-    from hookline.runtime import http_server, server, supervisor
+    with loading():
+        from hookline.runtime import http_server, server, supervisor
 
     def announce() -> None:
         click.echo(f"Hookline listens on {http_server.url_of(listener)}", err=True)
 
-    supervisor.run(server.works(listener, processes, workers), announce)
+    supervisor.run(server.works(listener, processes, workers), announce, processes)

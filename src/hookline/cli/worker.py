@@ -28,12 +28,12 @@ def worker(concurrency: int | None, processes: int, only: str | None) -> None:
     """Process events and send deliveries until SIGTERM or Ctrl-C, then finish jobs in progress and release the rest."""
     from hookline import conf
     from hookline.db import schema
-    from hookline.operations import doctor
+    from hookline.operations import secrets
     from hookline.runtime import metrics_server, supervisor
     from hookline.runtime import worker as one_process
 
     schema.require()
-    doctor.require_keys()
+    secrets.require_keys()
     with metrics_server.listener_of(conf.get()) as listener:
         work = partial(one_process.run, only=only, concurrency=concurrency, listener=listener)
         supervisor.run([work] * processes, lambda: click.echo("Hookline works", err=True))

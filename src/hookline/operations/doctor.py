@@ -13,17 +13,15 @@ from django.db import DatabaseError, connections, router
 from hookline import conf
 from hookline.core import durations
 from hookline.db import schema
-from hookline.db.row import Row
 from hookline.engine import look
 from hookline.engine.hang import current as current_hangs
 from hookline.exceptions import ConfigurationError, HooklineError
-from hookline.incoming.models import Event, Source
+from hookline.incoming.models import Event
 from hookline.incoming.receive.rejections import only_counted
-from hookline.operations import dead_jobs, deliveries, events, forwards, handlers, refusals, troubles
+from hookline.operations import dead_jobs, deliveries, events, forwards, handlers, refusals, secrets, troubles
 from hookline.operations.finding import Finding
 from hookline.operations.selection import Selection
 from hookline.operations.stats import backlogs
-from hookline.outgoing.models import Endpoint
 
 #: A job that is due waits longer than this only when no worker runs, or too few.
 LONGEST_LAG = 60.0
@@ -63,14 +61,6 @@ def looked() -> None:
     """Mark what there is now as seen: the next look shows what is new. If this fails, it shows all."""
     with suppress(DatabaseError):
         look.remember(LOOK)
-
-
-def require_keys() -> None:
-    """Raises ConfigurationError when the secrets in the database cannot be decrypted with the keys at hand."""
-    for model in (Source, Endpoint):
-        row: Row | None = model._default_manager.order_by("-id").first()
-        if row is not None:
-            _ = row.encrypted_secrets  # type: ignore[attr-defined]  # both have the field; reading it decrypts
 
 
 def _try(name: str, check: Callable[[], str]) -> Finding:
@@ -113,7 +103,7 @@ def _migrations() -> str:
 
 
 def _keys() -> str:
-    require_keys()
+    secrets.require_keys()
     return "stored secrets can be decrypted"
 
 

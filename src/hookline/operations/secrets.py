@@ -8,6 +8,7 @@ from datetime import datetime
 
 from hookline import conf
 from hookline.db.clock import moment
+from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Source
 from hookline.outgoing.models import Endpoint
@@ -47,3 +48,11 @@ def ends(row: Source | Endpoint) -> list[datetime | None]:
     now = time.time()
     active = [secret for secret in row.secrets.secrets if secret.is_active(now)]
     return [None if secret.expires_at is None else moment(secret.expires_at) for secret in active]
+
+
+def require_keys() -> None:
+    """Raises ConfigurationError when the secrets in the database cannot be decrypted with the keys at hand."""
+    for model in (Source, Endpoint):
+        row: Row | None = model._default_manager.order_by("-id").first()
+        if row is not None:
+            _ = row.encrypted_secrets  # type: ignore[attr-defined]  # both have the field; reading it decrypts

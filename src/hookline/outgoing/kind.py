@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from hookline import conf
 from hookline.engine.kind import JobKind, register
 from hookline.engine.worker import OnStuck
 from hookline.outgoing import retention
-from hookline.outgoing.deliver.sender import Sender
-from hookline.outgoing.deliver.share import send_share
-from hookline.outgoing.deliver.worker import make_transport
 from hookline.outgoing.models import Delivery
+
+if TYPE_CHECKING:
+    from hookline.outgoing.deliver.sender import Sender
 
 #: A request that takes longer is marked as begun, so that a crash counts. Most take less, and cost no write more.
 MARK_AFTER = 1.0
@@ -27,10 +28,15 @@ class Sending:
 
     def worker(self, kind: JobKind[Delivery], on_stuck: OnStuck | None) -> Sender:
         """Raises ConfigurationError for subnets that are none."""
+        from hookline.outgoing.deliver.sender import Sender  # only who sends needs it, and a start is to be short
+        from hookline.outgoing.deliver.worker import make_transport  # as above
+
         return Sender(kind.leases(), partial(make_transport, self.settings), self.settings, kind.max_attempts)
 
     def share(self, kind: JobKind[Delivery], on_more: Callable[[], None]) -> None:
         """See Runner."""
+        from hookline.outgoing.deliver.share import send_share  # as above
+
         # Without a reserve, everything that is claimed begins at once.
         send_share(kind.leases(per_lane=self.settings.DELIVERY_CONCURRENCY_PER_ENDPOINT), self.settings, on_more)
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from django.db import connections, router
 
 from hookline import conf
 from hookline.engine.kind import declared
 from hookline.models import Event
-from hookline.runtime import http_server, worker
-from hookline.runtime.fleet import Fleet
+from hookline.runtime import http_server
 from hookline.runtime.garbage import spare_what_is_loaded
 from hookline.runtime.siblings import Siblings
 from hookline.runtime.stopping import Stopping
 from hookline.runtime.supervisor import Work
 from hookline.telemetry.courier import courier
+
+if TYPE_CHECKING:
+    from hookline.runtime.fleet import Fleet
+
+logger = logging.getLogger("hookline.server")
 
 #: More worker processes than these are started only where WORKER_PROCESSES says so: each takes some 70 MB.
 MOST_BY_ITSELF = 4
@@ -33,7 +40,7 @@ def works(listener: socket.socket, servers: int, workers: int | None) -> list[Wo
         return [partial(run, listener, workers is not None)] * servers
     siblings = Siblings(workers, [one.model for one in declared()])
     answering: Work = partial(_with_siblings, siblings, None, partial(run, listener, False))
-    working: list[Work] = [partial(_with_siblings, siblings, place, worker.run) for place in range(workers)]
+    working: list[Work] = [partial(_with_siblings, siblings, place, _work) for place in range(workers)]
     return [answering] * servers + working
 
 
@@ -62,18 +69,61 @@ def _with_siblings(
     work(stopping, on_ready)
 
 
+def _work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
+    from hookline.runtime import worker  # loaded beside the server, which listens meanwhile
+
+    worker.run(stopping, on_ready)
+
+
 def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Callable[[], None]) -> None:
     """Serve on the socket until told to stop, and with `worker` work meanwhile. Accepting stops before the workers."""
     settings = conf.get()
     application = http_server.application()
     spare_what_is_loaded()
     # With Celery as the engine, its workers are the fleet.
-    fleet = Fleet(settings, on_stuck=stopping.fail) if worker and settings.ENGINE == "worker" else None
-    if fleet is not None:
-        fleet.start()
+    fleet = FleetBeside(settings, stopping) if worker and settings.ENGINE == "worker" else None
+
+    def ready() -> None:
+        on_ready()
+        if fleet is not None:
+            fleet.start()
+
     try:
-        http_server.serve(application, listener, stopping, on_ready, settings.STOP_TIMEOUT)
+        http_server.serve(application, listener, stopping, ready, settings.STOP_TIMEOUT)
     finally:
         if fleet is not None:
             fleet.stop()
         courier.drain(settings.STOP_TIMEOUT)
+
+
+class FleetBeside:
+    """A fleet in the process of a server. It starts on a thread of its own, so that the server answers meanwhile."""
+
+    def __init__(self, settings: conf.Settings, stopping: Stopping) -> None:
+        self._settings = settings
+        self._stopping = stopping
+        self._fleet: Fleet | None = None
+        self._starting = threading.Thread(target=self._start, name="hookline-start", daemon=True)
+
+    def start(self) -> None:
+        self._starting.start()
+
+    def stop(self) -> None:
+        """Take no more jobs, finish those in progress, release the rest."""
+        if self._starting.ident is not None:
+            self._starting.join()
+        if self._fleet is not None:
+            self._fleet.stop()
+
+    def _start(self) -> None:
+        from hookline.runtime.fleet import Fleet  # takes a while
+
+        try:
+            fleet = Fleet(self._settings, on_stuck=self._stopping.fail)
+            fleet.start()
+            self._fleet = fleet
+        except Exception as error:
+            logger.exception("the workers cannot start")
+            self._stopping.fail(f"the workers cannot start: {error}", False)
+        finally:
+            connections.close_all()

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 
@@ -28,11 +29,11 @@ _PAUSE = 1.0
 Work = Callable[[Stopping, Callable[[], None]], None]
 
 
-def run(works: Sequence[Work], on_ready: Callable[[], None]) -> None:
+def run(works: Sequence[Work], on_ready: Callable[[], None], needed: int | None = None) -> None:
     """Do one work in this process, or each of several in its own, until told to stop.
 
-    `on_ready` is called when all have begun. Several are forked, so the calling process must have no threads. Raises
-    HooklineError.
+    `on_ready` is called when the first `needed` of them have begun; None: all. Several are forked, so the calling
+    process must have no threads. Raises HooklineError.
     """
     if len(works) == 1:
         with Stopping() as stopping:
@@ -41,7 +42,7 @@ def run(works: Sequence[Work], on_ready: Callable[[], None]) -> None:
     else:
         connections.close_all()  # a connection must not be shared by forked processes
         with counted_together():
-            Supervisor(works, on_ready).run()
+            Supervisor(works, on_ready, needed).run()
 
 
 class Supervisor:
@@ -51,20 +52,21 @@ class Supervisor:
     They also stop by themselves when the supervisor is killed.
     """
 
-    def __init__(self, works: Sequence[Work], on_ready: Callable[[], None]) -> None:
+    def __init__(self, works: Sequence[Work], on_ready: Callable[[], None], needed: int | None = None) -> None:
         self._works = works
-        self._count = len(works)
+        self._needed = set(range(len(works) if needed is None else needed))
+        #: Places of works that have not begun for the first time.
+        self._unready = set(range(len(works)))
         self._on_ready = on_ready
         self._fork = multiprocessing.get_context("fork")
         self._life_read, self._life_write = os.pipe()
         self._ready_read, self._ready_write = os.pipe()
         self._children: list[ForkProcess] = []
-        self._ready = 0
 
     def run(self) -> None:
         """Return when told to stop. Raises HooklineError when a process cannot even start."""
         with Stopping() as stopping:
-            self._children = [self._start(work) for work in self._works]
+            self._children = [self._start(place) for place in range(len(self._works))]
             try:
                 while not stopping.requested:
                     self._watch(stopping)
@@ -79,40 +81,42 @@ class Supervisor:
         if stopping.requested:
             return
         if self._ready_read in events:
-            self._count_ready(len(os.read(self._ready_read, 1024)))
+            self._note_ready(os.read(self._ready_read, 1024))
         for ended in [child for child in self._children if not child.is_alive()]:
-            if self._ready < self._count:
+            if self._unready:
                 raise HooklineError("a process ended before it was ready; see its messages above")
             logger.error("process %s ended with code %s and will be restarted", ended.pid, ended.exitcode)
             process_ended(ended.pid or 0)
             time.sleep(_PAUSE)
             place = self._children.index(ended)
-            self._children[place] = self._start(self._works[place])
+            self._children[place] = self._start(place)
 
-    def _count_ready(self, more: int) -> None:
-        before, self._ready = self._ready, self._ready + more
-        if before < self._count <= self._ready:
+    def _note_ready(self, said: bytes) -> None:
+        """`said`: two bytes for each place whose work has begun."""
+        waited = bool(self._needed & self._unready)
+        self._unready -= {int.from_bytes(said[start : start + 2]) for start in range(0, len(said), 2)}
+        if waited and not self._needed & self._unready:
             self._on_ready()
 
-    def _start(self, work: Work) -> ForkProcess:
-        child = self._fork.Process(target=self._run_child, args=(work,))
+    def _start(self, place: int) -> ForkProcess:
+        child = self._fork.Process(target=self._run_child, args=(place,))
         child.start()
         logger.info("process %s started", child.pid)
         return child
 
-    def _run_child(self, work: Work) -> None:
+    def _run_child(self, place: int) -> None:
         os.close(self._life_write)
         # A terminal sends Ctrl-C to every process; only the supervisor's word counts.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with Stopping((signal.SIGTERM,)) as stopping:
             threading.Thread(target=self._stop_with_supervisor, name="hookline-orphan", daemon=True).start()
-            work(stopping, self._report_ready)
+            self._works[place](stopping, partial(self._report_ready, place))
             if stopping.failure:
                 logger.critical("%s", stopping.failure)
                 sys.exit(1)
 
-    def _report_ready(self) -> None:
-        os.write(self._ready_write, b".")
+    def _report_ready(self, place: int) -> None:
+        os.write(self._ready_write, place.to_bytes(2))
 
     def _stop_with_supervisor(self) -> None:
         os.read(self._life_read, 1)  # returns when the only process that could write is gone

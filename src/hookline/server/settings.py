@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging.config
 import os
 from pathlib import Path
 
@@ -30,6 +31,9 @@ HOOKLINE = environment.settings({**os.environ, keys.ENCRYPTION_KEYS: _keys.encry
 HOOKLINE_APPS = environment.words(os.environ.get("HOOKLINE_APPS", ""))
 globals().update(environment.email(os.environ.get("HOOKLINE_EMAIL_URL", "")))
 LOGGING = logs.config(environment.log_format(os.environ))
+# Django would first set up its own, and load templates and mail for it.
+LOGGING_CONFIG = None
+logging.config.dictConfig(LOGGING)
 
 INSTALLED_APPS = ["hookline", "hookline.server"]
 MIDDLEWARE: list[str] = []
