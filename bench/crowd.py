@@ -7,74 +7,22 @@ retries that it has by default, so that what the dead ones hold is part of it.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
 from typing import Any
 
 from bench import report
 from bench.load import percentile
 from bench.process import hookline
+from bench.sink import SLOW, Sink, sink
 from bench.stand import database, set_up
 
 ENVIRONMENT = {"HOOKLINE_ALLOWED_SUBNETS": "127.0.0.0/8"}
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-SLOW = 4.0
 OF_A_TENANT = 10
 #: Seconds at the 99th percentile of healthy endpoints.
 MOST = 1.0
-
-
-class Consumer:
-    """Endpoints at /quick/N, /slow/N and /dead/N. `arrived`: the message's number and N -> when, monotonic."""
-
-    def __init__(self) -> None:
-        self.arrived: dict[tuple[int, int], float] = {}
-        self.requests: Counter[str] = Counter()
-        self.port = 0
-
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                at = head.lower().find(b"content-length:")
-                body = await reader.readexactly(int(head[at + 15 : head.index(b"\r\n", at)]))
-                _, kind, number = head.split(b" ", 2)[1].decode().split("/")
-                self.requests[kind] += 1
-                if kind == "dead":
-                    await reader.read()  # until the sender gives up
-                    return
-                if kind == "slow":
-                    await asyncio.sleep(SLOW)
-                else:
-                    self.arrived.setdefault((json.loads(body)["data"]["n"], int(number)), time.monotonic())
-                writer.write(OK)
-                await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-
-@contextmanager
-def consuming() -> Iterator[Consumer]:
-    consumer, started = Consumer(), threading.Event()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(consumer.handle, "127.0.0.1", 0, backlog=1000)
-        consumer.port = server.sockets[0].getsockname()[1]
-        started.set()
-        await server.serve_forever()
-
-    threading.Thread(target=asyncio.run, args=(serve(),), daemon=True).start()
-    started.wait(10)
-    yield consumer
 
 
 def main() -> int:
@@ -93,28 +41,28 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory,
         database(arguments.database, directory),
-        consuming() as consumer,
+        sink() as target,
     ):
         set_up()
-        tenants = add_tenants(arguments.endpoints, arguments.dead, arguments.slow, consumer.port)
+        tenants = add_tenants(arguments.endpoints, arguments.dead, arguments.slow, target.port)
         with hookline("worker", "--only", "outgoing", environment=ENVIRONMENT) as worker:
             worker.wait_for("Hookline works")
-            publish(tenants, -1000, arguments.rate, 3)  # connections are opened
-            committed = publish(tenants, 0, arguments.rate, arguments.seconds)
-            times, missing = latencies(consumer, committed)
+            latencies(target, publish(tenants, arguments.rate, 3))  # connections are opened
+            committed = publish(tenants, arguments.rate, arguments.seconds)
+            times, missing = latencies(target, committed)
         result.row("median of healthy endpoints", percentile(times, 0.5) * 1000, "ms")
         result.row("p99 of healthy endpoints", percentile(times, 0.99) * 1000, "ms")
         result.row("the longest", times[-1] * 1000, "ms")
         result.row("healthy deliveries", len(times), "deliveries")
         for kind in ("slow", "dead"):
-            result.row(f"requests to {kind} endpoints", consumer.requests[kind], "requests")
+            result.row(f"requests to {kind} endpoints", target.others.get(kind, 0), "requests")
         result.aim("healthy deliveries that did not arrive", missing, most=0)
         result.aim("p99 of healthy endpoints, in seconds", percentile(times, 0.99), most=MOST)
         return result.finish(arguments)
 
 
-def add_tenants(endpoints: int, dead: float, slow: float, port: int) -> list[tuple[Any, list[int]]]:
-    """The tenants, each with the numbers of its healthy endpoints; the others are spread over all of them."""
+def add_tenants(endpoints: int, dead: float, slow: float, port: int) -> list[tuple[Any, int]]:
+    """The tenants, each with the number of its healthy endpoints; the others are spread over all of them."""
     from hookline.core.secrets import SecretRing
     from hookline.models import Endpoint, Tenant
 
@@ -131,35 +79,36 @@ def add_tenants(endpoints: int, dead: float, slow: float, port: int) -> list[tup
             row = Endpoint(tenant=tenant, url=f"http://127.0.0.1:{port}/{kinds[number]}/{number}")
             row.secrets = SecretRing.of("whsec_" + "c2VjcmV0IGZvciB0aGUgYmVuY2htYXJr")
             rows.append(row)
-        made.append((tenant, [number for number in numbers if kinds[number] == "quick"]))
+        made.append((tenant, sum(kinds[number] == "quick" for number in numbers)))
     Endpoint.objects.bulk_create(rows, batch_size=1000)
     return made
 
 
-def publish(
-    tenants: list[tuple[Any, list[int]]], first: int, rate: float, seconds: float
-) -> dict[tuple[int, int], float]:
-    """Publish on schedule. Of each message and healthy endpoint: when it was committed."""
+def publish(tenants: list[tuple[Any, int]], rate: float, seconds: float) -> dict[str, tuple[float, int]]:
+    """Publish on schedule. Of each message: when it was committed, and how many healthy endpoints are to get it."""
     from hookline import dispatch
 
-    committed: dict[tuple[int, int], float] = {}
-    begin = time.monotonic()
-    for number in range(first, first + round(rate * seconds)):
-        time.sleep(max(0.0, begin + (number - first) / rate - time.monotonic()))
+    committed: dict[str, tuple[float, int]] = {}
+    begin = time.perf_counter()
+    for number in range(round(rate * seconds)):
+        time.sleep(max(0.0, begin + number / rate - time.perf_counter()))
         tenant, healthy = tenants[number * 7 % len(tenants)]
-        dispatch("crowd.event", {"n": number}, tenant=tenant)
-        now = time.monotonic()
-        committed |= {(number, endpoint): now for endpoint in healthy}
+        event = f"evt_{uuid.uuid4().hex}"
+        dispatch("crowd.event", {"id": event}, tenant=tenant)
+        committed[event] = (time.perf_counter(), healthy)
     return committed
 
 
-def latencies(consumer: Consumer, committed: dict[tuple[int, int], float]) -> tuple[list[float], int]:
-    """Seconds from each COMMIT to the arrival, in order, and how many did not arrive within a minute."""
+def latencies(target: Sink, committed: dict[str, tuple[float, int]]) -> tuple[list[float], int]:
+    """Seconds from each COMMIT to each arrival, in order, and how many did not arrive within a minute."""
     end = time.monotonic() + 60
-    while not committed.keys() <= consumer.arrived.keys() and time.monotonic() < end:
-        time.sleep(0.05)
-    there = committed.keys() & consumer.arrived.keys()
-    return sorted(max(0.0, consumer.arrived[key] - committed[key]) for key in there), len(committed) - len(there)
+    while missing := sum(max(0, most - len(target.arrived.get(event, ()))) for event, (_, most) in committed.items()):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.2)
+        target.look()
+    times = [max(0.0, at - moment) for event, (moment, _) in committed.items() for at in target.arrived.get(event, ())]
+    return sorted(times), missing
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 import django
 
@@ -37,6 +38,44 @@ def database(kind: str, directory: str, settings: Mapping[str, str] | None = Non
     with postgres_server(settings or {}) as url:
         os.environ["HOOKLINE_DATABASE_URL"] = url
         yield
+
+
+@contextmanager
+def copied(name: str) -> Iterator[str]:
+    """A copy of the database as it is now; yields its URL for HOOKLINE_DATABASE_URL. After `set_up`."""
+    from django.db import connection
+
+    url, source = os.environ["HOOKLINE_DATABASE_URL"], str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM INTO %s", [f"{source}.{name}"])
+        yield f"{url}.{name}"
+        return
+    import psycopg
+
+    connection.close()  # a database that somebody uses is not copied
+    parts = urlsplit(url)
+    with psycopg.connect(urlunsplit(parts._replace(path="/template1")), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {source}".encode())
+    yield urlunsplit(parts._replace(path=f"/{name}"))
+
+
+@contextmanager
+def within(url: str) -> Iterator[None]:
+    """Have this process, and those that it starts, use this database of the same server until the block ends."""
+    from django.db import connection
+
+    former, name = os.environ["HOOKLINE_DATABASE_URL"], connection.settings_dict["NAME"]
+    path = urlsplit(url).path
+    connection.close()
+    os.environ["HOOKLINE_DATABASE_URL"] = url
+    connection.settings_dict["NAME"] = path[1:] if connection.vendor == "postgresql" else path
+    try:
+        yield
+    finally:
+        connection.close()
+        os.environ["HOOKLINE_DATABASE_URL"] = former
+        connection.settings_dict["NAME"] = name
 
 
 def set_up() -> Source:

@@ -44,15 +44,19 @@ WITH RECURSIVE lane (id) AS (
     FROM lane WHERE lane.id IS NOT NULL
 )"""
 
-_THEIRS = "NOT EXISTS (SELECT 1 FROM {lanes_table} own WHERE own.id = lane.id AND own.tenant_id IN ({tenants}))"
-
+# One look at the lane's own row says whether it is held, and whose it is. It comes before the look at its jobs.
+_OPEN = """EXISTS (
+    SELECT 1 FROM {lanes_table} own
+    WHERE own.id = lane.id AND (own.held_until IS NULL OR own.held_until <= {now}){not_theirs}
+)"""
 # It stops at {lanes} lanes; the caller goes on behind the last one.
 _CLAIM = (
     _LANES
     + """, ready AS MATERIALIZED (
     SELECT id FROM lane
-    WHERE id IS NOT NULL AND {not_busy} AND {not_theirs} AND {not_held}
-      AND (SELECT due_at FROM {table} WHERE state = 'pending' AND {lane} = lane.id ORDER BY due_at LIMIT 1) <= {now}
+    WHERE id IS NOT NULL AND {not_busy} AND CASE WHEN {open} THEN (
+        SELECT due_at FROM {table} WHERE state = 'pending' AND {lane} = lane.id ORDER BY due_at LIMIT 1
+    ) <= {now} END
     LIMIT {lanes}
 ), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
 UPDATE {table}
@@ -68,7 +72,7 @@ _FIRST_DUE = (
     _LANES
     + """, ahead AS MATERIALIZED (
     SELECT (SELECT id FROM {table} WHERE state = 'pending' AND {lane} = lane.id ORDER BY due_at LIMIT 1) AS id
-    FROM lane WHERE id IS NOT NULL AND {not_held}
+    FROM lane WHERE id IS NOT NULL AND {open}
     LIMIT %(lanes)s
 )
 SELECT id, due_at FROM {table} WHERE {first} ORDER BY due_at LIMIT 1
@@ -103,16 +107,17 @@ def claim(
     adapt = uuid_adapter(connection)
     params: dict[str, Any] = {"after": adapt(after), "limit": limit, "lease": lease, "per_lane": per_lane or limit}
     params["worker"] = worker
-    params.update({f"busy{number}": adapt(lane) for number, lane in enumerate(busy)})
-    params.update({f"tenant{number}": adapt(tenant) for number, tenant in enumerate(without)})
-    theirs = _THEIRS.format(
-        **names_of(model, dialect), tenants=", ".join(f"%(tenant{n})s" for n in range(len(without)))
-    )
+    params["busy"] = dialect.ids([adapt(lane) for lane in busy])
+    not_theirs = ""
+    if without:
+        params["tenants"] = dialect.ids([adapt(tenant) for tenant in without])
+        not_theirs = f" AND {dialect.none_of.format('own.tenant_id', '%(tenants)s')}"
+    known = names_of(model, dialect)
     names = {
-        **names_of(model, dialect),
+        **known,
         "share": _share(dialect, caps, params, adapt),
-        "not_busy": f"id NOT IN ({', '.join(f'%(busy{n})s' for n in range(len(busy)))})" if busy else "1 = 1",
-        "not_theirs": theirs if without else "1 = 1",
+        "not_busy": dialect.none_of.format("id", "%(busy)s"),
+        "open": _OPEN.format(**known, not_theirs=not_theirs),
         "lanes": lanes,
         "lease_end": dialect.later.format("%(lease)s"),
         "picked": dialect.among.format("SELECT id FROM picked"),
@@ -150,6 +155,9 @@ def first_due(model: type[Job], lanes: int = 10_000) -> datetime | None:
     """When the pending job that is due first of all is due, among `lanes` lanes that are not held."""
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
-    sql = _FIRST_DUE.format(**names_of(model, dialect), first=dialect.among.format("SELECT id FROM ahead"))
+    known = names_of(model, dialect)
+    sql = _FIRST_DUE.format(
+        **known, open=_OPEN.format(**known, not_theirs=""), first=dialect.among.format("SELECT id FROM ahead")
+    )
     params = {"after": uuid_adapter(connection)(FIRST), "lanes": lanes}
     return next((job.due_at for job in model._default_manager.using(connection.alias).raw(sql, params)), None)

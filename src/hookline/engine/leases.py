@@ -64,6 +64,8 @@ class Leases(Generic[J]):
         self._after = FIRST
         #: Whether the last claim took all that was due, so that another one would give nothing until somebody notifies.
         self.drained = False
+        #: The same of the tenants that the last claim without some asked.
+        self.others_drained = False
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
@@ -89,13 +91,16 @@ class Leases(Generic[J]):
         # A claim leaves lanes unvisited when there are more than it looks at (half of those may have given nothing,
         # because another worker was just taking theirs), or when there are fewer places than lanes.
         unvisited = len(lanes) * 2 >= LANES or len(jobs) == limit == len(lanes)
-        if not without:
+        # Every lane was asked for as many, and had less. Those of which another worker was just taking are its own.
+        share = min(half, limit // max(1, len(lanes)))
+        drained = not (unvisited or busy) and all(count < share for count in lanes.values())
+        # Of those that were taken others had to wait for their turn, so there may be more than that.
+        drained = drained and all(job.order_key is None for job in jobs)
+        if without:
+            self.others_drained = drained
+        else:
             self._after = UUID(int=max(lanes)) if unvisited else FIRST
-            # Every lane was asked for as many, and had less. Those of which another worker was just taking are its own.
-            share = min(half, limit // max(1, len(lanes)))
-            self.drained = whole and not (unvisited or busy) and all(count < share for count in lanes.values())
-            # Of those that were taken others had to wait for their turn, so there may be more than that.
-            self.drained = self.drained and all(job.order_key is None for job in jobs)
+            self.drained = drained and whole
         if jobs and (until := jobs[0].lease_until):
             self._ahead = time.time() - (until.timestamp() - self.lease)
         if len(admitted := self._admit(jobs)) < len(jobs):
@@ -218,6 +223,7 @@ class Leases(Generic[J]):
             caps=self._limits.most(),
             per_lane=per_lane,
             worker=self._worker_number(),
-            # Who finds little has the plan that was made when there was little. A backlog is worth one of its own.
-            prepared=self.drained,
+            # Who finds little has the plan that was made when there was little. A backlog is worth one of its own, but
+            # beside one that fills this worker, others are looked for again and again, and often there is nothing.
+            prepared=self.drained or bool(without),
         )

@@ -5,6 +5,8 @@ Every statement is its own transaction and is short: nothing is held while a job
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -35,6 +37,10 @@ class Dialect:
     #: The rows whose ids a query, `{}`, gives. PostgreSQL takes an array for short and looks each up by its key; with
     #: IN it reads the whole table for as long as it believes it small.
     among: str
+    #: A condition that `{0}` is an id that the parameter `{1}` does not hold, which is made by `ids` of such ids as the
+    #: database has. The statement is the same for any number of them.
+    none_of: str
+    ids: Callable[[list[Any]], Any]
     #: A condition that is true, and has the transaction not wait for the disk.
     no_wait: str
     #: Whether the LIMIT of a subquery may depend on the row outside of it.
@@ -59,6 +65,8 @@ DIALECTS = {
         walk="",
         pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
         among="id = ANY(ARRAY({}))",
+        none_of="{0} <> ALL({1}::uuid[])",
+        ids=list,
         no_wait=" AND (SELECT set_config('synchronous_commit', 'off', true) = 'off')",
         varying_limit=True,
     ),
@@ -74,12 +82,12 @@ DIALECTS = {
         walk="INDEXED BY {table}_pending",
         pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
         among="id IN ({})",
+        none_of="{0} NOT IN (SELECT value FROM json_each({1}))",
+        ids=json.dumps,
         no_wait="",
         varying_limit=False,
     ),
 }
-
-_NOT_HELD = "NOT EXISTS (SELECT 1 FROM {lanes_table} held WHERE held.id = lane.id AND held.held_until > {now})"
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
@@ -97,7 +105,6 @@ def names_of(model: type[Job], dialect: Dialect) -> dict[str, Any]:
         "table": model._meta.db_table,
         "lanes_table": lanes_model._meta.db_table,
         "lane": lane.column,  # type: ignore[union-attr]  # a foreign key has a column
-        "not_held": _NOT_HELD.format(lanes_table=lanes_model._meta.db_table, now=dialect.now),
         "now": dialect.now,
         "walk": dialect.walk.format(table=model._meta.db_table),
         "settled_too": model.settled_too,

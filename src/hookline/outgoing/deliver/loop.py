@@ -85,6 +85,10 @@ class DeliveryLoop:
         self._changed = asyncio.Event()
         #: Whether there may be something to claim: the last claim left some, or somebody rang since it began.
         self.more = True
+        #: Whether the last claim was beside some tenants, and took all that is due of the others.
+        self._others_drained = False
+        #: When room will be looked for again, if that was too early.
+        self._later: asyncio.TimerHandle | None = None
         #: Something came to its end.
         self._finished = asyncio.Event()
         self._stopped = False
@@ -101,7 +105,7 @@ class DeliveryLoop:
             if (wait := self._others.wait(free := free + self._extra)) is None:
                 return None
             if wait:
-                asyncio.get_running_loop().call_later(wait, self._changed.set)  # whoever rang is not forgotten
+                self._wake_in(wait)  # whoever rang is not forgotten
                 return None
             take = self._take_of_others
         elif free < self._worth_a_claim:
@@ -111,6 +115,7 @@ class DeliveryLoop:
         self.more = False
         claimed = await asyncio.get_running_loop().run_in_executor(self._claimer, take, free)
         # Those beside which only others were claimed have more.
+        self._others_drained = bool(self._crowding) and not self.more and self._leases.others_drained
         self.more = self.more or bool(self._crowding) or not self._leases.drained
         self._queue.extend(outbound for outbound in claimed.to_send if not outbound.is_suspect)
         self._suspects.extend(outbound for outbound in claimed.to_send if outbound.is_suspect)
@@ -118,6 +123,11 @@ class DeliveryLoop:
         self._begin()
         self._tell_use()
         return claimed
+
+    @property
+    def again(self) -> bool:
+        """Whether another claim at once may find something, after one that did."""
+        return self.more and not self._others_drained
 
     async def pause(self, seconds: float) -> None:
         """Until there is room for more or somebody rang, but no longer than this."""
@@ -128,7 +138,7 @@ class DeliveryLoop:
 
     def wake(self) -> None:
         """End a pause. For the thread of the event loop."""
-        self.more = True
+        self.more, self._others_drained = True, False
         self._changed.set()
 
     async def finish(self, patience: float | None = None) -> None:
@@ -150,6 +160,11 @@ class DeliveryLoop:
         if wanted(SenderUsed):
             waiting = len(self._queue) + len(self._suspects)
             emit(SenderUsed(id(self), self._queue.under_way, waiting, self._transport.idle))
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._later is not None:
+            self._later.cancel()
+        self._later = asyncio.get_running_loop().call_later(seconds, self._changed.set)
 
     @property
     def _free(self) -> int:
@@ -245,5 +260,6 @@ class DeliveryLoop:
         self._begin()
         self._finished.set()
         crowded_by_others = bool(self._crowding) and outbound.tenant_id not in self._crowding
+        crowded_by_others = crowded_by_others and not self._others_drained
         if self.more and (self._free >= self._worth_a_claim or crowded_by_others):
             self._changed.set()

@@ -84,7 +84,7 @@ class Sender(threading.Thread):
                 # Whatever it is, a sender that claims nothing any more without a word would be worse.
                 logger.exception("cannot claim deliveries; retrying")
                 claimed, pause = None, DATABASE_PAUSE
-            if not (claimed and claimed.count and deliveries.more):
+            if not (claimed and claimed.count and deliveries.again):
                 await deliveries.pause(self._leases.pause(pause))
 
 
