@@ -6,12 +6,15 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from hookline import dispatch
+from hookline import conf, dispatch
+from hookline.engine.prune import prune
 from hookline.models import Message
 from hookline.outgoing.models import Delivery
+from hookline.outgoing.retention import pruners
 from hookline.tenants.models import Tenant
 from hookline.testing import StubTransport, deliver_all
 from tests.api.calls import Calls
@@ -272,3 +275,53 @@ def test_whether_anybody_would_get_a_message_can_be_asked_before(api: Calls, app
     assert api("POST", path, {"eventType": "a.b"}) == {"active": False}
     assert api("POST", path, {"eventType": "a.b", "channels": ["c", "d"]}) == {"active": True}
     assert api("POST", path, {"eventType": "b", "channels": ["c"]}) == {"active": False}
+
+
+def test_messages_are_found_by_their_tags(api: Calls, app: str) -> None:
+    endpoint = make_endpoint(tenant=Tenant.objects.get(key="acme"))
+    plain = sent(api, app)
+    tags = ["project_1337", r"a/b\c#1.x"]
+    tagged = sent(api, app, tags=[*tags, tags[0]], idempotency_key="one")
+    assert ("tags" in plain, tagged["tags"]) == (False, tags)
+    assert sent(api, app, idempotency_key="one") == tagged
+    assert api.get(f"{app}/msg/{tagged['id']}") == tagged
+    batch = sent(api, app, messages=[{"eventType": "a", "payload": {}, "tags": ["other"]}], path="/batch")["data"]
+    assert batch[0]["tags"] == ["other"]
+    deliver_all(StubTransport(200))
+
+    def found(path: str, tag: str, name: str = "id") -> list[str]:
+        return [one[name] for one in api.get(f"{app}{path}?tag={quote(tag)}")["data"]]
+
+    for tag in tags:
+        assert found("/msg", tag) == [tagged["id"]]
+        assert found(f"/endpoint/{endpoint.public_id}/msg", tag) == [tagged["id"]]
+        assert found(f"/attempt/endpoint/{endpoint.public_id}", tag, "msgId") == [tagged["id"]]
+        assert found(f"/attempt/msg/{plain['id']}", tag, "msgId") == []
+    assert found("/msg", "other") == [batch[0]["id"]]
+    assert found("/msg", "nobody") == []
+    api.get(f"{app}/msg?tag=no%20tag", status=422)
+
+
+def test_the_content_of_a_message_is_kept_as_long_as_its_publisher_says(api: Calls, app: str) -> None:
+    endpoint = make_endpoint(tenant=Tenant.objects.get(key="acme"))
+    kept = sent(api, app)
+    for made, time in (
+        (sent(api, app, payloadRetentionPeriod=5), timedelta(days=5)),
+        (sent(api, app, payloadRetentionHours=1), timedelta(hours=1)),
+    ):
+        row = Message.objects.get(pk=Message.id_of(made["id"]))
+        assert row.content_until is not None
+        assert timedelta(0) <= row.content_until - (row.created_at + time) <= timedelta(minutes=1)
+    walks = pruners(conf.load({}))
+    assert prune(walks).deleted == {}
+    Message.objects.exclude(content_until=None).update(content_until=datetime.now(UTC) - timedelta(seconds=1))
+    assert prune(walks).deleted == {"contents": 2}
+    shown = {one["id"]: one["payload"] for one in api.get(f"{app}/msg")["data"]}
+    assert shown.pop(kept["id"]) == {"n": 1}
+    assert list(shown.values()) == [{"expired": True}] * 2
+    # What waited of them is not sent any more.
+    deliver_all(consumer := StubTransport(200))
+    assert [request.body for request in consumer.sent] == [b'{"n": 1}']
+    states = dict(Delivery.objects.filter(endpoint=endpoint).values_list("message", "state"))
+    assert sorted(states.values()) == ["cancelled", "cancelled", "succeeded"]
+    assert prune(walks).deleted == {}

@@ -71,7 +71,8 @@ def test_tenants_from_creation_to_deletion(remote: Remote, operator: keys.Made) 
         remote("tenant", "create", f"other-{number}")
     assert [found["uid"] for found in remote("tenant", "list", "--limit", "2")] == ["other-2", "other-1"]
     assert "other-0" in remote.table("tenant", "list")
-    assert remote("tenant", "update", "acme", "--name", "Acme Inc.")["name"] == "Acme Inc."
+    assert remote("tenant", "update", "acme", "--name", "Acme Inc.", "--throttle-rate", "9")["throttle_rate"] == 9
+    assert remote("tenant", "update", "acme", "--throttle-rate", "0")["throttle_rate"] is None
     assert remote("tenant", "show", created["id"])["name"] == "Acme Inc."
     assert remote("tenant", "token", "acme", "--lifetime", "1h")["token"].startswith("hk_app_")
     assert remote("tenant", "expire-tokens", "acme") == {"done": True}

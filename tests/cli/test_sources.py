@@ -103,7 +103,7 @@ def test_a_tenant_is_created_once(cli: Cli) -> None:
     created = cli.json("tenant", "create", "acme", "--name", "Acme", "--email", "ops@example.com")
     assert created == {
         "id": Tenant.objects.get().public_id, "key": "acme", "name": "Acme", "email": "ops@example.com",
-        "rate_limit": None, "rate_burst": None, "deleted_at": None, "removal": None,
+        "rate_limit": None, "rate_burst": None, "throttle_rate": None, "deleted_at": None, "removal": None,
     }  # fmt: skip
     assert "already exists" in cli.fails("tenant", "create", "acme")
     assert "Use letters, digits" in cli.fails("tenant", "create", "a/b")

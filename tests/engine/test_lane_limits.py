@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import cast
+from uuid import UUID
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -16,7 +19,9 @@ from hookline.engine.lane_limits import LaneLimits
 from hookline.engine.leases import Leases
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement
-from tests.engine.rows import Jobs
+from hookline.outgoing.models import Delivery
+from hookline.tenants.models import Tenant
+from tests.engine.rows import DeliveryJobs, Jobs, make_endpoint
 
 
 def workers(jobs: Jobs, count: int) -> list[Leases[Job]]:
@@ -107,3 +112,33 @@ def test_without_limits_a_claim_asks_nothing_more(jobs: Jobs) -> None:
     # The claim itself, which PostgreSQL is asked past Django, and once more from the first lane on.
     assert len([query for query in asked if "lane_rate" in query["sql"]]) == 0
     assert leases.pause(7) == 7
+
+
+def test_lanes_of_one_group_share_its_rate(transactional_db: None) -> None:
+    """Application `throttleRate`: messages a second to all endpoints of a tenant together."""
+    jobs = DeliveryJobs()
+    throttled = Tenant.objects.create(key="throttled", throttle_rate=40)
+    own, other, slow = (make_endpoint(tenant=throttled) for _ in range(3))
+    free = make_endpoint()
+    limit(slow, lane_rate=4, lane_burst=1)
+    for lane in (own, other, slow):
+        jobs.add(lane, *[60] * 100)
+    jobs.add(free, *[60] * 30)
+    all_workers = workers(jobs, 3)
+    began = time.monotonic()
+    went: Counter[UUID] = Counter()
+    while (elapsed := time.monotonic() - began) < 1.5:
+        for leases in all_workers:
+            claimed = leases.claim(100)
+            went.update(job.endpoint_id for job in cast("list[Delivery]", claimed))
+            finish(leases, claimed)
+        time.sleep(min(leases.pause(0.05) for leases in all_workers))
+    assert went.pop(free.pk) == 30
+    # What a slow machine took longer for, it may have let through.
+    assert 40 * elapsed * 0.5 <= went.total() <= (10 + 40 * (time.monotonic() - began)) * 1.1
+    assert 1 <= went[slow.pk] <= 2 + 4 * (time.monotonic() - began)
+    assert 0.5 < went[own.pk] / went[other.pk] < 2
+    waiting = Delivery.objects.filter(endpoint__tenant=throttled, state=State.PENDING)
+    assert set(waiting.values_list("attempts", flat=True)) == {0}
+    notes = set(waiting.values_list("note", flat=True)) - {"", "waits for its rate limit of 4 a second"}
+    assert notes <= {"waits for the rate limit of its tenant, 40 a second"}

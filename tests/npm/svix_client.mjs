@@ -113,7 +113,7 @@ async function messages(app, secrets) {
   assert.deepEqual([newest.data[0].id, newest.done], [other.id, false]);
   assert.equal((await svix.message.list(app, { iterator: newest.iterator })).data[0].id, message.id);
   const found = async (options) => (await svix.message.list(app, options)).data.map((one) => one.id);
-  //TAG  assert.deepEqual(await found({ tag: "blue" }), [other.id]);
+  assert.deepEqual(await found({ tag: "blue" }), [other.id]);
   assert.deepEqual(await found({ channel: "one" }), [other.id]);
   assert.deepEqual(await found({ eventTypes: ["nothing"] }), []);
   assert.deepEqual(await found({ before: other.timestamp }), [message.id]);

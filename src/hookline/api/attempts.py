@@ -255,6 +255,7 @@ def _with_status(delivery: Delivery, *, with_content: bool) -> bytes:
         channels=message.channels,
         uid=message.uid,
         created_at=message.created_at,
+        tags=message.tags,
     )
     status: dict[str, Any] = {"status": int(became), "statusText": _TEXTS[became]}
     if (at := lists.next_attempt(delivery)) is not None:

@@ -34,6 +34,8 @@ class MessageOut(Out):
     channels: list[str] | None
     id: str
     timestamp: datetime
+    #: Left out where there are none.
+    tags: list[str] = []
 
 
 class BatchItemOut(MessageOut):
@@ -74,7 +76,24 @@ MESSAGE_IN: dict[str, Any] = {
         },
         "channels": _CHANNELS,
         "deliverAt": {"type": ["string", "null"], "format": "date-time", "description": "It is not sent before."},
-        "payloadRetentionPeriod": {"type": "integer", "minimum": 5, "maximum": 90, "default": 90},
+        "tags": {
+            "type": ["array", "null"],
+            "items": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[a-zA-Z0-9\\-_./\\\\#]+$"},
+            "maxItems": 5,
+            "description": "Your own words for the message, by which lists of messages are narrowed.",
+        },
+        "payloadRetentionPeriod": {
+            "type": "integer",
+            "minimum": 5,
+            "maximum": 90,
+            "description": "Days after which the payload is removed; left out, as the settings say.",
+        },
+        "payloadRetentionHours": {
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "maximum": 2160,
+            "description": "The same in hours.",
+        },
         "transformationsParams": {
             "type": ["object", "null"],
             "properties": {"rawPayload": {"type": "string", "description": "Delivered in place of the payload."}},
@@ -154,6 +173,7 @@ def text_of(message: Message, *, with_content: bool) -> bytes:
         channels=message.channels,
         uid=message.uid,
         created_at=message.created_at,
+        tags=message.tags,
     )
 
 

@@ -6,20 +6,23 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from hookline.api.errors import JSON_DECODE, Refused
-from hookline.api.schema import Moment, is_name
+from hookline.api.schema import Moment, is_name, is_tag
 from hookline.core.json_slices import JsonSlice, read_once
 from hookline.core.request import MAX_JSON_DEPTH, is_deeper
 from hookline.exceptions import Unreadable
 
 MAX_CHANNELS = 5
+MAX_TAGS = 5
 #: Days.
 SHORTEST_RETENTION, LONGEST_RETENTION = 5, 90
+#: Hours.
+MOST_HOURS = 2160
 
 _SURROGATE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}|\\u[dD][c-fC-F]")
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
@@ -37,6 +40,9 @@ class NewMessage:
     deliver_at: datetime | None = None
     #: The application, to be created where there is none.
     application: Mapping[str, Any] | None = None
+    tags: tuple[str, ...] = ()
+    #: How long the content is kept; as the settings say where it is None.
+    keep_content: timedelta | None = None
 
 
 def read_message(body: bytes) -> NewMessage:
@@ -95,11 +101,6 @@ def of_slice(whole: JsonSlice, *place: str) -> NewMessage:
         raise _undecodable("payload must be an object", *place, "payload")
     if not members.keys() - {"eventType", "payload"}:
         return NewMessage(_event_type(members["eventType"], place), payload.raw)
-    retention = _value(members, "payloadRetentionPeriod", 90)
-    if type(retention) is not int:
-        raise _undecodable("payloadRetentionPeriod must be a number of days", *place, "payloadRetentionPeriod")
-    if not SHORTEST_RETENTION <= retention <= LONGEST_RETENTION:
-        raise Refused.at("body", *place, "payload_retention_period", msg="use 5 to 90 days")
     return NewMessage(
         _event_type(members["eventType"], place),
         payload.raw,
@@ -108,6 +109,8 @@ def of_slice(whole: JsonSlice, *place: str) -> NewMessage:
         _channels(members, place),
         _deliver_at(members, place),
         _application(members, place),
+        _tags(members, place),
+        _keep_content(members, place),
     )
 
 
@@ -169,6 +172,42 @@ def _channels(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> tuple
     if not 1 <= len(value) <= MAX_CHANNELS:
         raise Refused.at("body", *place, "channels", msg=f"give 1 to {MAX_CHANNELS} channels")
     return tuple(dict.fromkeys(_name(one, "channels", "channels", place) for one in value))
+
+
+def _tags(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> tuple[str, ...]:
+    value = _value(members, "tags")
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise _undecodable("tags must be a list of texts", *place, "tags")
+    if len(value) > MAX_TAGS:
+        raise Refused.at("body", *place, "tags", msg=f"give at most {MAX_TAGS} tags")
+    for one in value:
+        if not is_tag(one):
+            msg = f"tags: use 1 to 128 letters, digits and any of - _ . / \\ #, not {one!r:.80}"
+            raise Refused.at("body", *place, "tags", msg=msg)
+    return tuple(dict.fromkeys(value))
+
+
+def _keep_content(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> timedelta | None:
+    """Of the two fields with which clients say it: days, or hours."""
+    if "payloadRetentionPeriod" in members:
+        days = _value(members, "payloadRetentionPeriod")
+        if type(days) is not int:
+            raise _undecodable("payloadRetentionPeriod must be a number of days", *place, "payloadRetentionPeriod")
+        if not SHORTEST_RETENTION <= days <= LONGEST_RETENTION:
+            raise Refused.at("body", *place, "payload_retention_period", msg="use 5 to 90 days")
+        if _value(members, "payloadRetentionHours") is not None:
+            msg = "give payloadRetentionPeriod or payloadRetentionHours, not both"
+            raise Refused.at("body", *place, "payload_retention_hours", msg=msg)
+        return timedelta(days=days)
+    if (hours := _value(members, "payloadRetentionHours")) is None:
+        return None
+    if type(hours) is not int:
+        raise _undecodable("payloadRetentionHours must be a number of hours", *place, "payloadRetentionHours")
+    if not 1 <= hours <= MOST_HOURS:
+        raise Refused.at("body", *place, "payload_retention_hours", msg=f"use 1 to {MOST_HOURS} hours")
+    return timedelta(hours=hours)
 
 
 def _deliver_at(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> datetime | None:

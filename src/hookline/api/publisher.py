@@ -148,6 +148,8 @@ def drafts_of(new: Sequence[NewMessage], keys: Sequence[UUID | None]) -> list[Dr
             channels=one.channels,
             deliver_at=one.deliver_at,
             key=key,
+            tags=one.tags,
+            keep_content=one.keep_content,
         )
         for one, key in zip(new, keys, strict=True)
     ]
@@ -159,7 +161,15 @@ def text_of(posted: Posted, *, with_content: bool, status: bool = False) -> byte
     if created_at is None:
         raise Missing(NO_APPLICATION)
     payload = shown(draft.body) if with_content else WITHOUT
-    text = message_text(draft.id, draft.type, payload, channels=draft.channels, uid=draft.uid, created_at=created_at)
+    text = message_text(
+        draft.id,
+        draft.type,
+        payload,
+        channels=draft.channels,
+        uid=draft.uid,
+        created_at=created_at,
+        tags=draft.tags,
+    )
     return b'{"status":"%b",%b' % (_STATUS[posted.outcome], text[1:]) if status else text
 
 

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 MAX_METADATA_BYTES = 4096
 
 _NAME = re.compile(r"[a-zA-Z0-9\-_.]{1,256}", re.ASCII)
+_TAG = re.compile(r"[a-zA-Z0-9\-_./\\#]{1,128}", re.ASCII)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -47,6 +48,11 @@ def refused(message: str) -> PydanticCustomError:
 def is_name(text: str) -> bool:
     """Whether it can be a uid, an event type or a channel."""
     return _NAME.fullmatch(text) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Whether it can be a tag of a message."""
+    return _TAG.fullmatch(text) is not None
 
 
 def _name(text: str) -> str:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from hookline.api.errors import Refused
 from hookline.api.pages import Keys, id_keys, items
 from hookline.api.query import Listing, Toggle, When
-from hookline.api.schema import is_name, refused
+from hookline.api.schema import is_name, is_tag, refused
 from hookline.core import ids
 from hookline.db.clock import boundary
 from hookline.models import Message
@@ -39,16 +39,28 @@ def _channel(value: str) -> str:
     return value
 
 
+def _tag(value: str) -> str:
+    if not is_tag(value):
+        raise refused(f"{value!r:.80} is no tag")
+    return value
+
+
 class TimeListing(Listing):
     before: When | None = None
     after: When | None = None
     channel: Annotated[str, AfterValidator(_channel)] | None = None
+    tag: Annotated[str, AfterValidator(_tag)] | None = None
     event_types: Annotated[list[str], AfterValidator(_names)] = []
     with_content: Toggle = True
 
     def narrowed(self, **more: Any) -> Narrowed:
         return Narrowed(
-            after=self.after, before=self.before, channel=self.channel, event_types=self.event_types, **more
+            after=self.after,
+            before=self.before,
+            channel=self.channel,
+            tag=self.tag,
+            event_types=self.event_types,
+            **more,
         )
 
 

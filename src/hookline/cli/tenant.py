@@ -28,13 +28,31 @@ def tenant() -> None:
 @click.option("--name", default="", help="For people.")
 @click.option("--email", default="", help="Who is told when an endpoint is suspended.")
 @rate_options
+@click.option("--throttle-rate", type=click.IntRange(min=0), help="Messages a second to all of its endpoints; 0: any.")
 @json_option
-def create(*, key: str, name: str, email: str, rate_limit: float | None, rate_burst: int | None, as_json: bool) -> None:
+def create(
+    *,
+    key: str,
+    name: str,
+    email: str,
+    rate_limit: float | None,
+    rate_burst: int | None,
+    throttle_rate: int | None,
+    as_json: bool,
+) -> None:
     """Create a tenant. KEY is your own name for it: letters, digits, dots, underscores and hyphens."""
     from hookline.cli.actor import actor
     from hookline.operations import tenants
 
-    created = tenants.create(actor(), key, name=name, email=email, rate_limit=rate_limit or None, rate_burst=rate_burst)
+    created = tenants.create(
+        actor(),
+        key,
+        name=name,
+        email=email,
+        rate_limit=rate_limit or None,
+        rate_burst=rate_burst,
+        throttle_rate=throttle_rate or None,
+    )
     print_fields(tenants.as_json(created), as_json)
 
 
@@ -66,6 +84,7 @@ def show(key: str, as_json: bool) -> None:
 @click.option("--name", help="For people.")
 @click.option("--email", help="Who is told when an endpoint is suspended.")
 @rate_options
+@click.option("--throttle-rate", type=click.IntRange(min=0), help="Messages a second to all of its endpoints; 0: any.")
 @json_option
 def update(
     *,
@@ -75,15 +94,25 @@ def update(
     email: str | None,
     rate_limit: float | None,
     rate_burst: int | None,
+    throttle_rate: int | None,
     as_json: bool,
 ) -> None:
     """Change what is given of a tenant; the rest stays."""
     from hookline.cli.actor import actor
     from hookline.operations import tenants
 
-    something_to_change(new_key, name, email, rate_limit, rate_burst)
+    something_to_change(new_key, name, email, rate_limit, rate_burst, throttle_rate)
     found = tenants.find(key)
-    tenants.update(actor(), found, key=new_key, name=name, email=email, rate_limit=rate_limit, rate_burst=rate_burst)
+    tenants.update(
+        actor(),
+        found,
+        key=new_key,
+        name=name,
+        email=email,
+        rate_limit=rate_limit,
+        rate_burst=rate_burst,
+        throttle_rate=throttle_rate,
+    )
     print_fields(tenants.as_json(found), as_json)
 
 

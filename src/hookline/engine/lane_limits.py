@@ -1,19 +1,19 @@
 """LaneLimits: how many jobs of a lane may begin a second, and run at once, in all workers together.
 
-A person sets limits; besides, a lane may be slowed down for a while (see core.slowing). What has to wait keeps its
-place in the queue of its lane.
+A person sets limits; besides, a lane may be slowed down for a while (see core.slowing). Lanes may share a rate, too:
+that of their group, such as the endpoints of a tenant. What has to wait keeps its place in the queue of its lane.
 
-The state is in the lane's row, and is changed under its lock. A worker reads every two seconds which lanes have limits;
-where none has, a claim costs nothing more.
+The state is in the row of the lane, or group, and is changed under its lock. A worker reads every two seconds which
+lanes have limits; where none has, a claim costs nothing more.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
 from django.db import models, router, transaction
@@ -38,6 +38,10 @@ STEP = 0.25
 
 class LimitedLane(Lane):
     """A lane that may have limits; None: no such limit."""
+
+    #: Name of the foreign key to what the rate is shared with: it has `throttle_rate`, which many may begin a second,
+    #: and `throttle_due`, which `core.rate_limit.take` keeps.
+    group: ClassVar[str] = ""
 
     lane_rate = models.FloatField(_("begin a second"), null=True, blank=True, editable=False)
     lane_burst = models.PositiveIntegerField(_("begin after a pause"), null=True, blank=True, editable=False)
@@ -126,6 +130,16 @@ def _limit_of(
     return _Limit(rate_of(slow, None), at_once, True)
 
 
+@dataclass(slots=True)
+class _Part(Generic[J]):
+    """Claimed jobs of one lane, of which the first `count` may begin. The others wait so long, for this reason."""
+
+    jobs: list[J]
+    count: int
+    wait: float = 0.0
+    why: str = ""
+
+
 class LaneLimits(Generic[J]):
     """What one worker knows of the limits of its lanes. For the thread that claims."""
 
@@ -137,6 +151,9 @@ class LaneLimits(Generic[J]):
         self._limits: dict[int, _Limit] = {}
         #: Those of them that were held when they were read.
         self._held: set[int] = set()
+        #: The group of each lane that shares a rate, and the rate of each group.
+        self._group_of: dict[int, UUID] = {}
+        self._shared: dict[UUID, Rate] = {}
         self._read_at = float("-inf")
         #: Lanes that may begin nothing before a time, in monotonic seconds.
         self._not_before: dict[int, float] = {}
@@ -159,8 +176,18 @@ class LaneLimits(Generic[J]):
         if over := [pk for pk, slowing in slow.items() if slowing.rate_at(time_there) is None]:
             at = [slow[pk].at for pk in over]
             lanes.filter(pk__in=over, lane_slow_at__in=at).update(lane_slow_rate=None, lane_slow_at=None)
-        self._not_before = {lane: at for lane, at in self._not_before.items() if lane in self._limits and at > now}
+        self._read_groups(lanes)
+        known = self._limits.keys() | self._group_of.keys()
+        self._not_before = {lane: at for lane, at in self._not_before.items() if lane in known and at > now}
         self._read_at = now
+
+    def _read_groups(self, lanes: Any) -> None:
+        if self._lane is None or not (group := self._lane.group):
+            return
+        found = lanes.filter(**{f"{group}__throttle_rate__isnull": False})
+        rows = list(found.values_list("pk", f"{group}_id", f"{group}__throttle_rate"))
+        self._group_of = {pk.int: group_id for pk, group_id, _ in rows}
+        self._shared = {group_id: rate_of(rate, None) for _, group_id, rate in rows}
 
     def waiting(self) -> list[UUID]:
         """The lanes that may begin nothing now."""
@@ -174,7 +201,10 @@ class LaneLimits(Generic[J]):
 
         Not those that were held when they were read: they are many where many endpoints are dead, and give nothing.
         """
-        return {UUID(int=lane): limit.most for lane, limit in self._limits.items() if lane not in self._held}
+        most = {lane: self._shared[group].burst for lane, group in self._group_of.items()}
+        for lane, limit in self._limits.items():
+            most[lane] = min(limit.most, most.get(lane, limit.most))
+        return {UUID(int=lane): number for lane, number in most.items() if lane not in self._held}
 
     def pause(self) -> float | None:
         """Seconds until a lane that waits may begin something; None where none waits."""
@@ -186,46 +216,111 @@ class LaneLimits(Generic[J]):
 
     def admit(self, jobs: Sequence[J]) -> list[J]:
         """Those of the claimed jobs that may begin now. The others are given back. Raises DatabaseError."""
-        if not self._limits or self._lane is None:
+        if self._lane is None or not (self._limits or self._group_of):
             return list(jobs)
         limited: dict[UUID, list[J]] = defaultdict(list)
         for job in jobs:
-            if self._lane_of(job).int in self._limits:
-                limited[self._lane_of(job)].append(job)
+            lane = self._lane_of(job)
+            if lane.int in self._limits or lane.int in self._group_of:
+                limited[lane].append(job)
         if not limited:
             return list(jobs)
         back: set[UUID] = set()
         database = router.db_for_write(self._lane)
         rows = self._lane._default_manager.using(database)
         with transaction.atomic(using=database):
+            groups = self._locked_groups(database, limited)
+            ruled = [lane_id for lane_id in sorted(limited) if lane_id.int in self._limits]
             # A write first, in one order everywhere: it locks the row, and SQLite refuses one behind a read.
-            for lane_id in sorted(limited):
+            for lane_id in ruled:
                 rows.filter(pk=lane_id).update(lane_due=models.F("lane_due"))
-            states = dict(rows.filter(pk__in=limited).values_list("pk", "lane_due"))
+            states = dict(rows.filter(pk__in=ruled).values_list("pk", "lane_due")) if ruled else {}
             now = clock.now(self._lane)
-            for lane_id, waiting in limited.items():
-                if lane_id in states:
-                    back |= self._take(rows, lane_id, waiting, states[lane_id], now)
+            parts = {
+                lane_id: self._allowed(rows, lane_id, waiting, states.get(lane_id), now)
+                for lane_id, waiting in limited.items()
+                if lane_id.int not in self._limits or lane_id in states
+            }
+            for group_id, state in groups.items():
+                self._share(database, group_id, state, parts, now)
+            for lane_id, part in parts.items():
+                back |= self._begin(rows, lane_id, part, states.get(lane_id), now)
         return [job for job in jobs if job.id not in back]
 
-    def _take(self, rows: Any, lane_id: UUID, jobs: Sequence[J], state: float | None, now: float) -> set[UUID]:
-        """Begin as many as may; the ids of those that were given back."""
-        limit, count, wait, why = self._limits[lane_id.int], len(jobs), 0.0, ""
+    def _allowed(self, rows: Any, lane_id: UUID, jobs: list[J], state: float | None, now: float) -> _Part[J]:
+        """How many the limits of the lane let begin."""
+        part = _Part(jobs, len(jobs))
+        if (limit := self._limits.get(lane_id.int)) is None:
+            return part
         if limit.at_once is not None:
             running = self._model._default_manager.using(rows.db).filter(**{self._model.lane: lane_id})
             others = running.filter(state=State.RUNNING).exclude(pk__in=[job.pk for job in jobs]).count()
-            count = max(0, min(count, limit.at_once - others))
-            wait, why = FULL, f"waits because {limit.at_once} are running, which is all that may at once"
+            part.count = max(0, min(part.count, limit.at_once - others))
+            part.wait, part.why = FULL, f"waits because {limit.at_once} are running, which is all that may at once"
         if limit.rate is not None:
-            # One further ahead than a whole burst was written by a wrong clock.
-            taken = take(limit.rate, min(state or 0.0, now + limit.rate.burst / limit.rate.per_second), now, count)
-            rows.filter(pk=lane_id).update(lane_due=taken.due)
-            if taken.number < count or limit.at_once is None:
-                wait = wait_of(limit.rate, taken.due, now)
-                why = limit.why.format(lane=self._model.lane)
-            count = taken.number
-        surplus = [(job, Settlement.give_back(ITS_TIME, why)) for job in jobs[count:]]
+            taken = take(limit.rate, _due(limit.rate, state, now), now, part.count)
+            if taken.number < part.count or limit.at_once is None:
+                part.wait = wait_of(limit.rate, taken.due, now)
+                part.why = limit.why.format(lane=self._model.lane)
+            part.count = taken.number
+        return part
+
+    def _begin(self, rows: Any, lane_id: UUID, part: _Part[J], state: float | None, now: float) -> set[UUID]:
+        """Count those that begin; the ids of those that were given back."""
+        limit = self._limits.get(lane_id.int)
+        if limit is not None and limit.rate is not None:
+            rows.filter(pk=lane_id).update(lane_due=take(limit.rate, _due(limit.rate, state, now), now, part.count).due)
+        surplus = [(job, Settlement.give_back(ITS_TIME, part.why)) for job in part.jobs[part.count :]]
         settle(surplus, model=self._model)
-        if surplus or len(jobs) >= limit.most:  # there may be more
-            self._not_before[lane_id.int] = time.monotonic() + wait
+        if surplus or (limit is not None and len(part.jobs) >= limit.most):  # there may be more
+            self._put_off(lane_id.int, part.wait)
         return {job.id for job, _ in surplus}
+
+    # ---- a rate that lanes share --------------------------------------------------------------------
+    def _locked_groups(self, database: str, lanes: Iterable[UUID]) -> dict[UUID, float | None]:
+        """The states of their groups, whose rows stay locked. They come before lanes, as where a tenant is deleted."""
+        wanted = {self._group_of[lane.int] for lane in lanes if lane.int in self._group_of}
+        if not wanted:
+            return {}
+        rows = self._groups(database)
+        for group_id in sorted(wanted):
+            rows.filter(pk=group_id).update(throttle_due=models.F("throttle_due"))
+        return dict(rows.filter(pk__in=wanted).values_list("pk", "throttle_due"))
+
+    def _groups(self, database: str) -> Any:
+        lane = cast("type[LimitedLane]", self._lane)
+        group = cast("type[models.Model]", lane._meta.get_field(lane.group).related_model)
+        return group._default_manager.using(database)
+
+    def _share(
+        self, database: str, group_id: UUID, state: float | None, parts: dict[UUID, _Part[J]], now: float
+    ) -> None:
+        """Let begin what the rate of a group allows, of each of its lanes about as many."""
+        own = sorted(
+            (part for lane, part in parts.items() if self._group_of.get(lane.int) == group_id),
+            key=lambda part: part.count,
+        )
+        rate = self._shared[group_id]
+        wanted = sum(part.count for part in own)
+        taken = take(rate, _due(rate, state, now), now, wanted)
+        self._groups(database).filter(pk=group_id).update(throttle_due=taken.due)
+        if taken.number == wanted < rate.burst:
+            return
+        wait, left = wait_of(rate, taken.due, now), taken.number
+        why = f"waits for the rate limit of its {self._lane and self._lane.group}, {rate.per_second:g} a second"
+        for number, part in enumerate(own):
+            count = min(part.count, left // (len(own) - number))
+            if count < part.count:
+                part.count, part.wait, part.why = count, max(part.wait, wait), why
+            left -= count
+        for lane, its in self._group_of.items():
+            if its == group_id:
+                self._put_off(lane, wait)
+
+    def _put_off(self, lane: int, wait: float) -> None:
+        self._not_before[lane] = max(self._not_before.get(lane, 0.0), time.monotonic() + wait)
+
+
+def _due(rate: Rate, state: float | None, now: float) -> float:
+    """What was kept. One further ahead than a whole burst was written by a wrong clock."""
+    return min(state or 0.0, now + rate.burst / rate.per_second)

@@ -41,6 +41,7 @@ class Narrowed:
     after: datetime | None = None
     before: datetime | None = None
     channel: str | None = None
+    tag: str | None = None
     event_types: Collection[str] = ()
     status: Status | None = None
     #: The first digit of the HTTP status, times 100; 0: there was no answer.
@@ -164,6 +165,8 @@ def _of_message(prefix: str, narrowed: Narrowed) -> dict[str, Any]:
     lookups: dict[str, Any] = {}
     if narrowed.channel is not None:
         lookups[f"{prefix}channels__has_item"] = narrowed.channel
+    if narrowed.tag is not None:
+        lookups[f"{prefix}tags__has_item"] = narrowed.tag
     if narrowed.event_types:
         lookups[f"{prefix}type__in"] = list(narrowed.event_types)
     return lookups

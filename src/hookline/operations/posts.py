@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from uuid import UUID
 
@@ -39,8 +39,12 @@ def drafted(
     channels: Collection[str] = (),
     deliver_at: datetime | None = None,
     key: UUID | None = None,
+    tags: Sequence[str] = (),
+    keep_content: timedelta | None = None,
 ) -> Draft:
     """A message whose attempts send these very bytes: the payload, or another `body` in its place.
+
+    With `keep_content` it is removed after that time, to the minute, whether or not it was delivered.
 
     The payload is held against the schema of its type where the setting EVENT_TYPES says so, which may read the
     database (see `has_schemas`). Raises InvalidEventType, MessageTooLarge, SchemaViolation or ConfigurationError.
@@ -59,8 +63,16 @@ def drafted(
     due = check_time(deliver_at, now)
     expiry = expiry_of(event_type, now, due)
     return Draft(
-        new_id(), event_type, check_channels(channels), sent, check_key(uid), traceparent(), due, key, expires_at=expiry
-    )
+        new_id(), event_type, check_channels(channels), sent, check_key(uid), traceparent(), due, key,
+        expires_at=expiry,
+        tags=list(tags) or None,
+        content_until=None if keep_content is None else _whole_minute(now + keep_content),
+    )  # fmt: skip
+
+
+def _whole_minute(moment: datetime) -> datetime:
+    """The next one: messages that are posted together have the same, and are marked together."""
+    return moment.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def has_schemas() -> bool:

@@ -169,4 +169,5 @@ def _rate_of(tenant: Tenant) -> dict[str, Any]:
 
 def as_json(tenant: Tenant) -> dict[str, Any]:
     fields = {"key": tenant.key, "name": tenant.name, "email": tenant.email, **_rate_of(tenant)}
+    fields["throttle_rate"] = tenant.throttle_rate
     return {"id": tenant.public_id, **fields, "deleted_at": tenant.deleted_at, "removal": tenant.removal}

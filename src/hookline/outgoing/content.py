@@ -13,9 +13,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from hookline.core import ids
 from hookline.db import clock
 from hookline.db.row import Row
+from hookline.engine import notifier, order
 from hookline.engine.claim import FIRST
 from hookline.engine.job import FINISHED, State
 from hookline.engine.prune import WINDOW, Step
+from hookline.outgoing.deliver.admission import EXPUNGED_NOTE
 from hookline.outgoing.models import EXPUNGED, FOR_NOBODY, Attempt, Delivery, Message
 
 R = TypeVar("R", bound=Row)
@@ -67,6 +69,25 @@ class Expunging:
         removed = _of_attempts(window) if self._model is Attempt else _of_messages(window)
         self._after = window[-1]
         return Step(Counter(contents=removed) if removed else Counter(), more=len(window) == WINDOW)
+
+
+class ContentEnding:
+    """Removes the content of messages whose publisher said how long it is kept. What waits of them is cancelled."""
+
+    def step(self) -> Step:
+        """Look at the next messages. Raises DatabaseError."""
+        over = _rows(Message).filter(content_until__lte=clock.moment(clock.now(Message)))
+        chosen = list(over.order_by("content_until", "id").values_list("pk", flat=True)[:WINDOW])
+        if not chosen:
+            return Step()
+        with transaction.atomic(using=router.db_for_write(Message)):
+            _rows(Message).filter(pk__in=chosen).update(content_until=None)
+            waiting = _rows(Delivery).filter(message__in=chosen, state=State.PENDING).values_list("pk", flat=True)
+            if keys := list(waiting):
+                order.cancel(Delivery, keys, EXPUNGED_NOTE)
+                notifier.notify_after_commit(Delivery)  # others may have the turn now
+            removed = expunge_messages(chosen)
+        return Step(Counter(contents=removed) if removed else Counter(), more=len(chosen) == WINDOW)
 
 
 def _of_messages(window: list[UUID]) -> int:

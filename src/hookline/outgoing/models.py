@@ -42,6 +42,8 @@ class Endpoint(LimitedLane):
     prefix = "ep"
     noun, nouns = "endpoint", "endpoints"
 
+    group = "tenant"
+
     tenant = models.ForeignKey(Tenant, models.PROTECT, verbose_name=_("tenant"), related_name="endpoints")
     uid = models.CharField(  # noqa: DJ001  # null where there is none: nulls are not duplicates of each other
         _("uid"), max_length=256, null=True, blank=True, help_text=_("Your own unique id for this endpoint.")
@@ -269,6 +271,10 @@ class Message(Row):
     request_key = models.UUIDField(_("request key"), null=True, editable=False)
     #: When what is not delivered by then is cancelled. NULL: never.
     expires_at = models.DateTimeField(_("expires at"), null=True, editable=False)
+    #: The publisher's own words for it, by which people look for it. NULL: none.
+    tags = models.JSONField(_("tags"), null=True, editable=False)
+    #: When its content is removed, whatever CONTENT_RETENTION says. NULL: nobody asked, or it was.
+    content_until = models.DateTimeField(_("content until"), null=True, editable=False)
     #: Of a webhook that is sent on as it came: `headers`, the sender's, by name; and `to`, the only endpoints that it
     #: may go to, by the 32 digits of their ids, each with the names of the headers that it gets; null: all of them.
     forwarded = models.JSONField(_("forwarded"), null=True, editable=False)
@@ -295,6 +301,11 @@ class Message(Row):
                 fields=["expires_at", "id"],
                 name="hookline_message_expiry",
                 condition=models.Q(expires_at__isnull=False),
+            ),
+            models.Index(
+                fields=["content_until", "id"],
+                name="hookline_message_content",
+                condition=models.Q(content_until__isnull=False),
             ),
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hookline import conf
 from hookline.engine.prune import Pruner, Steps
-from hookline.outgoing.content import Expunging
+from hookline.outgoing.content import ContentEnding, Expunging
 from hookline.outgoing.expiry import Expiring
 from hookline.outgoing.models import Attempt, Delivery, Message
 
@@ -15,7 +15,7 @@ _LATER = 86400.0
 
 def pruners(settings: conf.Settings) -> list[Steps]:
     """What is done to what was sent as it grows old, as the settings say."""
-    walks: list[Steps] = [Expiring()]
+    walks: list[Steps] = [Expiring(), ContentEnding()]
     if settings.CONTENT_RETENTION:
         walks += [Expunging(Message, settings.CONTENT_RETENTION), Expunging(Attempt, settings.CONTENT_RETENTION)]
     if settings.RETENTION:  # a message goes when its last delivery is gone

@@ -46,6 +46,8 @@ class Tenant(Row):
     metadata = models.JSONField(_("metadata"), null=True, blank=True, default=dict)
     #: Messages a second to all of its endpoints together; None: no limit.
     throttle_rate = models.PositiveIntegerField(_("throttle rate"), null=True, blank=True, editable=False)
+    #: What `core.rate_limit.take` keeps of it.
+    throttle_due = models.FloatField(_("state of the throttle"), null=True, editable=False)
     #: None: it is as it was made.
     updated_at = models.DateTimeField(_("updated at"), null=True, editable=False)
 
@@ -55,7 +57,11 @@ class Tenant(Row):
         ordering = ["key"]
         #: Those that are being deleted, which are few.
         indexes = [
-            models.Index(fields=["id"], name="hookline_tenant_deleted", condition=models.Q(deleted_at__isnull=False))
+            models.Index(fields=["id"], name="hookline_tenant_deleted", condition=models.Q(deleted_at__isnull=False)),
+            #: Those that are throttled, for which each worker looks every two seconds.
+            models.Index(
+                fields=["id"], name="hookline_tenant_throttled", condition=models.Q(throttle_rate__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,15 @@ TENANTS = ("id", "uid", "name")
 KEYS = ("id", "app_id", "name", "scopes", "status", "expires_at", "last_used_at")
 
 
+def _new_tenant(given: Given) -> dict[str, Any]:
+    return {"uid": given["key"], "name": given["name"] or given["key"], "throttleRate": given["throttle_rate"] or None}
+
+
+def _changed_tenant(given: Given) -> dict[str, Any]:
+    body = given.named(new_key="uid", name="name")
+    return body if (rate := given["throttle_rate"]) is None else {**body, "throttleRate": rate or None}
+
+
 def _new_key(given: Given) -> dict[str, Any]:
     return given.named(
         scopes="scopes",
@@ -29,10 +38,10 @@ def _changed_key(given: Given) -> dict[str, Any]:
 ROUTES: dict[str, Route] = {
     **receiving.ROUTES,
     **sending.ROUTES,
-    "tenant create": Route("POST", "/app", lambda given: {"uid": given["key"], "name": given["name"] or given["key"]}),
+    "tenant create": Route("POST", "/app", _new_tenant),
     "tenant list": Route("GET", "/app", query=lambda _: {"order": "descending"}, columns=TENANTS),
     "tenant show": Route("GET", "/app/{key}"),
-    "tenant update": Route("PATCH", "/app/{key}", lambda given: given.named(new_key="uid", name="name")),
+    "tenant update": Route("PATCH", "/app/{key}", _changed_tenant),
     "tenant delete": Route("DELETE", "/app/{key}", told=deleted("key")),
     "tenant token": Route(
         "POST", "/auth/app-portal-access/{key}", lambda given: {"expiry": seconds(given["lifetime"])}

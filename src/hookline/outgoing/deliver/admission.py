@@ -21,7 +21,8 @@ PutOff = tuple[Delivery, Settlement]
 _DISABLED = 5.0
 
 EXPIRED = Settlement(State.CANCELLED, "it expired before it was delivered", refund=True)
-_EXPUNGED = Settlement(State.CANCELLED, "the content of the message was expunged", refund=True)
+EXPUNGED_NOTE = "the content of the message was expunged"
+_EXPUNGED = Settlement(State.CANCELLED, EXPUNGED_NOTE, refund=True)
 
 
 def whole_ones(deliveries: Sequence[Delivery], now: float) -> tuple[list[Delivery], list[PutOff]]:

@@ -38,6 +38,10 @@ class Draft:
     request_key: UUID | None = None
     #: When what is not delivered by then is cancelled; never where it is None.
     expires_at: datetime | None = None
+    #: The publisher's own words, by which people look for it.
+    tags: list[str] | None = None
+    #: When its content is removed; as the settings say where it is None.
+    content_until: datetime | None = None
 
 
 def compose(event_type: str, data: Any, now: datetime) -> bytes:

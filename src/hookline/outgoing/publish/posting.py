@@ -80,7 +80,20 @@ def _written(posts: Sequence[Post]) -> dict[UUID, Posted]:
     times = store_many([(one.draft, one.tenant_id) for one in ordered])
     new = [one.draft for one in ordered if one.draft.id in times]
     keep_traces(new)
+    _keep_details(new)
     return {draft.id: Posted(Outcome.NEW, draft, times[draft.id]) for draft in new}
+
+
+def _keep_details(drafts: Sequence[Draft]) -> None:
+    """Write what few messages have: a statement of its own, which others do not pay for."""
+    alike: dict[tuple[tuple[str, ...] | None, datetime | None], list[UUID]] = {}
+    for draft in drafts:
+        if draft.tags is not None or draft.content_until is not None:
+            tags = None if draft.tags is None else tuple(draft.tags)
+            alike.setdefault((tags, draft.content_until), []).append(draft.id)
+    for (tags, until), ids in alike.items():
+        messages = Message.objects.using(router.db_for_write(Message)).filter(pk__in=ids)
+        messages.update(tags=None if tags is None else list(tags), content_until=until)
 
 
 def _order(post: Post) -> tuple[str, int]:
@@ -124,4 +137,4 @@ def _first_messages(
 
 
 def _draft_of(message: Message) -> Draft:
-    return Draft(message.pk, message.type, message.channels, bytes(message.body), message.uid)
+    return Draft(message.pk, message.type, message.channels, bytes(message.body), message.uid, tags=message.tags)
