@@ -40,8 +40,8 @@ class Backlog:
     def fill(self, source: Source, count: int) -> None:
         """Store events as if they had been received while no worker ran."""
         from hookline.incoming.receive.documents import documents
-        from hookline.incoming.receive.flow import verified
         from hookline.incoming.receive.store import store
+        from hookline.incoming.receive.verification import verified
 
         waiting = signed(source, count)
         while batch := list(islice(waiting, _BATCH)):

@@ -106,7 +106,7 @@ def event(source: Source) -> NewEvent:
     """What the edge makes of a genuine request whose body has 1 kB."""
     from hookline import providers
     from hookline.incoming.receive.documents import documents
-    from hookline.incoming.receive.flow import verified
+    from hookline.incoming.receive.verification import verified
 
     provider, now = providers.get(source.provider), time.time()
     request = provider.compose("invoice.paid", f"evt_{uuid.uuid4().hex}", now, {"pad": "x" * 800})
@@ -137,7 +137,7 @@ def result(delivery: Delivery) -> Result:
     from hookline.core.outcome import classify
     from hookline.core.retry import RetrySchedule
     from hookline.outgoing.deliver.attempt import Result, decide
-    from hookline.outgoing.deliver.outbound import outbound_of
+    from hookline.outgoing.deliver.load import outbound_of
     from hookline.outgoing.deliver.signers import Signers
     from hookline.transport.transport import Response
 

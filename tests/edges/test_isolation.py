@@ -12,7 +12,7 @@ import pytest
 
 from hookline.core.secrets import SecretRing
 from hookline.db.group_commit import QueueFull
-from hookline.incoming.receive import flow, rejections
+from hookline.incoming.receive import rejections, verification
 from hookline.incoming.receive.bounded_threads import BoundedThreads
 from tests.edges.senders import SECRET, Request, stripe, stripe_event
 from tests.edges.servers import Edge, asgi_server
@@ -90,14 +90,14 @@ def test_long_bodies_that_take_long_to_verify_hold_up_nothing_else(
 ) -> None:
     source = make_source("stripe", SECRET)
     accepted(asgi.post(source.path, stripe(stripe_event("evt_0"))))
-    verify = flow.verify
+    verify = verification.verify
 
     def slow(request: Any, *arguments: Any) -> Any:
         if len(request.body) > 70_000:
             held.wait()
         return verify(request, *arguments)
 
-    monkeypatch.setattr(flow, "verify", slow)
+    monkeypatch.setattr(verification, "verify", slow)
     long = stripe(stripe_event("evt_long", data="x" * 80_000))
     with post_in_the_background(5, lambda _: asgi.post(source.path, long)):
         wait_until(lambda: held.waiting > 0)
@@ -112,13 +112,13 @@ def test_long_bodies_that_take_long_to_verify_hold_up_nothing_else(
 
 def test_long_bodies_beyond_the_room_for_them_are_503(asgi: Edge, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_source("stripe", SECRET)
-    verify = flow.verify
+    verify = verification.verify
 
     def slow(request: Any, *arguments: Any) -> Any:
         held.wait()
         return verify(request, *arguments)
 
-    monkeypatch.setattr(flow, "verify", slow)
+    monkeypatch.setattr(verification, "verify", slow)
     body = b"x" * 5_000_000
 
     def post(number: int) -> int:

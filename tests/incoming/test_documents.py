@@ -15,7 +15,8 @@ from django.test.utils import override_settings
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify
-from hookline.incoming.receive.documents import Documents, load_document, receive_with
+from hookline.incoming.receive.documents import Documents, load_document
+from hookline.incoming.receive.verification import receive_with
 from hookline.providers.base import Provider, SourceConfig
 from hookline.providers.schemes.documents import Document, DocumentNeeded
 from hookline.transport.transport import Response

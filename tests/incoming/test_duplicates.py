@@ -16,11 +16,12 @@ from hookline.core.request import WebhookRequest
 from hookline.core.secrets import SecretRing
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Source
-from hookline.incoming.receive.django_view import SourcesInDatabase
 from hookline.incoming.receive.documents import documents
-from hookline.incoming.receive.flow import Receiver, new_events, receive
+from hookline.incoming.receive.flow import Receiver, receive
 from hookline.incoming.receive.new_event import NewEvent
+from hookline.incoming.receive.source_cache import SourcesInDatabase
 from hookline.incoming.receive.store import Stored, store
+from hookline.incoming.receive.verification import new_events
 from hookline.operations import sources
 from hookline.tenants.models import resolve
 from tests.providers.vectors import load_all

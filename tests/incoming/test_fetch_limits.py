@@ -13,7 +13,8 @@ import pytest
 from hookline import providers
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify, NotVerified
-from hookline.incoming.receive.documents import Documents, receive_with
+from hookline.incoming.receive.documents import Documents
+from hookline.incoming.receive.verification import receive_with
 from hookline.providers.base import ParsedEvent, Provider, Received, SourceConfig
 from hookline.providers.schemes.documents import Document, DocumentNeeded
 from hookline.providers.schemes.x509 import certificate_document

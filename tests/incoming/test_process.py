@@ -455,7 +455,7 @@ def test_a_hundred_events_run_in_four_threads_each_once(source: Source, handler:
 def test_the_worker_reads_the_sources_of_a_batch_with_one_query(
     source: Source, django_assert_max_num_queries: Any
 ) -> None:
-    from hookline.incoming.process.load import fetch_sources
+    from hookline.incoming.process.run import fetch_sources
 
     for _ in range(5):
         make_event(source)

@@ -30,7 +30,7 @@ from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver import load as claimed
 from hookline.outgoing.deliver import sender
 from hookline.outgoing.deliver.attempt import Result
-from hookline.outgoing.deliver.outbound import outbound_of
+from hookline.outgoing.deliver.load import outbound_of
 from hookline.outgoing.deliver.record import record
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message

@@ -18,9 +18,9 @@ from hookline.core.forms import multipart_body
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import NotVerified, Unreadable, VerificationError
 from hookline.incoming.models import Source
-from hookline.incoming.receive.flow import new_events
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.relation import Relation, relation
+from hookline.incoming.receive.verification import new_events
 from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.token import TokenProvider
 from tests.providers.vectors import Vector, each, load_all

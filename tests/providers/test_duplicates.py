@@ -13,9 +13,9 @@ import pytest
 from hookline import providers
 from hookline.core.request import WebhookRequest
 from hookline.incoming.models import Source
-from hookline.incoming.receive.flow import new_events
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.relation import Relation, relation
+from hookline.incoming.receive.verification import new_events
 from tests.providers.vectors import Vector, each, load, load_all
 
 RETRIES = [vector for vector in load_all() if vector.retry]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
+from hookline.db.connections import look_after
 from hookline.exceptions import HooklineError
 
 logger = logging.getLogger("hookline.engine")
@@ -42,7 +43,8 @@ class GroupCommit(Generic[T, R]):
 
     `write` gets a batch and returns one result for each item, in order; it commits before it returns. If it raises
     for a batch, the items are written one by one, so that a single bad one fails alone. A batch has at most `batch`
-    items, and `batch_bytes` unless one item alone has more; `max_items` and `max_bytes` may wait.
+    items, and `batch_bytes` unless one item alone has more; `max_items` and `max_bytes` may wait. With `look`, the
+    thread's connection is looked after before a batch, unless that was less than so many seconds ago.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class GroupCommit(Generic[T, R]):
         batch_bytes: int = 4 * 1024 * 1024,
         max_items: int = 10_000,
         max_bytes: int = 64 * 1024 * 1024,
+        look: float | None = None,
     ) -> None:
         self._write = write
+        self._look = look
         self._writer = writer
         self._batch = batch
         self._batch_bytes = batch_bytes
@@ -103,7 +107,7 @@ class GroupCommit(Generic[T, R]):
     async def _write_batch(self, batch: Sequence[_Waiting[T, R]]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            results = await loop.run_in_executor(self._writer, self._write, [entry.item for entry in batch])
+            results = await loop.run_in_executor(self._writer, self._write_items, [entry.item for entry in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"{len(results)} results were returned for {len(batch)} items")
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters are told
@@ -115,6 +119,12 @@ class GroupCommit(Generic[T, R]):
             return
         for entry, result in zip(batch, results, strict=True):
             _tell(entry, result, None)
+
+    def _write_items(self, items: Sequence[T]) -> Sequence[R]:
+        """In the writer's thread."""
+        if self._look is not None:
+            look_after(self._look)
+        return self._write(items)
 
 
 def _tell(entry: _Waiting[T, R], result: R | None, error: Exception | None) -> None:

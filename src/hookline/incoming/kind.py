@@ -13,7 +13,6 @@ from hookline.incoming.follow_ups import functions
 from hookline.incoming.follow_ups import run as follow_ups
 from hookline.incoming.models import Event, FollowUp
 from hookline.incoming.process import run as process
-from hookline.incoming.process.load import fetch_sources
 
 
 def make(settings: conf.Settings) -> JobKind[Event]:
@@ -32,7 +31,7 @@ def make(settings: conf.Settings) -> JobKind[Event]:
             run=process.run_all,
             fail=process.decide,
             gave_up=process.announce_given_up,
-            prepare=fetch_sources,
+            prepare=process.fetch_sources,
             poll=settings.POLL,
             threads=threads,
             batch=batch,

@@ -16,8 +16,8 @@ from hookline.audit.record import record
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Event, Source
-from hookline.incoming.receive.flow import new_events
 from hookline.incoming.receive.store import Stored, store
+from hookline.incoming.receive.verification import new_events
 from hookline.incoming.reconcile.api import Api, ApiFailed
 from hookline.incoming.reconcile.sent import RECORDS, Sent, record_of
 from hookline.providers.base import Received

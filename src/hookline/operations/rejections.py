@@ -20,9 +20,9 @@ from hookline.incoming.diagnose.diagnosis import Diagnosis
 from hookline.incoming.diagnose.gather import diagnose
 from hookline.incoming.models import Event, Rejection, Source
 from hookline.incoming.receive import rejections
-from hookline.incoming.receive.flow import CREDENTIAL_HEADERS
 from hookline.incoming.receive.reverify import reverify as verify_again
 from hookline.incoming.receive.store import Stored
+from hookline.incoming.receive.verification import CREDENTIAL_HEADERS
 from hookline.operations import rows
 from hookline.operations.selection import ALL, Columns, Selection
 from hookline.operations.selection import newest as select

@@ -42,7 +42,6 @@ from hookline.engine.settle import settle
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process import run as process
-from hookline.incoming.process.load import fetch_sources
 from hookline.operations import endpoints, sources
 from hookline.outgoing.deliver.attempt import Result, deliver
 from hookline.outgoing.deliver.load import prepare
@@ -180,7 +179,7 @@ def run_events(*, raise_errors: bool = True) -> list[Event]:
     lease = conf.get().LEASE
     ran: dict[UUID, str] = {}
     while events := claim(Event, _BATCH, lease):
-        fetch_sources(events)
+        process.fetch_sources(events)
         for event in sorted(events, key=_age):
             with courier.here():
                 settlement = process.run(event)

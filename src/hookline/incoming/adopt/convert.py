@@ -19,8 +19,8 @@ from hookline.exceptions import HooklineError
 from hookline.incoming.adopt.legacy import LegacyRow
 from hookline.incoming.adopt.mapping import Mapping
 from hookline.incoming.models import Source
-from hookline.incoming.receive.flow import CREDENTIAL_HEADERS
 from hookline.incoming.receive.new_event import COLUMNS, NewEvent
+from hookline.incoming.receive.verification import CREDENTIAL_HEADERS
 from hookline.providers.base import MAX_NAME_LENGTH, ParsedEvent, SourceConfig, bounded_key, hash_key
 from hookline.providers.schemes.parts import Header
 

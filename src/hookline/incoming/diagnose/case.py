@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import VerificationError
-from hookline.incoming.receive.documents import Fetch, receive_with
+from hookline.incoming.receive.documents import Fetch
+from hookline.incoming.receive.verification import receive_with
 from hookline.providers.base import Provider, SourceConfig
 from hookline.providers.schemes.documents import DocumentNeeded
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.incoming.process.handlers import Handlers
+
+logger = logging.getLogger("hookline.incoming")
 
 #: For this many runs, handlers that met a conflict take the lock first.
 EAGER_RUNS = 50
@@ -98,3 +103,18 @@ def takes_lock_at_once(sets: Iterable[Handlers]) -> bool:
 def met_conflict(sets: Iterable[Handlers]) -> None:
     """These handlers read and then wrote while others did."""
     _eager.update(dict.fromkeys(sets, EAGER_RUNS))
+
+
+def part_commit_hooks(connection: BaseDatabaseWrapper) -> None:
+    """Have what one event's handlers leave to do after the commit done, though what those of another left fails."""
+    # Django's own `robust` cannot call a functools.partial that fails (5.2).
+    hooks: list[Any] = connection.run_on_commit  # three values each, whatever the stubs say
+    parted: list[Any] = [(savepoints, partial(_call_robustly, hook), robust) for savepoints, hook, robust in hooks]
+    connection.run_on_commit = parted
+
+
+def _call_robustly(hook: Callable[[], object]) -> None:
+    try:
+        hook()
+    except Exception:
+        logger.exception("what was to be done after the commit of several events failed: %r", hook)

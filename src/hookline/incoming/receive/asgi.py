@@ -26,7 +26,6 @@ from hookline import conf
 from hookline.core.client_address import client_address
 from hookline.core.header_section import check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
-from hookline.db.connections import look_after
 from hookline.db.group_commit import GroupCommit, QueueFull
 from hookline.db.permits import TRIES, Limit, permits
 from hookline.engine.postgres_notify import notifying_later
@@ -34,12 +33,13 @@ from hookline.exceptions import CannotStore, CannotVerify, HeadersTooLarge, Rate
 from hookline.incoming.models import Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.bounded_threads import Bound, BoundedThreads
-from hookline.incoming.receive.documents import MAX_DOCUMENTS, Documents, Fetch, documents
-from hookline.incoming.receive.flow import Receiver, Verified
+from hookline.incoming.receive.documents import Documents, Fetch, documents
+from hookline.incoming.receive.flow import Receiver
 from hookline.incoming.receive.limits import limits_of
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.source_cache import Found, SourceCache, source_or_raise
 from hookline.incoming.receive.store import Stored, store_at_once, store_by_turns
+from hookline.incoming.receive.verification import MAX_DOCUMENTS, Verified
 from hookline.incoming.url import path_prefix
 from hookline.providers.base import Reply
 from hookline.providers.schemes.documents import Document, DocumentNeeded
@@ -111,7 +111,9 @@ class LoopReceiver(Receiver):
         self._writer = ThreadPoolExecutor(1, "hookline-store")
         self._looker = ThreadPoolExecutor(1, "hookline-lookup")
         self._keeper = ThreadPoolExecutor(1, "hookline-rejections")
-        self._events: GroupCommit[Sequence[NewEvent], list[Stored]] = GroupCommit(self._store_groups, self._writer)
+        self._events: GroupCommit[Sequence[NewEvent], list[Stored]] = GroupCommit(
+            self._store_groups, self._writer, look=LOOK
+        )
         self._look_ups: GroupCommit[str, Found] = GroupCommit(
             partial(with_connection, sources.look_up), self._looker, batch=100, max_items=1000
         )
@@ -234,7 +236,6 @@ class LoopReceiver(Receiver):
 
 def store_groups(groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
     """Commit the events of several requests at once. Returns for each request what became of its events."""
-    look_after(every=LOOK)
     stored = iter(store_at_once([event for group in groups for event in group]))
     return [[next(stored) for _ in group] for group in groups]
 

@@ -17,19 +17,10 @@ from hookline.core.client_address import client_address
 from hookline.core.header_section import WHITE_SPACE, check_header_section, first_headers
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import CannotVerify, HeadersTooLarge, TooLarge, Unreadable
-from hookline.incoming.models import Source
 from hookline.incoming.receive.documents import documents
 from hookline.incoming.receive.flow import Receiver, run
-from hookline.incoming.receive.source_cache import find_source
+from hookline.incoming.receive.source_cache import SourcesInDatabase
 from hookline.providers.base import Reply
-
-
-class SourcesInDatabase:
-    """Every source is looked up: Django serves each request in whatever process and thread."""
-
-    def find(self, token: str) -> Source:
-        return find_source(token)
-
 
 receiver = Receiver(conf.get, SourcesInDatabase(), documents, time.time)
 

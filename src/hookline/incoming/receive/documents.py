@@ -19,19 +19,15 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from hookline import conf
-from hookline.core.request import WebhookRequest
 from hookline.core.text import printable
 from hookline.exceptions import CannotVerify, ConfigurationError
 from hookline.incoming.receive.fetch_queue import FetchQueue
 from hookline.incoming.receive.remembered import Identity, Kept, Remembered
-from hookline.providers.base import Provider, Received, SourceConfig
 from hookline.providers.schemes.documents import Document, DocumentNeeded
 from hookline.transport.transport import Response, Transport, TransportSettings
 
 logger = logging.getLogger("hookline.incoming")
 
-#: More than these for one request is not verification any more. The longest way: a key set, and the same set fresh.
-MAX_DOCUMENTS = 3
 #: Seconds. Most senders give up on a webhook after 10 or more; they get the 503 before that, and come back.
 FETCH_DEADLINE = 5.0
 #: How long a failure is remembered, in seconds.
@@ -49,30 +45,6 @@ class Fetch:
 
     def __call__(self, document: Document, source: UUID | None = None) -> bytes:
         return self.get(document, source)
-
-
-def receive_with(
-    fetch: Fetch, provider: Provider, request: WebhookRequest, config: SourceConfig, now: float
-) -> Received:
-    """`provider.receive`, called again with each document that it asks for. Raises VerificationError."""
-    found: dict[Document, bytes | CannotVerify] = {}
-    while True:
-        try:
-            received = provider.receive(request, replace(config, documents=found) if found else config, now)
-        except DocumentNeeded as needed:
-            if len(found) == MAX_DOCUMENTS:
-                raise CannotVerify("document_unavailable", f"more than {MAX_DOCUMENTS} documents were needed") from None
-            document = needed.document
-        else:
-            for document in found:
-                fetch.verified(document, config.source)
-            return received
-        try:
-            found[document] = fetch(document, config.source)
-        except DocumentNeeded:
-            raise  # it would have to be waited for, which this caller does not do
-        except CannotVerify as error:
-            found[document] = error  # another secret may lead to another document
 
 
 class Documents:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from hookline import conf, providers
+from hookline import providers
 from hookline.conf import Settings
-from hookline.core.request import WebhookRequest, without_fields
-from hookline.core.text import printable, storable
+from hookline.core.request import WebhookRequest
+from hookline.core.text import printable
 from hookline.db.permits import permits
 from hookline.exceptions import (
     AddressNotAllowed,
@@ -33,10 +32,11 @@ from hookline.exceptions import (
 from hookline.incoming.log_fields import of_source
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import rejections
-from hookline.incoming.receive.documents import Documents, Fetch, receive_with
+from hookline.incoming.receive.documents import Documents, Fetch
 from hookline.incoming.receive.limits import limits_of
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import Stored, store
+from hookline.incoming.receive.verification import Verified, verified
 from hookline.providers.base import ParsedEvent, Received, Reply
 from hookline.telemetry import tracing
 from hookline.telemetry.emit import emit, wanted
@@ -44,12 +44,6 @@ from hookline.telemetry.records import RequestRefused
 
 logger = logging.getLogger("hookline.incoming")
 T = TypeVar("T")
-
-#: Never stored with an event: they may hold the sender's credentials.
-CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
-
-#: The share of a timestamp's tolerance above which the operator is warned: clocks drift, and senders become slow.
-NEARLY_TOO_LATE = 5 / 6
 
 #: Sources that are remembered to have been warned about. When there are more, some are warned about again.
 MAX_WARNED = 10_000
@@ -63,14 +57,6 @@ class Sources(Protocol):
 
     def find(self, token: str) -> Source:
         """The enabled source of this token. Raises UnknownSource or CannotStore."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A genuine request: rows for what it holds, not yet stored, and what its sender is to be told."""
-
-    events: list[NewEvent]
-    received: Received
 
 
 class Receiver:
@@ -268,79 +254,14 @@ def methods_of(source: Source) -> frozenset[str]:
         return frozenset()
 
 
-def verified(request: WebhookRequest, source: Source, now: float, fetch: Fetch) -> Verified:
-    """Rows for what the request holds. Raises VerificationError."""
-    received = verify(request, source, now, fetch)
-    return Verified(new_events(request, source, received), received)
-
-
-def verify(request: WebhookRequest, source: Source, now: float, fetch: Fetch) -> Received:
-    """What the source's provider makes of the request. Raises VerificationError.
-
-    Pure but for decrypting and for `fetch`, which gets the documents that some senders point to, and may wait.
-    """
-    try:
-        received = receive_with(fetch, providers.get(source.provider), request, source.config(now), now)
-    except ConfigurationError as error:  # no such provider any more, or the key to its secrets is lost
-        raise CannotVerify("bad_configuration", str(error)) from error
-    except NotVerified as error:
-        if not conf.get().PUBLIC_URL and providers.get(source.provider).needs_public_url(source.options):
-            reason = f"HOOKLINE['PUBLIC_URL'] is not set, and {source.provider} signs the URL: {error}"
-            raise CannotVerify("bad_configuration", reason) from error
-        raise
-    if received.tolerance_used is not None and received.tolerance_used > NEARLY_TOO_LATE:
-        logger.warning(
-            "a request for source %s was genuine, but had used %d %% of its tolerance: is this machine's clock right? "
-            "Later ones will be refused",
-            source.public_id,
-            received.tolerance_used * 100,
-            extra=of_source(source),
-        )
-    return received
-
-
-def new_events(request: WebhookRequest, source: Source, received: Received) -> list[NewEvent]:
-    """Events for what was received, not yet stored."""
-    if not received.events:
-        return []
-    provider = providers.get(source.provider)
-    hidden = CREDENTIAL_HEADERS | provider.hidden_headers(source.options)
-    headers = {name: ", ".join(values) for name, values in request.headers.items() if name not in hidden}
-    method = None if request.method == "POST" else request.method
-    url = storable(without_fields(request.url, provider.credential_query)) if "?" in request.url else None
-    if problems := [parsed.problem for parsed in received.events if parsed.problem]:
-        logger.error(
-            "%d of %d items of a batch for source %s cannot be read and are kept as dead events; the first: %s",
-            len(problems),
-            len(received.events),
-            source.public_id,
-            printable(problems[0], 500),
-            extra=of_source(source),
-        )
-    return [
-        NewEvent(
-            source,
-            parsed.type,
-            parsed.dedup_key,
-            parsed.body,
-            parsed.provider_id,
-            headers,
-            method,
-            url,
-            parsed.if_known,
-            parsed.previous_key,
-            parsed.problem,
-        )
-        for parsed in received.events
-    ]
-
-
 def answer(received: Received, stored: Sequence[Stored]) -> Reply:
     """The provider's own reply where it prescribes one; else the JSON of the contract."""
     if received.reply is not None:
         return received.reply
     if len(stored) == 1:
-        return stored[0].reply
+        # Written out, because every acknowledgement is one: no character of an id needs to be escaped.
+        status = "duplicate" if stored[0].duplicate else "accepted"
+        return Reply(f'{{"status":"{status}","id":"{Event.public(stored[0].id)}"}}'.encode(), "application/json")
     all_known = bool(stored) and all(item.duplicate for item in stored)
     ids = [Event.public(item.id) for item in stored]
     return Reply.json({"status": "duplicate" if all_known else "accepted", "ids": ids})

@@ -10,10 +10,11 @@ from hookline import providers
 from hookline.exceptions import ConfigurationError, UnknownSource
 from hookline.incoming.models import Rejection, Source
 from hookline.incoming.receive import rejections
-from hookline.incoming.receive.documents import documents, receive_with
-from hookline.incoming.receive.flow import check_address, new_events
+from hookline.incoming.receive.documents import documents
+from hookline.incoming.receive.flow import check_address
 from hookline.incoming.receive.source_cache import find_source
 from hookline.incoming.receive.store import Stored, store
+from hookline.incoming.receive.verification import new_events, receive_with
 
 
 def reverify(rejection: Rejection, now: float, within: Callable[[Sequence[Stored]], None]) -> list[Stored]:

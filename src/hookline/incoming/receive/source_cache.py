@@ -65,6 +65,13 @@ def _unknown() -> UnknownSource:
     return UnknownSource("unknown_source", "no enabled source has this token")
 
 
+class SourcesInDatabase:
+    """Every source is looked up: Django serves each request in whatever process and thread."""
+
+    def find(self, token: str) -> Source:
+        return find_source(token)
+
+
 class SourceCache:
     """Sources by token. All methods but `get` read the database, and are not for an event loop's thread."""
 

@@ -25,7 +25,6 @@ from hookline.incoming.log_fields import of_event
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.duplicates import insert_new_events
 from hookline.incoming.receive.new_event import NewEvent
-from hookline.providers.base import Reply
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import EventsStored
 
@@ -46,12 +45,6 @@ class Stored:
 
     id: UUID
     duplicate: bool
-
-    @property
-    def reply(self) -> Reply:
-        # Written out, because every acknowledgement is one: no character of an id needs to be escaped.
-        status = "duplicate" if self.duplicate else "accepted"
-        return Reply(f'{{"status":"{status}","id":"{Event.public(self.id)}"}}'.encode(), "application/json")
 
 
 def _nothing(stored: Sequence[Stored]) -> None:

@@ -22,7 +22,7 @@ from hookline.core.serialisation import serialise
 from hookline.db.row import new_id
 from hookline.exceptions import ConfigurationError
 from hookline.outgoing.deliver.attempt import describe, send
-from hookline.outgoing.deliver.outbound import access_of, signer_of
+from hookline.outgoing.deliver.outbound import access_of
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Endpoint, Message
 from hookline.transport.transport import Response, Transport, TransportSettings
@@ -49,7 +49,7 @@ def send_challenge(endpoint: Endpoint) -> str:
     """Send a challenge and wait for the answer. Why it is not the one that was wanted; empty when it is."""
     token = secrets.token_urlsafe(24)
     body = serialise({"type": TYPE, "timestamp": timezone.now(), "data": {"challenge": token}})
-    signer, problem = signer_of(endpoint, Signers(most=1), time.time())
+    signer, problem = Signers(most=1).find(endpoint, time.time())
     try:
         access = access_of(endpoint)
     except ConfigurationError as error:

@@ -11,12 +11,14 @@ from django.db.models import F, Min
 
 from hookline import conf
 from hookline.core.retry import RetrySchedule
+from hookline.db.encrypted_field import sealed
 from hookline.db.rows import by_id
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
+from hookline.exceptions import ConfigurationError
 from hookline.outgoing.deliver import breakers
 from hookline.outgoing.deliver.admission import PutOff, enabled_ones, whole_ones
-from hookline.outgoing.deliver.outbound import Outbound, outbound_of
+from hookline.outgoing.deliver.outbound import Outbound, access_of, body_for, headers_for
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.outgoing.sequence import with_numbers
@@ -110,3 +112,42 @@ def with_parts(deliveries: Sequence[Delivery]) -> list[Delivery]:
             _ENDPOINT.set_cached_value(delivery, endpoint)
             whole.append(delivery)
     return whole
+
+
+def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: float | None = None) -> Outbound:
+    """The values of a delivery that has its message and its endpoint. `tried_since`: as Outbound has it."""
+    endpoint, message = delivery.endpoint, delivery.message
+    signer, unsignable = signers.find(endpoint, now)
+    access = None
+    if sealed(endpoint, "encrypted_access") != "":
+        try:
+            access = access_of(endpoint)
+        except ConfigurationError as error:
+            signer, unsignable = None, f"cannot reach this endpoint: {error}"
+    body = bytes(message.body)
+    if endpoint.payload is not None:
+        body, problem = body_for(endpoint, body)
+        signer, unsignable = (None, problem) if problem else (signer, unsignable)
+    return Outbound(
+        id=delivery.id,
+        claim=delivery.claim,
+        attempts=delivery.attempts,
+        is_suspect=delivery.is_suspect,
+        endpoint_id=delivery.endpoint_id,
+        tenant_id=endpoint.tenant_id,
+        order_key=delivery.order_key,
+        at_rest=endpoint.is_at_rest,
+        url=endpoint.url,
+        message_id=message.public_id,
+        type=message.type,
+        body=body,
+        headers=None if message.forwarded is None else headers_for(endpoint.id, message.forwarded),
+        signer=signer,
+        unsignable=unsignable,
+        traceparent=message.traceparent,
+        earlier_attempts=delivery.earlier_attempts,
+        access=access,
+        schedule=None if endpoint.retry is None else conf.get().delivery_retry.changed_by(endpoint.retry),
+        tried_since=tried_since,
+        sequence=delivery.sequence,
+    )

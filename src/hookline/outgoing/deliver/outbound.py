@@ -1,4 +1,4 @@
-"""Outbound: a delivery as the event loop sees it, values and no model; and how one is made.
+"""Outbound: a delivery as the event loop sees it, values and no model; and its parts.
 
 Reading a column of a model that was not fetched asks the database, which Django refuses on an event loop: that would be
 a lost try. So everything that sending needs is read by the thread that claims.
@@ -16,10 +16,9 @@ from hookline.core import ids
 from hookline.core.access import Access
 from hookline.core.retry import RetrySchedule
 from hookline.core.signatures.message_signer import MessageSigner
-from hookline.db.encrypted_field import opened, sealed
+from hookline.db.encrypted_field import opened
 from hookline.exceptions import ConfigurationError, MessageTooLarge, NotSerializable
-from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.models import Delivery, Endpoint
+from hookline.outgoing.models import Endpoint
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,45 +74,6 @@ class Outbound:
         return ids.to_text("dlv", self.id)
 
 
-def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: float | None = None) -> Outbound:
-    """The values of a delivery that has its message and its endpoint. `tried_since`: as Outbound has it."""
-    endpoint, message = delivery.endpoint, delivery.message
-    signer, unsignable = signer_of(endpoint, signers, now)
-    access = None
-    if sealed(endpoint, "encrypted_access") != "":
-        try:
-            access = access_of(endpoint)
-        except ConfigurationError as error:
-            signer, unsignable = None, f"cannot reach this endpoint: {error}"
-    body = bytes(message.body)
-    if endpoint.payload is not None:
-        body, problem = body_for(endpoint, body)
-        signer, unsignable = (None, problem) if problem else (signer, unsignable)
-    return Outbound(
-        id=delivery.id,
-        claim=delivery.claim,
-        attempts=delivery.attempts,
-        is_suspect=delivery.is_suspect,
-        endpoint_id=delivery.endpoint_id,
-        tenant_id=endpoint.tenant_id,
-        order_key=delivery.order_key,
-        at_rest=endpoint.is_at_rest,
-        url=endpoint.url,
-        message_id=message.public_id,
-        type=message.type,
-        body=body,
-        headers=None if message.forwarded is None else headers_for(endpoint.id, message.forwarded),
-        signer=signer,
-        unsignable=unsignable,
-        traceparent=message.traceparent,
-        earlier_attempts=delivery.earlier_attempts,
-        access=access,
-        schedule=None if endpoint.retry is None else conf.get().delivery_retry.changed_by(endpoint.retry),
-        tried_since=tried_since,
-        sequence=delivery.sequence,
-    )
-
-
 def headers_for(endpoint_id: UUID, forwarded: Mapping[str, Any]) -> Mapping[str, str]:
     """Those of the sender's headers that an endpoint gets of a webhook that was forwarded."""
     headers: Mapping[str, str] = forwarded["headers"]
@@ -137,11 +97,3 @@ def body_for(endpoint: Endpoint, body: bytes) -> tuple[bytes, str]:
         return applied(endpoint.payload, body, conf.get().MAX_MESSAGE_BYTES), ""
     except (ConfigurationError, MessageTooLarge, NotSerializable, ValueError, KeyError) as error:
         return body, f"cannot make the body for this endpoint: {error}"
-
-
-def signer_of(endpoint: Endpoint, signers: Signers, now: float) -> tuple[MessageSigner | None, str]:
-    """What signs for the endpoint, or why there is nothing; it quotes no secret."""
-    try:
-        return signers.of(endpoint, now), ""
-    except (ValueError, ConfigurationError) as error:
-        return None, f"cannot sign for this endpoint: {error}"

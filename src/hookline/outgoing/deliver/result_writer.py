@@ -37,7 +37,7 @@ class ResultWriter:
         self._leases = leases
         self._thread = thread
         self._patience = patience
-        self._commit = GroupCommit[Result, Recorded](_record, thread, max_items=most)
+        self._commit = GroupCommit[Result, Recorded](record, thread, max_items=most, look=1.0)
 
     def put(self, result: Result, done: Done) -> None:
         """Have a result recorded, trying again for a while if the database is away: the request was made."""
@@ -88,8 +88,3 @@ class ResultWriter:
     def _begin_alone(self, outbound: Outbound) -> bool:
         look_after()
         return self._leases.begin_alone(outbound)
-
-
-def _record(results: Sequence[Result]) -> list[Recorded]:
-    look_after()
-    return record(results)

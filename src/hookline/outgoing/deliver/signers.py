@@ -15,6 +15,7 @@ from hookline.core.signatures import scheme
 from hookline.core.signatures.ed25519 import SigningKey
 from hookline.core.signatures.message_signer import MessageSigner
 from hookline.db.encrypted_field import is_sealed, opened
+from hookline.exceptions import ConfigurationError
 from hookline.outgoing.models import Endpoint
 
 
@@ -61,6 +62,13 @@ class Signers:
                 del self._kept[next(iter(self._kept))]
             self._kept[number] = _Kept(stored, signer, min(secrets.active_until(now), keys.active_until(now)))
         return signer
+
+    def find(self, endpoint: Endpoint, now: float) -> tuple[MessageSigner | None, str]:
+        """The same, or why there is nothing that signs; it quotes no secret."""
+        try:
+            return self.of(endpoint, now), ""
+        except (ValueError, ConfigurationError) as error:
+            return None, f"cannot sign for this endpoint: {error}"
 
 
 def _that_sign(schemes: Sequence[str], secrets: SecretRing, keys: SecretRing, now: float) -> Sequence[str]:

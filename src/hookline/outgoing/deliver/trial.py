@@ -9,7 +9,8 @@ from asgiref.sync import async_to_sync
 from hookline import conf
 from hookline.engine.kind import kind_of
 from hookline.outgoing.deliver.attempt import Result, deliver
-from hookline.outgoing.deliver.outbound import Outbound, outbound_of
+from hookline.outgoing.deliver.load import outbound_of
+from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.deliver.worker import make_transport
 from hookline.outgoing.models import Delivery, Endpoint, Message
