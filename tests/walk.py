@@ -59,8 +59,14 @@ class Trace:
 
     @cached_property
     def files(self) -> frozenset[str]:
-        """Those of which any function ran."""
-        return frozenset(file_of(code) for codes in self._called.values() for code in codes)
+        """Those of which any function ran, but for what whoever listens did."""
+        found: set[CodeType] = set()
+        waiting = list(self._called.get(None, ()))
+        while waiting:
+            if (code := waiting.pop()) not in found:
+                found.add(code)
+                waiting += () if file_of(code) in _TELLERS else self._called.get(code, ())
+        return frozenset(map(file_of, found))
 
     @cached_property
     def walk(self) -> Walk:

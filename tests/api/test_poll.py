@@ -125,8 +125,8 @@ def test_a_subscriber_waits_streams_resumes_and_misses_nothing_over_a_restart(tm
             ends_when_the_key_is_revoked(server, poll)
             refuses_as_the_view_does(server, poll)
             waits_for_a_bounded_number(server, poll)
-            with server.stream(f"{poll}?since=5") as stream:
-                waiting = server.connect(f"{poll}?since=5&wait=60")
+            waiting = server.connect(f"{poll}?since=5&wait=60")
+            with server.stream(f"{poll}?since=5") as stream:  # it has begun, so the request before it has arrived
                 assert server.stop() == 0  # who waits holds nothing up
                 assert event(stream) == {}
                 assert json.loads(waiting.getresponse().read())["data"] == []

@@ -266,6 +266,7 @@ GATEWAY = braintree.BraintreeGateway(
 KINDS = sorted({kind for name, kind in vars(braintree.WebhookNotification.Kind).items() if not name.startswith("_")})
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # its generator, on Python 3.12
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_notification_of_braintrees_generator_is_accepted(kind: str) -> None:
     sample = GATEWAY.webhook_testing.sample_notification(kind, "my_id")
