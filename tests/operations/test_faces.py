@@ -31,7 +31,8 @@ from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event, FollowUp
 from hookline.outgoing.models import Delivery
 from hookline.replays.models import Replay
-from tests.operations.cases import CASES, SECRETS, Case, World
+from tests.ear import listening
+from tests.operations.cases import CASES, ENDPOINT_SECRET, NEW_ENDPOINT_SECRET, SECRETS, Case, World
 
 pytestmark = pytest.mark.django_db
 
@@ -40,27 +41,43 @@ NAME = "ada"
 KEY = key("key_0123456789abcdefghijkl")
 
 
-def in_python(case: Case, world: World) -> None:
+class Recorder(Client):
+    """A browser that keeps every answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[str] = []
+
+    def request(self, **request: Any) -> Any:
+        answer = super().request(**request)
+        self.answers.append(f"{answer.status_code} {dict(answer.items())} {answer.content.decode()}")
+        return answer
+
+
+def in_python(case: Case, world: World) -> str:
     case.python(KEY, world)
+    return ""
 
 
-def on_the_command_line(case: Case, world: World) -> None:
+def on_the_command_line(case: Case, world: World) -> str:
     result = CliRunner().invoke(root, [*shlex.split(case.command(world)), "--json"], prog_name="hookline")
     assert result.exit_code == case.fails, result.output
     if case.document is not None:
         assert json.loads(result.stdout) == case.document(world)
+    return f"{result.stdout}\n{result.stderr}"
 
 
-def in_the_admin(case: Case, world: World) -> None:
+def in_the_admin(case: Case, world: World) -> str:
     assert case.admin is not None
-    client = Client()
+    client = Recorder()
     client.force_login(User.objects.create_superuser(NAME))
     outcome = case.admin(client, world)
     if isinstance(outcome, tuple):  # a form
         assert outcome[0] == {}
+    return "\n".join(client.answers)
 
 
-Face = Callable[[Case, World], None]
+Face = Callable[[Case, World], str]
 FACES: dict[Face, Actor] = {
     in_python: KEY,
     on_the_command_line: Actor(Kind.COMMAND_LINE, NAME),
@@ -112,10 +129,25 @@ def test_an_operation_leaves_the_same_behind_under_every_face(
     assert (entry.tenant_id is None) == of_no_tenant
 
 
+#: What the answer to an operation shows by design, once: the secret that it made, and where an endpoint is.
+SHOWN = {
+    "endpoint.create": (ENDPOINT_SECRET, "made-up-token"),
+    "endpoint.rotate": (NEW_ENDPOINT_SECRET,),
+    "endpoint.update": ("made-up-token",),
+}
+
+
 @pytest.mark.parametrize(("case", "face"), OFFERED)
-def test_no_audit_entry_holds_a_secret(case: Case, face: Face, world: World) -> None:
-    with case.around(world):
-        face(case, world)
+def test_neither_audit_entry_log_trace_metric_nor_answer_holds_a_secret(case: Case, face: Face, world: World) -> None:
+    with listening() as ear:
+        ear.keep_secret(*SECRETS)
+        with case.around(world):
+            answer = face(case, world)
+        for shown in SHOWN.get(case.action, ()):
+            answer = answer.replace(shown, "")
+        ear.hear(face.__name__, answer)
+        ear.hear("case", case.id)
+        assert ear.told() == []
     entry = AuditEntry.objects.get()
     written = json.dumps([entry.changes, entry.details, entry.object, entry.action])
     tokens = [world.source.token, world.closed.token]

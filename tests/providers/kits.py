@@ -16,7 +16,13 @@ from functools import cache
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_public_key,
+)
 
 from hookline import providers
 from hookline.core.request import WebhookRequest
@@ -195,16 +201,12 @@ def plaid() -> Kit:
 
 
 def google_pubsub() -> Kit:
-    public = private_key("rsa-sha256", 0).public_key()
-    assert isinstance(public, rsa.RSAPublicKey)
-    numbers = public.public_numbers()
-    jwk = {"kty": "RSA", "kid": "made-up", "use": "sig", "alg": "RS256", "n": number(numbers.n), "e": number(numbers.e)}
     return Kit(
         private_pem("rsa-sha256"),
         "pusher@myproject.iam.gserviceaccount.com",
         "other@myproject.iam.gserviceaccount.com",
         {"audience": "https://hooks.example.com/in/abc"},
-        {"https://www.googleapis.com/oauth2/v3/certs": json.dumps({"keys": [jwk]}).encode()},
+        {"https://www.googleapis.com/oauth2/v3/certs": json.dumps({"keys": [rsa_jwk()]}).encode()},
     )
 
 
@@ -217,9 +219,66 @@ def apple_app_store() -> Kit:
     return Kit(signing, "com.example", "com.example.other", {"root_certificate": pem_of(root)})
 
 
-def number(value: int) -> str:
+def fal() -> Kit:
+    keys = json.dumps({"keys": [ed25519_jwk()]}).encode()
+    return Kit(
+        private_pem("ed25519"), "user_1", "user_2", documents={"https://rest.fal.ai/.well-known/jwks.json": keys}
+    )
+
+
+def neon_auth() -> Kit:
+    keys = json.dumps({"keys": [ed25519_jwk()]}).encode()
+    site, other = "https://ep-1.neonauth.example.com/db/auth", "https://ep-2.neonauth.example.com/db/auth"
+    return Kit(private_pem("ed25519"), site, other, documents={f"{site}/.well-known/jwks.json": keys})
+
+
+def kinde() -> Kit:
+    keys = json.dumps({"keys": [rsa_jwk()]}).encode()
+    site, other = "https://example.kinde.com", "https://other.kinde.com"
+    return Kit(private_pem("rsa-sha256"), site, other, documents={f"{site}/.well-known/jwks.json": keys})
+
+
+def ebay() -> Kit:
+    public = private_key("ecdsa-p256-sha1", 0).public_key()
+    text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode().replace("\n", "")
+    asked = "grant_type=client_credentials&scope=https%3A%2F%2Fapi.ebay.com%2Foauth%2Fapi_scope"
+    documents = {
+        f"https://api.ebay.com/identity/v1/oauth2/token {asked}": b'{"access_token":"made-up","expires_in":7200}',
+        "https://api.ebay.com/commerce/notification/v1/public_key/9936261a-7d7b-4621-a0f1-96ccb428af49": json.dumps(
+            {"key": text, "algorithm": "ECDSA", "digest": "SHA1"}
+        ).encode(),
+    }
+    return Kit(private_pem("ecdsa-p256-sha1"), "id:made-up:token", "id:other", documents=documents)
+
+
+def ed25519_jwk() -> dict[str, str]:
+    public = private_key("ed25519", 0).public_key()
+    assert isinstance(public, ed25519.Ed25519PublicKey)
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "kid": "made-up",
+        "x": number(int.from_bytes(public.public_bytes_raw()), 32),
+    }
+
+
+def rsa_jwk() -> dict[str, str]:
+    public = private_key("rsa-sha256", 0).public_key()
+    assert isinstance(public, rsa.RSAPublicKey)
+    numbers = public.public_numbers()
+    return {
+        "kty": "RSA",
+        "kid": "made-up",
+        "use": "sig",
+        "alg": "RS256",
+        "n": number(numbers.n),
+        "e": number(numbers.e),
+    }
+
+
+def number(value: int, length: int = 0) -> str:
     """A number as JSON Web Keys write it."""
-    return base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(value.to_bytes(length or (value.bit_length() + 7) // 8)).decode().rstrip("=")
 
 
 #: Kits by the name of the provider.
@@ -229,5 +288,12 @@ KITS: dict[str, Callable[[], Kit]] = {
     "google_pubsub": google_pubsub,
     "paypal": paypal,
     "plaid": plaid,
+    "ebay": ebay,
+    "fal": fal,
+    "kinde": kinde,
+    "neon_auth": neon_auth,
+    "phonepe": lambda: Kit(f"user:{WRONG_SECRET}", f"user:{WRONG_SECRET}", f"user:{WRONG_SECRET[::-1]}"),
+    "sinch_voice": lambda: Kit(f"key:{WRONG_SECRET}", f"key:{WRONG_SECRET}", f"key:{WRONG_SECRET[::-1]}"),
+    "wix": lambda: Kit(private_pem("rsa-sha256"), private_pem("rsa-sha256"), private_pem("rsa-sha256", 1)),
     "braintree": lambda: Kit(f"public:{WRONG_SECRET}", f"public:{WRONG_SECRET}", f"public:{WRONG_SECRET[::-1]}"),
 }

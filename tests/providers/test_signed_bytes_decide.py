@@ -244,6 +244,8 @@ def batch(name: str, number: int) -> tuple[WebhookRequest, Provider]:
 def _many(name: str, document: object, number: int) -> object:
     if name in ("auth0", "cloudevents", "twilio", "segment"):
         return [document] * number
+    if name == "mailerlite":
+        return {"events": [document] * number}
     if name == "bamboohr":
         return {"employees": [{"action": "updated"}] * number}
     if name == "okta":

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 from hookline.core.request import WebhookRequest, is_deeper
-from hookline.core.signing import Digest, decode, encode, equal, mac
+from hookline.core.signing import Digest, Encoding, decode, encode, equal, mac
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, OutOfTime
 from hookline.providers.base import Provider, SourceConfig
 from hookline.providers.schemes.keys import (
@@ -29,13 +30,13 @@ from hookline.providers.schemes.parts import Header, Part
 from hookline.providers.schemes.signed import check_age
 from hookline.providers.schemes.token import without_prefix
 
-#: The names of RFC 7518 section 3.1 that a provider may allow.
-JwtAlgorithm = Literal["HS256", "HS384", "HS512", "RS256", "ES256"]
+#: The names of RFC 7518 section 3.1 and RFC 8037 section 3.1 that a provider may allow. EdDSA is with Ed25519 alone.
+JwtAlgorithm = Literal["HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA"]
 #: The secret of an HMAC, or a public key.
 JwtKey = bytes | PublicKey
 
 _DIGESTS: dict[str, Digest] = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
-_PUBLIC: dict[str, Algorithm] = {"RS256": "rsa-sha256", "ES256": "ecdsa-p256-sha256-raw"}
+_PUBLIC: dict[str, Algorithm] = {"RS256": "rsa-sha256", "ES256": "ecdsa-p256-sha256-raw", "EdDSA": "ed25519"}
 
 MAX_TOKEN = 512 * 1024
 
@@ -226,6 +227,24 @@ class SecretKeys:
         return public_key(secret, _PUBLIC[algorithm]) if algorithm in _PUBLIC else secret.encode()
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenKeys(SecretKeys):
+    """The secrets of the source, where the customer chooses the kind of key: public keys in PEM, else HMAC keys.
+
+    The secret decides which algorithms count, and never the token: a public key is known to everybody, so that a token
+    that has it for its HMAC key proves nothing.
+    """
+
+    def find(self, jws: Jws, config: SourceConfig, now: float) -> Iterator[JwtKey]:
+        is_public = jws.header["alg"] in _PUBLIC
+        for secret in config.secrets:
+            if ("-----BEGIN " in secret) == is_public:
+                # A key of another kind than the token asks for is no fault of the source.
+                with suppress(ValueError):
+                    if key := self.key(secret, jws.header["alg"]):
+                        yield key
+
+
 class JwtProvider(Provider):
     """A sender that sends a JSON Web Token with each request."""
 
@@ -236,8 +255,9 @@ class JwtProvider(Provider):
     algorithms: ClassVar[tuple[JwtAlgorithm, ...]]
     keys: ClassVar[KeySource] = SecretKeys()
     claims: ClassVar[Claims] = Claims()
-    #: The claim that holds the SHA-256 of the body in hex. Empty: the body is not covered by the token.
+    #: The claim that holds the SHA-256 of the body, and how. Empty: the body is not covered by the token.
     body_claim: ClassVar[str] = ""
+    body_claim_encoding: ClassVar[Encoding] = "hex"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -258,13 +278,18 @@ class JwtProvider(Provider):
     def sign(self, request: WebhookRequest, config: SourceConfig, now: float) -> WebhookRequest:
         if not config.secrets:
             raise ConfigurationError(f"{self.title} cannot sign without a secret")
-        name, secret = self.algorithms[0], config.secrets[0]
+        secret = config.secrets[0]
+        name = self.signing_algorithm(secret)
         payload = json.dumps(self.compose_claims(request, config, now), separators=(",", ":")).encode()
         header = {"alg": name, "typ": "JWT", **self.compose_header(config)}
         token = make_jws(header, payload, secret.encode() if name in _DIGESTS else secret)
         return self.token_at.write(request, self.prefix + token)
 
     # ---- particulars that a subclass may change ---------------------------------------------------
+    def signing_algorithm(self, secret: str) -> JwtAlgorithm:
+        """With what the sender signs. Raises ConfigurationError for a secret that is no key."""
+        return self.algorithms[0]
+
     def audience(self, request: WebhookRequest, config: SourceConfig) -> tuple[str, ...]:
         """Of what `aud` must hold one; empty: it is not looked at."""
         return ()
@@ -284,7 +309,7 @@ class JwtProvider(Provider):
         if audience := self.audience(request, config):
             claims["aud"] = audience[0]
         if self.body_claim:
-            claims[self.body_claim] = hashlib.sha256(request.body).hexdigest()
+            claims[self.body_claim] = encode(hashlib.sha256(request.body).digest(), self.body_claim_encoding)
         return claims
 
     def compose_header(self, config: SourceConfig) -> dict[str, Any]:
@@ -303,7 +328,7 @@ class JwtProvider(Provider):
         """Raises NotVerified unless the claim is the SHA-256 of the body."""
         found = claims.get(self.body_claim)
         digest = hashlib.sha256(request.body).digest()
-        sent = decode(found, "hex") if isinstance(found, str) else None
+        sent = decode(found, self.body_claim_encoding) if isinstance(found, str) else None
         if sent is None or not equal(sent, digest):
             raise NotVerified("body_mismatch", f"the token's {self.body_claim} is not the SHA-256 of the body")
 
@@ -311,6 +336,6 @@ class JwtProvider(Provider):
         super().check_secret(secret)
         if isinstance(self.keys, SecretKeys):
             try:
-                self.keys.key(secret, self.algorithms[0])
+                self.keys.key(secret, self.signing_algorithm(secret))
             except ValueError as error:
                 raise ConfigurationError(f"a secret of {self.title} cannot be used: {error}") from None

@@ -25,7 +25,15 @@ PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
 
 #: The whole choice: kind of key, hash, padding and encoding of the signature. `raw` is r and s side by side.
-Algorithm = Literal["ed25519", "ecdsa-p256-sha256", "ecdsa-p256-sha256-raw", "rsa-sha256", "rsa-sha1", "rsa-pss-sha512"]
+Algorithm = Literal[
+    "ed25519",
+    "ecdsa-p256-sha256",
+    "ecdsa-p256-sha256-raw",
+    "ecdsa-p256-sha1",
+    "rsa-sha256",
+    "rsa-sha1",
+    "rsa-pss-sha512",
+]
 
 _MIN_RSA_BITS = 2048
 _P256_BYTES = 32
@@ -90,7 +98,7 @@ def make_signature(key: PrivateKey, algorithm: Algorithm, signed: bytes) -> byte
     if isinstance(key, Ed25519PrivateKey):
         return key.sign(signed)
     if isinstance(key, EllipticCurvePrivateKey):
-        signature = key.sign(signed, ECDSA(SHA256()))
+        signature = key.sign(signed, _ecdsa(algorithm))
         if algorithm != "ecdsa-p256-sha256-raw":
             return signature
         return b"".join(number.to_bytes(_P256_BYTES) for number in decode_dss_signature(signature))
@@ -101,15 +109,18 @@ def _verify_ed25519(key: PublicKey, signature: bytes, signed: bytes) -> None:
     cast("Ed25519PublicKey", key).verify(signature, signed)
 
 
-def _verify_ecdsa(key: PublicKey, signature: bytes, signed: bytes) -> None:
-    cast("EllipticCurvePublicKey", key).verify(signature, signed, ECDSA(SHA256()))
+def _verify_ecdsa(algorithm: Algorithm) -> Callable[[PublicKey, bytes, bytes], None]:
+    def verify(key: PublicKey, signature: bytes, signed: bytes) -> None:
+        cast("EllipticCurvePublicKey", key).verify(signature, signed, _ecdsa(algorithm))
+
+    return verify
 
 
 def _verify_ecdsa_raw(key: PublicKey, signature: bytes, signed: bytes) -> None:
     if len(signature) != 2 * _P256_BYTES:
         raise InvalidSignature
     numbers = int.from_bytes(signature[:_P256_BYTES]), int.from_bytes(signature[_P256_BYTES:])
-    _verify_ecdsa(key, encode_dss_signature(*numbers), signed)
+    _VERIFY["ecdsa-p256-sha256"](key, encode_dss_signature(*numbers), signed)
 
 
 def _verify_rsa(algorithm: Algorithm) -> Callable[[PublicKey, bytes, bytes], None]:
@@ -117,6 +128,10 @@ def _verify_rsa(algorithm: Algorithm) -> Callable[[PublicKey, bytes, bytes], Non
         cast("RSAPublicKey", key).verify(signature, signed, *_rsa(algorithm))
 
     return verify
+
+
+def _ecdsa(algorithm: Algorithm) -> ECDSA:
+    return ECDSA(SHA1() if algorithm == "ecdsa-p256-sha1" else SHA256())  # noqa: S303  the sender's choice, not ours
 
 
 def _rsa(algorithm: Algorithm) -> tuple[padding.PKCS1v15 | padding.PSS, HashAlgorithm]:
@@ -127,8 +142,9 @@ def _rsa(algorithm: Algorithm) -> tuple[padding.PKCS1v15 | padding.PSS, HashAlgo
 
 _VERIFY: dict[Algorithm, Callable[[PublicKey, bytes, bytes], None]] = {
     "ed25519": _verify_ed25519,
-    "ecdsa-p256-sha256": _verify_ecdsa,
+    "ecdsa-p256-sha256": _verify_ecdsa("ecdsa-p256-sha256"),
     "ecdsa-p256-sha256-raw": _verify_ecdsa_raw,
+    "ecdsa-p256-sha1": _verify_ecdsa("ecdsa-p256-sha1"),
     "rsa-sha256": _verify_rsa("rsa-sha256"),
     "rsa-sha1": _verify_rsa("rsa-sha1"),
     "rsa-pss-sha512": _verify_rsa("rsa-pss-sha512"),

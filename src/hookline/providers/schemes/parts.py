@@ -127,6 +127,19 @@ class Query(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class WholeBody(Part):
+    """The whole body as text, of a sender that sends nothing else."""
+
+    charset: ClassVar[str] = "latin-1"
+
+    def read(self, request: WebhookRequest) -> str:
+        return request.body.decode("latin-1")
+
+    def write(self, request: WebhookRequest, text: str) -> WebhookRequest:
+        return replace(request, body=text.encode("latin-1"))
+
+
+@dataclass(frozen=True, slots=True)
 class Fixed(Part):
     """A text that is the same for every request of the source, where the sender says nothing."""
 
