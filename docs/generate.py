@@ -224,6 +224,7 @@ def facts(provider: Provider) -> Iterator[tuple[str, str]]:
     yield "look-alikes", cell(provider.repeats_bodies) or "distinct events differ in what the key is made of"
     yield from flow(provider)
     yield "methods", ", ".join(sorted(provider.methods))
+    yield "media", " or ".join(sorted(provider.media))
     yield "expected values from", source_of_values(provider)
 
 

@@ -171,6 +171,33 @@ def test_arbitrary_options(vector: Vector) -> None:
 
 
 @each(EVENTS)
+def test_a_genuine_form_is_refused_for_what_it_is_by_a_sender_that_sends_none(vector: Vector) -> None:
+    form = replace(vector.request.with_headers({"content-type": URLENCODED}), body=b"type=a&id=1")
+    try:
+        request, receiver = vector.signed(form)
+    except (VerificationError, ConfigurationError):
+        return  # what is signed, or the token, stands in the body
+    if vector.method == "GET" or vector.provider.media == {"XML"}:
+        return  # refused before, since it has a body, or none of XML
+    if not request.is_form or receiver.provider.media & {"form", "anything"}:
+        return
+    with pytest.raises(Unreadable) as refusal:
+        receiver.receive(request)
+    assert (refusal.value.status, refusal.value.reason) == (400, "wrong_content_type")
+
+
+@each(EVENTS)
+def test_every_vector_is_of_a_medium_that_its_sender_sends(vector: Vector) -> None:
+    body, media = vector.request.body, vector.provider.media
+    if vector.request.is_form:
+        assert media & {"form", "anything"}
+    elif body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+        assert media & {"JSON", "anything"}
+    elif body.startswith(b"<"):
+        assert media & {"XML", "anything"}
+
+
+@each(EVENTS)
 def test_a_correctly_signed_body_that_is_not_json_is_unreadable(vector: Vector) -> None:
     for body in (b'{"type":"\xff"}', b"\xff\xfe{\x00}\x00", b"[" * 100_000, b'{"id":' + b"9" * 5000 + b"}"):
         try:

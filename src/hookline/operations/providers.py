@@ -32,6 +32,7 @@ def details_as_json(provider: Provider) -> dict[str, Any]:
     return {
         "secret": provider.secret_help,
         "methods": sorted(provider.methods),
+        "media": sorted(provider.media),
         "confirmed": provider.confirmed,
         "options": [option_as_json(option) for option in provider.known_options if not option.deprecated],
         "samples": list(provider.samples),

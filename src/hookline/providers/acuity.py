@@ -24,6 +24,7 @@ from hookline.providers.schemes.signatures import Plain
 class Acuity(HmacProvider):
     title = "Acuity Scheduling"
     docs_url = "https://developers.acuityscheduling.com/docs/webhooks"
+    media = frozenset({"form"})
     aliases = ("acuity_scheduling",)
     secret_help = "the API key of the account"
 

@@ -34,6 +34,7 @@ _DATA = {"companyId": "12345", "employeeId": "67890"}
 class BambooHR(HmacProvider):
     title = "BambooHR"
     docs_url = "https://documentation.bamboohr.com/docs/webhooks"
+    media = frozenset({"JSON", "form"})
 
     signature = Plain("x-bamboohr-signature")
     signed = (BODY, TIMESTAMP)

@@ -117,6 +117,9 @@ class Reply:
         return cls(json.dumps(value, separators=(",", ":")).encode(), "application/json", status, headers)
 
 
+#: What the body of an event may be.
+Media = Literal["JSON", "form", "XML", "JSON Web Token", "anything"]
+
 #: What an event is whose deduplication key is known: a duplicate; or that only where its content is the same, else a
 #: conflict; or that only where its delivery id is the same, else a repeat.
 IfKnown = Literal["duplicate", "conflict", "repeat"]
@@ -187,6 +190,9 @@ class Provider:
     reply: ClassVar[Reply | None] = None
     #: The exact reply to a request that is not verified, where the sender requires one.
     refusal: ClassVar[Reply | None] = None
+    #: As what the sender may send an event. A genuine form from a sender that sends none is refused: with the type in a
+    #: header it would be stored, and found to be unreadable by a handler.
+    media: ClassVar[frozenset[Media]] = frozenset({"JSON"})
     #: The form field that holds the JSON, where the sender may post a form.
     json_field: ClassVar[str] = ""
     #: Request headers that hold a credential in the clear; they are not stored with the event.
@@ -242,7 +248,16 @@ class Provider:
         used = self.verify(request, config, now)
         if reply := self.signed_handshake(request, config):
             return Received(reply=reply)
+        if request.is_form:
+            self.check_form(request)
         return Received(tuple(self.events(request, config)), self.reply_to(request), used)
+
+    def check_form(self, request: WebhookRequest) -> None:
+        """Raises Unreadable for a form from a sender that sends none."""
+        if not self.media & {"form", "anything"}:
+            found = (request.header("content-type") or "").partition(";")[0]
+            expected = " or ".join(sorted(self.media))
+            raise Unreadable("wrong_content_type", f"a form came ({found[:80]}), where {self.title} sends {expected}")
 
     # ---- steps for subclasses ---------------------------------------------------------------------
     def verify(self, request: WebhookRequest, config: SourceConfig, now: float) -> float | None:

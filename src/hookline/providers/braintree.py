@@ -45,6 +45,7 @@ _SIGNATURE, _PAYLOAD = Form("bt_signature"), Form("bt_payload")
 class Braintree(HmacProvider):
     title = "Braintree"
     docs_url = "https://developer.paypal.com/braintree/docs/guides/webhooks/parse"
+    media = frozenset({"form"})
     secret_help = "PUBLIC_KEY:PRIVATE_KEY, of the API key that the webhook belongs to"
     methods = frozenset({"POST", "GET"})
 

@@ -61,6 +61,7 @@ def origin(text: str) -> str:
 class CloudEvents(TokenProvider):
     title = "CloudEvents"
     docs_url = "https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md"
+    media = frozenset({"anything"})
     secret_is_yours = True
     aliases = ("cloud_events",)
     secret_help = "the bearer token that you gave to the sender"

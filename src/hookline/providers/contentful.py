@@ -38,6 +38,7 @@ _ENTRY = {"type": "Entry", "id": "5KsDBWseXY6QegucYAoacS", "revision": 3}
 class Contentful(HmacProvider):
     title = "Contentful"
     docs_url = "https://www.contentful.com/developers/docs/webhooks/request-verification/"
+    media = frozenset({"JSON", "form"})
 
     signature = Plain(_SIGNATURE)
     timestamp_at = Header(_TIMESTAMP)

@@ -42,6 +42,7 @@ _ENVELOPE = {"accountId": "e7ce1b4a-4b3e-4c6e-9d4f-1a2b3c4d5e6f", "envelopeId": 
 class DocuSign(HmacProvider):
     title = "DocuSign Connect"
     docs_url = "https://developers.docusign.com/platform/webhooks/connect/hmac/"
+    media = frozenset({"JSON", "XML"})
     aliases = ("docusign_connect",)
 
     signature = Numbered("x-docusign-signature-", limit=100)

@@ -37,6 +37,7 @@ _EVENT_TIME, _EVENT_TYPE = Json("event.event_time", "json"), Json("event.event_t
 class DropboxSign(HmacProvider):
     title = "Dropbox Sign"
     docs_url = "https://developers.hellosign.com/docs/events/walkthrough/"
+    media = frozenset({"JSON", "form"})
     signs_values = True
     aliases = ("hellosign",)
     options = (

@@ -72,6 +72,7 @@ def borders_of(part: Part | None, signed: tuple[Part | str, ...], *, reads_json:
 class Generic(HmacProvider):
     title = "Generic HMAC"
     docs_url = "https://www.rfc-editor.org/rfc/rfc2104"
+    media = frozenset({"anything"})
     secret_is_yours = True
     aliases = ("hmac", "generic_hmac")
     options = (

@@ -31,6 +31,7 @@ _REPOSITORY = {"id": 140, "name": "webhooks", "full_name": "gitea/webhooks", "pr
 class Gitea(HmacProvider):
     title = "Gitea"
     docs_url = "https://docs.gitea.com/usage/webhooks"
+    media = frozenset({"JSON", "form"})
     secret_is_yours = True
     aliases: ClassVar[tuple[str, ...]] = ("forgejo",)
 

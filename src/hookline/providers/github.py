@@ -35,6 +35,7 @@ class GitHub(HmacProvider):
     #: "Payloads are capped at 25 MB." https://docs.github.com/webhooks/webhook-events-and-payloads#payload-cap
     max_body_bytes = 25 * 2**20
     docs_url = "https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries"
+    media = frozenset({"JSON", "form"})
 
     signature = Plain("x-hub-signature-256", prefix="sha256=")
     signed = (BODY,)

@@ -48,6 +48,7 @@ def id_part(text: str) -> Part | None:
 class HttpSignatures(HttpSignatureProvider):
     title = "HTTP Message Signatures"
     docs_url = "https://www.rfc-editor.org/rfc/rfc9421"
+    media = frozenset({"anything"})
     signs_url = True
     aliases = ("rfc9421", "http_message_signatures")
     secret_help = "the sender's public key in PEM; for hmac-sha256 the shared secret"

@@ -28,6 +28,7 @@ from hookline.providers.schemes.token import TokenProvider
 class Mailchimp(TokenProvider):
     title = "Mailchimp Marketing"
     docs_url = "https://mailchimp.com/developer/marketing/guides/sync-audience-data-webhooks/"
+    media = frozenset({"form"})
     secret_is_yours = True
     secret_help = "the secret that you put into the query of the URL, ?secret=..."
     methods = frozenset({"GET", "POST"})

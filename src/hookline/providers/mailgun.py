@@ -37,6 +37,7 @@ _MESSAGE = {"headers": {"message-id": "20130503182626.18666.16540@example.com", 
 class Mailgun(HmacProvider):
     title = "Mailgun"
     docs_url = "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks"
+    media = frozenset({"JSON", "form"})
     signs_values = True
 
     signature = Plain(FormOrJson("signature", "signature.signature"))

@@ -41,6 +41,7 @@ _MAX_TEST = 1000
 class Mandrill(HmacProvider):
     title = "Mandrill (Mailchimp Transactional)"
     docs_url = "https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/"
+    media = frozenset({"form"})
     signs_url = True
     aliases = ("mailchimp_transactional",)
     methods = frozenset({"HEAD", "POST"})

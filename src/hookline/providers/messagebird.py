@@ -38,6 +38,7 @@ _CONVERSATION = {"id": "2e15efafec384e1c82e9842075e87beb"}
 class MessageBird(JwtProvider):
     title = "MessageBird (Bird)"
     docs_url = "https://developers.messagebird.com/api/#verifying-http-requests"
+    media = frozenset({"JSON", "form"})
     signs_url = True
     aliases = ("bird",)
     methods = frozenset({"GET", "POST"})

@@ -31,6 +31,7 @@ _SIGNATURE = "p_signature"
 class PaddleClassic(PublicKeyProvider):
     title = "Paddle Classic"
     docs_url = "https://developer.paddle.com/classic/reference/ac2e3e6ed4c2d-verifying-webhooks"
+    media = frozenset({"form"})
     secret_help = "the public key of the vendor account, in PEM"
 
     algorithm = "rsa-sha1"

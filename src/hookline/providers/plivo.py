@@ -55,6 +55,7 @@ class _List(Plain):
 class Plivo(HmacProvider):
     title = "Plivo"
     docs_url = "https://www.plivo.com/docs/voice/concepts/signature-validation"
+    media = frozenset({"JSON", "form"})
     signs_url = True
     methods = frozenset({"GET", "POST"})
     secret_help = "the auth token of the account or subaccount"

@@ -50,6 +50,7 @@ _SHORT_ID = 15
 class Salesforce(TokenProvider):
     title = "Salesforce"
     docs_url = "https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_om_outboundmessaging.htm"
+    media = frozenset({"XML"})
     secret_is_yours = True
     secret_help = "the token that you put behind the endpoint URL as ?token=..."
     options = (Option("organization_id", "The id of the one Salesforce organisation that may send (00D...)."),)

@@ -41,6 +41,7 @@ _MAX_SSL_CHECK = 1000
 class Slack(HmacProvider):
     title = "Slack"
     docs_url = "https://docs.slack.dev/authentication/verifying-requests-from-slack"
+    media = frozenset({"JSON", "form"})
 
     signature = Plain("x-slack-signature", prefix="v0=")
     signed = ("v0:", TIMESTAMP, ":", BODY)

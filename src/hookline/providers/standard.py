@@ -30,6 +30,7 @@ _NAMES = {f"webhook-{name}": f"svix-{name}" for name in ("id", "timestamp", "sig
 class Standard(HmacProvider):
     title = "Standard Webhooks"
     docs_url = "https://www.standardwebhooks.com/"
+    media = frozenset({"anything"})
     # Typed as in the base, since senders that sign this way derive from this class and state their own.
     aliases: ClassVar[tuple[str, ...]] = ("standard_webhooks", "svix")
 
@@ -58,6 +59,11 @@ class Standard(HmacProvider):
         "user.created": {"id": "usr_29w83sxmDNGwOuEthce5gg56FcC", "email": "ada@example.com"},
         "order.cancelled": {"id": "ord_7", "reason": "customer_request"},
     }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "media" not in cls.__dict__:  # the specification allows anything, and the senders that follow it send JSON
+            cls.media = frozenset({"JSON"})
 
     def receive(self, request: WebhookRequest, config: SourceConfig, now: float) -> Received:
         return super().receive(with_standard_names(request), config, now)

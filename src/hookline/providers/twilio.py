@@ -62,6 +62,7 @@ _BODY_DIGEST = re.compile(r"\?(?:[^#]*&)?bodySHA256=([0-9a-f]{64})\Z", re.ASCII)
 class Twilio(HmacProvider):
     title = "Twilio"
     docs_url = "https://www.twilio.com/docs/usage/webhooks/webhooks-security"
+    media = frozenset({"JSON", "form"})
     signs_url = True
     methods = frozenset({"POST", "GET"})
     options = (

@@ -23,6 +23,7 @@ from hookline.providers.schemes.token import TokenProvider
 class Wufoo(TokenProvider):
     title = "Wufoo"
     docs_url = "https://wufoo.github.io/docs/#webhooks"
+    media = frozenset({"form"})
     secret_is_yours = True
     secret_help = "the handshake key of the webhook, as you gave it"
 

@@ -20,6 +20,7 @@ class JwtBodyProvider(JwtProvider):
     type_claim: ClassVar[str]
     id_claim: ClassVar[str] = ""
 
+    media = frozenset({"JSON Web Token"})
     token_at: ClassVar[Part] = WholeBody()
     prefix: ClassVar[str] = ""
     algorithms: ClassVar[tuple[JwtAlgorithm, ...]] = ("RS256",)

@@ -15,6 +15,7 @@ from hookline.providers.schemes.signed import write_iso8601
 class PlacedBasicProvider(BasicProvider):
     """The options `type` and `id` of the source say where the event's are; without them every event has one type."""
 
+    media = frozenset({"anything"})
     options = PLACES
     retries = "not documented; without an `id` to go by, a retry is processed again"
 
