@@ -100,6 +100,10 @@ def started_by(process: Process) -> list[int]:
     return [int(pid) for pid in re.findall(r"process (\d+) started", process.output)]
 
 
+def niceness(pid: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, pid)
+
+
 def runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -260,6 +264,8 @@ def test_a_worker_beside_the_server_is_told_at_once_and_replaced_when_it_is_kill
     source = installation.source()
     processes = started_by(server)
     assert len(processes) == 2
+    answers, works = map(niceness, processes)
+    assert works == min(answers + 5, 19)  # what comes in is acknowledged first
     accepted = installation.trigger(source)
     wait_until(lambda: installation.json("events", "show", accepted["id"])["status"] == "succeeded")
     os.kill(processes[1], signal.SIGKILL)

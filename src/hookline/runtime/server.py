@@ -29,6 +29,9 @@ logger = logging.getLogger("hookline.server")
 
 #: More worker processes than these are started only where WORKER_PROCESSES says so: each takes some 70 MB.
 MOST_BY_ITSELF = 4
+#: How far those that work stand back, in steps of `nice`, while there is not processor time enough for all: what comes
+#: in is acknowledged first, and the backlog is worked off in larger batches, which cost less.
+YIELDING = 5
 
 
 def works(listener: socket.socket, servers: int, workers: int | None) -> list[Work]:
@@ -66,6 +69,8 @@ def _with_siblings(
     siblings: Siblings, place: int | None, work: Work, stopping: Stopping, on_ready: Callable[[], None]
 ) -> None:
     siblings.join(place)
+    if place is not None:
+        os.nice(YIELDING)
     work(stopping, on_ready)
 
 
