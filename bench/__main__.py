@@ -26,6 +26,8 @@ SHORT = (
     ("journey", "--database", "sqlite"),
     ("publish", "--database", "postgresql"),
     ("publish", "--database", "sqlite"),
+    ("forwarding", "--database", "postgresql"),
+    ("forwarding", "--database", "sqlite"),
     ("ingest", "--database", "postgresql"),
     ("ingest", "--database", "sqlite"),
     ("latency", "--database", "postgresql"),

@@ -1,19 +1,29 @@
-"""A bare ASGI application: reads a body, checks the token, parses the JSON and answers. Nothing is stored.
+"""A bare ASGI application: reads a body, checks its HMAC, parses the JSON and answers. Nothing is stored.
 
 python -m bench.bare    prints where it listens. It runs under uvicorn with its own protocol, as anybody would run it.
+
+It is what somebody has who takes webhooks or messages without Hookline, so what stores is held against it: with the
+same load generator, over as many connections, and in turns.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
 
+from bench.load import send
+from bench.process import port_of, running
 from hookline.runtime import http_server
 
-TOKEN = b"Bearer hk_made_up_for_the_benchmark_alone"
+SECRET = b"made up for the benchmark"
+#: Of the requests to it: the HMAC-SHA256 of the body, in hexadecimal digits.
+SIGNATURE = b"x-signature"
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -22,13 +32,32 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
         pieces.append(message.get("body", b""))
         more = message.get("more_body", False)
-    token = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    document = json.loads(b"".join(pieces))
-    status = 202 if hmac.compare_digest(token, TOKEN) and "eventType" in document else 400
-    body = json.dumps({"eventType": document["eventType"], "id": "msg_1", "payload": {}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    body = b"".join(pieces)
+    signature = next((value for name, value in scope["headers"] if name == SIGNATURE), b"")
+    genuine = hmac.compare_digest(signature, _signature(body))
+    document = json.loads(body) if genuine else None
+    answer = json.dumps({"id": "msg_1", "genuine": genuine, "members": document and len(document)}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 202 if genuine else 401, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+def rate(requests: Sequence[bytes], connections: int) -> float:
+    """How many of these requests it answers in a second, each with a signature that it checks."""
+    signed = [_with_signature(request) for request in requests]
+    with running(sys.executable, "-m", "bench.bare") as server:
+        port = port_of(server)
+        send(port, signed[:200], connections).check(202)
+        return send(port, signed, connections).check(202).rate
+
+
+def _with_signature(request: bytes) -> bytes:
+    head, end, body = request.partition(b"\r\n\r\n")
+    return b"%b\r\n%b: %b%b%b" % (head, SIGNATURE, _signature(body), end, body)
+
+
+def _signature(body: bytes) -> bytes:
+    return hmac.digest(SECRET, body, hashlib.sha256).hex().encode()
 
 
 def main() -> None:
