@@ -172,9 +172,8 @@ def parse_json(text: bytes, make_object: Callable[[list[tuple[str, Any]]], Any] 
     thousands of digits.
     """
     try:
-        document = json.loads(
-            text.decode("utf-8").removeprefix(BOM), parse_constant=_refuse_constant, object_pairs_hook=make_object
-        )
+        decoder = _DECODER if make_object is None else _decoder(make_object)
+        document = decoder.decode(text.decode("utf-8").removeprefix(BOM))
         # What cannot be nested too deeply, as nearly everything, is not looked through.
         too_deep = text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and is_deeper(document)
     except RecursionError:
@@ -211,3 +210,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON (RFC 8259 section 6)")
+
+
+def _decoder(make_object: Callable[[list[tuple[str, Any]]], Any] | None = None) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=make_object)
+
+
+#: Making one takes as long as reading a short body.
+_DECODER = _decoder()

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -246,6 +246,10 @@ def with_connection(work: Callable[..., Any], *arguments: Any) -> Any:
     return work(*arguments)
 
 
+#: Nearly all requests come to a few paths.
+_quoted = lru_cache(maxsize=1000)(quote)
+
+
 def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
     """All of a request but its body; with `first`, only the first of its headers."""
     query = scope.get("query_string", b"").decode("latin-1")
@@ -256,7 +260,7 @@ def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
     headers = read_headers(first_headers(pairs) if first else pairs)
     return WebhookRequest(
         method=scope["method"],
-        url=f"{settings.PUBLIC_URL.rstrip('/')}{quote(scope['path'])}{'?' + query if query else ''}",
+        url=f"{settings.PUBLIC_URL.rstrip('/')}{_quoted(scope['path'])}{'?' + query if query else ''}",
         headers=headers,
         body=b"",
         remote_addr=client_address(client[0] if client else "", headers, settings.TRUSTED_PROXIES)
