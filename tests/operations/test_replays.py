@@ -90,6 +90,19 @@ def test_recovering_sends_what_is_dead_again_under_attempt_numbers_of_its_own() 
     assert list(Attempt.objects.order_by("id").values_list("number", flat=True)) == [10, 11, 12]
 
 
+def test_what_was_published_at_the_very_moment_since_when_is_sent_and_at_that_until_when_is_not() -> None:
+    dispatch("invoice.paid", {})
+    published = Message.objects.get().created_at  # as the database has it
+    endpoint = make_endpoint()
+    later = Selection(endpoint=endpoint.public_id, since=published)
+    before = Selection(endpoint=endpoint.public_id, since=ago(60), until=published)
+    for what in ("missed", "messages"):
+        assert (replays.preview(what, later).count, replays.preview(what, before).count) == (1, 0)
+    assert recover(endpoint, published).total == 1
+    carry_out()
+    assert Delivery.objects.count() == 1
+
+
 def test_a_new_endpoint_gets_the_messages_of_before_it_was_made() -> None:
     messages = [dispatch("invoice.paid", {"n": number}) for number in range(3)]
     endpoint = make_endpoint()

@@ -14,7 +14,9 @@ from hookline import dispatch
 from hookline.audit.actor import SYSTEM
 from hookline.core.breaker import Breaker
 from hookline.core.breaker import State as BreakerState
+from hookline.engine.claim import claim
 from hookline.engine.job import FOREVER
+from hookline.engine.settle import begin, release_expired
 from hookline.models import Attempt, Delivery, Endpoint
 from hookline.operations import deliveries, endpoints
 from hookline.testing import StubTransport, deliver_all
@@ -52,6 +54,18 @@ def test_an_endpoint_s_own_schedule_is_followed_and_that_of_the_settings_by_the_
         dispatch("invoice.paid", {})
         assert 58 < waits(again(500)) <= 60
         assert again(500).state == "dead"
+
+
+@pytest.mark.parametrize(("own", "tries"), [({"delays": [0, 0, 0]}, 4), ({"delays": []}, 2), ({"deadline": 60}, 3)])
+def test_one_that_crashes_its_worker_has_the_tries_of_its_endpoint(own: dict[str, Any], tries: int) -> None:
+    """The first crash makes nothing dead: another delivery may have caused it."""
+    delivery = make_delivery(make_endpoint(retry=own))
+    for number in range(1, tries + 1):
+        (mine,) = claim(Delivery, 1, lease=-1)
+        begin([mine])
+        assert release_expired(Delivery, max_attempts=3) == 1
+        delivery.refresh_from_db()
+        assert (delivery.state, delivery.attempts) == ("dead" if number == tries else "pending", number)
 
 
 def test_after_its_deadline_a_delivery_is_dead_and_says_so() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 def now(model: type[models.Model]) -> float:
@@ -29,7 +30,15 @@ def boundary(model: type[models.Model], moment: datetime) -> Any:
 
     On SQLite they are texts that end with milliseconds, and Django would compare them with one that has six digits.
     """
-    if connections[router.db_for_read(model)].vendor != "sqlite":
+    connection = connections[router.db_for_read(model)]
+    if connection.vendor != "sqlite":
+        return moment
+    return models.Value(written(connection, moment), output_field=models.TextField())
+
+
+def written(connection: BaseDatabaseWrapper, moment: datetime) -> Any:
+    """The same as the parameter of a statement."""
+    if connection.vendor != "sqlite":
         return moment
     up = moment.astimezone(UTC) + timedelta(microseconds=999)
-    return models.Value(f"{up:%Y-%m-%d %H:%M:%S}.{up.microsecond // 1000:03}", output_field=models.TextField())
+    return f"{up:%Y-%m-%d %H:%M:%S}.{up.microsecond // 1000:03}"

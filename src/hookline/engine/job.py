@@ -72,6 +72,8 @@ class Job(Row):
     suspect_after: ClassVar[int] = 1
     #: What a settlement assigns besides: SQL that ends with a comma.
     settled_too: ClassVar[str] = ""
+    #: By database: SQL for how many tries a lane, `own`, gives each of its jobs; NULL where it is the settings' number.
+    tries_of_lane: ClassVar[Mapping[str, str]] = {}
     #: Whether a claim waits for the disk. Without that a crash of PostgreSQL may hand out a claim number twice.
     durable_claims: ClassVar[bool] = True
 

@@ -83,7 +83,8 @@ SET state = CASE WHEN {dies} THEN 'dead' ELSE 'pending' END,
 WHERE state = 'running' AND {gone}
 RETURNING id, state
 """
-_DIES = "begun_at IS NOT NULL AND attempts >= %(most)s AND crashes > 0"
+_DIES = "begun_at IS NOT NULL AND attempts >= {most} AND crashes > 0"
+_OWN_TRIES = "coalesce((SELECT {tries} FROM {lanes_table} own WHERE own.id = {table}.{lane}), %(most)s)"
 
 
 def settle(
@@ -137,6 +138,8 @@ def _keep(jobs: Sequence[J], kept: str, *, lease: float = 0.0, wait: bool = Fals
 def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> int:
     """Return jobs whose worker is gone: pending again, or dead when no tries are left. At most `limit`.
 
+    There are `max_attempts`, unless the lane gives its jobs a number of its own.
+
     A try counts only when the job is known to have begun. All of them are suspects from now on, which run alone.
     """
     params = {"begun": CRASHED, "unbegun": CRASHED_UNBEGUN}
@@ -164,7 +167,9 @@ def workers_of(model: type[Job]) -> set[int]:
 def _release(model: type[Job], is_gone: str, params: Mapping[str, Any]) -> int:
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
-    names = {**names_of(model, dialect), "lock": dialect.lock, "least": dialect.least, "dies": _DIES}
+    names = {**names_of(model, dialect), "lock": dialect.lock, "least": dialect.least}
+    own = model.tries_of_lane.get(connection.vendor)
+    names["dies"] = _DIES.format(most="%(most)s" if own is None else _OWN_TRIES.format(**names, tries=own))
     gone = dialect.among.format("SELECT id FROM gone")
     sql = _RELEASE.format(**names, is_gone=is_gone.format(now=dialect.now), gone=gone)
     with connection.cursor() as cursor:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import Count, Q
 
+from hookline.db.clock import boundary
 from hookline.engine.job import State
 from hookline.outgoing.models import Delivery, Endpoint
 
@@ -26,7 +27,9 @@ def of_endpoint(endpoint: Endpoint, since: datetime, until: datetime) -> Deliver
     """Of those that were made from then until before that time. It reads all of them."""
     pending = Q(state=State.PENDING)
     counts = (
-        Delivery.objects.filter(endpoint=endpoint, created_at__gte=since, created_at__lt=until)
+        Delivery.objects.filter(
+            endpoint=endpoint, created_at__gte=boundary(Delivery, since), created_at__lt=boundary(Delivery, until)
+        )
         .order_by()
         .aggregate(
             succeeded=Count("pk", filter=Q(state=State.SUCCEEDED)),

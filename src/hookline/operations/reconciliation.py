@@ -14,6 +14,7 @@ from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.request import WebhookRequest
+from hookline.db.clock import boundary
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.store import Stored, store
@@ -102,5 +103,5 @@ def _known(source: Source, ids: Iterable[str], since: datetime) -> set[str]:
         found = Event.objects.filter(source=source, dedup_key__in=keys).values_list("dedup_key", flat=True)
         known |= {key.removeprefix("id:") for key in found}
     # Ids that are not signed are no keys: they stand beside the events of that time.
-    recent = Event.objects.filter(source=source, created_at__gte=since - SLACK)
+    recent = Event.objects.filter(source=source, created_at__gte=boundary(Event, since - SLACK))
     return known | set(recent.values_list("provider_id", flat=True).iterator(chunk_size=CHUNK))

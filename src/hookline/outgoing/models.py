@@ -355,6 +355,10 @@ class Delivery(Job):
     objects = JobManager["Delivery"]()
     #: Hundreds are under way in one process, and one crash of it must not have them sent one by one.
     suspect_after = 2
+    tries_of_lane = {
+        "postgresql": "jsonb_array_length(own.retry -> 'delays') + 1",
+        "sqlite": "json_array_length(own.retry, '$.delays') + 1",
+    }
 
     # Without indexes of their own: the unique constraint begins with the message; for the endpoint see job_indexes.
     message = models.ForeignKey(

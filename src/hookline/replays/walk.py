@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from hookline.core import ids
+from hookline.db.clock import boundary
 from hookline.db.row import Row
 
 #: Lookups that an index on the column and `created_at` serves. Other walks go along the primary key.
@@ -36,8 +37,8 @@ class Part:
     def rows(self) -> QuerySet[Any]:
         found = self.model._default_manager.using(router.db_for_write(self.model)).filter(**self.lookups)
         if self.by_time:
-            found = found.filter(created_at__lt=self.until)
-            return found if self.since is None else found.filter(created_at__gte=self.since)
+            found = found.filter(created_at__lt=boundary(self.model, self.until))
+            return found if self.since is None else found.filter(created_at__gte=boundary(self.model, self.since))
         found = found.filter(id__lt=ids.first_at(self.until.timestamp()))
         return found if self.since is None else found.filter(id__gte=ids.first_at(self.since.timestamp()))
 

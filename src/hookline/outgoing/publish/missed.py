@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connections, router
 
+from hookline.db.clock import written
 from hookline.engine.job import State
 from hookline.engine.sql import dialect_of, uuid_adapter
 from hookline.outgoing.models import Delivery, Endpoint, Message, value_of
@@ -58,7 +59,7 @@ def count_wanted(endpoint_id: UUID, since: datetime, until: datetime, states: Co
     An upper bound: its filter is not asked, which would mean reading all of them.
     """
     connection = connections[router.db_for_write(Message)]
-    times = [connection.ops.adapt_datetimefield_value(moment) for moment in (since, until)]
+    times = [written(connection, moment) for moment in (since, until)]
     params = [uuid_adapter(connection)(endpoint_id), *times, *(state.value for state in states)]
     ((count,),) = _run(_COUNT, params, states=", ".join(["%s"] * len(states)))
     return int(count)
