@@ -34,7 +34,7 @@ Key = tuple[UUID, str]
 #: Note of a job that waits.
 WAITS = "waits for an earlier one with the same order key"
 #: How many keys are read at a time.
-PORTION = 200
+PORTION = 500
 #: The first halves of PostgreSQL's advisory locks of lanes and of keys: the letters "hkln" and "hkky".
 _LANE_CLASS, _KEY_CLASS = 0x686B6C6E, 0x686B6B79
 #: Of keys. They share so many locks, since a server has no room for any number of them.
@@ -78,6 +78,21 @@ WHERE {following}
 """
 )
 
+# Whoever has an earlier one of its key in the same portion waits from here on, without another write.
+_READ = """
+WITH result (id, name, waits) AS ({rows})
+UPDATE {table}
+SET order_key = result.name,
+    state = CASE WHEN {goes} AND state = 'running' THEN 'pending' ELSE state END,
+    attempts = CASE WHEN {goes} AND state = 'running' THEN attempts - 1 ELSE attempts END,
+    lease_until = CASE WHEN {goes} THEN NULL ELSE lease_until END,
+    due_at = CASE WHEN {goes} THEN %s ELSE due_at END,
+    note = CASE WHEN {goes} THEN %s ELSE note END
+FROM result
+WHERE {table}.id = result.id AND {table}.{among}
+"""
+_GOES = "result.waits AND (state = 'running' OR state = 'pending' AND due_at <= {now})"
+
 # The states in a form for which no index serves: SQLite would rather read all that wait than look up these ids.
 _WAIT = """
 UPDATE {table}
@@ -100,8 +115,8 @@ def take_turns(model: type[J], jobs: Sequence[J]) -> list[J]:
         _lock(connection, _LANE_CLASS, {lane_of(job).bytes for job in waiting}, model, waiting[0].id)
         keys: dict[UUID, Key] = {job.id: (lane_of(job), job.order_key) for job in waiting if job.order_key}
         for lane in {lane_of(job) for job in waiting if job.order_key == UNREAD}:
-            read = _read_keys(connection, model, lane)
-            keys.update({job_id: (lane, key) for job_id, key in read.items() if key is not None})
+            first = _read_keys(connection, model, lane)
+            keys.update({job_id: (lane, key) for key, job_id in first.items()})
         give_turns(model, keys.values())
         _have_wait(connection, model, keys)
         found = model._default_manager.using(connection.alias).filter(pk__in=claimed)
@@ -200,21 +215,34 @@ def _lock(
             cursor.execute(f"UPDATE {model._meta.db_table} SET claim = claim WHERE id = %s", [one.hex])
 
 
-def _read_keys(connection: BaseDatabaseWrapper, model: type[Job], lane: UUID) -> Mapping[UUID, str | None]:
-    """Read and write down the keys of the jobs that came first in a lane. A job without one has no order."""
+def _read_keys(connection: BaseDatabaseWrapper, model: type[Job], lane: UUID) -> Mapping[str, UUID]:
+    """Read and write down the keys of the jobs that came first in a lane. A job without one has no order.
+
+    Returns the first job of each key; the others of these wait.
+    """
     adapt = uuid_adapter(connection)
     with connection.cursor() as cursor:
         cursor.execute(_UNREAD.format(**_names(connection, model)), [adapt(lane), PORTION])
         ids = [value if isinstance(value, UUID) else UUID(hex=value) for (value,) in cursor.fetchall()]
+        if not ids:
+            return {}
         keys = model.order_keys(ids)
-        if ids:
-            cases = " ".join(["WHEN %s THEN %s"] * len(ids))
-            params = [value for job_id in ids for value in (adapt(job_id), keys.get(job_id))]
-            cursor.execute(
-                f"UPDATE {model._meta.db_table} SET order_key = CASE id {cases} END WHERE {_among(connection, ids)}",
-                [*params, *map(adapt, ids)],
-            )
-    return keys
+        first: dict[str, UUID] = {}
+        for job_id in ids:
+            if (key := keys.get(job_id)) is not None:
+                first.setdefault(key, job_id)
+        rows = [(adapt(job_id), key := keys.get(job_id), key is not None and first[key] != job_id) for job_id in ids]
+        if connection.vendor == "postgresql":
+            values = "SELECT * FROM unnest(%s::uuid[], %s::text[], %s::boolean[])"
+            given: list[Any] = [list(column) for column in zip(*rows, strict=True)]
+        else:
+            values = f"VALUES {', '.join(['(%s, %s, %s)'] * len(rows))}"
+            given = [value for row in rows for value in row]
+        dialect = dialect_of(connection)
+        names = {**_names(connection, model), "among": dialect.among.format("SELECT id FROM result")}
+        sql = _READ.format(**names, rows=values, goes=_GOES.format(now=dialect.now))
+        cursor.execute(sql, [*given, _forever(connection), WAITS])
+    return first
 
 
 def _have_wait(connection: BaseDatabaseWrapper, model: type[Job], ids: Collection[UUID]) -> None:
