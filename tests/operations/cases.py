@@ -15,6 +15,7 @@ from unittest.mock import ANY
 from django.conf import settings as django_settings
 from django.test import Client
 from django.test.utils import override_settings
+from django.urls import reverse
 from django.utils import timezone
 
 from hookline import conf
@@ -533,7 +534,9 @@ CASES = [
         ["event_types.import_document"],
         lambda actor, _: event_types.import_document(actor, json.loads(DOCUMENT.read_text())),
         lambda _: f"event-types import {DOCUMENT}",
-        None,
+        lambda admin, _: admin.post(
+            reverse("admin:hookline_eventtype_document"), {"document": DOCUMENT.read_text(), "import": "yes"}
+        ),
         about=lambda _: "",
         changes={},
         details=lambda _: {"created": ["newPet"], "updated": [], "breaking": []},
@@ -1154,7 +1157,15 @@ CASES = [
             actor, "missed", Selection(endpoint=world.endpoint.public_id, since=YEAR), rate=50
         ),
         lambda world: f"endpoint recover {world.endpoint.public_id} --since 2026-01-01 --rate 50/s",
-        None,
+        lambda admin, world: submit(
+            admin,
+            add_url(Replay),
+            what="missed",
+            endpoint=world.endpoint.public_id,
+            since="2026-01-01T00:00",
+            rate="50",
+            confirmed="yes",
+        ),
         about=lambda _: str(_newest(Replay).public_id),
         changes={},
         details=lambda world: {"what": "missed", "endpoint": world.endpoint.public_id, "rate": 50.0, "count": 1},

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from hookline.admin import times
+from hookline.admin import event_types_document, times
 from hookline.admin.actor import actor_of
 from hookline.admin.rows import RowAdmin
 from hookline.exceptions import HooklineError
@@ -51,6 +51,7 @@ class EventTypeForm(_Form):
 @admin.register(EventType)
 class EventTypeAdmin(RowAdmin[EventType]):
     form = EventTypeForm
+    change_list_template = "hookline/admin/event_types_list.html"
     list_display = ("name", "version", "enforcement", "deprecated", "public_id", "created_at")
     list_filter = ("enforcement", "deprecated")
     not_listed = ("schema", "example")
@@ -58,6 +59,9 @@ class EventTypeAdmin(RowAdmin[EventType]):
     found_by = {"etype": "pk"}
     found_by_text = ("name", "description")
     search_help_text = _("An id (etype_...), or a part of the name or description.")
+
+    def get_urls(self) -> list[Any]:
+        return [*event_types_document.urls(self), *super().get_urls()]
 
     def get_fields(self, request: HttpRequest, obj: EventType | None = None) -> list[Any]:
         if obj is None:

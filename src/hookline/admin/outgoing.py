@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from hookline.admin.actor import actor_of
@@ -26,6 +29,7 @@ from hookline.exceptions import Conflict
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
 from hookline.operations import deliveries, endpoint_preview, endpoint_rows, endpoints, limits
 from hookline.operations import messages as operations
+from hookline.operations.replays import What
 from hookline.operations.waiting import note_of, waiting
 
 BREAKER = {Breaker.CLOSED: _("closed"), Breaker.OPEN: _("open"), Breaker.HALF_OPEN: _("half-open")}
@@ -181,7 +185,10 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
 
     @admin.display(description=_("see"))
     def related(self, endpoint: Endpoint) -> str:
-        return self.links({Delivery: "endpoint"}, endpoint)
+        query = urlencode({"what": What.MISSED.value, "endpoint": endpoint.public_id})
+        url = reverse("admin:hookline_replay_add", current_app=self.admin_site.name)
+        recover = format_html('<a href="{}?{}">{}</a>', url, query, _("send what it missed"))
+        return format_html("{} · {}", self.links({Delivery: "endpoint"}, endpoint), recover)
 
 
 @admin.register(Message)
