@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
+from hookline import conf
 from hookline.audit.actor import user
 from hookline.exceptions import Conflict, NotFound
 from hookline.models import AuditEntry, Endpoint, Source
-from hookline.operations import endpoints, sources
-from tests.engine.rows import make_delivery, make_endpoint, make_event, make_source
+from hookline.operations import endpoint_removal, endpoints, sources
+from hookline.operations.prune import prune
+from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
 from tests.operations.cases import World
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +50,25 @@ def test_an_endpoint_that_is_enabled_or_has_history_is_not_deleted() -> None:
     with pytest.raises(Conflict, match="has deliveries, which would be lost"):
         endpoints.delete(ADA, endpoint)
     assert Endpoint.objects.exists()
+
+
+def test_the_row_of_a_deleted_endpoint_goes_when_its_history_is_gone() -> None:
+    with_history, without, late, living = (make_endpoint() for _ in range(4))
+    delivery = make_delivery(with_history)
+    for endpoint in (with_history, without, late):
+        endpoint_removal.remove(ADA, endpoint)
+    Endpoint.objects.filter(pk__in=[with_history.pk, without.pk]).update(deleted_at=ago(2 * 86400))
+
+    def left() -> set[UUID]:
+        prune(ADA, conf.get())
+        return set(Endpoint.objects.values_list("pk", flat=True))
+
+    assert left() == {with_history.pk, late.pk, living.pk}
+    delivery.refresh_from_db()
+    assert delivery.state == "cancelled"
+    delivery.delete()
+    assert left() == {late.pk, living.pk}
+    assert AuditEntry.objects.filter(action="history.prune").latest("id").details["endpoints"] == 1
 
 
 def test_what_is_deleted_is_gone_for_every_operation() -> None:

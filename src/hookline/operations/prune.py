@@ -14,6 +14,7 @@ from hookline.audit.record import record
 from hookline.engine import prune as engine
 from hookline.engine.kind import JobKind, kinds
 from hookline.engine.prune import Pruner, Steps
+from hookline.operations.endpoint_removal import EndpointRemover
 from hookline.operations.removal import Remover
 
 #: What is always told, in this order.
@@ -21,11 +22,11 @@ KINDS = ("events", "rejections", "deliveries", "attempts", "messages", "replays"
 
 
 def pruners(settings: conf.Settings, chosen: Sequence[JobKind[Any]]) -> list[Steps]:
-    """What deletes the history of these kinds of job, the audit log, and tenants that somebody deleted."""
+    """What deletes the history of these kinds of job, the audit log, and what of endpoints and tenants was deleted."""
     found: list[Steps] = [pruner for kind in chosen for pruner in kind.prune()]
     if settings.AUDIT_RETENTION:
         found.append(Pruner(AuditEntry, settings.AUDIT_RETENTION))
-    return [*found, Remover()]
+    return [*found, EndpointRemover(), Remover()]
 
 
 def prune(actor: Actor, settings: conf.Settings) -> dict[str, int]:
