@@ -306,8 +306,9 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
     endpoints.enable(actor(), found)
     print_fields({"id": found.public_id, "disabled": found.disabled}, as_json)
     if since is not None and (missed := endpoints.missed(found, since)):
+        were, them = ("1 message was", "it") if missed == 1 else (f"{missed} messages were", "them")
         say(
-            f"{missed} messages were published while it was disabled. Send them with "
+            f"{were} published while it was disabled. Send {them} with "
             f"`hookline endpoint recover {found.public_id} --since {since:%Y-%m-%dT%H:%M:%SZ}`."
         )
 
@@ -318,6 +319,7 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 @click.option("--until", type=Since(), help="Until when, written the same way.  [default: now]")
 @click.option("--rate", type=Rate(), metavar="N/s", help="How many at most, such as 50/s.")
 @click.option("--dry-run", is_flag=True, help="Count what it would do, and do nothing.")
+@click.option("--watch", is_flag=True, help="Show its progress until it ends.")
 @json_option
 def recover(
     *,
@@ -326,6 +328,7 @@ def recover(
     until: datetime | None,
     rate: float | None,
     dry_run: bool,
+    watch: bool,
     as_json: bool,
 ) -> None:
     """Send an endpoint what it never got: while it was disabled, before it was created, or without success.
@@ -338,7 +341,7 @@ def recover(
 
     given = {"endpoint": id, "since": since, "until": until}
     filters = Filters({name: value for name, value in given.items() if value is not None}, limit=1)
-    begin("missed", filters, rate=rate, dry_run=dry_run, as_json=as_json)
+    begin("missed", filters, rate=rate, dry_run=dry_run, watch=watch, as_json=as_json)
 
 
 @endpoint.command()
