@@ -13,6 +13,7 @@ from django.dispatch import receiver
 
 from hookline.core.addresses import AddressPolicy
 from hookline.core.retry import RetrySchedule
+from hookline.core.signatures.scheme import check_schemes
 from hookline.core.suspension import SuspensionSettings
 from hookline.exceptions import ConfigurationError
 
@@ -297,6 +298,13 @@ class Settings:
         "where its creation does not say so itself",
     )
 
+    ENDPOINT_SIGNATURES: tuple[str, ...] = setting(
+        SENDING,
+        (),
+        "How messages to a new endpoint are [signed](sending.md#other-signatures), where its creation does not say so: "
+        "`v1, svix` while subscribers still read Svix's headers. Empty: `v1`",
+    )
+
     EVENT_TYPES: str = setting(
         SENDING,
         "off",
@@ -488,6 +496,7 @@ def load(values: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(
             f"HOOKLINE['EVENT_TYPES'] must be one of {', '.join(CHECKS)}, not {settings.EVENT_TYPES!r}"
         )
+    check_schemes(settings.ENDPOINT_SIGNATURES)
     for delays in (settings.EVENT_RETRY_DELAYS, settings.DELIVERY_RETRY_DELAYS):
         RetrySchedule(delays, settings.RETRY_JITTER)
     _ = settings.delivery_retry

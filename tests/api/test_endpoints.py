@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ from django.conf import settings as django_settings
 from django.test import override_settings
 from django.utils import timezone
 
+from hookline import conf
 from hookline.engine.job import State
+from hookline.exceptions import ConfigurationError
 from hookline.models import Endpoint
 from tests.api.calls import KEY, Calls
 from tests.engine.rows import make_delivery
@@ -307,3 +310,71 @@ def test_an_example_goes_to_this_endpoint_alone(api: Calls, app: str) -> None:
     assert (sent, Endpoint.objects.exclude(pk=Endpoint.id_of(made["id"])).get().deliveries.count()) == (3, 0)
     api.patch(f"{app}/{made['id']}", {"disabled": True})
     api.post(path, {"eventType": "svix.ping"}, status=409)
+
+
+def test_new_endpoints_sign_as_the_settings_say_where_nothing_else_is_said(api: Calls, app: str) -> None:
+    """Svix's own tests read `svix-*` headers, and so do subscribers that come from there."""
+    pair = "whsk_" + base64.b64encode(PRIVATE + PUBLIC).decode()
+    sent_with = {**django_settings.HOOKLINE, "ENDPOINT_SIGNATURES": ("v1", "svix")}
+    with override_settings(HOOKLINE=sent_with):
+        made = [api.post(app, {"url": URL, **more})["id"] for more in ({}, {"secret": pair})]
+    made.append(api.post(app, {"url": URL})["id"])
+    found = [Endpoint.objects.get(pk=Endpoint.id_of(one)).schemes for one in made]
+    assert found == [("v1", "svix"), ("v1a", "svix"), ("v1",)]
+    with pytest.raises(ConfigurationError, match="signature scheme 'v2' is unknown"):
+        conf.load({"ENDPOINT_SIGNATURES": ["v2"]})
+
+
+def test_options_that_svix_does_not_have_are_set_shown_and_cleared(api: Calls, app: str) -> None:
+    options = {
+        "sequenced": True,
+        "orderBy": "$.data.customer",
+        "filter": "@.data.total > 100",
+        "payload": {"fields": ["id"]},
+        "signatures": ["v1", "x-webhook"],
+        "retry": {"delays": [1, 60], "deadline": 600},
+        "burst": 3,
+        "atOnce": 2,
+        "proxy": "http://user:made-up-password@8.8.8.8:3128",
+        "oauth2": {"tokenUrl": "https://example.com/token", "clientId": "me", "clientSecret": "made-up-secret"},
+    }
+    made = api.post(app, {"url": URL, "uid": "main", "throttleRate": 5, "sending": options})
+    shown = made["sending"]
+    secret_ones = ("proxy", "oauth2")
+    assert {name: shown[name] for name in shown if name not in secret_ones} == {
+        name: value for name, value in options.items() if name not in secret_ones
+    }
+    assert "made-up" not in json.dumps(made)
+    assert (shown["oauth2"]["tokenUrl"], shown["oauth2"]["sendAs"]) == ("https://example.com/token", "basic")
+    path = f"{app}/main"
+    assert api.get(path)["sending"] == shown
+    assert api.get(app)["data"][0]["sending"] == shown
+    # A client of Svix does not know of them: what it sends leaves them as they are.
+    assert api.put(path, {"url": URL, "throttleRate": 5})["sending"] == shown
+    assert api.patch(path, {"description": "mine"})["sending"] == shown
+    stored = Endpoint.objects.get()
+    assert (stored.lane_rate, stored.lane_burst, stored.lane_at_once) == (5, 3, 2)
+    assert stored.access.oauth2 is not None
+    assert stored.access.oauth2.client_secret == "made-up-secret"
+
+    changed = api.patch(path, {"sending": {"atOnce": 7, "oauth2": None, "retry": None}})["sending"]
+    gone = {name: shown[name] for name in shown if name not in ("oauth2", "retry")}
+    assert changed == {**gone, "atOnce": 7}
+    without = api.patch(path, {"throttleRate": None})
+    assert (without["throttleRate"], "burst" in without["sending"]) == (None, False)
+    cleared = api.patch(path, {"sending": dict.fromkeys(options, None) | {"sequenced": False}})
+    assert cleared.get("sending") in (None, {"signatures": ["v1"]})
+
+
+@pytest.mark.parametrize(
+    "sending",
+    [
+        {"sequenced": 1}, {"orderBy": "header:X"}, {"filter": "@.("}, {"payload": {"no": 1}}, {"signatures": ["v2"]},
+        {"retry": {"delays": [-1]}}, {"retry": {"delays": "5"}}, {"burst": 1}, {"atOnce": 0}, {"proxy": "ftp://x"},
+        {"proxy": "http://127.0.0.1:3128"}, {"oauth2": {}}, {"clientCertificate": "no PEM"}, [],
+        {"oauth2": {"tokenUrl": "https://10.0.0.1/", "clientId": "a", "clientSecret": "b"}},
+    ],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_refused(api: Calls, app: str, sending: Any) -> None:
+    api.post(app, {"url": URL, "sending": sending}, status=422)
+    assert not Endpoint.objects.exists()

@@ -217,3 +217,10 @@ def test_a_key_that_expires_hands_out_none_that_lasts_longer(db: None) -> None:
     calls.post(f"/key/{made.key.public_id}/rotate", {}, status=200)
     forever = Calls(keys.create(ACTOR, ["keys:write", "keys:read"]).text).post("/key", scopes)
     assert forever["expiresAt"] is None
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"{}"])
+def test_the_older_form_of_portal_access_needs_no_body(api: Calls, acme: Tenant, body: bytes) -> None:
+    answer = api.ask("POST", "/auth/dashboard-access/acme", raw=body)
+    assert answer.status_code == 200
+    assert Calls(json.loads(answer.content)["token"]).get("/app/acme")["uid"] == "acme"

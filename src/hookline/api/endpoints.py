@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from ninja import Query, Status
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from hookline.api.auth import Needs, Request
+from hookline.api.endpoint_options import SendingIn, SendingOut, fields_of, limits_of
 from hookline.api.errors import VALUE, Refused
 from hookline.api.names import application
 from hookline.api.pages import ListResponse, id_keys, page
@@ -72,10 +74,13 @@ class EndpointOut(Out):
     updated_at: datetime
     id: str
     metadata: dict[str, str]
+    #: Left out where everything is as by default.
+    sending: SendingOut | None = None
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> EndpointOut:
         rate = None if endpoint.lane_rate is None else max(1, round(endpoint.lane_rate))
+        sending = SendingOut.of(endpoint)
         return cls.model_construct(
             description=endpoint.description,
             rate_limit=rate,
@@ -91,6 +96,7 @@ class EndpointOut(Out):
             updated_at=endpoint.updated_at or endpoint.created_at,
             id=endpoint.public_id,
             metadata={name: str(value) for name, value in endpoint.metadata.items()},
+            **({} if sending is None else {"sending": sending}),
         )
 
 
@@ -122,6 +128,7 @@ class EndpointUpdate(_Endpoint):
     channels: Channels | None = None
     metadata: Metadata = optional()
     version: Version | None = None
+    sending: SendingIn | None = optional()
 
 
 class EndpointIn(EndpointUpdate):
@@ -140,28 +147,33 @@ class EndpointPatch(_Endpoint):
     channels: Channels | None = optional()
     metadata: Metadata = optional()
     version: Version = optional()
+    sending: SendingIn | None = optional()
 
 
-@routes.get("/app/{app}/endpoint", "v1.endpoint.list", READ, ListResponse[EndpointOut])
+#: What was not set of an answer is left out.
+SPARE: dict[str, Any] = {"exclude_unset": True}
+
+
+@routes.get("/app/{app}/endpoint", "v1.endpoint.list", READ, ListResponse[EndpointOut], **SPARE)
 def list_endpoints(request: Request, app: str, query: Query[OrderedListing]) -> ListResponse[EndpointOut]:
     """List the endpoints of an application, the newest first."""
     rows_of = endpoints.living().filter(tenant=application(request, app))
     return page(rows_of, query, EP_IDS, EndpointOut.of, descending=query.order is not Order.ASCENDING)
 
 
-@routes.post("/app/{app}/endpoint", "v1.endpoint.create", WRITE, {201: EndpointOut})
+@routes.post("/app/{app}/endpoint", "v1.endpoint.create", WRITE, {201: EndpointOut}, **SPARE)
 def create_endpoint(request: Request, app: str, body: EndpointIn) -> Status[EndpointOut]:
     """Create an endpoint. Without a secret one is made up; see the operation that shows it."""
     return Status(201, EndpointOut.of(created(request, application(request, app), body)))
 
 
-@routes.get("/app/{app}/endpoint/{ep}", "v1.endpoint.get", READ, EndpointOut)
+@routes.get("/app/{app}/endpoint/{ep}", "v1.endpoint.get", READ, EndpointOut, **SPARE)
 def get_endpoint(request: Request, app: str, ep: str) -> EndpointOut:
     """Get an endpoint by its id or uid."""
     return EndpointOut.of(endpoint_in(application(request, app), ep))
 
 
-@routes.put("/app/{app}/endpoint/{ep}", "v1.endpoint.update", WRITE, {200: EndpointOut, 201: EndpointOut})
+@routes.put("/app/{app}/endpoint/{ep}", "v1.endpoint.update", WRITE, {200: EndpointOut, 201: EndpointOut}, **SPARE)
 def put_endpoint(request: Request, app: str, ep: str, body: EndpointUpdate) -> Status[EndpointOut]:
     """Replace an endpoint; create it where there is none. What is left out returns to its default."""
     tenant = application(request, app)
@@ -172,13 +184,15 @@ def put_endpoint(request: Request, app: str, ep: str, body: EndpointUpdate) -> S
         made = EndpointIn.model_construct(**dict(body), secret=None, headers=None)
         return Status(201, EndpointOut.of(created(request, tenant, made)))
     replaced = set(EndpointUpdate.model_fields)
+    if "sending" not in body.model_fields_set:
+        replaced.discard("sending")  # clients of Svix do not know of it
     if ep == found[0].uid and "uid" not in body.model_fields_set:
         replaced.discard("uid")
     change(request, found[0], {name: getattr(body, name) for name in replaced})
     return Status(200, EndpointOut.of(found[0]))
 
 
-@routes.patch("/app/{app}/endpoint/{ep}", "v1.endpoint.patch", WRITE, EndpointOut)
+@routes.patch("/app/{app}/endpoint/{ep}", "v1.endpoint.patch", WRITE, EndpointOut, **SPARE)
 def patch_endpoint(request: Request, app: str, ep: str, body: EndpointPatch) -> EndpointOut:
     """Change what is given of an endpoint; null clears."""
     found = endpoint_in(application(request, app), ep)
@@ -230,15 +244,16 @@ def created(request: Request, tenant: Tenant, body: EndpointIn) -> Endpoint:
         metadata=body.metadata,
         headers=body.headers,
         version=body.version,
+        **fields_of(body.sending),
     )
-    if body.throttle_rate is not None:
-        limits.limit(actor, endpoint, rate=body.throttle_rate)
+    if body.throttle_rate is not None or limits_of(body.sending):
+        limits.limit(actor, endpoint, rate=body.throttle_rate, **limits_of(body.sending))
     if body.disabled:
         endpoints.disable(actor, endpoint)
     return endpoint
 
 
-def change(request: Request, endpoint: Endpoint, fields: dict[str, Any]) -> None:
+def change(request: Request, endpoint: Endpoint, fields: Mapping[str, Any]) -> None:
     """Set these fields, by our names. Raises as the operations do."""
     actor = request.auth.actor
     rest = dict(fields)
@@ -249,11 +264,16 @@ def change(request: Request, endpoint: Endpoint, fields: dict[str, Any]) -> None
         rest["channels"] = rest["channels"] or []
     if "metadata" in rest:
         rest["metadata"] = rest["metadata"] or {}
-    disabled, rate = rest.pop("disabled", None), rest.pop("throttle_rate", ...)
-    if rest:
+    sending = rest.pop("sending", None)
+    disabled, wanted = rest.pop("disabled", None), limits_of(sending)
+    if "throttle_rate" in rest:
+        wanted["rate"] = rest.pop("throttle_rate")
+    if rest := {**rest, **fields_of(sending)}:
         endpoints.update(actor, endpoint, **rest)
-    if rate is not ... and rate != endpoint.lane_rate:
-        limits.limit(actor, endpoint, rate=rate, at_once=endpoint.lane_at_once)
+    if (new := {**endpoint.limits, **wanted}) != endpoint.limits:
+        if new["rate"] is None and "burst" not in wanted:
+            new["burst"] = None  # it was part of the rate
+        limits.limit(actor, endpoint, **new)
     if disabled is not None and disabled != endpoint.disabled:
         (endpoints.disable if disabled else endpoints.enable)(actor, endpoint)
 

@@ -70,11 +70,6 @@ class AppPortalAccessOut(Out):
     token: str
 
 
-class DashboardAccessOut(Out):
-    url: str
-    token: str
-
-
 class ExpireAllIn(In):
     #: Seconds that the tokens still count.
     expiry: Annotated[StrictInt, Field(ge=0, le=app_tokens.LONGEST)] | None = None
@@ -90,7 +85,7 @@ def app_portal_access(request: Request, app: str, body: AppPortalAccessIn) -> Ap
     return _issued(request.auth, application_for(app, request.auth, body.application), body)
 
 
-@routes.post("/auth/dashboard-access/{app}", "v1.authentication.dashboard-access", ISSUE, DashboardAccessOut)
+@routes.post("/auth/dashboard-access/{app}", "v1.authentication.dashboard-access", ISSUE, AppPortalAccessOut)
 def dashboard_access(request: Request, app: str) -> AppPortalAccessOut:
     """Issue a token as `app-portal-access` does; what older clients call. A body is not looked at."""
     return _issued(request.auth, application(request, app), AppPortalAccessIn())

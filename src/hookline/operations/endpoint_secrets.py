@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from hookline import conf
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
 from hookline.core.signatures.ed25519 import KEY_BYTES, PRIVATE_PREFIX, SigningKey
@@ -18,6 +19,14 @@ PAIR_ALONE = (scheme.STANDARD_ED25519,)
 
 def is_private_key(secret: str | None) -> bool:
     return secret is not None and secret.startswith(PRIVATE_PREFIX)
+
+
+def default_schemes(*, with_pair: bool) -> list[str]:
+    """How a new endpoint signs where nothing is said of it; none for the usual way."""
+    wanted = conf.get().ENDPOINT_SIGNATURES
+    if not with_pair:
+        return scheme.check_schemes(wanted) if wanted else []
+    return [*PAIR_ALONE, *([scheme.SVIX] if scheme.SVIX in wanted else [])]
 
 
 def current(endpoint: Endpoint) -> str:

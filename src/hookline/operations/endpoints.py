@@ -28,7 +28,7 @@ from hookline.operations import rows, secrets, tenants
 from hookline.operations.changes import changing, deleting
 from hookline.operations.endpoint_fields import check_secret, checked, load_key
 from hookline.operations.endpoint_rows import audited
-from hookline.operations.endpoint_secrets import PAIR_ALONE, is_private_key, put_first
+from hookline.operations.endpoint_secrets import default_schemes, is_private_key, put_first
 from hookline.operations.secrets import Rotated
 from hookline.outgoing.deliver.challenge import send_challenge
 from hookline.outgoing.models import Challenge, Delivery, Endpoint
@@ -113,8 +113,8 @@ def create(
     pair = load_key(secret) if secret is not None and is_private_key(secret) else None
     given = None if pair is not None else secret
     ring = SecretRing.of(check_secret(given) if given is not None else new_secret(os.urandom(32)))
-    if pair is not None and not signatures:
-        fields["signatures"] = list(PAIR_ALONE)
+    if not signatures and (schemes := default_schemes(with_pair=pair is not None)):
+        fields["signatures"] = schemes
     with transaction.atomic(using=router.db_for_write(Endpoint)):
         endpoint = Endpoint(tenant=resolve(tenant), **fields)
         _check_uid_is_free(endpoint)
