@@ -83,6 +83,12 @@ class MessageEndpointOut(Out):
     next_attempt: datetime | None
 
 
+class CountOut(Out):
+    count: int
+    #: Never: all are counted.
+    approximated: bool
+
+
 class Nothing(Out):
     """An answer without anything in it."""
 
@@ -112,6 +118,13 @@ def attempts_by_endpoint(
     """List the attempts to send to an endpoint, the newest first."""
     found = lists.attempts_of_endpoint(endpoint_of(application(request, app), endpoint), query.which())
     return _attempts(*by_id(found, query, ATTEMPT_IDS), with_content=query.with_content)
+
+
+@routes.get("/app/{app}/attempt/endpoint/{endpoint}/count", "v1.message-attempt.count", READ, CountOut)
+def count_attempts(request: Request, app: str, endpoint: str, query: Query[AttemptListing]) -> CountOut:
+    """Count what `/attempt/endpoint/{endpoint}` would list."""
+    found = lists.attempts_of_endpoint(endpoint_of(application(request, app), endpoint), query.which())
+    return CountOut(count=found.count(), approximated=False)
 
 
 @routes.get("/app/{app}/attempt/msg/{msg}", "v1.message-attempt.list-by-msg", READ, ListResponse[AttemptOut])

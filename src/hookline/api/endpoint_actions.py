@@ -10,7 +10,7 @@ from ninja import Query, Status
 from pydantic import BaseModel, Field, StrictInt
 
 from hookline.api.auth import Needs, Request
-from hookline.api.endpoints import READ, endpoint_in
+from hookline.api.endpoints import READ, WRITE, endpoint_in
 from hookline.api.errors import ApiError, Refused
 from hookline.api.names import application
 from hookline.api.query import When
@@ -19,7 +19,7 @@ from hookline.api.schema import In, Moment, Name, Out, optional
 from hookline.api.tasks import TaskOut, as_task
 from hookline.exceptions import ConfigurationError
 from hookline.models import Endpoint
-from hookline.operations import delivery_counts, endpoint_example, replays
+from hookline.operations import delivery_counts, endpoint_example, endpoint_trial, endpoints, replays
 from hookline.operations.selection import Selection
 
 routes = Routes("Endpoint")
@@ -49,6 +49,35 @@ class EndpointAttemptStats(Out):
     success: int
     fail: int
     canceled: int
+
+
+class TestIn(In):
+    event_type: Name = endpoint_trial.TYPE
+    #: Of the message; left out, a sentence.
+    data: Any = optional()
+
+
+class TestOut(Out):
+    """What was answered. `delivered`: with 2xx."""
+
+    id: str
+    url: str
+    message: str
+    type: str
+    delivered: bool
+    status: int | None
+    error: str | None
+    detail: str
+    duration_ms: int
+    response_headers: dict[str, str]
+    response_body: str
+
+
+class ChallengedOut(Out):
+    id: str
+    #: `passed`, or `awaited`; None: nobody asked for one.
+    challenge: str | None
+    disabled: bool
 
 
 class EventExampleIn(In):
@@ -154,3 +183,22 @@ def started(request: Request, endpoint: Endpoint, body: RecoverIn, what: str, ev
         raise Refused.at("body", "since", msg="since must be within the 14 days before until")
     selection = Selection(endpoint=endpoint.public_id, since=body.since, until=until, type=event_type)
     return as_task(replays.start(request.auth.actor, what, selection))
+
+
+@routes.post("/app/{app}/endpoint/{ep}/test", "v1.endpoint.test", EXAMPLE, TestOut, atomic=False)
+def test_endpoint(request: Request, app: str, ep: str, body: TestIn) -> TestOut:
+    """Send a signed test message now, and say what was answered; also to an endpoint that is disabled.
+
+    It is no message of the history, and changes nothing but the audit log.
+    """
+    found = endpoint_in(application(request, app), ep)
+    data = body.data if "data" in body.model_fields_set else endpoint_trial.DATA
+    return TestOut(**endpoint_trial.send(request.auth.actor, found, body.event_type, data).as_json())
+
+
+@routes.post("/app/{app}/endpoint/{ep}/challenge", "v1.endpoint.challenge", WRITE, ChallengedOut, atomic=False)
+def challenge_endpoint(request: Request, app: str, ep: str) -> ChallengedOut:
+    """Send an endpoint its ownership challenge, and enable it when it answers. Answered 409 where it does not."""
+    found = endpoint_in(application(request, app), ep)
+    endpoints.challenge(request.auth.actor, found)
+    return ChallengedOut(id=found.public_id, challenge=found.challenge, disabled=found.disabled)

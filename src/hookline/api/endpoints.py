@@ -80,8 +80,7 @@ class EndpointOut(Out):
     @classmethod
     def of(cls, endpoint: Endpoint) -> EndpointOut:
         rate = None if endpoint.lane_rate is None else max(1, round(endpoint.lane_rate))
-        sending = SendingOut.of(endpoint)
-        return cls.model_construct(
+        shown = cls.model_construct(
             description=endpoint.description,
             rate_limit=rate,
             throttle_rate=rate,
@@ -96,8 +95,10 @@ class EndpointOut(Out):
             updated_at=endpoint.updated_at or endpoint.created_at,
             id=endpoint.public_id,
             metadata={name: str(value) for name, value in endpoint.metadata.items()},
-            **({} if sending is None else {"sending": sending}),
         )
+        if (sending := SendingOut.of(endpoint)) is not None:
+            shown.sending = sending
+        return shown
 
 
 class _Endpoint(In):

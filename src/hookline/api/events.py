@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from ninja import Query, Status
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from hookline.api.auth import Needs, Request
+from hookline.api.jobs import DiscardedOut, IdsIn, ReleasedOut, RetriedOut, RetryIn
 from hookline.api.pages import ListResponse, id_keys, page
 from hookline.api.query import Toggle
 from hookline.api.routes import Routes
-from hookline.api.schema import In, Out, Text
+from hookline.api.schema import Out, Text
 from hookline.api.sources import find as find_source
 from hookline.api.visible import HistoryListing, app_of, between, body_fields, chosen, one
 from hookline.models import Event
@@ -31,6 +32,7 @@ class EventListing(HistoryListing):
     event_type: Text | None = None
     status: State | None = None
     unhandled: Toggle | None = None
+    parked: Toggle | None = None
 
 
 class EventShown(BaseModel):
@@ -83,14 +85,6 @@ class EventContentOut(EventOut):
         return cls.model_construct(**cls.values(event), **content, **body_fields(bytes(event.body)))
 
 
-class RetryIn(In):
-    ids: Annotated[list[Text], Field(min_length=1, max_length=1000)]
-
-
-class RetriedOut(Out):
-    retried: list[str]
-
-
 @routes.get("/event", "v1.event.list", READ, ListResponse[EventOut])
 def list_events(request: Request, query: Query[EventListing]) -> ListResponse[EventOut]:
     """List events without their content, newest first."""
@@ -99,14 +93,30 @@ def list_events(request: Request, query: Query[EventListing]) -> ListResponse[Ev
         rows = rows.filter(source=find_source(request, query.source_id))
     given = {"type": query.event_type, "state": query.status, "unhandled": query.unhandled or None}
     rows = rows.filter(**{name: value for name, value in given.items() if value is not None})
+    if query.parked:
+        rows = rows.filter(state=State.DEAD, has_turn=True)
     return page(between(rows.defer("body", "headers", "url"), query), query, IDS, EventOut.of, descending=True)
 
 
 @routes.post("/event/retry", "v1.event.retry-many", WRITE, {202: RetriedOut})
-def retry_events(request: Request, body: RetryIn) -> Any:
+def retry_events(request: Request, body: RetryIn) -> Status[RetriedOut]:
     """Process finished events again, with all their tries. Those that need no retry are left alone."""
-    names = [find(request, name).public_id for name in body.ids]
-    return Status(202, RetriedOut(retried=events.retry(request.auth.actor, names)))
+    names = body.found(lambda name: find(request, name))
+    return Status(202, RetriedOut(retried=events.retry(request.auth.actor, names, now=body.now)))
+
+
+@routes.post("/event/discard", "v1.event.discard", WRITE, DiscardedOut)
+def discard_events(request: Request, body: IdsIn) -> DiscardedOut:
+    """Cancel events that wait or are dead, all or none of them."""
+    names = body.found(lambda name: find(request, name))
+    return DiscardedOut(discarded=events.discard(request.auth.actor, names))
+
+
+@routes.post("/event/release", "v1.event.release", WRITE, ReleasedOut)
+def release_events(request: Request, body: IdsIn) -> ReleasedOut:
+    """Let others go on, past dead events that park their order keys. These stay dead."""
+    names = body.found(lambda name: find(request, name))
+    return ReleasedOut(released=events.release(request.auth.actor, names))
 
 
 @routes.get("/event/{event}", "v1.event.get", READ, EventContentOut)
@@ -119,7 +129,7 @@ def get_event(request: Request, event: str, query: Query[EventShown]) -> EventCo
 
 
 @routes.post("/event/{event}/retry", "v1.event.retry", WRITE, {202: RetriedOut})
-def retry_event(request: Request, event: str) -> Any:
+def retry_event(request: Request, event: str) -> Status[RetriedOut]:
     """Process a finished event again: its handlers, and its forwards under the same message id."""
     name = find(request, event).public_id
     return Status(202, RetriedOut(retried=events.retry(request.auth.actor, [name])))

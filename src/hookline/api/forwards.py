@@ -15,7 +15,7 @@ from hookline.api.query import Listing
 from hookline.api.routes import Routes
 from hookline.api.schema import In, Out, Text, optional
 from hookline.api.sources import find as find_source
-from hookline.api.visible import one
+from hookline.api.visible import chosen, one
 from hookline.models import Endpoint, Forward, Source
 from hookline.operations import endpoints, forwards
 
@@ -61,6 +61,12 @@ class ForwardIn(In):
     event_types: list[Text] | None = None
     filter: Text | None = None
     headers: list[Text] | None = None
+
+
+class ForwardListing(Listing):
+    app_id: Text | None = None
+    source_id: Text | None = None
+    endpoint_id: Text | None = None
 
 
 class RoutedOut(Out):
@@ -132,9 +138,47 @@ def delete_forward(request: Request, source: str, forward: str) -> Status[None]:
     return Status(204, None)
 
 
+@routes.get("/forward", "v1.forward.list", READ, ListResponse[ForwardOut])
+def list_all_forwards(request: Request, query: Query[ForwardListing]) -> ListResponse[ForwardOut]:
+    """List forwards, newest first."""
+    rows = Forward.objects.select_related("source__tenant", "endpoint")
+    rows = chosen(request, rows, "source__tenant", query.app_id)
+    if query.source_id is not None:
+        rows = rows.filter(source=find_source(request, query.source_id))
+    if query.endpoint_id is not None:
+        to: Endpoint = one(request, endpoints.find, query.endpoint_id, lambda found: found.tenant)
+        rows = rows.filter(endpoint=to)
+    return page(rows, query, IDS, ForwardOut.of, descending=True)
+
+
+@routes.get("/forward/{forward}", "v1.forward.get", READ, ForwardOut)
+def get_one_forward(request: Request, forward: str) -> ForwardOut:
+    """Get a forward, by its id alone."""
+    return ForwardOut.of(_find_any(request, forward))
+
+
+@routes.patch("/forward/{forward}", "v1.forward.patch", WRITE, ForwardOut)
+def patch_one_forward(request: Request, forward: str, body: ForwardPatch) -> ForwardOut:
+    """Change what is given of a forward; null clears."""
+    if given := body.given():
+        forwards.update(request.auth.actor, _find_any(request, forward), **given)
+    return ForwardOut.of(_find_any(request, forward))
+
+
+@routes.delete("/forward/{forward}", "v1.forward.delete", WRITE)
+def delete_one_forward(request: Request, forward: str) -> Status[None]:
+    """Forward no more. What was forwarded before is delivered all the same."""
+    forwards.delete(request.auth.actor, _find_any(request, forward))
+    return Status(204, None)
+
+
+def _find_any(request: Request, name: str) -> Forward:
+    return one(request, forwards.find, name, lambda forward: forward.source.tenant)
+
+
 def _find(request: Request, source: str, name: str) -> Forward:
     owner = find_source(request, source)
-    found = one(request, forwards.find, name, lambda forward: forward.source.tenant)
+    found = _find_any(request, name)
     if found.source_id != owner.pk:
         raise Missing
     return found

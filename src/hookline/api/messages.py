@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpResponse
 from ninja import Query, Status
+from pydantic import Field
 
 from hookline.api.answers import json_response, list_text, response_of, run
 from hookline.api.auth import Needs, Request
@@ -15,8 +16,9 @@ from hookline.api.names import application
 from hookline.api.pages import ListResponse
 from hookline.api.publisher import WRITE, Asked, Publisher
 from hookline.api.routes import Routes
-from hookline.api.schema import In, Name, Out
+from hookline.api.schema import In, Name, Out, Text
 from hookline.api.time_pages import Content, TimeListing, by_commit
+from hookline.exceptions import NotFound
 from hookline.models import Message
 from hookline.operations import messages
 from hookline.operations.attempt_lists import messages_of
@@ -46,6 +48,21 @@ class BatchItemOut(MessageOut):
 
 class BatchOut(Out):
     data: list[BatchItemOut]
+
+
+class BulkExpungeContentsIn(In):
+    ids: Annotated[list[Text], Field(max_length=1000)] = []
+
+
+class BulkExpungeContentsOut(Out):
+    #: Each id with `expunged` or `not-found`.
+    results: dict[str, str]
+
+
+class CancelledOut(Out):
+    id: str
+    #: How many deliveries.
+    cancelled: int
 
 
 class PrecheckIn(In):
@@ -144,6 +161,21 @@ def create_messages(request: Request, app: str, query: Query[Content]) -> HttpRe
     return _published(request, app, many=True)
 
 
+@routes.post("/app/{app}/msg/bulk-expunge", "v1.message.bulk-expunge", WRITE, BulkExpungeContentsOut)
+def expunge_many(request: Request, app: str, body: BulkExpungeContentsIn) -> BulkExpungeContentsOut:
+    """Remove the payloads of up to 1,000 messages, by their ids or eventIds, in one transaction."""
+    tenant = application(request, app)
+    results = {}
+    for name in dict.fromkeys(body.ids):
+        try:
+            messages.expunge(request.auth.actor, messages.find_in(tenant, name))
+        except NotFound:
+            results[name] = "not-found"
+        else:
+            results[name] = "expunged"
+    return BulkExpungeContentsOut(results=results)
+
+
 @routes.get("/app/{app}/msg/{msg}", "v1.message.get", READ, MessageOut)
 def get_message(request: Request, app: str, msg: str, query: Query[Content]) -> HttpResponse:
     """Get a message by its id or eventId."""
@@ -156,6 +188,13 @@ def expunge_content(request: Request, app: str, msg: str) -> Status[None]:
     """Remove the payload of a message, and what endpoints answered to it, for good. What waits is not sent any more."""
     messages.expunge(request.auth.actor, messages.find_in(application(request, app), msg))
     return Status(204, None)
+
+
+@routes.post("/app/{app}/msg/{msg}/cancel", "v1.message.cancel", WRITE, CancelledOut)
+def cancel_message(request: Request, app: str, msg: str) -> CancelledOut:
+    """Cancel what waits of a message. Answered 409 where nothing does."""
+    message = messages.find_in(application(request, app), msg)
+    return CancelledOut(id=message.public_id, cancelled=messages.cancel(request.auth.actor, message))
 
 
 @routes.post("/app/{app}/msg/precheck/active", "v1.message.precheck", READ, {200: PrecheckOut}, atomic=False)

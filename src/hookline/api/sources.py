@@ -16,7 +16,7 @@ from hookline.api.routes import Routes
 from hookline.api.schema import Flag, In, Moment, Out, Text, optional
 from hookline.api.visible import app_of, chosen, one, tenant_for
 from hookline.models import Source
-from hookline.operations import reconciliation, source_stats, sources
+from hookline.operations import limits, reconciliation, source_stats, sources
 
 routes = Routes("Source")
 
@@ -85,6 +85,20 @@ class SourcePatch(In):
     rate_limit: PerSecond | None = optional()
     rate_burst: Burst | None = optional()
     disabled: Flag = optional()
+
+
+class LimitsIn(In):
+    #: A second.
+    rate: Annotated[float, Field(gt=0, le=limits.MOST)] | None = None
+    burst: Annotated[int, Field(strict=True, ge=1, le=limits.MOST)] | None = None
+    at_once: Annotated[int, Field(strict=True, ge=1, le=limits.MOST)] | None = None
+
+
+class LimitsOut(Out):
+    id: str
+    rate: float | None
+    burst: int | None
+    at_once: int | None
 
 
 class RotateIn(In):
@@ -201,6 +215,14 @@ def rotate_secret(request: Request, source: str, body: RotateIn) -> RotatedOut:
 def get_stats(request: Request, source: str, query: Query[StatsQuery]) -> StatsOut:
     """Count the events of a source by state, and what it refused; without times of the last 28 days."""
     return StatsOut(**source_stats.count(find(request, source), query.since, query.until))
+
+
+@routes.post("/source/{source}/limit", "v1.source.limit", WRITE, LimitsOut)
+def limit_source(request: Request, source: str, body: LimitsIn) -> LimitsOut:
+    """Limit how many of its events begin to be processed a second, and run at once; what is left out has no limit."""
+    found = find(request, source)
+    limits.limit(request.auth.actor, found, rate=body.rate, burst=body.burst, at_once=body.at_once)
+    return LimitsOut.model_validate({"id": found.public_id, **found.limits})
 
 
 @routes.post("/source/{source}/reconcile", "v1.source.reconcile", WRITE, ReconcileOut, atomic=False)
