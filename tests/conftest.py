@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +11,33 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
-from tests.databases import POSTGRES_URL, empty_database, empty_tables
+from tests.databases import POSTGRES_URL, empty_database, empty_tables, migrated_database
 from tests.processes import Processes, unused_port
 
 
 def pytest_report_header() -> str:
     return f"database: {'PostgreSQL' if POSTGRES_URL else 'SQLite'}"
+
+
+#: Fixtures that lead to a database; in this process, pytest-django lets no other test reach it.
+_LEADING_THERE = frozenset({"db", "transactional_db", "database_url", "migrated_url", "processes"})
+#: So does what a module starts by itself.
+_STARTS_PROCESSES = re.compile(r"subprocess|Processes|empty_database|POSTGRES_URL")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With HOOKLINE_TEST_DATABASE_ONLY, leave out what touches no database: it ran with another one already."""
+    if not os.environ.get("HOOKLINE_TEST_DATABASE_ONLY"):
+        return
+    starting = {item.path: bool(_STARTS_PROCESSES.search(item.path.read_text())) for item in items}
+    kept = [item for item in items if starting[item.path] or _touches_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return item.get_closest_marker("django_db") is not None or not _LEADING_THERE.isdisjoint(fixtures)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +67,19 @@ def quick_teardown() -> Iterator[None]:
 def database_url(tmp_path: Path) -> Iterator[str]:
     """The URL of a new database without tables, for the servers and workers that the test starts."""
     with empty_database(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with migrated_database(tmp_path_factory.mktemp("template")) as url:
+        yield url
+
+
+@pytest.fixture
+def migrated_url(tmp_path: Path, template_url: str) -> Iterator[str]:
+    """The URL of a new database with Hookline's tables, for tests that are not about a first start: those take long."""
+    with empty_database(tmp_path, template_url) as url:
         yield url
 
 

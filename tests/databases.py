@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,17 +40,36 @@ def django_database() -> dict[str, Any]:
 
 
 @contextmanager
-def empty_database(directory: Path) -> Iterator[str]:
-    """The URL of a new database without tables, for a server in another process. Gone when the block ends."""
+def empty_database(directory: Path, template: str = "") -> Iterator[str]:
+    """The URL of a new database without tables, for a server in another process. Gone when the block ends.
+
+    `template` is the URL of a database that nobody uses: then it is a copy of that one.
+    """
     name = f"hookline_{uuid.uuid4().hex}"
     if not POSTGRES_URL:
-        yield f"sqlite:///{directory / name}.db"
+        path = directory / f"{name}.db"
+        if template:
+            shutil.copy(template.removeprefix("sqlite:///"), path)
+        yield f"sqlite:///{path}"
         return
-    _on_server(f"CREATE DATABASE {name}")
+    _on_server(f"CREATE DATABASE {name}" + (f" TEMPLATE {urlsplit(template).path[1:]}" if template else ""))
     try:
         yield urlsplit(POSTGRES_URL)._replace(path=f"/{name}").geturl()
     finally:
         _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def migrated_database(directory: Path) -> Iterator[str]:
+    """The URL of a new database with Hookline's tables, to be the template of others."""
+    with empty_database(directory) as url:
+        environment = {"HOOKLINE_DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "hookline.server.settings"}
+        command = [str(Path(sys.executable).with_name("hookline")), "migrate"]
+        subprocess.run(command, check=True, capture_output=True, cwd=directory, env={**os.environ, **environment})
+        if not POSTGRES_URL:  # all of it into the one file
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        yield url
 
 
 def _on_server(statement: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -112,53 +113,68 @@ def runs(pid: int) -> bool:
     return True
 
 
+#: Made up.
+KEYS = {
+    "HOOKLINE_SECRET_KEY": "made-up-for-the-tests-of-the-server",
+    "HOOKLINE_ENCRYPTION_KEYS": f"k1:{base64.b64encode(b'32 bytes that are made up, too..').decode()}",
+}
+
+
 @pytest.fixture
-def installation(tmp_path: Path, processes: Processes, database_url: str, free_port: int) -> Installation:
+def fresh(tmp_path: Path, processes: Processes, database_url: str, free_port: int) -> Installation:
+    """An installation before its first start."""
     environment = {"HOOKLINE_DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "hookline.server.settings"}
     return Installation(tmp_path, processes, environment, free_port)
 
 
-def test_the_first_start_needs_one_command_and_a_webhook_goes_all_the_way(installation: Installation) -> None:
-    server = installation.serve()
-    assert installation.get("/readyz") == (200, {"status": "ready"})
-    assert installation.get("/healthz") == (200, {"status": "alive"})
-    assert installation.get("/nothing") == (404, {"error": {"code": "not_found"}})
+@pytest.fixture
+def installation(tmp_path: Path, processes: Processes, migrated_url: str, free_port: int) -> Installation:
+    """One that has its tables and keys."""
+    environment = {"HOOKLINE_DATABASE_URL": migrated_url, "DJANGO_SETTINGS_MODULE": "hookline.server.settings", **KEYS}
+    return Installation(tmp_path, processes, environment, free_port)
 
-    source = installation.source()
-    accepted = installation.trigger(source, "--event-id", "evt_1")
+
+def test_the_first_start_needs_one_command_and_a_webhook_goes_all_the_way(fresh: Installation) -> None:
+    server = fresh.serve()
+    assert fresh.get("/readyz") == (200, {"status": "ready"})
+    assert fresh.get("/healthz") == (200, {"status": "alive"})
+    assert fresh.get("/nothing") == (404, {"error": {"code": "not_found"}})
+
+    source = fresh.source()
+    accepted = fresh.trigger(source, "--event-id", "evt_1")
     assert accepted["status"] == "accepted"
-    assert installation.trigger(source, "--event-id", "evt_1") == {"status": "duplicate", "id": accepted["id"]}
-    [event] = wait_until(lambda: installation.json("events", "list", "--status", "succeeded"))
+    assert fresh.trigger(source, "--event-id", "evt_1") == {"status": "duplicate", "id": accepted["id"]}
+    [event] = wait_until(lambda: fresh.json("events", "list", "--status", "succeeded"))
     assert (event["id"], event["provider_id"]) == (accepted["id"], "evt_1")
 
-    refused = installation.run(
-        "trigger", "stripe", "invoice.paid", "--url", f"{installation.url}/in/nobody", "--secret", "x", "--json"
+    refused = fresh.run(
+        "trigger", "stripe", "invoice.paid", "--url", f"{fresh.url}/in/nobody", "--secret", "x", "--json"
     )
     assert refused.returncode == 1
     assert json.loads(refused.stdout)["status"] == 404
-    assert installation.json("rejections", "list")[0]["reason"] == "unknown_source"
+    assert fresh.json("rejections", "list")[0]["reason"] == "unknown_source"
     assert server.stop() == 0
 
 
-def test_keys_are_made_beside_the_database_said_once_and_used_again(installation: Installation) -> None:
-    first = installation.serve()
-    path = installation.directory / "hookline.keys"
+def test_keys_are_made_beside_the_database_said_once_and_used_again(fresh: Installation) -> None:
+    first = fresh.serve()
+    path = fresh.directory / "hookline.keys"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert f"Hookline created new keys in {path}" in first.output
     made = path.read_text()
-    source = installation.source()
+    source = fresh.source()
     assert first.stop() == 0
-    second = installation.serve()
+    second = fresh.serve()
     assert "created new keys" not in second.output
     assert path.read_text() == made
-    assert installation.trigger(source)["status"] == "accepted"
+    assert fresh.trigger(source)["status"] == "accepted"
 
 
-def test_lost_keys_stop_the_server_with_an_explanation(installation: Installation) -> None:
-    assert installation.run("migrate").returncode == 0
-    installation.source()
-    (installation.directory / "hookline.keys").unlink()
-    refused = installation.run("serve", "--port", str(installation.port))
+def test_lost_keys_stop_the_server_with_an_explanation(fresh: Installation) -> None:
+    assert fresh.run("migrate").returncode == 0
+    fresh.source()
+    (fresh.directory / "hookline.keys").unlink()
+    refused = fresh.run("serve", "--port", str(fresh.port))
     assert refused.returncode == 1
     # With SQLite the missing file is noticed at once; with PostgreSQL the secrets do not decrypt with the new keys.
     assert ("which HOOKLINE['ENCRYPTION_KEYS'] lacks" if POSTGRES_URL else "hookline.keys is missing") in refused.stderr
@@ -175,20 +191,20 @@ def test_a_port_in_use_is_said_in_one_line(installation: Installation) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_without_migrations_nothing_starts_and_the_command_to_run_is_named(installation: Installation) -> None:
-    for command in (["serve", "--no-migrate", "--port", str(installation.port)], ["worker"]):
-        refused = installation.run(*command)
+def test_without_migrations_nothing_starts_and_the_command_to_run_is_named(fresh: Installation) -> None:
+    for command in (["serve", "--no-migrate", "--port", str(fresh.port)], ["worker"]):
+        refused = fresh.run(*command)
         assert refused.returncode == 1
         assert "run `hookline migrate`" in refused.stderr
-    early = installation.run("events", "list")
+    early = fresh.run("events", "list")
     assert (early.returncode, early.stdout) == (1, "")
     assert "run `hookline migrate`" in early.stderr
-    assert installation.json("migrate")["applied"][0] == "hookline.0001_initial"
-    assert installation.json("migrate") == {"applied": []}
+    assert fresh.json("migrate")["applied"][0] == "hookline.0001_initial"
+    assert fresh.json("migrate") == {"applied": []}
 
 
-def test_servers_that_start_together_on_an_empty_database_all_come_up(installation: Installation) -> None:
-    started = [installation.start("serve", "--port", "0") for _ in range(3)]
+def test_servers_that_start_together_on_an_empty_database_all_come_up(fresh: Installation) -> None:
+    started = [fresh.start("serve", "--port", "0") for _ in range(3)]
     for process in started:
         process.wait_for_output("Hookline listens on")
     assert sum("Applied to the database" in process.output for process in started) == 1
@@ -363,7 +379,7 @@ def test_without_handlers_the_start_warns_and_stats_and_doctor_and_lists_name_wh
     installation: Installation,
 ) -> None:
     server = installation.serve()
-    assert "no handlers are registered, so every event ends as unhandled" in server.output
+    server.wait_for_output("no handlers are registered, so every event ends as unhandled")
     installation.trigger(installation.source())
     [event] = wait_until(lambda: installation.json("events", "list", "--unhandled"))
     assert (event["status"], event["unhandled"], event["type"]) == ("succeeded", True, "invoice.paid")

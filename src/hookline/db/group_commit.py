@@ -44,7 +44,7 @@ class GroupCommit(Generic[T, R]):
     `write` gets a batch and returns one result for each item, in order; it commits before it returns. If it raises
     for a batch, the items are written one by one, so that a single bad one fails alone. A batch has at most `batch`
     items, and `batch_bytes` unless one item alone has more; `max_items` and `max_bytes` may wait. With `look`, the
-    thread's connection is looked after before a batch, unless that was less than so many seconds ago.
+    thread's connection is looked after before a batch, unless the last look was less than `look` seconds ago.
     """
 
     def __init__(
