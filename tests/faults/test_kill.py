@@ -149,6 +149,25 @@ def test_a_worker_killed_between_an_answer_and_its_recording_delivers_again_unde
     assert [attempt.number for attempt in Attempt.objects.all()] == [2]
 
 
+@pytest.mark.parametrize("point", ["claim", "take"])
+def test_a_worker_killed_while_it_hands_over_what_its_handler_dispatched_has_it_sent_once_by_the_next(
+    point: str, edge: Edge, consumer: Consumer
+) -> None:
+    source = make_source("stripe", "made-up-secret")
+    make_endpoint(consumer.url())
+    with worker(hold=point) as doomed:
+        acknowledged = post(edge, source, "evt_1")
+        doomed.held()
+        doomed.kill()
+    left = list(Delivery.objects.values_list("state", "claim", "attempts"))
+    assert left == ([] if point == "claim" else [(State.RUNNING, 1, 1)])
+    with worker():
+        wait_until(lambda: Delivery.objects.filter(state=State.SUCCEEDED).count() == 1, 20)
+    assert effects() == [acknowledged]
+    assert [arrival.id for arrival in consumer.arrivals] == [Message.objects.get().public_id]
+    assert list(Delivery.objects.values_list("attempts", flat=True)) == [1]  # the lost one did not count
+
+
 def test_workers_killed_in_the_midst_of_their_work_lose_nothing_and_double_no_effect(
     edge: Edge, consumer: Consumer
 ) -> None:

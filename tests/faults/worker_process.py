@@ -1,7 +1,8 @@
-"""A process with a worker for each direction, which a test may kill: `python worker_process.py [handler|record]`.
+"""A process with a worker for each direction, which a test may kill: `python worker_process.py [POINT]`.
 
-With an argument it stops at a point and says so: `handler`, after a handler's writes and before their COMMIT;
-`record`, after an endpoint's answer and before it is recorded. Then only SIGKILL moves it on.
+With an argument it stops at a point and says so: `handler`, after a handler's writes and before their COMMIT; `claim`,
+when a delivery was claimed in that transaction, before the COMMIT; `take`, after the COMMIT, before that delivery is
+handed over; `record`, after an endpoint's answer and before it is recorded. Then only SIGKILL moves it on.
 
 Standard input: one line of JSON, the settings DATABASES and HOOKLINE. Standard output: "ready", "held <id>".
 """
@@ -11,6 +12,8 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 
 def main(hold: str) -> None:
@@ -26,8 +29,12 @@ def main(hold: str) -> None:
 
     import hookline
     from hookline import conf
+    from hookline.engine import handover
     from hookline.incoming.models import Event
     from hookline.outgoing.deliver import result_writer
+    from hookline.outgoing.deliver.handed_over import HandedOver
+    from hookline.outgoing.models import Delivery
+    from tests.waiting import wait_until
     from tests.workers import deliveries_worker as make_outgoing
     from tests.workers import events_worker as make_incoming
 
@@ -44,9 +51,24 @@ def main(hold: str) -> None:
     if hold == "record":
         vars(result_writer)["record"] = lambda results: hold_on(results[0].outbound.message_id)
 
+    made = HandedOver.claim
+
+    def claim_and_hold(self: Any, made_for: Any) -> Sequence[Any]:
+        if claimed := made(self, made_for):
+            hold_on(claimed[0].public_id)
+        return claimed
+
+    if hold == "claim":
+        setattr(HandedOver, "claim", claim_and_hold)  # noqa: B010  # mypy knows that it is no attribute to set
+    if hold == "take":
+        setattr(HandedOver, "take", lambda _, claimed: hold_on(claimed[0].public_id))  # noqa: B010  # as above
+
+    sender = make_outgoing(conf.get())
+    sender.start()
+    if hold in ("claim", "take"):  # until it has looked, it takes nothing over
+        wait_until(lambda: handover.places(Delivery))
     print("ready", flush=True)  # before a worker can say that it holds
     make_incoming(conf.get(), threads=2).start()
-    make_outgoing(conf.get()).start()
     threading.Event().wait()
 
 

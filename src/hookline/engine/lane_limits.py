@@ -75,9 +75,23 @@ class LimitedLane(Lane):
         return {"rate": self.lane_rate, "burst": self.lane_burst, "at_once": self.lane_at_once}
 
 
+#: The columns of a lane's own limits.
+_LIMITS = ("lane_rate", "lane_at_once", "lane_slow_rate")
+
+
 def _limited() -> models.Q:
-    names = ("lane_rate", "lane_at_once", "lane_slow_rate")
-    return models.Q(*((f"{name}__isnull", False) for name in names), _connector=models.Q.OR)
+    return models.Q(*((f"{name}__isnull", False) for name in _LIMITS), _connector=models.Q.OR)
+
+
+def unlimited(model: type[LimitedLane], lane: str) -> str:
+    """SQL for: nothing limits this lane, neither its own limits nor its group's, so every claim would admit its jobs."""
+    none = [f"{lane}.{name} IS NULL" for name in _LIMITS]
+    if model.group:
+        key: Any = model._meta.get_field(model.group)
+        groups = key.related_model._meta.db_table
+        shared = f"shared.id = {lane}.{key.column} AND shared.throttle_rate IS NOT NULL"
+        none.append(f"NOT EXISTS (SELECT 1 FROM {groups} shared WHERE {shared})")
+    return " AND ".join(none)
 
 
 def limited_index(name: str) -> models.Index:

@@ -54,7 +54,8 @@ class Leases(Generic[J]):
         self.longest_run = longest_run
         #: See `mark_begun`.
         self.mark_after = mark_after
-        self._worker_number = worker_number
+        #: The number of this process: see Liveness.
+        self.worker_number = worker_number
         self._lock = threading.Lock()
         #: By the numbers of their ids, because Python computes the hash of a UUID in Python.
         self._jobs: dict[int, tuple[J, float]] = {}
@@ -101,19 +102,23 @@ class Leases(Generic[J]):
         else:
             self._after = UUID(int=max(lanes)) if unvisited else FIRST
             self.drained = drained and whole
-        if jobs and (until := jobs[0].lease_until):
-            self._ahead = time.time() - (until.timestamp() - self.lease)
-        if len(admitted := self._admit(jobs)) < len(jobs):
-            jobs, lanes = admitted, Counter([self._lane_of(job).int for job in admitted])
+        self.read_clock(jobs)
+        jobs = self._admit(jobs)
+        self.keep(jobs)
+        return jobs
+
+    def keep(self, jobs: Sequence[J]) -> None:
+        """Keep the leases of jobs that were claimed a moment ago, here or with the number and the lease of this."""
+        if not jobs:
+            return
         since = time.monotonic()
         with self._lock:
             for job in jobs:
                 self._remove(job)  # one that was settled and is due again before anybody said that it is done
-            self._lanes += lanes
+            self._lanes.update([self._lane_of(job).int for job in jobs])
             self._jobs.update([(job.id.int, (job, since)) for job in jobs])
-        if jobs and wanted(JobsClaimed):
+        if wanted(JobsClaimed):
             emit(JobsClaimed(self.model.nouns, len(jobs)))
-        return jobs
 
     def pause(self, most: float) -> float:
         """Seconds until a claim may find something that a limit holds up, but no more than `most`."""
@@ -127,6 +132,11 @@ class Leases(Generic[J]):
         except Error:
             self.release([(job, Settlement.give_back(0, "the database failed before it began")) for job in jobs])
             raise
+
+    def read_clock(self, jobs: Sequence[J]) -> None:
+        """Learn the database's time from jobs that were claimed this moment."""
+        if jobs and (until := jobs[0].lease_until):
+            self._ahead = time.time() - (until.timestamp() - self.lease)
 
     def now(self) -> float:
         """Unix time by the database's clock, as the last claim told it: this machine's own may be wrong."""
@@ -222,7 +232,7 @@ class Leases(Generic[J]):
             without=without,
             caps=self._limits.most(),
             per_lane=per_lane,
-            worker=self._worker_number(),
+            worker=self.worker_number(),
             # Who finds little has the plan that was made when there was little. A backlog is worth one of its own, but
             # beside one that fills this worker, others are looked for again and again, and often there is nothing.
             prepared=self.drained or bool(without),

@@ -53,5 +53,5 @@ def send(actor: Actor, endpoint: Endpoint, event_type: str = PING, *, index: int
         delivery.save(force_insert=True)
         details = {"type": event_type, "message": message.public_id}
         record(actor, "endpoint.example", endpoint.public_id, tenant_id=endpoint.tenant_id, details=details)
-        announce_after_commit(connections[database], 1, 1)
+        announce_after_commit(connections[database], [message.pk], 1)
     return message

@@ -18,6 +18,7 @@ from hookline.core.retry import RetrySchedule
 from hookline.core.text import printable
 from hookline.db.deferred import deferring
 from hookline.db.rows import by_id_with
+from hookline.engine.handover import HandOver
 from hookline.engine.job import State
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement, after_failure
@@ -153,6 +154,7 @@ def _run_in_transaction(
         with handlers_transaction(connection.alias, immediate=immediate) as opened, deferring(connection.alias) as kept:
             # Before the handlers, so that it is called before what they leave to do after the commit.
             transaction.on_commit(partial(committed.append, True), using=connection.alias)
+            handed = HandOver(kept)
             for event in events:
                 begun.append(event)
                 began = time.monotonic()
@@ -166,6 +168,7 @@ def _run_in_transaction(
                 runs.append(EventRun(event, settlement, time.monotonic() - began))
             kept.write()
             follow_ups.write([run.event for run in runs])
+            handed.claim()
             opened.finish_reading()
             settle_or_raise([(run.event, run.settlement) for run in runs])
             if len(runs) > 1:

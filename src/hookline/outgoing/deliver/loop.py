@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any
@@ -14,6 +14,7 @@ from uuid import UUID
 from hookline import conf
 from hookline.db.connections import look_after
 from hookline.engine.leases import Leases
+from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver.attempt import deliver
 from hookline.outgoing.deliver.fair_queue import FairQueue
 from hookline.outgoing.deliver.load import NOTHING, Claimed, claim
@@ -73,6 +74,7 @@ class DeliveryLoop:
         #: Those that may have crashed a worker are sent one at a time, this one now.
         self._suspects: deque[Outbound] = deque()
         self._suspect: Outbound | None = None
+        self._concurrency = settings.DELIVERY_CONCURRENCY
         self._capacity = settings.DELIVERY_CONCURRENCY + reserve
         # A claim for each request that ends would cost as much as the request.
         self._worth_a_claim = min(settings.DELIVERY_CONCURRENCY, self._capacity // 2 + 1)
@@ -128,6 +130,26 @@ class DeliveryLoop:
     def again(self) -> bool:
         """Whether another claim at once may find something, after one that did."""
         return self.more and not self._others_drained
+
+    @property
+    def places(self) -> int:
+        """How many more could begin at once beside all that is here, if nothing else waits for its turn.
+
+        For any thread. Claims keep their own room, so that nothing that others made waits for ever.
+        """
+        if self._stopped or self.more or self._crowding or self._queue or self._suspects:
+            return 0
+        return min(self._concurrency - self._queue.under_way, self._free - self._worth_a_claim)
+
+    def take_over(self, to_send: Sequence[Outbound]) -> None:
+        """Begin with deliveries that were claimed elsewhere in this process. For the thread of the event loop."""
+        if self._stopped:
+            back = Settlement.give_back(0, "the worker stopped before it was sent")
+            self._claimer.submit(self._leases.release, [(outbound, back) for outbound in to_send])
+            return
+        self._queue.extend(to_send)
+        self._begin()
+        self._tell_use()
 
     async def pause(self, seconds: float) -> None:
         """Until there is room for more or somebody rang, but no longer than this."""

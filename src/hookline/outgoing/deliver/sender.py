@@ -13,9 +13,10 @@ from functools import partial
 from django.db import connections
 
 from hookline import conf
-from hookline.engine import notifier
+from hookline.engine import handover, notifier
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
+from hookline.outgoing.deliver.handed_over import HandedOver
 from hookline.outgoing.deliver.loop import DeliveryLoop
 from hookline.outgoing.deliver.result_writer import DATABASE_PAUSE
 from hookline.outgoing.models import Delivery
@@ -69,10 +70,13 @@ class Sender(threading.Thread):
         deliveries = DeliveryLoop(self._leases, self._settings, transport, self._claimer, self._writer, reserve=reserve)
         wake = partial(_call_in, asyncio.get_running_loop(), deliveries.wake)
         notifier.of(Delivery).subscribe(wake)
+        handover.offer(Delivery, HandedOver(self._leases, deliveries, asyncio.get_running_loop()))
         try:
             await self._send_all(deliveries)
+            handover.withdraw(Delivery)
             await deliveries.finish(self._settings.STOP_TIMEOUT)
         finally:
+            handover.withdraw(Delivery)
             notifier.of(Delivery).unsubscribe(wake)
             await transport.close()
 

@@ -71,7 +71,7 @@ def write(items: Sequence[Forwarded]) -> None:
     with transaction.atomic(using=connection.alias, savepoint=False):
         written, deliveries = store(connection, items)
         if written:
-            announce_after_commit(connection, len(written), deliveries)
+            announce_after_commit(connection, list(written), deliveries)
             keep_traces([item for item in items if item.id in written])
         for item in items:
             if item.id not in written:

@@ -16,6 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hookline.db.arrays import packed
 from hookline.db.binary import fetch_prepared
 from hookline.engine import notifier
+from hookline.engine.handover import noted
 from hookline.engine.sql import dialect_of
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish import filtering
@@ -116,7 +117,7 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             stored, deliveries = _store_on_sqlite(cursor, draft, owner, by_key)
     if stored is not None and stored.created_at is not None:
-        announce_after_commit(connection, 1, deliveries)
+        announce_after_commit(connection, [draft.id], deliveries)
     return stored
 
 
@@ -216,7 +217,7 @@ def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
 
 def _announced(connection: BaseDatabaseWrapper, written: dict[UUID, datetime], deliveries: int) -> dict[UUID, datetime]:
     if written:
-        announce_after_commit(connection, len(written), deliveries)
+        announce_after_commit(connection, list(written), deliveries)
     return written
 
 
@@ -286,9 +287,11 @@ def _row_of_sqlite(draft: Draft, tenant_id: UUID) -> tuple[Any, ...]:
 # ---- what they share --------------------------------------------------------------------------------
 
 
-def announce_after_commit(connection: BaseDatabaseWrapper, messages: int, deliveries: int) -> None:
-    """Once the caller's transaction is committed, wake who sends the deliveries, and have the messages counted."""
-    transaction.on_commit(partial(_announce, messages, deliveries), using=connection.alias)
+def announce_after_commit(connection: BaseDatabaseWrapper, messages: Sequence[UUID], deliveries: int) -> None:
+    """Once the caller's transaction is committed, have what was made sent, and the messages counted."""
+    if deliveries and noted(connection, Delivery, messages, deliveries):
+        deliveries = 0
+    transaction.on_commit(partial(_announce, len(messages), deliveries), using=connection.alias)
 
 
 def _announce(messages: int, deliveries: int) -> None:

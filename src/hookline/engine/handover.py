@@ -1,0 +1,106 @@
+"""Handing over: jobs that a transaction makes are claimed by it, too, for a worker of the same process.
+
+Else a notification goes out after the COMMIT, somebody claims the job, and waits for the disk once more: for a row that
+this process has just written. What is claimed here looks like any claimed job: with the number of this process, a lease
+and a claim number. So nobody begins with it before the COMMIT, and what a process leaves that dies behind it comes back
+as soon. Only jobs that no other stands before are handed over; which those are is for the kind to say.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hookline.db.deferred import Deferred, current
+from hookline.engine import notifier
+from hookline.engine.job import Job
+
+logger = logging.getLogger("hookline.engine")
+
+#: A transaction that makes jobs for more than these leaves them to a claim: it is late already.
+MOST = 100
+
+
+class Taker(Protocol):
+    """A worker of this process that takes jobs over."""
+
+    @property
+    def places(self) -> int:
+        """How many it could begin now."""
+
+    def claim(self, made_for: Sequence[UUID]) -> Sequence[Any]:
+        """Claim, in the open transaction, what was made for these, as far as there are places. Raises DatabaseError."""
+
+    def take(self, claimed: Sequence[Any]) -> None:
+        """Begin with what was claimed: the transaction is committed. Raises nothing."""
+
+
+_takers: dict[type[Job], Taker] = {}
+
+
+def offer(model: type[Job], taker: Taker) -> None:
+    """From now on this worker takes jobs over; one for each kind in a process."""
+    _takers[model] = taker
+
+
+def withdraw(model: type[Job]) -> None:
+    """The reverse of `offer`. What is claimed by now is still given to it."""
+    _takers.pop(model, None)
+
+
+def places(model: type[Job]) -> int:
+    """How many jobs a worker of this process would take over now."""
+    taker = _takers.get(model)
+    return 0 if taker is None else max(0, taker.places)
+
+
+class HandOver:
+    """What one transaction makes for the workers of this process."""
+
+    def __init__(self, deferred: Deferred) -> None:
+        """At the beginning of a transaction, before anything is left to be done after its COMMIT."""
+        self._takers = dict(_takers)
+        #: What jobs were made for, such as messages, and how many jobs.
+        self._made: dict[type[Job], tuple[list[UUID], int]] = {}
+        self._claimed: dict[type[Job], Sequence[Any]] = {}
+        self._ended = False
+        if self._takers:
+            deferred.remember(HandOver, self)
+            transaction.on_commit(self.give, using=deferred.connection.alias)
+
+    def note(self, model: type[Job], made_for: Sequence[UUID], count: int) -> bool:
+        """So many jobs were made. Returns whether whoever waits for them is told from here."""
+        if self._ended or model not in self._takers:
+            return False
+        known, number = self._made.setdefault(model, ([], 0))
+        known.extend(made_for)
+        self._made[model] = known, number + count
+        return True
+
+    def claim(self) -> None:
+        """At the end of the transaction: claim what was made. Raises DatabaseError."""
+        self._ended = True
+        for model, (made_for, count) in self._made.items():
+            if count and len(made_for) <= MOST:
+                self._claimed[model] = self._takers[model].claim(made_for)
+
+    def give(self) -> None:
+        """After the COMMIT: hand over what was claimed, and tell of the rest."""
+        for model, (_, count) in self._made.items():
+            claimed = self._claimed.get(model, ())
+            if claimed:
+                self._takers[model].take(claimed)
+            if len(claimed) < count:
+                notifier.of(model).notify()
+
+
+def noted(connection: BaseDatabaseWrapper, model: type[Job], made_for: Sequence[UUID], count: int) -> bool:
+    """Tell the open transaction's HandOver, if it has one, what was made. Returns whether it tells those who wait."""
+    deferred = current(connection)
+    handover: HandOver | None = None if deferred is None else deferred.recall(HandOver)
+    return handover is not None and handover.note(model, made_for, count)
