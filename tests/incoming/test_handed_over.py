@@ -86,10 +86,13 @@ def test_all_of_a_batch_are_sent_once_to_every_endpoint(
     worker: Any, consumer: Consumer, handler: Register, notified: list[None]
 ) -> None:
     endpoints = [make_endpoint(consumer.url(), event_types=["effect"]) for _ in range(3)]
-    handler("*")(lambda event: dispatch("effect", {"of": event.type}))
+
+    @handler("*")
+    def take_effect(event: Event) -> None:
+        dispatch("effect", {"of": event.type})
+
     process.run_all(events("a", "b", "c", "d", "e"))
-    for endpoint in endpoints:
-        wait_until(lambda endpoint=endpoint: of(endpoint) == [(State.SUCCEEDED, 1, 1)] * 5)
+    wait_until(lambda: [of(endpoint) for endpoint in endpoints] == [[(State.SUCCEEDED, 1, 1)] * 5] * 3)
     assert (len(consumer.arrivals), notified) == (15, [])
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Protocol
+from contextvars import ContextVar
+from typing import Any, Protocol, Self
 from uuid import UUID
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookline.db.deferred import Deferred, current
 from hookline.engine import notifier
 from hookline.engine.job import Job
 
@@ -60,18 +59,22 @@ def places(model: type[Job]) -> int:
 
 
 class HandOver:
-    """What one transaction makes for the workers of this process."""
+    """What one transaction makes for the workers of this process. Whoever opens it enters, claims and gives."""
 
-    def __init__(self, deferred: Deferred) -> None:
-        """At the beginning of a transaction, before anything is left to be done after its COMMIT."""
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
         self._takers = dict(_takers)
         #: What jobs were made for, such as messages, and how many jobs.
         self._made: dict[type[Job], tuple[list[UUID], int]] = {}
         self._claimed: dict[type[Job], Sequence[Any]] = {}
         self._ended = False
-        if self._takers:
-            deferred.remember(HandOver, self)
-            transaction.on_commit(self.give, using=deferred.connection.alias)
+
+    def __enter__(self) -> Self:
+        _current.set(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _current.set(None)
 
     def note(self, model: type[Job], made_for: Sequence[UUID], count: int) -> bool:
         """So many jobs were made. Returns whether whoever waits for them is told from here."""
@@ -99,8 +102,13 @@ class HandOver:
                 notifier.of(model).notify()
 
 
+_current: ContextVar[HandOver | None] = ContextVar("hookline_handover", default=None)
+
+
 def noted(connection: BaseDatabaseWrapper, model: type[Job], made_for: Sequence[UUID], count: int) -> bool:
     """Tell the open transaction's HandOver, if it has one, what was made. Returns whether it tells those who wait."""
-    deferred = current(connection)
-    handover: HandOver | None = None if deferred is None else deferred.recall(HandOver)
-    return handover is not None and handover.note(model, made_for, count)
+    handover = _current.get()
+    # A context may be copied into another thread, which has a connection of its own, and outlive the transaction.
+    if handover is None or handover.connection is not connection or not connection.in_atomic_block:
+        return False
+    return handover.note(model, made_for, count)

@@ -84,7 +84,7 @@ def _limited() -> models.Q:
 
 
 def unlimited(model: type[LimitedLane], lane: str) -> str:
-    """SQL for: nothing limits this lane, neither its own limits nor its group's, so every claim would admit its jobs."""
+    """SQL for: neither its own limits nor its group's hold back what is claimed of this lane."""
     none = [f"{lane}.{name} IS NULL" for name in _LIMITS]
     if model.group:
         key: Any = model._meta.get_field(model.group)

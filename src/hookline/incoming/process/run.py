@@ -151,10 +151,14 @@ def _run_in_transaction(
     committed: list[bool] = []
     runs: list[EventRun] = []
     try:
-        with handlers_transaction(connection.alias, immediate=immediate) as opened, deferring(connection.alias) as kept:
+        with (
+            handlers_transaction(connection.alias, immediate=immediate) as opened,
+            HandOver(connection) as handed,
+            deferring(connection.alias) as kept,
+        ):
             # Before the handlers, so that it is called before what they leave to do after the commit.
             transaction.on_commit(partial(committed.append, True), using=connection.alias)
-            handed = HandOver(kept)
+            transaction.on_commit(handed.give, using=connection.alias)
             for event in events:
                 begun.append(event)
                 began = time.monotonic()
