@@ -14,6 +14,10 @@ PURE_TESTS := tests/core tests/providers $(patsubst %,tests/simulator/test_%.py,
 # What Django is used for most. Those left out start processes, or read texts, which no version of Django changes.
 SHORT_TESTS := $(filter-out $(patsubst %,tests/test_%.py,example readme harness docs words bench),$(wildcard tests/test_*.py)) \
 	tests/incoming tests/operations tests/outgoing --ignore=tests/incoming/test_crashes.py
+# What is told is searched for secrets by these: bad requests of every sender, every operation, every answer of the API.
+SECRETS_TESTS := tests/incoming/test_bad_requests_tell_nothing.py tests/api/test_answers_tell_nothing.py \
+	"tests/cli/test_remote.py::test_the_key_is_told_nowhere_whatever_goes_wrong" \
+	"tests/operations/test_faces.py::test_neither_audit_entry_log_trace_metric_nor_answer_holds_a_secret"
 # These need more than Python, and have targets of their own.
 APART := --ignore=tests/brokers --ignore=tests/browser --ignore=tests/install --ignore=tests/npm --ignore=tests/samples
 
@@ -106,8 +110,8 @@ check: $(DEV)  ## Lint, format, types, layers and migrations, without changing a
 migrations-check: $(DEV)  ## Fail when a model was changed without a migration
 	$(MIGRATIONS_CHECK)
 
-test-secrets: $(DEV)  ## Let bad requests of every sender come in, and search all that is told for the secrets used
-	HOOKLINE_TEST_EVERY_SENDER=1 HOOKLINE_TEST_POSTGRES_URL= $(BIN)/python -m pytest -q -n 2 tests/incoming/test_bad_requests_tell_nothing.py $(ARGS)
+test-secrets: $(DEV)  ## Search all that is told for secrets: bad requests of every sender, every operation and answer of the API
+	HOOKLINE_TEST_EVERY_SENDER=1 HOOKLINE_TEST_POSTGRES_URL= $(BIN)/python -m pytest -q -n 2 $(SECRETS_TESTS) $(ARGS)
 
 bench: $(DEV)  ## Run every benchmark and hold it to its aims, about 15 minutes (ARGS="--only ingest" for one)
 	$(BIN)/python -m bench $(ARGS)

@@ -26,6 +26,7 @@ from hookline.core import api_keys
 from hookline.core.api_keys import KeyKind
 from hookline.models import ApiKey, AuditEntry, Tenant
 from hookline.operations import keys
+from tests.ear import listening
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,3 +187,23 @@ def test_what_some_other_server_refuses_is_told_as_it_is(detail: str, told: str)
         threading.Thread(target=server.handle_request).start()
         remote = Remote(f"http://127.0.0.1:{server.server_port}", "hk_live_made_up_for_some_other_server")
         assert told in remote.fails("tenant", "show", "acme", code="invalid")
+
+
+def test_the_key_is_told_nowhere_whatever_goes_wrong(
+    remote: Remote, operator: keys.Made, live_server: LiveServer
+) -> None:
+    wrong = "hk_live_nobody_has_this_key_and_nobody_may_see_it"
+    with listening() as ear:
+        ear.keep_secret(operator.text, wrong)
+        for server, key in ((live_server.url, operator.text), (live_server.url, wrong), ("http://127.0.0.1:9", wrong)):
+            for words in (
+                ["tenant", "list"],
+                ["source", "list"],
+                ["key", "list"],
+                ["audit", "list"],
+                ["events", "show", "evt_x"],
+            ):
+                for form in (["--json"], []):
+                    result = CliRunner().invoke(root, ["--server", server, "--key", key, *words, *form])
+                    ear.hear(f"hookline {' '.join(words)}", f"{result.output}\n{result.stderr}\n{result.exception!r}")
+        assert ear.told() == []

@@ -233,3 +233,12 @@ def test_a_list_by_type_or_reason_alone_searches_a_bounded_number_of_rows(monkey
     before = Event.objects.order_by("-id").values_list("created_at", flat=True)[1]
     later = events.newest(Selection(type="rare", until=before))
     assert later == [rare]
+
+
+def test_a_rejection_that_was_admitted_says_that_nothing_is_left_to_do() -> None:
+    world = World()
+    assert printed("rejections", "show", world.rejection.public_id)["diagnosis"]["cause"] == "passes_now"
+    rejections.reverify(user("ada"), world.rejection)
+    found = printed("rejections", "show", world.rejection.public_id)["diagnosis"]
+    assert found["cause"] == "admitted"
+    assert "reverify" not in found["advice"]

@@ -107,6 +107,8 @@ def test_a_provider_is_found_by_its_name_and_by_its_aliases(alias: str, name: st
 
 
 def test_an_unknown_provider_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no provider 'zzzz'; `hookline providers list` lists them$"):
+        providers.get("zzzz")
     with pytest.raises(ConfigurationError, match="there is no provider 'strip'; did you mean one of: stripe"):
         providers.get("strip")
 

@@ -12,7 +12,7 @@ import pytest
 
 from hookline import providers
 from hookline.core.request import WebhookRequest, read_headers, without_fields
-from hookline.exceptions import NotVerified
+from hookline.exceptions import CannotVerify, NotVerified
 from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.jwks import key_set_of
 from tests.providers.vectors import load
@@ -115,3 +115,9 @@ def test_results_of_other_users_of_fal_are_refused_before_any_key_is_fetched() -
 def test_the_address_of_a_site_is_https_and_has_nothing_behind_its_path(site: str) -> None:
     with pytest.raises(ValueError, match="https"):
         key_set_of(site)
+
+
+def test_ebays_check_of_the_url_is_not_answered_where_the_url_is_not_known() -> None:
+    vector = load("ebay")[1]
+    with pytest.raises(CannotVerify, match="PUBLIC_URL"):
+        vector.receive(replace(vector.request, url=vector.url.removeprefix("https://hooks.example.com")))

@@ -28,8 +28,9 @@ def get(name: str) -> Provider:
     aliases = _aliases()
     if key in aliases:
         return _load(aliases[key])
-    near = difflib.get_close_matches(key, [*names(), *aliases], n=5) or names()
-    raise ConfigurationError(f"there is no provider {name[:80]!r}; did you mean one of: {', '.join(near)}?")
+    near = ", ".join(difflib.get_close_matches(key, [*names(), *aliases], n=5))
+    advice = f"did you mean one of: {near}?" if near else "`hookline providers list` lists them"
+    raise ConfigurationError(f"there is no provider {name[:80]!r}; {advice}")
 
 
 @cache

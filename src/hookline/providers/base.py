@@ -248,7 +248,7 @@ class Provider:
         used = self.verify(request, config, now)
         if reply := self.signed_handshake(request, config):
             return Received(reply=reply)
-        if request.is_form:
+        if len(request.headers.get("content-type", ())) == 1 and request.is_form:
             self.check_form(request)
         return Received(tuple(self.events(request, config)), self.reply_to(request), used)
 
@@ -479,5 +479,5 @@ def clean_name(value: str, what: str) -> str:
 def json_request(body: Mapping[str, Any] | list[Any], headers: Mapping[str, str] | None = None) -> WebhookRequest:
     """A POST of compact JSON, for `compose`."""
     raw = json.dumps(body, separators=(",", ":")).encode()
-    pairs = [("content-type", "application/json"), *(headers or {}).items()]
-    return WebhookRequest("POST", "", read_headers(pairs), raw)
+    pairs = {"content-type": "application/json", **(headers or {})}
+    return WebhookRequest("POST", "", read_headers(pairs.items()), raw)

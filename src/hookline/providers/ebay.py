@@ -43,7 +43,6 @@ class Ebay(Provider):
     title = "eBay"
     docs_url = "https://developer.ebay.com/marketplace-account-deletion"
     proof = "ECDSA P-256 with SHA-1, of the body, with a key of eBay's API"
-    signs_url = True
     secret_help = "CLIENT_ID:CLIENT_SECRET:TOKEN: the application's keys, and the verification token of the endpoint"
     methods = frozenset({"GET", "POST"})
     options = (
@@ -72,6 +71,10 @@ class Ebay(Provider):
             raise CannotVerify("bad_secret", "a secret of eBay is CLIENT_ID:CLIENT_SECRET:TOKEN")
         code = clean_name(request.query().get("challenge_code", ""), "challenge")
         address = request.url.partition("?")[0]
+        if not address.startswith("https://"):
+            raise CannotVerify(
+                "bad_configuration", "eBay is answered with the URL that it knows; set PUBLIC_URL to its host"
+            )
         answer = hashlib.sha256(f"{code}{token}{address}".encode("utf-8", "replace")).hexdigest()
         return Reply.json({"challengeResponse": answer})
 

@@ -57,7 +57,6 @@ class SinchVoice(HmacProvider):
     docs_url = "https://developers.sinch.com/docs/voice/api-reference/authentication/callback-signed-request"
     aliases = ("sinch_verification",)
     secret_help = "KEY:SECRET of the application, as its dashboard shows them"
-    signs_url = True
     credential_headers = frozenset({"authorization"})
 
     signature = Application()

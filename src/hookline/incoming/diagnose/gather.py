@@ -25,6 +25,9 @@ _NOT_VERIFIED = frozenset({404, 405, 413, 415, 429, 431})
 def diagnose(rejection: Rejection, now: float) -> Diagnosis:
     """Why this request was refused. Fetches nothing over the network, and changes nothing."""
     source = rejection.source
+    if rejection.admitted_at is not None:
+        text = "It was refused when it came; it verified later, and its events were stored."
+        return Diagnosis("admitted", text, "Nothing more: what became of its events, `hookline events show` tells.")
     if rejection.status == 404 or source is None:
         return _unknown_source(rejection)
     try:
