@@ -63,16 +63,16 @@ def main() -> int:
                         with within(crowded):
                             found = measure(target, quiet, 200, arguments.rate, arguments.seconds)
                     times[name].append(found)
-    for name, measured in times.items():
-        values = sorted(itertools.chain.from_iterable(measured))
-        for label, share in (("median", 0.5), ("p99", 0.99)):
-            result.row(f"{label} {name}", percentile(values, share) * 1000, "ms")
-    pairs = zip(times[BESIDE], times[ALONE], strict=True)
-    ratios = sorted(statistics.median(beside) / statistics.median(alone) for beside, alone in pairs)
-    result.row("the lowest ratio of a pair's medians", ratios[0], "times")
-    result.row("the highest", ratios[-1], "times")
-    result.aim("median beside the slow tenant, of that alone", statistics.median(ratios), most=MOST)
-    return result.finish(arguments)
+        for name, measured in times.items():
+            values = sorted(itertools.chain.from_iterable(measured))
+            for label, share in (("median", 0.5), ("p99", 0.99)):
+                result.row(f"{label} {name}", percentile(values, share) * 1000, "ms")
+        pairs = zip(times[BESIDE], times[ALONE], strict=True)
+        ratios = sorted(statistics.median(beside) / statistics.median(alone) for beside, alone in pairs)
+        result.row("the lowest ratio of a pair's medians", ratios[0], "times")
+        result.row("the highest", ratios[-1], "times")
+        result.aim("median beside the slow tenant, of that alone", statistics.median(ratios), most=MOST)
+        return result.finish(arguments)
 
 
 def add_tenant(key: str, url: str, endpoints: int) -> Any:
