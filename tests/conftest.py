@@ -30,14 +30,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not os.environ.get("HOOKLINE_TEST_DATABASE_ONLY"):
         return
     starting = {item.path: bool(_STARTS_PROCESSES.search(item.path.read_text())) for item in items}
-    kept = [item for item in items if starting[item.path] or _touches_database(item)]
+    kept = [item for item in items if _touches_database(item, starts_processes=starting[item.path])]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
 
 
-def _touches_database(item: pytest.Item) -> bool:
+def _touches_database(item: pytest.Item, *, starts_processes: bool) -> bool:
+    if item.get_closest_marker("own_database") is not None:
+        return False
     fixtures: list[str] = getattr(item, "fixturenames", [])
-    return item.get_closest_marker("django_db") is not None or not _LEADING_THERE.isdisjoint(fixtures)
+    marked = item.get_closest_marker("django_db") is not None
+    return starts_processes or marked or not _LEADING_THERE.isdisjoint(fixtures)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from textwrap import dedent
 
 import pytest
 
+pytestmark = pytest.mark.own_database
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent.parent

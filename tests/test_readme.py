@@ -17,6 +17,8 @@ from hookline import providers
 from tests.processes import Processes
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.own_database
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SECRET = "whsec_made_up"

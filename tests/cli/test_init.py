@@ -13,6 +13,8 @@ from django.core.management import call_command
 
 from tests.cli.conftest import Cli
 
+pytestmark = pytest.mark.own_database
+
 #: Uses the project as its own manage.py would.
 JOURNEY = """
 import django, os, sys
