@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.db import models
 from django.test.utils import override_settings
 
-from hookline import conf, dispatch
+from hookline import conf, dispatch, dispatch_many
 from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.engine.leases import Leases
@@ -138,6 +138,17 @@ def test_a_sender_has_all_its_attributes_before_it_starts_and_an_idle_one_stops_
         sender.stop(20)
         assert not sender.is_alive()
         assert time.monotonic() - started < 10
+
+
+def test_what_comes_while_more_gathers_is_sent_though_nobody_looks_again(consumer: Consumer, sending: Sending) -> None:
+    make_endpoint(consumer.url())
+    with sending(POLL=3600):
+        for several in range(1, 5):
+            dispatch_many([("invoice.paid", {"n": number}) for number in range(20)])
+            wait_until(lambda expected=several * 21 - 20: len(consumer.arrivals) >= expected)  # type: ignore[misc]
+            dispatch("invoice.paid", {"n": 20})
+            wait_until(lambda expected=several * 21: len(consumer.arrivals) == expected)  # type: ignore[misc]
+    assert len({arrival.headers["webhook-id"] for arrival in consumer.arrivals}) == 84
 
 
 def test_the_result_of_an_endpoint_that_was_deleted_meanwhile_disturbs_nobody(
