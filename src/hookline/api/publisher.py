@@ -18,7 +18,7 @@ from hookline.api.answers import CORS, JSON, reply_of
 from hookline.api.auth import Needs
 from hookline.api.errors import ApiError, Missing, Taken, Unparsable
 from hookline.api.gate import MAX_BODY
-from hookline.api.message_text import WITHOUT, message_text, shown
+from hookline.api.message_text import WITHOUT, compact, message_text, shown
 from hookline.api.names import application_for
 from hookline.api.new_message import NewMessage, read_message, read_messages
 from hookline.exceptions import TooLarge
@@ -67,7 +67,10 @@ class Publisher:
             return reply_of(error)
         except Exception as error:  # noqa: BLE001  # nothing but the shapes of the API leaves
             return reply_of(error)
-        texts = [text_of(one, with_content=with_content, status=asked.many) for one in posted]
+        texts = [
+            text_of(one, with_content=with_content, status=asked.many, was_read=message.raw is None)
+            for one, message in zip(posted, new, strict=True)
+        ]
         return Reply(b'{"data":[%b]}' % b",".join(texts) if asked.many else texts[0], JSON, 202, CORS)
 
     async def _publish(self, asked: Asked, principal: Principal, new: Sequence[NewMessage]) -> list[Posted]:
@@ -155,12 +158,17 @@ def drafts_of(new: Sequence[NewMessage], keys: Sequence[UUID | None]) -> list[Dr
     ]
 
 
-def text_of(posted: Posted, *, with_content: bool, status: bool = False) -> bytes:
-    """A message; with `status` it also says what became of it, which those of a batch do each for itself."""
+def text_of(posted: Posted, *, with_content: bool, status: bool = False, was_read: bool = False) -> bytes:
+    """A message; with `status` it also says what became of it, which those of a batch do each for itself.
+
+    `was_read`: the body that was posted is known to be a JSON object.
+    """
     draft, created_at = posted.draft, posted.created_at
     if created_at is None:
         raise Missing(NO_APPLICATION)
-    payload = shown(draft.body) if with_content else WITHOUT
+    payload = WITHOUT
+    if with_content:
+        payload = compact(draft.body) if was_read and posted.outcome is Outcome.NEW else shown(draft.body)
     text = message_text(
         draft.id,
         draft.type,
