@@ -35,9 +35,9 @@ logger = logging.getLogger("hookline.outgoing")
 
 #: For every this many places there is one more for tenants that have few.
 EXTRA = 4
-#: A claim that took all that was due, and more than so many, shows that much is published right now. The next one
-#: begins so many times as long as it took after its end, but no later than so many seconds: what comes meanwhile is
-#: claimed, read and recorded together, at half of the price. Where little is published nothing waits.
+#: A claim that took all that was due, and more than FEW, shows that much is published right now. The next one begins
+#: BETWEEN times its duration after its end, and at most LONGEST_BETWEEN seconds: what comes meanwhile is claimed, read
+#: and recorded together, which costs less for each. Where little is published nothing waits.
 FEW, BETWEEN, LONGEST_BETWEEN = 8, 3, 0.05
 
 
