@@ -162,3 +162,14 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_decision_names_tests_that_there_are() -> None:
+    named = set(re.findall(r"`(test_\w+)`", "".join(page.read_text() for page in (DOCS / "adr").glob("*.md"))))
+    there = set(
+        re.findall(
+            r"^def (test_\w+)", "".join(file.read_text() for file in (ROOT / "tests").rglob("*.py")), re.MULTILINE
+        )
+    )
+    assert len(named) >= 4  # those that keep what a library does otherwise
+    assert named <= there

@@ -105,3 +105,11 @@ def test_the_numbers_are_those_of_the_pages_behind_them() -> None:
     assert acknowledged
     assert sent
     assert f"**{acknowledged[1]} webhooks acknowledged a second and {sent[1]} deliveries sent a second**" in README
+
+
+def test_it_says_what_it_is_and_shows_it_before_anything_else() -> None:
+    about, _, rest = README.removeprefix("# Hookline\n\n").partition("\n\n")
+    assert len(about.splitlines()) == 3
+    assert re.findall("^## (.+)$", rest, re.MULTILINE) == [
+        "Twenty lines", "Three proofs", "Install", "Two commands", "Instead of ...", "Where to read on",
+    ]  # fmt: skip
