@@ -33,6 +33,37 @@ def read(model: type[R], sql: str, params: Mapping[str, Any], *, prepared: bool 
     return list(model._default_manager.using(connection.alias).raw(sql, params))
 
 
+def read_with(model: type[R], sql: str, params: Mapping[str, Any], parts: Mapping[str, Sequence[str]]) -> list[R]:
+    """On PostgreSQL the rows that a prepared statement returns, each with what it refers to by foreign keys.
+
+    Behind all `columns()` of the model it returns, for each key in `parts`, the id and these fields of the other row:
+    see `columns_with`.
+    """
+    connection = connections[router.db_for_write(model)]
+    rows = fetch_prepared(connection, sql, params)
+    fields = model._meta.concrete_fields
+    start = len(fields)
+    instances = _instances(model, connection, fields, [row[:start] for row in rows])
+    for relation, names in parts.items():
+        key: Any = model._meta.get_field(relation)
+        others = [key.related_model._meta.get_field(name) for name in ("id", *names)]
+        end = start + len(others)
+        related = _instances(key.related_model, connection, others, [row[start:end] for row in rows])
+        for instance, other in zip(instances, related, strict=True):
+            key.set_cached_value(instance, other)
+        start = end
+    return instances
+
+
+def columns_with(model: type[Row], parts: Mapping[str, Sequence[str]]) -> str:
+    """The columns for `read_with`; each other row goes by the name of the foreign key."""
+    names = [f"{model._meta.db_table}.{field.column}" for field in model._meta.concrete_fields]
+    for relation, own in parts.items():
+        other: Any = model._meta.get_field(relation).related_model
+        names += [f"{relation}.{other._meta.get_field(name).column}" for name in ("id", *own)]
+    return ", ".join(names)
+
+
 def by_id(model: type[R], ids: Iterable[UUID], names: Sequence[str]) -> dict[int, R]:
     """The rows with these ids, of which only the fields `names` are read; without those that do not exist.
 

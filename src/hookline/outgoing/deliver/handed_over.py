@@ -13,15 +13,15 @@ from uuid import UUID
 
 from django.db import connections, router
 
-from hookline.db.rows import columns, read
+from hookline.db.rows import columns, columns_with, read, read_with
 from hookline.engine.lane_limits import unlimited
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
 from hookline.engine.sql import dialect_of, names_of
-from hookline.outgoing.deliver.load import prepare
+from hookline.outgoing.deliver.load import OF_ENDPOINT, OF_MESSAGE, prepare
 from hookline.outgoing.deliver.loop import DeliveryLoop
 from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.models import Delivery, Endpoint
+from hookline.outgoing.models import Delivery, Endpoint, Message
 
 logger = logging.getLogger("hookline.outgoing")
 
@@ -44,9 +44,13 @@ WITH ready AS MATERIALIZED (
 UPDATE {table}
 SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL,
     worker = %(worker)s
-WHERE {ready}
+{parts} {table}.{ready}
 RETURNING {columns}
 """
+#: On PostgreSQL what sending needs comes back with it.
+_PARTS = {"message": OF_MESSAGE, "endpoint": OF_ENDPOINT}
+_WITH_PARTS = """FROM {messages} message, {lanes_table} endpoint
+WHERE message.id = {table}.message_id AND endpoint.id = {table}.endpoint_id AND"""
 _GIVEN = {
     "postgresql": "= ANY(%(messages)s::uuid[])",
     "sqlite": "IN (SELECT value FROM json_each(%(messages)s))",
@@ -80,7 +84,8 @@ class HandedOver:
             "lease": self._leases.lease,
             "worker": self._leases.worker_number(),
         }
-        claimed = read(Delivery, _statement(connection.alias), params, prepared=True)
+        sql = _statement(connection.alias)
+        claimed = read(Delivery, sql, params) if on_sqlite else read_with(Delivery, sql, params, _PARTS)
         self._leases.read_clock(claimed)
         return claimed
 
@@ -109,11 +114,14 @@ class HandedOver:
 def _statement(alias: str) -> str:
     connection: Any = connections[alias]
     dialect = dialect_of(connection)
+    names = names_of(Delivery, dialect)
+    on_sqlite = connection.vendor == "sqlite"
     return _CLAIM.format(
-        **names_of(Delivery, dialect),
+        **names,
         unlimited=unlimited(Endpoint, "lane"),
         given=_GIVEN[connection.vendor],
         lease_end=dialect.later.format("%(lease)s"),
         ready=dialect.among.format("SELECT id FROM ready"),
-        columns=columns(Delivery),
+        parts="WHERE" if on_sqlite else _WITH_PARTS.format(**names, messages=Message._meta.db_table),
+        columns=columns(Delivery) if on_sqlite else columns_with(Delivery, _PARTS),
     )
