@@ -47,8 +47,8 @@ def test_endpoints_event_types_and_messages_of_another_server(remote: Remote) ->
     assert [found["event_id"] for found in listed] == ["k1"]
     assert remote("messages", "show", sent["id"])["payload"] == {"order": 7}
 
-    told = remote.fails("endpoint", "create", "--url", URL, "--filter", "$.a", "--tenant", "acme", code="usage")
-    assert "--filter" in told
+    told = remote.fails("endpoint", "create", "--url", URL, "--challenge", "--tenant", "acme", code="usage")
+    assert "--challenge" in told
     remote("endpoint", "delete", made["id"])
     remote("event-types", "delete", "order.paid")
     assert remote("endpoint", "list", "--tenant", "acme") == remote("event-types", "list") == []

@@ -113,8 +113,15 @@ class ImportOutData(Out):
     to_modify: list[dict[str, Any]] | None = Field(default=None, alias="to_modify")
 
 
+class ExportOut(Out):
+    spec: dict[str, Any]
+
+
 class ImportOut(Out):
     data: ImportOutData
+
+
+READ_ALL = Needs("event-types:read", operator=True)
 
 
 @routes.get("/event-type", "v1.event-type.list", READ, ListResponse[EventTypeOut])
@@ -151,6 +158,12 @@ def import_openapi(request: Request, body: ImportIn) -> ImportOut:
     spec = json_body.parse((body.spec_raw or "").encode("utf-8", "surrogatepass")) if body.spec is None else body.spec
     done = event_types.import_document(request.auth.actor, spec, allow_breaking=True, dry_run=body.dry_run)
     return ImportOut(data=ImportOutData(modified=[*done.created, *done.updated]))
+
+
+@routes.post("/event-type/export/openapi", "v1.event-type.export-openapi", READ_ALL, ExportOut)
+def export_openapi(request: Request) -> ExportOut:
+    """The catalogue as an OpenAPI 3.1 document with `webhooks`."""
+    return ExportOut(spec=event_types.export())
 
 
 @routes.get("/event-type/{name}", "v1.event-type.get", READ, EventTypeOut)

@@ -37,7 +37,7 @@ def access_options(function: F) -> F:
         if proxy is not None and proxy_file is not None:
             raise click.UsageError("give the proxy once: --proxy or --proxy-file")
         proxy = proxy_file if proxy is None else proxy.replace(NONE, "") if proxy == NONE else proxy
-        given = {"client_certificate": client_certificate, "proxy": proxy, "oauth2": _read(oauth2)}
+        given = {"client_certificate": client_certificate, "proxy": proxy, "oauth2": read_json(oauth2)}
         access = {name: value or None for name, value in given.items() if value is not None}
         return function(*args, access=access or None, **kwargs)
 
@@ -62,7 +62,8 @@ def access_options(function: F) -> F:
     return wrapped  # type: ignore[no-any-return]  # click's decorators return what they get
 
 
-def _read(text: str | None) -> Any:
+def read_json(text: str | None) -> Any:
+    """What the file of `--oauth2` holds. Raises a usage error."""
     if not text:
         return text
     try:

@@ -123,4 +123,5 @@ def _refusal(one: Any) -> str:
     place = one.get("loc") if isinstance(one, dict) else None
     if not isinstance(place, list) or "msg" not in one:
         return str(one)
-    return f"{'.'.join(map(str, place[1:]))}: {one['msg']}"
+    field = ".".join(map(str, place[1:]))
+    return f"{field}: {one['msg']}" if field else str(one["msg"])

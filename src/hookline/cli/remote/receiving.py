@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from hookline.cli.remote.history import listed, retried
 from hookline.cli.remote.route import Answered, Given, Make, Route, deleted, seconds
 
 SOURCES = ("id", "provider", "app_id", "name", "path", "secrets", "disabled", "created_at")
@@ -15,11 +16,6 @@ REPLAYS = ("id", "what", "status", "total", "seen", "renewed", "created_at")
 AUDIT = ("created_at", "actor", "action", "object", "changes")
 SOURCE = "/source/{id}"
 REPLAY = "/replay/{id}"
-
-
-def _listed(**names: str) -> Make:
-    """What narrows a list of the history."""
-    return lambda given: given.named(tenant="app_id", since="after", until="before", **names)
 
 
 def _new_source(given: Given) -> dict[str, Any]:
@@ -59,10 +55,11 @@ def _state(answered: Answered) -> dict[str, Any]:
     return {"id": answered.answer["id"], "disabled": answered.answer["disabled"]}
 
 
-def _ids(given: Given) -> dict[str, Any]:
-    if not given["ids"]:
-        raise click.UsageError("over the API, name the ids; filters are for where the server runs")
-    return {"ids": list(given["ids"])}
+def _reconciled(given: Given) -> dict[str, Any]:
+    body = given.named(secret="credential", since="since", hook="hook", types="eventTypes", admit="admit")
+    if not body.get("credential"):
+        raise click.UsageError("give the credential with --secret-file (or - for standard input)")
+    return body
 
 
 def _replayed(what: str, *names: str) -> Make:
@@ -98,6 +95,10 @@ ROUTES: dict[str, Route] = {
     "source disable": Route("PATCH", SOURCE, lambda _: {"disabled": True}, told=_state),
     "source enable": Route("PATCH", SOURCE, lambda _: {"disabled": False}, told=_state),
     "source delete": Route("DELETE", SOURCE, told=deleted("id")),
+    "source limit": Route(
+        "POST", f"{SOURCE}/limit", lambda given: given.named(rate="rate", burst="burst", at_once="atOnce")
+    ),
+    "reconcile": Route("POST", "/source/{source}/reconcile", _reconciled),
     "source forward": Route(
         "POST",
         f"{SOURCE}/forward",
@@ -106,13 +107,13 @@ ROUTES: dict[str, Route] = {
     "events list": Route(
         "GET",
         "/event",
-        query=_listed(source="source_id", type="event_type", status="status", unhandled="unhandled"),
+        query=listed(source="source_id", type="event_type", status="status", unhandled="unhandled", parked="parked"),
         columns=EVENTS,
     ),
     "events show": Route("GET", "/event/{id}"),
-    "events retry": Route("POST", "/event/retry", _ids),
+    "events retry": Route("POST", "/event/retry", retried),
     "rejections list": Route(
-        "GET", "/rejection", query=_listed(source="source_id", reason="reason", status="status"), columns=REJECTIONS
+        "GET", "/rejection", query=listed(source="source_id", reason="reason", status="status"), columns=REJECTIONS
     ),
     "rejections show": Route("GET", "/rejection/{id}"),
     "replay events": _replay("events", "status", "unhandled", "type", "tenant", "source"),
@@ -123,5 +124,5 @@ ROUTES: dict[str, Route] = {
     "replay pause": _changed_replay("pause"),
     "replay resume": _changed_replay("resume"),
     "replay cancel": _changed_replay("cancel"),
-    "audit list": Route("GET", "/audit", query=_listed(actor="actor", action="action", object="object"), columns=AUDIT),
+    "audit list": Route("GET", "/audit", query=listed(actor="actor", action="action", object="object"), columns=AUDIT),
 }

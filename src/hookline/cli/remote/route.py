@@ -53,6 +53,12 @@ class Route:
     preview: str = ""
     #: What is told in place of the answer.
     told: Callable[[Answered], Any] | None = None
+    #: The argument with several names: it is asked for each of them, and a row tells what became of it.
+    each: str = ""
+    #: What a terminal is asked before, with the names of the arguments in it.
+    question: str = ""
+    #: Why what was told, and printed, is a failure; empty where it is none.
+    failed: Callable[[Any], str] | None = None
 
     def filled(self, client: Client, given: Given) -> str:
         """The path of this request. Raises as `Client.ask` does."""
@@ -69,7 +75,7 @@ class Route:
     def _filled(self, given: Given, app: str) -> str:
         path = self.preview if self.preview and given["dry_run"] else self.path
         names = {name for _, name, _, _ in Formatter().parse(path) if name}
-        return path.format(**{name: in_path(app if name == "app" else given[name]) for name in names})
+        return path.format(**{name: in_path(app if name == "app" else given[name]) for name in sorted(names)})
 
 
 def _app(client: Client, given: Given) -> str:

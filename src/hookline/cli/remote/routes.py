@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookline.cli.remote import receiving, sending
+from hookline.cli.remote import history, receiving, sending
 from hookline.cli.remote.route import Given, Route, deleted, seconds
 
 TENANTS = ("id", "uid", "name")
@@ -38,6 +38,7 @@ def _changed_key(given: Given) -> dict[str, Any]:
 ROUTES: dict[str, Route] = {
     **receiving.ROUTES,
     **sending.ROUTES,
+    **history.ROUTES,
     "tenant create": Route("POST", "/app", _new_tenant),
     "tenant list": Route("GET", "/app", query=lambda _: {"order": "descending"}, columns=TENANTS),
     "tenant show": Route("GET", "/app/{key}"),
@@ -57,4 +58,23 @@ ROUTES: dict[str, Route] = {
     "key update": Route("PATCH", "/key/{id}", _changed_key),
     "key rotate": Route("POST", "/key/{id}/rotate", lambda given: {"gracePeriodSeconds": seconds(given["overlap"])}),
     "key revoke": Route("DELETE", "/key/{id}", told=lambda answered: {"id": answered.given["id"], "status": "revoked"}),
+}
+
+
+_STARTS = "because it starts something on this machine"
+_LOOKS = "because it looks at the machine itself"
+_HERE = "because it works on a database, not on a server"
+
+#: Commands without a route, and why.
+REASONS: dict[str, str] = {
+    **dict.fromkeys(("serve", "worker"), _STARTS),
+    **dict.fromkeys(("doctor", "stats"), _LOOKS),
+    **dict.fromkeys(("migrate", "prune", "adopt", "init"), _HERE),
+    "handlers": "because handlers are code, which is there and not here",
+    "providers list": "because providers are code, which is here as well",
+    "providers show": "because providers are code, which is here as well",
+    "event-types check": "because it compares files; export the catalogue of the server first",
+    "simulate": "because it sends by itself: give the server's URL with --url",
+    "trigger": "because it sends by itself: give the source's URL with --url",
+    "listen": "because it asks the server by itself",
 }

@@ -9,10 +9,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from hookline.cli.bulk import confirm
+from hookline.cli.command import DocumentPrinted, Failure
 from hookline.cli.output import print_fields, print_rows
-from hookline.cli.remote.client import client_of
-from hookline.cli.remote.route import Answered, Given
-from hookline.cli.remote.routes import ROUTES
+from hookline.cli.remote.client import Client, client_of, in_path
+from hookline.cli.remote.route import Answered, Given, Route
+from hookline.cli.remote.routes import REASONS, ROUTES
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -22,8 +24,9 @@ def run(server: str, key: str | None, ctx: click.Context) -> None:
     command = path_of(ctx)
     route = ROUTES.get(command)
     if route is None:
+        why = f", {REASONS[command]}" if command in REASONS else ""
         raise click.UsageError(
-            f"`{command}` does not work over the API; run it where the server runs, without --server"
+            f"`{command}` does not work over the API{why}; run it where the server runs, without --server"
         )
     client = client_of(server, key)
     given = Given(ctx.params)
@@ -38,12 +41,38 @@ def run(server: str, key: str | None, ctx: click.Context) -> None:
         items = (item for path in paths for item in client.pages(path, query, limit))
         print_list([spelled(item) for item in islice(items, limit)], route.columns, as_json)
         return
+    if route.each:
+        names = list(given[route.each])
+        refuse_the_rest(ctx, given)
+        print_each([_one(client, route, name) for name in names], as_json)
+        return
     path = route.filled(client, given)
+    given.seen.add("yes")
     refuse_the_rest(ctx, given)
+    if route.question:
+        confirm(route.question.format(**given), given["yes"])
     answer = client.ask(route.method, path, query, body)
-    print_fields(
-        spelled(route.told(Answered(client, path, given, answer)) if route.told else answer or {"done": True}), as_json
-    )
+    told = route.told(Answered(client, path, given, answer)) if route.told else answer or {"done": True}
+    print_fields(spelled(told), as_json)
+    if route.failed and (problem := route.failed(told)):
+        raise DocumentPrinted(problem)
+
+
+def _one(client: Client, route: Route, name: str) -> dict[str, Any]:
+    """What became of one of several; `note` is empty unless it went wrong."""
+    try:
+        answer = client.ask(route.method, route.path.format(**{route.each: in_path(name)}))
+    except Failure as failure:
+        return {"id": name, "note": str(failure.message)}
+    return {"id": name, **spelled(answer), "note": ""}
+
+
+def print_each(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Raises DocumentPrinted, behind the rows, where one went wrong."""
+    names = dict.fromkeys(name for row in rows for name in row if name != "note")
+    print_list(rows, (*names, "note"), as_json)
+    if wrong := sum(bool(row["note"]) for row in rows):
+        raise DocumentPrinted(f"{wrong} of {len(rows)} went wrong")
 
 
 def print_list(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
