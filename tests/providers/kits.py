@@ -238,6 +238,12 @@ def kinde() -> Kit:
     return Kit(private_pem("rsa-sha256"), site, other, documents={f"{site}/.well-known/jwks.json": keys})
 
 
+def zoho_desk() -> Kit:
+    keys = json.dumps({"keys": [rsa_jwk()]}).encode()
+    url = "https://desk.zoho.com/.well-known/jwks.json"
+    return Kit(private_pem("rsa-sha256"), "3981311:1892", "3981311:1893", documents={url: keys})
+
+
 def ebay() -> Kit:
     public = private_key("ecdsa-p256-sha1", 0).public_key()
     text = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode().replace("\n", "")
@@ -294,6 +300,7 @@ KITS: dict[str, Callable[[], Kit]] = {
     "neon_auth": neon_auth,
     "phonepe": lambda: Kit(f"user:{WRONG_SECRET}", f"user:{WRONG_SECRET}", f"user:{WRONG_SECRET[::-1]}"),
     "sinch_voice": lambda: Kit(f"key:{WRONG_SECRET}", f"key:{WRONG_SECRET}", f"key:{WRONG_SECRET[::-1]}"),
+    "zoho_desk": zoho_desk,
     "wix": lambda: Kit(private_pem("rsa-sha256"), private_pem("rsa-sha256"), private_pem("rsa-sha256", 1)),
     "braintree": lambda: Kit(f"public:{WRONG_SECRET}", f"public:{WRONG_SECRET}", f"public:{WRONG_SECRET[::-1]}"),
 }

@@ -10,6 +10,7 @@ body, which has the time `ts`.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,4 +47,6 @@ class CloudflareNotifications(TokenProvider):
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
     ) -> WebhookRequest:
         sample = self.samples.get(event_type, {}) if data is None else data
-        return json_request({"name": "Notification", **sample, "ts": int(now), "alert_type": event_type})
+        policy = uuid.uuid5(uuid.NAMESPACE_URL, f"{event_type} {now!r}").hex
+        content = {"name": "Notification", **sample, "policy_id": policy}
+        return json_request({**content, "ts": int(now), "alert_type": event_type})

@@ -9,6 +9,7 @@ The id is that of CloudEvents; in the default format there is none, and the dedu
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,9 +35,9 @@ class Harbor(TokenProvider):
     retries = "nothing: a job of Harbor sends the same body again (Harbor's source)"
 
     samples = {
-        "PUSH_ARTIFACT": {"resources": [{"tag": "latest"}], "repository": _REPOSITORY},
-        "DELETE_ARTIFACT": {"resources": [{"tag": "latest"}], "repository": _REPOSITORY},
-        "SCANNING_COMPLETED": {"resources": [{"tag": "latest", "scan_overview": {}}], "repository": _REPOSITORY},
+        "PUSH_ARTIFACT": {"repository": _REPOSITORY},
+        "DELETE_ARTIFACT": {"repository": _REPOSITORY},
+        "SCANNING_COMPLETED": {"repository": _REPOSITORY},
     }
 
     def event_id(self, request: WebhookRequest, config: SourceConfig) -> str:
@@ -46,4 +47,6 @@ class Harbor(TokenProvider):
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
     ) -> WebhookRequest:
         sample = self.samples.get(event_type, {}) if data is None else data
-        return json_request({"type": event_type, "occur_at": int(now), "operator": "admin", "event_data": sample})
+        digest = f"sha256:{uuid.uuid5(uuid.NAMESPACE_URL, f'{event_type} {event_id} {now!r}').hex}"
+        content = {"resources": [{"digest": digest, "tag": "latest"}], **sample}
+        return json_request({"type": event_type, "occur_at": int(now), "operator": "admin", "event_data": content})

@@ -60,5 +60,5 @@ class Mailchimp(TokenProvider):
     ) -> WebhookRequest:
         sample = self.samples.get(event_type, {}) if data is None else data
         moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        fields = {"type": event_type, "fired_at": moment, **sample}
+        fields = {"type": event_type, "fired_at": moment, "data[id]": f"{now * 1000:.0f}", **sample}
         return WebhookRequest("POST", "", read_headers([("content-type", URLENCODED)]), urlencode(fields).encode())

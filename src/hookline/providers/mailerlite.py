@@ -54,4 +54,6 @@ class MailerLite(HmacProvider):
     ) -> WebhookRequest:
         sample = self.samples.get(event_type, {}) if data is None else data
         moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return json_request({**sample, "updated_at": moment, "event": event_type, "account_id": 1})
+        return json_request(
+            {**sample, "id": f"{now * 1000:.0f}", "updated_at": moment, "event": event_type, "account_id": 1}
+        )

@@ -43,4 +43,4 @@ class Mailjet(BasicProvider):
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None
     ) -> WebhookRequest:
         sample = self.samples.get(event_type, {}) if data is None else data
-        return json_request([{"event": event_type, "time": int(now), "MessageID": 19421777835146490, **sample}])
+        return json_request([{"event": event_type, "time": int(now), "MessageID": int(now * 1000), **sample}])
