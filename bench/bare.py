@@ -62,6 +62,7 @@ def _signature(body: bytes) -> bytes:
 
 def main() -> None:
     with http_server.listen("127.0.0.1", 0) as listener:
+        listener.listen()  # who reads the line may come before uvicorn does it
         print(f"listens on {http_server.url_of(listener)}", flush=True)
         config = uvicorn.Config(application, http="httptools", lifespan="off", access_log=False, log_config=None)
         uvicorn.Server(config).run(sockets=[listener])
