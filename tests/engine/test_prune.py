@@ -21,6 +21,7 @@ from hookline.engine.prune import Pruner, Pruning, prune
 from hookline.incoming import retention as incoming
 from hookline.incoming.models import Event, Rejection
 from hookline.outgoing import retention as outgoing
+from hookline.outgoing.content import ContentEnding
 from hookline.outgoing.expiry import Expiring
 from hookline.outgoing.models import Attempt, Delivery, Message
 from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_message, make_source
@@ -100,10 +101,10 @@ def test_a_delivery_goes_with_its_attempts_and_a_message_when_no_delivery_is_lef
     assert (ids_of(Message), ids_of(Delivery), ids_of(Attempt)) == ({waiting.pk}, {pending.pk}, {kept.pk})
 
 
-def test_nothing_is_pruned_where_everything_is_kept() -> None:
+def test_only_what_has_a_time_of_its_own_ends_where_everything_is_kept() -> None:
     settings = conf.load({"RETENTION": 0, "REJECTION_RETENTION": 0})
     walks = [*incoming.pruners(settings), *outgoing.pruners(settings)]
-    assert [type(walk) for walk in walks] == [Expiring]
+    assert {type(walk) for walk in walks} == {Expiring, ContentEnding}
 
 
 def test_what_waits_is_stepped_over_once_and_looked_at_again_another_day(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,8 @@ def test_a_token_in_the_body_is_not_kept_however_it_was_written(body: bytes, kep
 @pytest.mark.parametrize("written", [b"s3cr%2Ft", b"s3cr/t", b"%733cr%2ft"])
 def test_a_token_in_a_form_is_not_kept_however_it_was_written(written: bytes) -> None:
     provider = token_provider(Form("passcode"))
-    provider.type_at = Form("type")  # type: ignore[misc]  # of this instance only
+    provider.media = frozenset({"form"})  # type: ignore[misc]  # of this instance only
+    provider.type_at = Form("type")  # type: ignore[misc]
     provider.id_at = None  # type: ignore[misc]
     form = request_of(b"type=a&passcode=" + written, content_type="application/x-www-form-urlencoded")
     body = provider.receive(form, SourceConfig(("s3cr/t",)), NOW).events[0].body

@@ -76,12 +76,14 @@ _BATCH = 100
 
 # ---- sources and endpoints ------------------------------------------------------------------------
 
-#: Made up, in the forms that providers ask for: any text, bytes as base64 and as hex, a user with a password.
+#: Made up, in the forms that providers ask for: any text, bytes as base64 and as hex, a user with a password, and
+#: a key with its secret in base64.
 _SECRETS = (
     "whsec_bWFkZSB1cCBmb3IgdGhlIHRlc3RzIG9mIGEgcHJvamVjdA==",
     "bWFkZSB1cCBmb3IgdGhlIHRlc3RzIG9mIGEgcHJvamVjdA==",
     "6d61646520757020666f7220746865207465737473206f6620612070726f6a65",
     "made-up:for-tests",
+    "made-up:bWFkZSB1cCBmb3IgdGhlIHRlc3RzIG9mIGEgcHJvamVjdA==",
     "made_up_for_tests",
 )
 
