@@ -30,8 +30,8 @@ EVENTS = [vector for vector in load_all() if vector.is_event]
 #: Senders that prove themselves with something else than a header: with a field of the body or of the URL.
 WITHOUT_HEADER = {
     "adyen", "apple_app_store", "aws_sns", "azure_event_grid", "braintree", "dropbox_sign", "figma",
-    "google_cloud_monitoring", "kinde", "lever", "mailchimp", "mailgun", "microsoft_graph", "paddle_classic", "pandadoc",
-    "salesforce", "wix", "wufoo", "zoho_crm",
+    "google_cloud_monitoring", "kinde", "lever", "mailchimp", "mailgun", "microsoft_graph", "paddle_classic",
+    "pandadoc", "salesforce", "wix", "wufoo", "zoho_crm",
     "generic",  # its vector has a header of its own
 }  # fmt: skip
 
