@@ -202,7 +202,7 @@ def test_a_key_may_send_no_more_than_its_limit(served: Served) -> None:
     assert [served.post(body, key=text)[0] for _ in range(3)] == [202, 202, 429]
 
 
-@pytest.mark.parametrize("path", ["app/acme/msg", "app/acme/msg/batch", "app/acme/endpoint/main/poll"])
+@pytest.mark.parametrize("path", ["app/acme/msg", "app/acme/msg/batch", "app/acme/endpoint/main/poll", "source/x/poll"])
 def test_slashes_before_a_path_make_nothing_come_to_django(path: str) -> None:
     async def django(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError(f"{scope['path']} came through")

@@ -18,7 +18,7 @@ from hookline.operations import tenants
 from hookline.outgoing.models import Delivery
 from tests.api.calls import KEY, Calls
 from tests.databases import empty_database
-from tests.engine.rows import make_endpoint
+from tests.engine.rows import make_endpoint, make_event, make_source
 from tests.processes import Process, Processes, unused_port
 from tests.waiting import wait_until
 
@@ -54,6 +54,14 @@ class Server:
         with closing(self.connect(path, key, **headers)) as connection:
             answer = connection.getresponse()
             assert answer.headers["access-control-allow-origin"] == "*"
+            return answer.status, json.loads(answer.read())
+
+    def of_view(self, path: str, key: str | None) -> tuple[int, Any]:
+        """The answer of the view: a body takes the request past the edge."""
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+            connection.request("GET", f"/api/v1{path}", b"{}", headers)
+            answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
 
     def post(self, path: str, body: Any) -> Any:
@@ -124,6 +132,7 @@ def test_a_subscriber_waits_streams_resumes_and_misses_nothing_over_a_restart(tm
             streams_and_resumes(server, poll)
             ends_when_the_key_is_revoked(server, poll)
             refuses_as_the_view_does(server, poll)
+            waits_for_what_comes_in(server)
             waits_for_a_bounded_number(server, poll)
             waiting = server.connect(f"{poll}?since=5&wait=60")
             with server.stream(f"{poll}?since=5") as stream:  # it has begun, so the request before it has arrived
@@ -181,7 +190,6 @@ def ends_when_the_endpoint_is_deleted(server: Server, poll: str) -> None:
 
 
 def refuses_as_the_view_does(server: Server, poll: str) -> None:
-    """A slash in front takes the request past the edge, to the view."""
     own = poll.removesuffix("/poll")
     server.post("/app", {"name": "Other", "uid": "another"})
     stranger = server.post("/key", {"name": "stranger", "scopes": ["all"], "appId": "another"})["key"]
@@ -194,14 +202,40 @@ def refuses_as_the_view_does(server: Server, poll: str) -> None:
         (f"{own}x/poll", KEY), ("/app/other/endpoint/main/poll", KEY), (f"{poll}?since={2**63 - 1}", KEY),
     ]  # fmt: skip
     for path, key in asked:
-        with closing(HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
-            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            connection.request("GET", f"//api/v1{path}", headers=headers)
-            answer = connection.getresponse()
-            of_view = answer.status, json.loads(answer.read())
-        assert server.get(path, key) == of_view, path
+        assert server.get(path, key) == server.of_view(path, key), path
     status, said = server.get(poll, **EVENTS, **{"Last-Event-ID": "x"})
     assert (status, said["code"]) == (400, "generic_error")
+
+
+def waits_for_what_comes_in(server: Server) -> None:
+    """At a source; what is refused is refused as by the view."""
+    source = server.post("/source", {"provider": "stripe", "secrets": ["whsec_x"], "appId": "acme"})
+    poll = f"/source/{source['id']}/poll"
+    status, page = server.get(poll)
+    assert (status, page["data"], page["done"]) == (200, [], True)
+    reader = server.post("/key", {"name": "events", "scopes": ["events:read"], "appId": "acme"})["key"]
+    with (
+        closing(server.connect(f"{poll}?since={page['next']}&wait=60", reader)) as first,
+        closing(server.connect(f"{poll}?after=2026-01-01T00:00:00Z&wait=60")) as second,
+    ):
+        ended = server.processes.hookline(
+            "trigger", "stripe", "invoice.paid", "--source", source["id"],
+            "--server", f"http://127.0.0.1:{server.port}", environment=server.environment,
+        )  # fmt: skip
+        assert ended.wait(60) == 0, ended.output
+        pages = [json.loads(one.getresponse().read()) for one in (first, second)]
+    (event,) = pages[0]["data"]
+    assert (event["sourceId"], event["status"]) == (source["id"], "pending")
+    assert server.get(f"{poll}?since={pages[0]['next']}")[1]["data"] == []
+    stranger = server.post("/key", {"name": "stranger", "scopes": ["all"], "appId": "another"})["key"]
+    writer = server.post("/key", {"name": "writer", "scopes": ["sources:read"], "appId": "acme"})["key"]
+    for path, key in [
+        (poll, None), (poll, stranger), (poll, writer), ("/source/src_x/poll", KEY), (f"{poll}?since=x", KEY),
+        (f"{poll}?since=1&since=2", KEY), (f"{poll}?wait=61", KEY), (f"{poll}?after=x", KEY), (f"{poll}?limit=0", KEY),
+    ]:  # fmt: skip
+        of_view = server.of_view(path, key)
+        assert server.get(path, key) == of_view, path
+        assert of_view[0] >= 400, path
 
 
 def waits_for_a_bounded_number(server: Server, poll: str) -> None:
@@ -243,3 +277,19 @@ def test_the_view_answers_at_once_and_tells_what_is_gone(api: Calls) -> None:
     assert blocks[:2] == ["retry: 1000", 'id: 1\nevent: gone\ndata: {"first":1,"last":1}']
     assert [block.split("\n")[0] for block in blocks[2:4]] == ["id: 2", "id: 3"]
     assert (answer["content-type"], blocks[4:]) == ("text/event-stream", [""])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_view_answers_at_once_for_a_source_too(api: Calls) -> None:
+    source = make_source()
+    poll = f"/source/{source.public_id}/poll"
+    start = api.get(f"{poll}?wait=60")
+    assert (start["data"], start["done"]) == ([], True)
+    events = [make_event(source).public_id for _ in range(3)]
+    page = api.get(f"{poll}?since={start['next']}&limit=2")
+    assert ([one["id"] for one in page["data"]], page["done"]) == (events[:2], False)
+    page = api.get(f"{poll}?since={page['next']}&limit=2")
+    assert ([one["id"] for one in page["data"]], page["done"]) == (events[2:], True)
+    assert "body" not in page["data"][0]
+    all_of_them = api.get(f"{poll}?after=2026-01-01T00:00:00Z")
+    assert [one["id"] for one in all_of_them["data"]] == events

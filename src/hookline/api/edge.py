@@ -19,7 +19,7 @@ from uuid import UUID
 from hookline.access.authenticate import admit, authenticate, known
 from hookline.access.principal import Principal
 from hookline.api.new_message import NewMessage
-from hookline.api.paths import ApplicationPaths
+from hookline.api.paths import Paths
 from hookline.api.publisher import Asked, Publisher, drafts_of, tenant_of
 from hookline.api.seen import Seen, with_connection
 from hookline.db.group_commit import GroupCommit, QueueFull
@@ -39,7 +39,7 @@ class MessageEdge:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._paths = ApplicationPaths()
+        self._paths = Paths("app")
         self.publisher = LoopPublisher()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

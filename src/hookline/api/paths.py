@@ -1,18 +1,18 @@
-"""ApplicationPaths: which requests are for an application, told without Django, for what answers ahead of it."""
+"""Paths: which requests are for one kind of thing, told without Django, for what answers ahead of it."""
 
 from __future__ import annotations
 
 from django.urls import NoReverseMatch, reverse
 
-_TAIL = "api/v1/app/"
 
-
-class ApplicationPaths:
+class Paths:
     """Knows where the project has the API, which may be nowhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: str) -> None:
+        """`first` is the part of the path behind the version: `app`, or `source`."""
+        self._tail = f"api/v1/{first}/"
         try:
-            self._prefix: str | None = reverse("hookline_api:v1", kwargs={"rest": "/app/"})
+            self._prefix: str | None = reverse("hookline_api:v1", kwargs={"rest": f"/{first}/"})
         except NoReverseMatch:
             self._prefix = None
 
@@ -26,8 +26,8 @@ class ApplicationPaths:
             return None
         if path.startswith(prefix):
             return path[len(prefix) :].rstrip("/")
-        mount = prefix.removesuffix(_TAIL)
+        mount = prefix.removesuffix(self._tail)
         if not path.startswith(f"{mount}/"):
             return None
         found = path[len(mount) :].lstrip("/")
-        return found[len(_TAIL) :].rstrip("/") if found.startswith(_TAIL) else None
+        return found[len(self._tail) :].rstrip("/") if found.startswith(self._tail) else None

@@ -5,20 +5,23 @@ The view answers at once. `poll_edge` is ahead of it under ASGI, and waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
+from uuid import UUID
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from ninja import Header, Query
-from ninja.errors import ValidationError as Invalid
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 
 from hookline.access.principal import Principal
 from hookline.api.auth import Needs, Request
 from hookline.api.endpoints import endpoint_in
 from hookline.api.errors import Unparsable
 from hookline.api.names import application_of
-from hookline.api.query import MOST, ApiParser, Number
+from hookline.api.poll_watch import Awaited
+from hookline.api.polled import Polled, Streamed, Waiting
+from hookline.api.query import Number
 from hookline.api.renderer import compact, written
 from hookline.api.routes import Routes
 from hookline.api.schema import Out
@@ -31,8 +34,6 @@ routes = Routes("Endpoint")
 
 READ = Needs("messages:read")
 EVENTS = "text/event-stream"
-#: Seconds that a request may wait.
-LONGEST_WAIT = 60
 #: Messages in one read of a stream.
 PORTION = 20
 #: The highest number that the database can hold.
@@ -41,10 +42,8 @@ HIGHEST = 2**63 - 1
 BEGINNING = b"retry: 1000\n\n"
 
 
-class PollQuery(BaseModel):
+class PollQuery(Waiting):
     since: Annotated[Number, Field(ge=0, le=HIGHEST)] = 0
-    limit: Annotated[Number, Field(ge=1, le=MOST)] = 50
-    wait: Annotated[Number, Field(ge=0, le=LONGEST_WAIT)] = 0
 
 
 class PolledOut(Out):
@@ -101,26 +100,47 @@ def poll(
     is an event whose id is its number, and `Last-Event-ID` resumes. Under WSGI it answers at once.
     """
     if not wants_events(request.headers.get("Accept", "")):
-        return HttpResponse(page_text(read(request.auth, app, ep, query)), content_type="application/json")
-    page = read(request.auth, app, ep, resumed(query, last_event_id))[1]
-    response = HttpResponse(BEGINNING + events_text(page), content_type=EVENTS)
+        return HttpResponse(read(request.auth, (app, ep), query).page(), content_type="application/json")
+    found = read(request.auth, (app, ep), resumed(query, last_event_id))
+    response = HttpResponse(BEGINNING + events_text(found), content_type=EVENTS)
     response["cache-control"] = "no-cache"
     return response
 
 
-def read(principal: Principal, app: str, ep: str, query: PollQuery) -> tuple[Endpoint, Page]:
+@dataclass(frozen=True, slots=True)
+class FoundMessages:
+    endpoint: Endpoint
+    messages: Page
+
+    @property
+    def is_empty(self) -> bool:
+        return self.messages.is_empty
+
+    @property
+    def more(self) -> bool:
+        return self.messages.more
+
+    @property
+    def next(self) -> int:
+        return self.messages.next
+
+    @property
+    def key(self) -> UUID:
+        return self.endpoint.pk
+
+    @property
+    def known(self) -> int:
+        return self.messages.next
+
+    def page(self) -> bytes:
+        return page_text(self.messages)
+
+
+def read(principal: Principal, names: Sequence[str], query: PollQuery) -> FoundMessages:
     """What there is now. Raises Missing, NotFound, or Conflict for an endpoint that numbers nothing."""
+    app, ep = names
     endpoint = endpoint_in(application_of(principal, app), ep)
-    return endpoint, endpoint_messages.since(endpoint, query.since, limit=query.limit)
-
-
-def read_query(text: str) -> PollQuery:
-    """As Django Ninja reads it. Raises Unparsable, or the ValidationError of Django Ninja."""
-    given = ApiParser().parse_querydict(QueryDict(text), [], None)  # type: ignore[arg-type]  # it needs none
-    try:
-        return PollQuery.model_validate(given)
-    except ValidationError as error:
-        raise Invalid([{**one, "loc": ("query", *one["loc"])} for one in error.errors()]) from None
+    return FoundMessages(endpoint, endpoint_messages.since(endpoint, query.since, limit=query.limit))
 
 
 def resumed(query: PollQuery, last_event_id: str | None) -> PollQuery:
@@ -137,9 +157,8 @@ def wants_events(accept: str) -> bool:
     return EVENTS in accept.lower()
 
 
-def page_text(found: tuple[Endpoint, Page]) -> bytes:
+def page_text(page: Page) -> bytes:
     """A page as JSON."""
-    page = found[1]
     return compact(
         PollOut(
             data=[polled(one) for one in page.messages],
@@ -166,9 +185,9 @@ def polled(numbered: Numbered) -> PolledOut:
     )
 
 
-def events_text(page: Page) -> bytes:
+def events_text(found: FoundMessages) -> bytes:
     """A page as server-sent events, in the order of the numbers (WHATWG HTML, section 9.2.5)."""
-    return b"".join(text for _, text in sorted(_events(page)))
+    return b"".join(text for _, text in sorted(_events(found.messages)))
 
 
 def _events(page: Page) -> Iterator[tuple[int, bytes]]:
@@ -181,3 +200,10 @@ def _events(page: Page) -> Iterator[tuple[int, bytes]]:
 def _event(number: int, kind: str, data: Any) -> bytes:
     """JSON as it is written here has no line break."""
     return f"id: {number}\n{kind}data: {compact(data)}\n\n".encode()
+
+
+#: The last number of each endpoint; an endpoint that is deleted has none, which is news, too.
+NUMBERS: Awaited[UUID, int] = Awaited(
+    endpoint_messages.notified, endpoint_messages.last_numbers, lambda known, last: last is None or last > known
+)
+POLLED = Polled(READ, NUMBERS, read, PollQuery, Streamed(resumed, events_text))

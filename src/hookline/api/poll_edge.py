@@ -9,35 +9,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hookline import conf
 from hookline.access.authenticate import admit, authenticate, known
 from hookline.access.principal import Principal
+from hookline.api import poll, source_poll
 from hookline.api.answers import CORS, JSON, reply_of
 from hookline.api.errors import ApiError
-from hookline.api.paths import ApplicationPaths
-from hookline.api.poll import (
-    BEGINNING,
-    EVENTS,
-    READ,
-    PollQuery,
-    events_text,
-    page_text,
-    read,
-    read_query,
-    resumed,
-    wants_events,
-)
-from hookline.api.poll_watch import Watch
+from hookline.api.paths import Paths
+from hookline.api.poll import BEGINNING, EVENTS, wants_events
+from hookline.api.poll_watch import Awaited, Watch
+from hookline.api.polled import Found, Polled, Streamed, Waiting, read_query
 from hookline.api.seen import with_connection
-from hookline.models import Endpoint
-from hookline.operations.endpoint_messages import Page
 from hookline.providers.base import Reply
 from hookline.transport.asgi import CONNECTION, Application, Connection, Receive, Scope, Send, respond
 
@@ -53,9 +42,10 @@ HEARTBEAT = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
+    polled: Polled
     path: str
-    app: str
-    ep: str
+    #: The parts of the path that name something.
+    names: Sequence[str]
     query: str
     authorization: str
     accept: str
@@ -67,10 +57,11 @@ class PollEdge:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._paths = ApplicationPaths()
+        self._applications, self._sources = Paths("app"), Paths("source")
         self._reader = ThreadPoolExecutor(2, "hookline-poll")
-        self._watch: Watch | None = None
-        self._stop: asyncio.Task[None] | None = None
+        #: Of this event loop, which ends with the server.
+        self._watches: dict[Awaited[Any, Any], Watch[Any, Any]] = {}
+        self._stops: list[asyncio.Task[None]] = []
         #: Requests under way, of each key; those of all behind the empty text.
         self._here: Counter[str] = Counter()
 
@@ -78,7 +69,7 @@ class PollEdge:
         if scope["type"] != "http" or scope["method"] != "GET" or (asked := self._asked(scope)) is None:
             await self._application(scope, receive, send)
             return
-        answering = asyncio.create_task(self._answer(asked, self._watching(scope), scope, send))
+        answering = asyncio.create_task(self._answer(asked, self._watching(asked.polled.awaited, scope), scope, send))
         gone = asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait((answering, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -93,77 +84,85 @@ class PollEdge:
     def _asked(self, scope: Scope) -> Asked | None:
         """What is asked for; None where it is for others to answer, as what has a body is."""
         path: str = scope["path"]
-        behind = self._paths.behind(path)
-        if behind is None or "\x00" in path:
+        if "\x00" in path or (found := self._named(path)) is None:
             return None
-        match behind.split("/"):
-            case [app, "endpoint", ep, "poll"] if app and ep:
-                pass
-            case _:
-                return None
+        polled, names = found
         headers: dict[bytes, str] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, value.strip(b" \t").decode("latin-1"))
         if headers.get(b"content-length", "0") != "0" or b"transfer-encoding" in headers:
             return None
         return Asked(
+            polled,
             path,
-            app,
-            ep,
+            names,
             scope.get("query_string", b"").decode("latin-1"),
             headers.get(b"authorization", ""),
             headers.get(b"accept", ""),
             headers.get(b"last-event-id"),
         )
 
-    def _watching(self, scope: Scope) -> Watch:
-        """That of this event loop, which ends with the server."""
-        if self._watch is None:
-            self._watch = Watch(self._reader)
-            if (connection := _connection(scope)) is not None:
-                self._stop = asyncio.create_task(_stop_with(connection.stopping, self._watch))
-        return self._watch
+    def _named(self, path: str) -> tuple[Polled, Sequence[str]] | None:
+        if not path.rstrip("/").endswith("/poll"):
+            return None
+        match (self._applications.behind(path) or "").split("/"):
+            case [app, "endpoint", ep, "poll"] if app and ep:
+                return poll.POLLED, (app, ep)
+        match (self._sources.behind(path) or "").split("/"):
+            case [source, "poll"] if source:
+                return source_poll.POLLED, (source,)
+        return None
 
-    async def _answer(self, asked: Asked, watch: Watch, scope: Scope, send: Send) -> None:
+    def _watching(self, awaited: Awaited[Any, Any], scope: Scope) -> Watch[Any, Any]:
+        watch = self._watches.get(awaited)
+        if watch is None:
+            watch = self._watches[awaited] = Watch(self._reader, awaited)
+            if (connection := _connection(scope)) is not None:
+                self._stops.append(asyncio.create_task(_stop_with(connection.stopping, watch)))
+        return watch
+
+    async def _answer(self, asked: Asked, watch: Watch[Any, Any], scope: Scope, send: Send) -> None:
         try:
             with self._place("", most(), 503):  # before anything is asked
                 principal = await self._admitted(asked)
-                query = read_query(asked.query)
+                query = read_query(asked.polled.query, asked.query)
                 with self._place(str(principal.actor), MOST_OF_ONE, 429):
-                    streams = wants_events(asked.accept)
-                    with _closing_with_client(_connection(scope) if streams or query.wait else None):
-                        if streams:
-                            await self._stream(asked, resumed(query, asked.last_event_id), watch, send)
+                    stream = asked.polled.stream if wants_events(asked.accept) else None
+                    with _closing_with_client(_connection(scope) if stream or query.wait else None):
+                        if stream is not None:
+                            await self._stream(asked, stream, query, watch, send)
                             return
                         reply = Reply(await self._page(asked, query, watch), JSON, 200, CORS)
         except Exception as error:  # noqa: BLE001  # nothing but the shapes of the API leaves
             reply = _refusal(asked, error)
         await respond(scope, send, reply, reusable=True)
 
-    async def _page(self, asked: Asked, query: PollQuery, watch: Watch) -> bytes:
+    async def _page(self, asked: Asked, query: Waiting, watch: Watch[Any, Any]) -> bytes:
         """Raises as `_read`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + query.wait
-        endpoint, page = await self._read(asked, query)
-        while page.is_empty and (left := end - loop.time()) > 0:
-            if not await watch.wait(endpoint.pk, query.since, left):
+        found = await self._read(asked, query)
+        while found.is_empty and (left := end - loop.time()) > 0:
+            if not await watch.wait(found.key, found.known, left):
                 break
-            endpoint, page = await self._read(asked, query)
-        return page_text((endpoint, page))
+            query = query.model_copy(update={"since": found.next})
+            found = await self._read(asked, query)
+        return found.page()
 
-    async def _stream(self, asked: Asked, query: PollQuery, watch: Watch, send: Send) -> None:
+    async def _stream(self, asked: Asked, stream: Streamed, query: Waiting, watch: Watch[Any, Any], send: Send) -> None:
         """Until the client goes, the server stops, or there is a problem. Raises as `_read` before it has begun."""
-        endpoint, page = await self._read(asked, query)
+        query = stream.resumed(query, asked.last_event_id)
+        found = await self._read(asked, query)
         headers = [(b"content-type", EVENTS.encode()), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
         headers += [(name.encode(), value.encode()) for name, value in CORS]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await _piece(send, BEGINNING + events_text(page))
+        await _piece(send, BEGINNING + stream.events(found))
         try:
             while not watch.stopped:
-                query = query.model_copy(update={"since": page.next})
-                if page.more or await watch.wait(endpoint.pk, query.since, HEARTBEAT):
-                    endpoint, page = await self._read(asked, query)
-                    await _piece(send, events_text(page))
+                if found.more or await watch.wait(found.key, found.known, HEARTBEAT):
+                    query = query.model_copy(update={"since": found.next})
+                    found = await self._read(asked, query)
+                    await _piece(send, stream.events(found))
                 else:
                     await self._principal(asked)
                     await _piece(send, b":\n\n")
@@ -171,17 +170,17 @@ class PollEdge:
             _refusal(asked, error)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _read(self, asked: Asked, query: PollQuery) -> tuple[Endpoint, Page]:
+    async def _read(self, asked: Asked, query: Waiting) -> Found:
         """With what the key may do now. Raises what the API has errors for."""
         principal = await self._principal(asked)
-        return await self._in_thread(partial(read, principal, asked.app, asked.ep, query))
+        return await self._in_thread(partial(asked.polled.read, principal, asked.names, query))
 
     async def _admitted(self, asked: Asked) -> Principal:
         """Raises NotAuthenticated, RateLimited, NotAllowed or CannotStore."""
         principal = await self._principal(asked, check=False)
         if principal.rate is not None:
             await self._in_thread(partial(admit, principal))
-        READ.check(principal)
+        asked.polled.needs.check(principal)
         return principal
 
     async def _principal(self, asked: Asked, *, check: bool = True) -> Principal:
@@ -190,7 +189,7 @@ class PollEdge:
         if principal is None:
             principal = await self._in_thread(partial(authenticate, asked.authorization))
         if check:
-            READ.check(principal)
+            asked.polled.needs.check(principal)
         return principal
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -257,6 +256,6 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _stop_with(stopping: asyncio.Event, watch: Watch) -> None:
+async def _stop_with(stopping: asyncio.Event, watch: Watch[Any, Any]) -> None:
     await stopping.wait()
     watch.stop()

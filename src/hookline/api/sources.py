@@ -8,13 +8,14 @@ from typing import Annotated, Any
 from ninja import Query, Status
 from pydantic import BaseModel, Field, StrictInt
 
+from hookline.access.principal import Principal
 from hookline.api.auth import Needs, Request
 from hookline.api.errors import ApiError
 from hookline.api.pages import ListResponse, id_keys, page
 from hookline.api.query import Order, OrderedListing, When
 from hookline.api.routes import Routes
 from hookline.api.schema import Flag, In, Moment, Out, Text, optional
-from hookline.api.visible import app_of, chosen, one, tenant_for
+from hookline.api.visible import app_of, chosen, one_of, tenant_for
 from hookline.models import Source
 from hookline.operations import limits, reconciliation, source_stats, sources
 
@@ -240,4 +241,9 @@ def reconcile(request: Request, source: str, body: ReconcileIn) -> ReconcileOut:
 
 def find(request: Request, name: str) -> Source:
     """Raises Missing."""
-    return one(request, sources.find, name, lambda source: source.tenant)
+    return find_for(request.auth, name)
+
+
+def find_for(principal: Principal, name: str) -> Source:
+    """The same, for somebody who is known. Raises Missing."""
+    return one_of(principal, sources.find, name, lambda source: source.tenant)

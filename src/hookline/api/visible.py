@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 
+from hookline.access.principal import Principal
 from hookline.api.auth import Request
 from hookline.api.errors import Missing
 from hookline.api.names import app_id, application
@@ -52,12 +53,17 @@ def between(rows: QuerySet[M], query: HistoryListing) -> QuerySet[M]:
 
 def one(request: Request, find: Callable[[str], R], name: str, tenant_of: Callable[[R], Tenant | None]) -> R:
     """The row with this id. Raises Missing, also for one of somebody else."""
+    return one_of(request.auth, find, name, tenant_of)
+
+
+def one_of(principal: Principal, find: Callable[[str], R], name: str, tenant_of: Callable[[R], Tenant | None]) -> R:
+    """The same, for somebody who is known. Raises Missing."""
     try:
         found = find(name)
     except (NotFound, ValueError):
         raise Missing from None
     tenant = tenant_of(found)
-    if not (request.auth.is_operator if tenant is None else request.auth.sees(tenant)):
+    if not (principal.is_operator if tenant is None else principal.sees(tenant)):
         raise Missing
     return found
 
