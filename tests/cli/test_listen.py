@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -59,6 +64,64 @@ def test_events_of_before_are_sent_when_they_are_asked_for(installation: Install
         ended = installation.run(*command, "--type", "invoice.*")
     assert ended.returncode == 0, ended.stderr
     assert [line.split()[0] for line in ended.stdout.splitlines()[1:]] == sent
+
+
+@contextmanager
+def passing_on(port: int, asked: list[str], *, older: bool = False) -> Iterator[str]:
+    """A proxy before the server that writes down what it is asked for; `older`: that has no poll of a source."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path.partition("?")[0].removeprefix("/api/v1"))
+            path = self.path.replace("/poll?", "/is-not-there?") if older else self.path
+            with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+                connection.request("GET", path, headers={"Authorization": self.headers["authorization"]})
+                answer = connection.getresponse()
+                body = answer.read()
+                self.send_response(answer.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["a server", "an older server"])
+def test_a_server_is_asked_once_for_what_comes_and_an_older_one_now_and_then(
+    installation: Installation, older: bool
+) -> None:
+    installation.serve(HOOKLINE_API_KEY=KEY)
+    source = installation.source()
+    installation.trigger(source)
+    asked: list[str] = []
+    with running_consumer() as application, passing_on(installation.port, asked, older=older) as url:
+        command = ("--server", url, "--key", KEY, "listen", "--source", source, "--to", application.url())
+        listening = installation.start(*command, "--count", "2")
+        listening.wait_for_output("Listening to")
+        sent = [installation.trigger(source)["id"] for _ in range(2)]
+        assert listening.wait() == 0
+    assert len(application.arrivals) == 2
+    assert [line.split()[0] for line in listening.output.splitlines() if line.startswith("evt_")] == sent
+    poll = f"/source/{source}/poll"
+    assert (f"{url} is an older Hookline: it is asked once a second." in listening.output) == older
+    if older:
+        assert asked.count(poll) == 1
+        return
+    # The first is for the cursor. Then each look ends with an event, or both came with one.
+    assert asked[:2] == [poll, poll]
+    assert asked.count(poll) <= 3
+    assert [path for path in asked if path != poll] == [f"/event/{event}" for event in sent]
 
 
 @pytest.mark.parametrize(

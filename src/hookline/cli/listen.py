@@ -13,8 +13,6 @@ from hookline.cli import complete
 from hookline.cli.command import one_line_errors
 from hookline.cli.times import Since
 
-#: Seconds between two looks.
-PAUSE = 1.0
 #: Of the journey to us, and of the connection: the request to the application has its own.
 _NOT_PASSED_ON = frozenset((
     "accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "te", "trailer",
@@ -52,7 +50,7 @@ def listen(
     changes nothing at the server: no attempt is counted, and nothing is retried. `hookline --server URL listen ...`
     reads from a server elsewhere, with a key that has the scope events:read.
     """
-    from hookline.cli.feed import Feed, LocalEvents, RemoteEvents
+    from hookline.cli.feed import Events, Feed, LocalEvents, RemoteEvents
     from hookline.cli.output import printable
     from hookline.cli.post import post
     from hookline.cli.remote.client import client_of
@@ -61,7 +59,12 @@ def listen(
 
     asked = ctx.find_root().params
     server = asked.get("server")
-    events = RemoteEvents(client_of(server, asked.get("key")), source) if server else LocalEvents(source)
+    events: Events
+    if server:
+        events = RemoteEvents(client_of(server, asked.get("key")), source)
+    else:
+        events = LocalEvents(source)
+        ctx.with_resource(events.heard())
     feed = Feed(events, since)
     click.echo(f"Listening to {source}; each webhook goes to {to}. Ctrl-C ends it.")
     sent = 0
@@ -81,4 +84,3 @@ def listen(
             sent += 1
             if sent == count:
                 return
-        time.sleep(PAUSE)
