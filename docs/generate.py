@@ -91,12 +91,12 @@ def consumers_page() -> str:
     lines = [
         "# What a consumer of webhooks must do",
         "",
-        "Whoever receives webhooks, from Hookline or from others, owes their sender and themselves the following.",
+        "A consumer of webhooks, from Hookline or from any other sender, must keep the following guarantees.",
         "[`hookline simulate`](simulating.md) tests each of them.",
         "",
         "The code below is from four small consumers in `docs/samples/consumers`: Python with Flask and SQLite, and",
-        "JavaScript, Go and PHP with their standard libraries alone. The tests play all scenarios to each, where",
-        "its language is installed.",
+        "JavaScript, Go and PHP with their standard libraries alone. The tests run all scenarios against each whose",
+        "language is installed.",
     ]
     shown: dict[str, str] = {}
     for guarantee in GUARANTEES.values():
@@ -173,7 +173,7 @@ def catalogue(all_providers: list[Provider]) -> str:
             "",
             "A provider is one sender's way to sign and to name its events. Its name is what `--provider` and",
             f"`@handler` take. There are {len(all_providers)}. The last column says how sure we are of each: where the",
-            "values come from that the tests expect, none of which Hookline computed.",
+            "values come from that its tests expect. None of them was computed by Hookline.",
             "",
             "| name | sender | proof | duplicates are found by | expected values from |",
             "|---|---|---|---|---|",

@@ -68,11 +68,11 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @bulk.yes_option
 @json_option
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
-    """Send finished deliveries again, with all their tries and under the same message id.
+    """Send finished deliveries again, with all their attempts and under the same message id.
 
     Name them, or choose them with options: dead ones, unless --status says others. Those that need no retry, because
-    they run or wait already, are skipped. How many there are is said first, and a terminal is asked. Each 200 are a
-    transaction of their own.
+    they run or wait already, are skipped. Prints how many there are, and in a terminal asks before it starts. Each 200
+    are one transaction.
     """
     from hookline.operations import deliveries
 
@@ -105,7 +105,7 @@ def release(ids: tuple[str, ...], as_json: bool) -> None:
 @click.argument("id", metavar="ATTEMPT_ID")
 @json_option
 def expunge_attempt(id: str, as_json: bool) -> None:  # noqa: A002 # as above
-    """Remove what the endpoint answered to one attempt, for good. That it answered stays."""
+    """Remove what the endpoint answered to one attempt, for good. The attempt itself stays."""
     from hookline.cli.actor import actor
     from hookline.operations import deliveries
 

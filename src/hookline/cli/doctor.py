@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.option("--since", type=Since(), help="Take for new what failed after this, and leave the last look where it is.")
+@click.option("--since", type=Since(), help="Report failures after this time as new; keep the time of the last look.")
 @json_option
 def doctor(since: datetime | None, as_json: bool) -> None:
     """Check the installation, and say what went wrong since the last look, why, and which command comes next.

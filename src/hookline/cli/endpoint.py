@@ -28,7 +28,7 @@ def endpoint() -> None:
     """Manage endpoints: the URLs that messages are delivered to."""
 
 
-_FILTER = "Only messages that fulfil this expression of JSONPath, such as '@.data.total > 100'."
+_FILTER = "Only messages that match this JSONPath expression, such as '@.data.total > 100'."
 _PAYLOAD = 'A file with what is sent instead of the message: {"fields": ["id"]} or {"template": ...}.'
 _SIGNATURES = (
     "How to sign, separated by commas: v1, v1a, rfc9421-hmac, rfc9421-ed25519, x-webhook, svix.  [default: v1]"
@@ -43,7 +43,7 @@ def patterns(text: str) -> list[str]:
 @click.option("--url", required=True, help="Where to POST messages to.")
 @click.option("--events", default="", help="Event types separated by commas, such as 'invoice.*,order.paid'.")
 @click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="The tenant it belongs to.")
-@secret_options("A secret of Standard Webhooks: whsec_ and base64 of 24 to 64 bytes. Without it one is made up.")
+@secret_options("A secret of Standard Webhooks: whsec_ and base64 of 24 to 64 bytes. Without it one is generated.")
 @click.option("--uid", help="Your own id for it, unique within the tenant.")
 @click.option("--description", default="", help="For people.")
 @click.option("--channel", "channels", multiple=True, help="Only messages of this channel. May be repeated.")
@@ -80,7 +80,7 @@ def create(
     sequence: bool,
     as_json: bool,
 ) -> None:
-    """Create an endpoint. The secret is shown this once: the subscriber verifies messages with it."""
+    """Create an endpoint. The secret is shown only now: the subscriber verifies messages with it."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoint_rows, endpoints
 
@@ -138,7 +138,7 @@ def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None
 )
 @json_option
 def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
-    """Show one endpoint, by its id or uid, and how it does. Its secrets are counted, not shown."""
+    """Show one endpoint, by its id or uid, and its health. Its secrets are counted, not shown."""
     from hookline.operations import endpoint_health, endpoint_rows, endpoints
 
     found = endpoints.find(id, tenant=tenant)
@@ -186,7 +186,7 @@ def update(
     sequence: bool | None,
     as_json: bool,
 ) -> None:
-    """Change what is given of an endpoint; the rest stays."""
+    """Change the given fields of an endpoint; the others stay."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoint_preview, endpoint_rows, endpoints
 
@@ -233,7 +233,7 @@ def update(
 
 @endpoint.command()
 @click.argument("id", shell_complete=complete.endpoints)
-@secret_options("The new secret. Without it one is made up and shown, this once.")
+@secret_options("The new secret. Without it one is generated and shown once.")
 @click.option("--overlap", type=Duration(), help="How long to sign with the previous one, too.  [default: 24h]")
 @click.option("--key", is_flag=True, help="The key pair, and not the secret; a given one is whsk_...")
 @json_option
@@ -284,7 +284,7 @@ def challenge(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 @click.argument("id")
 @json_option
 def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
-    """Send nothing more to an endpoint; what waits keeps waiting."""
+    """Send nothing more to an endpoint; waiting deliveries keep waiting."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoints
 
@@ -315,9 +315,9 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 
 @endpoint.command()
 @click.argument("id", shell_complete=complete.endpoints)
-@click.option("--since", type=Since(), required=True, help="From when on: 30m, 24h or 7d ago, or an ISO 8601 time.")
-@click.option("--until", type=Since(), help="Until when, written the same way.  [default: now]")
-@click.option("--rate", type=Rate(), metavar="N/s", help="How many at most, such as 50/s.")
+@click.option("--since", type=Since(), required=True, help="Start: 30m, 24h or 7d ago, or an ISO 8601 time.")
+@click.option("--until", type=Since(), help="End, written the same way.  [default: now]")
+@click.option("--rate", type=Rate(), metavar="N/s", help="At most this many, such as 50/s.")
 @click.option("--dry-run", is_flag=True, help="Count what it would do, and do nothing.")
 @click.option("--watch", is_flag=True, help="Show its progress until it ends.")
 @json_option
@@ -333,8 +333,7 @@ def recover(
 ) -> None:
     """Send an endpoint what it never got: while it was disabled, before it was created, or without success.
 
-    Which messages it wants is decided by its event types and channels as they are now. See `hookline replay` for what
-    becomes of it.
+    Its current event types and channels decide which messages it gets. This starts a replay: see `hookline replay`.
     """
     from hookline.cli.listing import Filters
     from hookline.cli.replay import begin
@@ -377,7 +376,9 @@ def messages(id: str, after: int, limit: int, wait: float, as_json: bool) -> Non
 
 @endpoint.command()
 @click.argument("id", shell_complete=complete.endpoints)
-@click.option("--keep-history", is_flag=True, help="Whatever it has: what waits is cancelled, its history stays.")
+@click.option(
+    "--keep-history", is_flag=True, help="Also if it has history: waiting deliveries are cancelled, the history stays."
+)
 @json_option
 def delete(id: str, keep_history: bool, as_json: bool) -> None:  # noqa: A002 # as above
     """Delete a disabled endpoint that has no history; with --keep-history any."""

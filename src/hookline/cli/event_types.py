@@ -104,7 +104,7 @@ def update(
     allow_breaking: bool,
     as_json: bool,
 ) -> None:
-    """Change what is given of an event type; the rest stays."""
+    """Change the given fields of an event type; the others stay."""
     from hookline.cli.actor import actor
     from hookline.operations import event_types
 

@@ -48,11 +48,11 @@ def show(id: str, reveal: bool, as_json: bool) -> None:  # noqa: A002 # the name
 @bulk.yes_option
 @json_option
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
-    """Process finished events again, with all their tries.
+    """Process finished events again, with all their attempts.
 
     Name them, or choose them with options: dead ones, unless --status says others. Those that need no retry, because
-    they run or wait already, are skipped. How many there are is said first, and a terminal is asked. Each 200 are a
-    transaction of their own.
+    they run or wait already, are skipped. Prints how many there are, and in a terminal asks before it starts. Each 200
+    are one transaction.
     """
     from hookline.operations import events
 

@@ -44,7 +44,7 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 @bulk.yes_option
 @json_option
 def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
-    """Call finished follow-ups again, with all their tries.
+    """Call finished follow-ups again, with all their attempts.
 
     Name them, or choose them with options: dead ones, unless --status says others.
     """

@@ -61,7 +61,7 @@ def update(
     all_headers: bool,
     as_json: bool,
 ) -> None:
-    """Change what is given of a forward; the rest stays. `--filter ''` removes the filter."""
+    """Change the given fields of a forward; the others stay. `--filter ''` removes the filter."""
     from hookline.cli.actor import actor
     from hookline.operations import forwards
 

@@ -22,7 +22,7 @@ def forward_options(command: F) -> F:
             "--header", "headers", multiple=True, metavar="NAME", callback=_none_if_empty,
             help="A header of the sender's to pass on. Repeat it for several.  [default: all about the event]",
         ),
-        click.option("--filter", metavar="FILTER", help="Only events that fulfil it: @.data.object.amount > 1000."),
+        click.option("--filter", metavar="FILTER", help="Only events that match it: @.data.object.amount > 1000."),
         click.option(
             "--type", "event_types", multiple=True, metavar="PATTERN",
             help="Only events of this type, such as invoice.*. Repeat it for several.",

@@ -76,7 +76,7 @@ def create(
 
 @key.command("list")
 @click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="Only of this tenant.")
-@click.option("--tokens", is_flag=True, help="Tokens of subscribers' pages in place of keys.")
+@click.option("--tokens", is_flag=True, help="List the tokens of subscribers' pages instead of keys.")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of rows.  [default: all]")
 @json_option
 def list_keys(*, tenant: str | None, tokens: bool, limit: int | None, as_json: bool) -> None:
@@ -113,7 +113,7 @@ def update(
     rate_burst: int | None,
     as_json: bool,
 ) -> None:
-    """Change what is given of a key; the rest stays."""
+    """Change the given fields of a key; the others stay."""
     from hookline.cli.actor import actor
     from hookline.operations import keys
 
@@ -125,7 +125,7 @@ def update(
 
 @key.command()
 @click.argument("id")
-@click.option("--overlap", type=Duration(), help="How long the previous one counts: 30m, 24h.  [default: a day]")
+@click.option("--overlap", type=Duration(), help="How long the previous one stays valid: 30m, 24h.  [default: a day]")
 @json_option
 def rotate(id: str, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # as above
     """Give a key a new text, and print it once. Its id and scopes stay."""

@@ -15,9 +15,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def limit_options(function: F) -> F:
     """The options --rate, --burst and --at-once."""
     options = (
-        click.option("--rate", type=Rate(), metavar="N/s", help="How many begin at most, such as 10/s or 100/m."),
-        click.option("--burst", type=click.IntRange(1), help="How many of them at once after a pause."),
-        click.option("--at-once", type=click.IntRange(1), help="How many run at the same time."),
+        click.option("--rate", type=Rate(), metavar="N/s", help="At most this many begin, such as 10/s or 100/m."),
+        click.option("--burst", type=click.IntRange(1), help="How many begin at once after a pause."),
+        click.option("--at-once", type=click.IntRange(1), help="At most this many run at the same time."),
     )
     wrapped: Any = function
     for option in reversed(options):

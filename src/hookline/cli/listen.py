@@ -33,7 +33,7 @@ class Listen(click.Command):
 @click.option("--to", required=True, metavar="URL", help="Where to POST them, such as http://localhost:3000/hooks.")
 @click.option("--type", "patterns", multiple=True, metavar="PATTERN", help="Only this event type, or invoice.*.")
 @click.option("--since", type=Since(), help="Also those that came since then: 30m, 24h or 7d ago, or a time.")
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many.  [default: go on until Ctrl-C]")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many.  [default: go on until Ctrl-C]")
 @click.pass_context
 def listen(
     ctx: click.Context,

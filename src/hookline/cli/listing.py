@@ -40,7 +40,7 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
         "--type",
         shell_complete=complete.types,
         metavar="TYPE",
-        help="Only this event type; invoice.* for all that begin so.",
+        help="Only this event type; invoice.* for all that begin with it.",
     ),
     "tenant": click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="Only of this tenant."),
     "source": click.option("--source", shell_complete=complete.sources, metavar="ID", help="Only of this source."),
@@ -55,7 +55,7 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "action": click.option(
         "--action",
         metavar="NAME",
-        help="Only this kind of change, such as source.rotate; tenant.* for all that begin so.",
+        help="Only this kind of change, such as source.rotate; tenant.* for all that begin with it.",
     ),
     "object": click.option("--object", metavar="ID", help="Only changes of the object with this id."),
 }

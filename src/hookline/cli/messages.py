@@ -78,7 +78,7 @@ def expunge(id: str, tenant: str | None, yes: bool, as_json: bool) -> None:  # n
 @click.option("--to", "endpoint", required=True, shell_complete=complete.endpoints, metavar="ENDPOINT")
 @json_option
 def resend(id: str, endpoint: str, as_json: bool) -> None:  # noqa: A002 # as above
-    """Send a message to one endpoint now, whether it was sent there before, and wanted, or not."""
+    """Send a message to one endpoint now, even if it got the message before or does not match it."""
     from hookline.cli.actor import actor
     from hookline.operations import deliveries, endpoints, messages, resending
 

@@ -11,9 +11,9 @@ from hookline.cli.output import print_fields
 @click.command(cls=Command)
 @json_option
 def prune(as_json: bool) -> None:
-    """Delete now what is older than RETENTION and REJECTION_RETENTION, and say how many rows went.
+    """Delete now what is older than RETENTION and REJECTION_RETENTION, and print how many rows were deleted.
 
-    Workers do this by themselves all the time. Work goes on meanwhile, and several may run at once.
+    Workers do this all the time. Work goes on meanwhile, and several may run at once.
     """
     from hookline import conf
     from hookline.cli.actor import actor

@@ -23,7 +23,7 @@ def rate_options(function: F) -> F:
         "rate_burst",
         type=click.IntRange(min=1),
         metavar="N",
-        help="How many of them at once, after a pause.  [default: a second's worth]",
+        help="How many are accepted at once after a pause.  [default: a second's worth]",
     )
     both: F = limit(burst(function))
     return both

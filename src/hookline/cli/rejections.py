@@ -68,9 +68,9 @@ def show(id: str, reveal: bool, as_json: bool) -> None:  # noqa: A002 # the name
 def reverify(ids: tuple[str, ...], filters: listing.Filters, yes: bool, as_json: bool) -> None:
     """Verify refused requests with the secrets of today and, if they pass now, store their events.
 
-    Name them, or choose with options from those that are still refused: all of a source with --source. How many there
-    are is said first, and a terminal is asked. Each is held to the time at which it came. Exits with 1 when one is
-    refused again.
+    Name them, or choose with options from those that are still refused: all of a source with --source. Prints how many
+    there are, and in a terminal asks before it starts. Each is verified as of the time when it arrived. Exits with 1
+    when one is refused again.
     """
     listing.ids_or_filters(ids, filters)
     if len(ids) == 1:

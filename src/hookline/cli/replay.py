@@ -15,14 +15,14 @@ from hookline.cli.times import Rate
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_rate: Callable[[F], F] = click.option("--rate", type=Rate(), metavar="N/s", help="How many at most, such as 50/s.")
+_rate: Callable[[F], F] = click.option("--rate", type=Rate(), metavar="N/s", help="At most this many, such as 50/s.")
 _dry_run: Callable[[F], F] = click.option("--dry-run", is_flag=True, help="Count what it would do, and do nothing.")
 _watch: Callable[[F], F] = click.option("--watch", is_flag=True, help="Show its progress until it ends.")
 
 
 @click.group(cls=Group)
 def replay() -> None:
-    """Process events or send messages again, many at a time, as workers get to it."""
+    """Process events or send messages again, many at a time, in the background."""
 
 
 def begin(
@@ -56,7 +56,7 @@ def begin(
 @click.option("--again", is_flag=True, help="Also those that were processed: the effect of their handlers is repeated.")
 @json_option
 def events(filters: listing.Filters, *, again: bool, as_json: bool, **options: Any) -> None:
-    """Process events that are dead or cancelled, or that no handler wanted then."""
+    """Process events that are dead or cancelled, or that no handler matched."""
     begin("events", filters, again=again, as_json=as_json, **options)
 
 
@@ -78,7 +78,7 @@ def deliveries(filters: listing.Filters, rate: float | None, dry_run: bool, watc
 @_watch
 @json_option
 def messages(filters: listing.Filters, rate: float | None, dry_run: bool, watch: bool, as_json: bool) -> None:
-    """Send all messages of a time that an endpoint wants now to it, whether or not it got them."""
+    """Send an endpoint all messages of a period that match it now, whether or not it got them."""
     begin("messages", filters, rate=rate, dry_run=dry_run, watch=watch, as_json=as_json)
 
 

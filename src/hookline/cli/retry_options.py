@@ -30,12 +30,12 @@ def retry_options(function: F) -> F:
             "--retry-delays",
             type=Durations(),
             metavar="LIST",
-            help="Waits before each retry, such as 5s,5m,1h; '' for those of the settings.",
+            help="Waits before each retry, such as 5s,5m,1h; '': as in the settings.",
         ),
         click.option(
             "--deadline",
             type=Duration(),
-            help="How long after its first attempt a delivery's last one begins; 0s for that of the settings.",
+            help="How long after a delivery's first attempt its last one may begin; 0s: as in the settings.",
         ),
     )
     wrapped: Any = function

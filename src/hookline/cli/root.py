@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
     "--server",
     envvar="HOOKLINE_SERVER",
     metavar="URL",
-    help="Do it on this server, over its API, not in the database that is here.",
+    help="Run the command on this server, over its API, not on the local database.",
 )
 @click.option(
     "--key", envvar="HOOKLINE_KEY", metavar="KEY", help="The key for the server; better in the variable HOOKLINE_KEY."

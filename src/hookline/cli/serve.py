@@ -13,7 +13,9 @@ from hookline.cli.loading import loading
 @click.command(cls=PlainCommand)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 256), help="They share the port.")
+@click.option(
+    "--processes", default=1, show_default=True, type=click.IntRange(1, 256), help="Number of processes on the port."
+)
 @click.option("--worker/--no-worker", "worker", default=True, help="Also process events and send deliveries.")
 @click.option(
     "--single-process", is_flag=True, help="Answer, process and send in one process, whatever WORKER_PROCESSES says."

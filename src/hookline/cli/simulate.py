@@ -40,9 +40,9 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--sequence", "sequence_name", metavar="NAME", help="What happens at the sender.  [default: the first]")
 @click.option("--scenario", "names", multiple=True, metavar="NAME", help="What goes wrong; `all` for everything.")
 @click.option("--history", "history_text", metavar="TEXT", help="Play this history alone, as a report names it.")
-@click.option("--seed", type=int, help="Makes the same choices again.  [default: a new one]")
+@click.option("--seed", type=int, help="Repeat the choices of an earlier run.  [default: a new one]")
 @click.option(
-    "--probe", metavar="PROBE", help="Shows what the consumer did: a URL of JSON, sql:DATABASE:QUERY, cmd:COMMAND."
+    "--probe", metavar="PROBE", help="What shows its effects: a URL of JSON, sql:DATABASE:QUERY, cmd:COMMAND."
 )
 @click.option("--ignore", "ignored", multiple=True, metavar="FIELD", help="Leave this field of the probe's JSON out.")
 @click.option(
@@ -51,7 +51,7 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     default=0.5,
     show_default=True,
     metavar="SECONDS",
-    help="How long the consumer may take after its answer until the probe shows the effect.",
+    help="How long after its answer the probe may take to show the effect.",
 )
 @click.option("--restart", metavar="COMMAND", help="Restarts the consumer, and returns when it is up again.")
 @click.option("--other-url", metavar="URL", help="The URL of a second tenant.")
@@ -76,11 +76,11 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
     help="How many histories to try for each scenario.",
 )
 @click.option(
-    "--max-requests", type=click.IntRange(1), help="Send no more than these.  [default: 5000, to an endpoint 200]"
+    "--max-requests", type=click.IntRange(1), help="At most this many requests.  [default: 5000, to an endpoint 200]"
 )
 @click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="Send at most N requests a second.")
 @click.option(
-    "--allow", "allowed", multiple=True, metavar="NETWORK", help="A private test network that may be sent to."
+    "--allow", "allowed", multiple=True, metavar="NETWORK", help="A private test network that may receive requests."
 )
 @click.option(
     "--report", "report_file", type=_FILE, help="Write the report here: .json, .xml (JUnit) or .html.", multiple=True

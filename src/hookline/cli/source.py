@@ -130,7 +130,7 @@ def update(
     version_at: str | None,
     as_json: bool,
 ) -> None:
-    """Change what is given of a source; the rest stays."""
+    """Change the given fields of a source; the others stay."""
     from hookline.cli.actor import actor
     from hookline.operations import sources
 
@@ -161,7 +161,7 @@ def update(
 
 @source.command()
 @click.argument("id", shell_complete=complete.sources)
-@secret_options("The new secret. Without it one is made up and shown, this once, where you choose the sender's.")
+@secret_options("The new secret. Without it one is generated and shown once, if the sender lets you choose it.")
 @click.option("--overlap", type=Duration(), help="How long the previous secrets stay valid.  [default: 24h]")
 @json_option
 def rotate(id: str, secret: str | None, overlap: float | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help

@@ -58,7 +58,7 @@ def create(
 
 @tenant.command("list")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of rows.  [default: all]")
-@click.option("--deleted", is_flag=True, help="Those that were deleted and still have history, instead.")
+@click.option("--deleted", is_flag=True, help="Instead, list deleted tenants that still have history.")
 @json_option
 def list_tenants(limit: int | None, deleted: bool, as_json: bool) -> None:
     """List all tenants, newest first."""
@@ -80,7 +80,7 @@ def show(key: str, as_json: bool) -> None:
 
 @tenant.command()
 @click.argument("key", shell_complete=complete.tenants)
-@click.option("--key", "new_key", help="A new display name.")
+@click.option("--key", "new_key", help="A new key, instead of KEY.")
 @click.option("--name", help="For people.")
 @click.option("--email", help="Who is told when an endpoint is suspended.")
 @rate_options
@@ -97,7 +97,7 @@ def update(
     throttle_rate: int | None,
     as_json: bool,
 ) -> None:
-    """Change what is given of a tenant; the rest stays."""
+    """Change the given fields of a tenant; the others stay."""
     from hookline.cli.actor import actor
     from hookline.operations import tenants
 
@@ -163,7 +163,7 @@ def _carried_out(found: Tenant, rows: int) -> dict[str, Any] | None:
 
 @tenant.command()
 @click.argument("key", shell_complete=complete.tenants)
-@click.option("--lifetime", type=Duration(), help="How long it counts, such as 1h; at most 28d.  [default: 28d]")
+@click.option("--lifetime", type=Duration(), help="How long it is valid, such as 1h; at most 28d.  [default: 28d]")
 @json_option
 def token(key: str, lifetime: float | None, as_json: bool) -> None:
     """Print a token for the page of this tenant's subscribers: its endpoints, messages and deliveries, and no more."""
