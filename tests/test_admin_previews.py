@@ -73,7 +73,7 @@ def test_a_replay_says_what_it_would_do_before_it_is_started(admin: Client, late
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"since": ""}, "needs an endpoint and a time since when"),
+        ({"since": ""}, "needs an endpoint and a start time"),
         ({"endpoint": "ep_no"}, "ep_no"),
         ({"rate": "0"}, "more than 0"),
     ],

@@ -160,7 +160,7 @@ def test_whether_many_have_something_new_takes_two_queries(
 
 
 def test_an_endpoint_that_counts_nothing_says_so(endpoint: Endpoint) -> None:
-    with pytest.raises(Conflict, match="numbers no deliveries; let it: `hookline endpoint update"):
+    with pytest.raises(Conflict, match="has no sequence numbers; turn them on: `hookline endpoint update"):
         since(make_endpoint(), 0)
     with pytest.raises(ConfigurationError, match="since 0 or more"):
         since(endpoint, -1)

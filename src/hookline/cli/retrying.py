@@ -29,7 +29,7 @@ def retry(operations: ModuleType, noun: str, ids: tuple[str, ...], filters: list
         _print(retried, as_json, skipped=[name for name in ids if name not in retried])
         return
     if filters.given.get("status") == "pending" and not now:
-        raise click.UsageError("pending ones are retried without being asked; add --now to have that done at once")
+        raise click.UsageError("pending ones are retried automatically; add --now to retry them now")
     chosen = operations.chosen(filters.selection())
     found = bulk.counted(chosen, filters.limit, noun)
     if chosen:

@@ -105,7 +105,7 @@ def simulate(
     from hookline.simulator import run, writing
 
     if (url is None) == (endpoint_name is None):
-        raise click.UsageError("give either --url, or --endpoint for a subscriber of yours")
+        raise click.UsageError("give either --url, or --endpoint for one of your subscribers")
     given["max_requests"] = given["max_requests"] or (MOST_TO_ENDPOINT if url is None else MOST)
     stage = _stage(url, secrets, given) if url is not None else _stage_of_endpoint(str(endpoint_name), given)
     plan = _plan(given)

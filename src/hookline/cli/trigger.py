@@ -99,9 +99,9 @@ def _target(
 
     if source_id is None and (url is not None or secret is not None):
         if url is None or secret is None:
-            raise click.UsageError("--url goes with --secret SECRET or --secret-file FILE")
+            raise click.UsageError("--url and --secret (or --secret-file) go together")
         if server is not None:
-            raise click.UsageError("--server goes with --source")
+            raise click.UsageError("--server needs --source")
         return url, url, SourceConfig((secret,))
     if url is not None or secret is not None:
         raise click.UsageError("--source has its own URL and secret; leave out --url and --secret")

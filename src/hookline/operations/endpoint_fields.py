@@ -111,7 +111,7 @@ def check_secret(secret: str) -> str:
         check_new_secret(secret, MOST_SECRET_BYTES)
     except ValueError as error:
         raise ConfigurationError(
-            f"the secret of an endpoint cannot be used: {error}. Leave it out to have one made"
+            f"the secret of an endpoint cannot be used: {error}. Leave it out to have one generated"
         ) from None
     return secret
 

@@ -133,7 +133,9 @@ def last_numbers(endpoint_ids: Collection[UUID]) -> dict[UUID, int]:
 def _read(endpoint: Endpoint, after: int, limit: int) -> Page:
     if not endpoint.sequenced:
         name = endpoint.public_id
-        raise Conflict(f"endpoint {name} numbers no deliveries; let it: `hookline endpoint update {name} --sequence`")
+        raise Conflict(
+            f"endpoint {name} has no sequence numbers; turn them on: `hookline endpoint update {name} --sequence`"
+        )
     if after < 0 or not 1 <= limit <= MOST:
         raise ConfigurationError(f"ask for messages since 0 or more, at most {MOST}; got {after} and {limit}")
     sequence.number_all(endpoint.pk)

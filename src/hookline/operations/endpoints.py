@@ -266,7 +266,7 @@ def _check_uid_is_free(endpoint: Endpoint) -> None:
         return
     others = Endpoint.objects.filter(tenant=endpoint.tenant, uid=endpoint.uid).exclude(pk=endpoint.pk)
     if (other := others.first()) is not None:
-        raise Conflict(f"uid {endpoint.uid!r} is already that of endpoint {other.public_id}")
+        raise Conflict(f"uid {endpoint.uid!r} is already used by endpoint {other.public_id}")
 
 
 def _save_state(endpoint: Endpoint) -> None:

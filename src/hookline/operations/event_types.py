@@ -246,7 +246,7 @@ def _checked(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, 
     after = {**before, **changed}
     schema, example = after.get("schema"), after.get("example")
     if schema is not None and example is not None and (problem := violation(schema, example)):
-        raise ConfigurationError(f"the example is not what the schema says: {problem}")
+        raise ConfigurationError(f"the example does not match the schema: {problem}")
     return changed
 
 

@@ -138,7 +138,9 @@ def rotate(actor: Actor, key: ApiKey, *, overlap: float | None = None) -> Rotate
         active = [[digest, until] for digest, until in locked.digests if until is None or now < until]
         kept = [[digest, min(until or now + overlap, now + overlap)] for digest, until in active] if overlap else []
         if len(kept) >= MOST_ACTIVE:
-            raise Conflict(f"key {locked.public_id} has {len(kept)} texts that still count; rotate it with overlap 0")
+            raise Conflict(
+                f"key {locked.public_id} has {len(kept)} values that are still valid; rotate it with overlap 0"
+            )
         locked.digests = [[api_keys.digest(text).hex(), None], *kept]
         locked.save(update_fields=["digests"])
     return Rotated(text, overlap)

@@ -58,7 +58,7 @@ def start(actor: Actor, what: str, selection: Selection, *, rate: float | None =
     `what`: `deliveries` are made due again, all finished ones unless the selection names a status; `events` that are
     dead or cancelled, or that no handler wanted, and with `again` those that were processed, whose effect is repeated.
     `missed` sends an endpoint the messages that it never got, though it wants them now, and those whose delivery is
-    dead or cancelled; `messages` also those that it got. Both need an endpoint and a time since when.
+    dead or cancelled; `messages` also those that it got. Both need an endpoint and a start time.
     The `limit` of the selection means nothing here.
 
     Raises NotFound, ValueError, Conflict for a disabled endpoint, or ConfigurationError.
@@ -161,7 +161,7 @@ def _drafted(what: str, selection: Selection, rate: float | None, again: bool) -
     if again and what != What.EVENTS:
         raise ConfigurationError(f"`again` is for events; a replay of {what} always sends again")
     if what == What.EVENTS and selection.status == State.SUCCEEDED and not (again or selection.unhandled):
-        raise ConfigurationError("processing succeeded events again repeats their effect; add `--again` to want that")
+        raise ConfigurationError("processing succeeded events again repeats their effect; add `--again` to confirm")
     if again:
         replay.chosen = {**replay.chosen, "again": True}
     return replay
@@ -170,11 +170,11 @@ def _drafted(what: str, selection: Selection, rate: float | None, again: bool) -
 def _choose_jobs(replay: Replay, selection: Selection) -> None:
     model, columns = _COLUMNS[replay.what]
     if not selection.narrowed_by() and selection.since is None:
-        raise ConfigurationError("say what to replay: a time since when, or another filter")
+        raise ConfigurationError("say what to replay: give a start time or another filter")
     if selection.status is not None and selection.status not in _STATUSES:
         raise ConfigurationError(
             f"{selection.status} {model.nouns} are not replayed; choose one of "
-            f"{', '.join(_STATUSES)}. `{model.nouns} retry --now` makes what waits due at once"
+            f"{', '.join(_STATUSES)}. `{model.nouns} retry --now` makes waiting ones due at once"
         )
     found = lookups(model, selection, columns)
     replay.lookups = {name: _json_value(value) for name, value in found.items()}
@@ -188,7 +188,7 @@ def _choose_jobs(replay: Replay, selection: Selection) -> None:
 
 def _choose_messages(replay: Replay, selection: Selection) -> None:
     if selection.endpoint is None or selection.since is None:
-        raise ConfigurationError(f"a replay of {replay.what} needs an endpoint and a time since when")
+        raise ConfigurationError(f"a replay of {replay.what} needs an endpoint and a start time")
     if others := set(selection.narrowed_by()) - {"endpoint", "type"}:
         raise ConfigurationError(f"a replay of {replay.what} has no {', '.join(sorted(others))}")
     endpoint = endpoints.find(selection.endpoint)

@@ -92,7 +92,7 @@ def party(actor: Actor, endpoint: Endpoint, deadline: float) -> tuple[Party, Seq
             f"`hookline endpoint challenge {name}`"
         )
     if scheme.STANDARD not in endpoint.schemes:
-        raise ConfigurationError(f"endpoint {name} must have the signature scheme {scheme.STANDARD} to be simulated to")
+        raise ConfigurationError(f"endpoint {name} needs the signature scheme {scheme.STANDARD} for a simulation")
     now = time.time()
     secrets = endpoint.secrets.active(now)
     sender = Subscribed(endpoint, secrets, [SigningKey.load(key) for key in endpoint.keys.active(now)])

@@ -79,7 +79,7 @@ def client_of(server: str, key: str | None) -> Client:
     if not key:
         raise click.UsageError("--server needs a key: --key, or better the variable HOOKLINE_KEY")
     if not (key.isascii() and key.isprintable() and " " not in key):
-        raise click.UsageError("the key has characters that no key has")
+        raise click.UsageError("the key contains characters that are not valid in a key")
     return Client(server.removesuffix("/api/v1").removesuffix("/api/v1/"), key)
 
 

@@ -23,7 +23,7 @@ def listed(**names: str) -> Make:
 def ids(given: Given) -> dict[str, Any]:
     """Raises a usage error where rows are chosen by options, and not named."""
     if not given["ids"]:
-        raise click.UsageError("over the API, name the ids; filters are for where the server runs")
+        raise click.UsageError("over the API, give ids; filters work only where the server runs")
     return {"ids": list(given["ids"])}
 
 

@@ -95,7 +95,7 @@ def refuse_the_rest(ctx: click.Context, given: Given) -> None:
     for parameter in ctx.command.params:
         name = str(parameter.name)
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name in given and name not in given.seen:
-            raise click.UsageError(f"{parameter.opts[0]} works on the database that is there, not with --server")
+            raise click.UsageError(f"{parameter.opts[0]} works only on the local database, not with --server")
 
 
 def spelled(answer: Any) -> dict[str, Any]:
