@@ -54,7 +54,7 @@ def test_deliveries_from_the_list_to_the_end(remote: Remote) -> None:
     assert (shown["status"], shown["attempts_made"][0]["status"]) == ("dead", 500)
     assert remote("deliveries", "retry", dead["id"]) == {"retried": [dead["id"]]}
     assert remote("deliveries", "retry", waiting, "--now") == {"retried": [waiting]}
-    assert "name the ids" in remote.fails("deliveries", "retry", "--status", "dead", code="usage")
+    assert "give ids" in remote.fails("deliveries", "retry", "--status", "dead", code="usage")
     assert remote("deliveries", "discard", waiting) == {"discarded": [waiting]}
     remote.fails("deliveries", "release", waiting, code="conflict")
     attempt = Attempt.objects.get()

@@ -44,7 +44,7 @@ def test_events_are_listed_shown_and_retried(remote: Remote) -> None:
     make_event(source)
     assert [found["id"] for found in remote("events", "list", "--status", "dead", "--since", "1h")] == [dead.public_id]
     assert remote("events", "show", dead.public_id)["status"] == "dead"
-    assert "name the ids" in remote.fails("events", "retry", "--since", "1h", code="usage")
+    assert "give ids" in remote.fails("events", "retry", "--since", "1h", code="usage")
     assert remote("events", "retry", dead.public_id) == {"retried": [dead.public_id]}
     assert Event.objects.filter(state=State.PENDING).count() == 2
 

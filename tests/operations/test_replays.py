@@ -216,7 +216,7 @@ def test_a_paused_one_waits_and_a_cancelled_one_ends_whoever_runs_it() -> None:
 def test_what_is_not_narrowed_or_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="say what to replay"):
         replays.start(ADA, "events", Selection())
-    with pytest.raises(ConfigurationError, match="needs an endpoint and a time"):
+    with pytest.raises(ConfigurationError, match="needs an endpoint and a start time"):
         replays.start(ADA, "missed", Selection(since=ago(60)))
     with pytest.raises(ConfigurationError, match="pending events are not replayed"):
         replays.start(ADA, "events", Selection(status="pending"))
