@@ -62,21 +62,23 @@ class Settings:
     PUBLIC_URL: str = setting(
         BOTH,
         "",
-        "Scheme and host under which senders reach you. Some sign the URL, and a Host header is the caller's choice",
+        "Scheme and host under which senders reach you. Some senders sign the URL, and the Host header cannot be "
+        "trusted",
     )
 
     ENGINE: str = setting(
         BOTH,
         "worker",
-        "Who works: `worker` is `hookline worker` or `hookline serve`, `celery` is Celery's workers. See "
+        "What runs jobs: `worker` is `hookline worker` or `hookline serve`, `celery` is Celery's workers. See "
         "[celery.md](celery.md)",
     )
 
     WORKER_PROCESSES: int | None = setting(
         BOTH,
         None,
-        "Processes that `hookline serve` starts beside the one that answers, to run handlers and deliver (each "
-        "takes some 70 MB); 0: it does so itself. `None`: one less than there are cores, at most 4, and 0 on SQLite",
+        "Processes that `hookline serve` starts beside the one that answers, to run handlers and deliver (each takes "
+        "some 70 MB); 0: one process does everything. `None`: one less than there are cores, at most 4, and 0 on "
+        "SQLite",
     )
 
     METRICS_LISTEN: str = setting(
@@ -89,14 +91,14 @@ class Settings:
     LEASE: float = setting(
         BOTH,
         60,
-        "How long a job belongs to its worker without a sign of life; extended every third of it. A job whose "
-        "worker died waits so long. Longer than `DELIVERY_TIMEOUT`",
+        "How long a job belongs to its worker; the worker extends it after each third. A job whose worker died waits "
+        "until it ends. Must be longer than `DELIVERY_TIMEOUT`",
     )
 
     POLL: float = setting(
         BOTH,
         0.5,
-        "The longest pause between two looks at an empty queue. A change in the same process wakes it at once",
+        "The longest pause before a worker looks for jobs again. New jobs of the same process wake it at once",
     )
 
     STOP_TIMEOUT: float = setting(
@@ -115,21 +117,21 @@ class Settings:
         BOTH,
         90 * DAY,
         "How long events and deliveries are kept after they ended, and messages: 90 days. 0 keeps them for "
-        "ever. A webhook that is sent again after that is new again; see "
+        "ever. A webhook that is sent again later is a new event; see "
         "[operations.md](operations.md#history-and-how-long-it-is-kept)",
     )
 
     REJECTION_RETENTION: float = setting(
         BOTH,
         30 * DAY,
-        "How long rejections are kept: 30 days. 0 keeps them for ever. Anybody can cause them, so not as long",
+        "How long rejections are kept: 30 days. 0 keeps them for ever. Shorter, because anybody can cause them",
     )
 
     AUDIT_RETENTION: float = setting(
         BOTH,
         0,
         "How long entries of the [audit log](operations.md#who-changed-what-the-audit-log) are kept. 0 keeps them for "
-        "ever: they are few, and whoever is asked who changed something is asked years later",
+        "ever: they are few, and questions about changes may come years later",
     )
 
     ROTATION_OVERLAP: float = setting(
@@ -143,9 +145,9 @@ class Settings:
     TRUSTED_PROXIES: int = setting(
         RECEIVING,
         0,
-        "How many proxies of yours each request passes, one after the other. The client's address is that entry of "
-        "`X-Forwarded-For`, counted from its end; with 0 the header is not believed. With too many, a caller can make "
-        "up its address. See [operations.md](operations.md#addresses-and-proxies)",
+        "How many proxies of yours each request passes, one after the other. The client's address is the entry with "
+        "this number in `X-Forwarded-For`, counted from its end; with 0 the header is ignored. If the number is too "
+        "high, a caller can invent its address. See [operations.md](operations.md#addresses-and-proxies)",
     )
 
     MAX_BODY_BYTES: int = setting(
@@ -165,15 +167,15 @@ class Settings:
     MAX_REJECTIONS: int = setting(
         RECEIVING,
         10_000,
-        "Rejections that are kept of one source; a tenth of it for all unknown URLs together. An hour may "
-        "bring an eighth of that, one reason half of its hour. What comes beyond is only counted, but for the "
-        "first five of each reason in each hour: anybody can cause them",
+        "Maximum number of rejections kept per source; all unknown URLs together get a tenth of it. One hour may "
+        "use an eighth of that, one reason half of its hour. Further ones are only counted, except the "
+        "first five of each reason in each hour. Limited because anybody can cause them",
     )
 
     MAX_REJECTION_BYTES: int = setting(
         RECEIVING,
         64 * 1024 * 1024,
-        "... and how many bytes they may take",
+        "... and their maximum size",
     )
 
     EVENT_RETRY_DELAYS: tuple[float, ...] = setting(
@@ -192,10 +194,10 @@ class Settings:
     EVENTS_PER_TRANSACTION: int = setting(
         RECEIVING,
         50,
-        "Events that share a transaction at most: as many as wait, until it is 50 ms old; a lone event is not "
-        "delayed. More is faster, and keeps the locks of one handler's writes until those of the others are "
-        "done. When one fails, those of its transaction are rolled back and run again, each by itself; with 1 "
-        "each has its own from the beginning",
+        "Maximum number of events in one transaction. It takes waiting events until it is 50 ms old; a single event "
+        "is not delayed. More is faster, but locks of one handler's writes are kept until the other handlers are "
+        "done. When one fails, the transaction is rolled back, and each of its events runs again in its own; with 1 "
+        "each event has its own transaction from the beginning",
     )
 
     HANDLER_TIMEOUT: float = setting(
@@ -216,7 +218,7 @@ class Settings:
         RECEIVING,
         "",
         "The dotted path of a function that takes an Event and returns a context manager, in which its handlers and "
-        "follow-ups run: it may enter a tenant's schema. See [django-tenants](howto/schema-per-tenant.md)",
+        "follow-ups run, for example to enter a tenant's schema. See [django-tenants](howto/schema-per-tenant.md)",
     )
 
     # ---- Serving ----
@@ -224,48 +226,49 @@ class Settings:
     HTTP_HEADER_TIMEOUT: float = setting(
         SERVING,
         10,
-        "Seconds until all headers of a request must be there. Later ones are answered 408; a connection on "
-        "which nothing comes at all is closed",
+        "Seconds in which all headers of a request must arrive. Later ones are answered 408; a connection on "
+        "which nothing arrives is closed",
     )
 
     HTTP_BODY_TIMEOUT: float = setting(
         SERVING,
         30,
-        "... and from then on its body",
+        "... and then its body",
     )
 
     HTTP_KEEP_ALIVE: float = setting(
         SERVING,
         75,
-        "Seconds that a connection may wait for its next request. Longer than the 60 of the usual load "
-        "balancers, which would otherwise send a request into a connection that is being closed",
+        "Seconds that a connection may wait for its next request. Longer than the usual 60 of load "
+        "balancers, which could otherwise send a request on a connection that is being closed",
     )
 
     HTTP_MAX_BODY_BYTES: int = setting(
         SERVING,
         5 * 1024 * 1024,
-        "The longest body of a request to a path that is no source's, such as the admin; longer ones are answered 413",
+        "The longest body of a request to a path that is not a source's, such as the admin; longer ones are answered "
+        "413",
     )
 
     HTTP_MAX_BODIES_BYTES: int = setting(
         SERVING,
         128 * 1024 * 1024,
-        "Bytes of all bodies under way in one process. What would exceed them is answered 503",
+        "Total bytes of all bodies being read in one process. A request that would exceed it is answered 503",
     )
 
     HTTP_MAX_CONNECTIONS: int = setting(
         SERVING,
         1000,
-        "Connections at the same time in one process, and no more than it may open files for. Beyond it, the "
-        "one that was idle for the longest time is closed for the new one; if there is none, the new one is "
+        "Maximum number of connections of one process, also limited by its limit of open files. Beyond it, the "
+        "connection that has been idle for the longest time is closed for the new one; if none is idle, the new one is "
         "answered 503",
     )
 
     METRICS_TOKEN: str = setting(
         SERVING,
         "",
-        "Who sends it as `Authorization: Bearer ...` may read [/metrics](metrics.md). Without it only direct "
-        "requests from a loopback or private address may, because tenants are named there",
+        "A client that sends it as `Authorization: Bearer ...` may read [/metrics](metrics.md). Without this setting "
+        "only direct requests from a loopback or private address may, because the metrics name tenants",
         shown=False,
     )
 
@@ -280,36 +283,36 @@ class Settings:
     MESSAGE_EXPIRES_AFTER: float = setting(
         SENDING,
         0,
-        "Seconds after which what is not delivered of a message is cancelled, where neither `dispatch()` nor its event "
-        "type says so. 0: never; tries end with `DELIVERY_RETRY_DELAYS`",
+        "Seconds after which a message's unfinished deliveries are cancelled, if neither `dispatch()` nor its event "
+        "type says otherwise. 0: never; tries end with `DELIVERY_RETRY_DELAYS`",
     )
 
     CONTENT_RETENTION: float = setting(
         SENDING,
         0,
-        "How long the content of messages that were delivered is kept, and what endpoints answered. The record stays "
-        "until `RETENTION`. 0: as long as that. See [operations.md](operations.md#expunge-content)",
+        "How long the content of delivered messages and the answers of endpoints are kept. The record stays "
+        "until `RETENTION`. 0: all is kept until then. See [operations.md](operations.md#expunge-content)",
     )
 
     ENDPOINT_CHALLENGE: bool = setting(
         SENDING,
         False,
         "Whether a new endpoint must answer a [challenge](sending.md#ownership-challenge) before its first delivery, "
-        "where its creation does not say so itself",
+        "if its creation does not say",
     )
 
     ENDPOINT_SIGNATURES: tuple[str, ...] = setting(
         SENDING,
         (),
-        "How messages to a new endpoint are [signed](sending.md#other-signatures), where its creation does not say so: "
+        "How messages to a new endpoint are [signed](sending.md#other-signatures), if its creation does not say: "
         "`v1, svix` while subscribers still read Svix's headers. Empty: `v1`",
     )
 
     EVENT_TYPES: str = setting(
         SENDING,
         "off",
-        "Whether `dispatch()` holds data against the [catalogue](sending.md#event-types): `off` costs nothing, `check` "
-        "does so for the types that it has, `only` also refuses those that it does not have",
+        "Whether `dispatch()` checks data against the [catalogue](sending.md#event-types): `off` checks nothing, "
+        "`check` checks types that are in it, `only` also refuses types that are not in it",
     )
 
     DELIVERY_RETRY_DELAYS: tuple[float, ...] = setting(
@@ -332,14 +335,14 @@ class Settings:
     DELIVERY_DEADLINE: float = setting(
         SENDING,
         0,
-        "Seconds after its first attempt in which a delivery's last one begins, whatever the waits, a `Retry-After` or "
-        "a breaker add up to. 0: no such limit. An endpoint may have its own",
+        "Seconds after a delivery's first attempt within which its last one must begin, whatever the retry delays, a "
+        "`Retry-After` or a breaker say. 0: no such limit. An endpoint may have its own",
     )
 
     DELIVERY_TIMEOUT: float = setting(
         SENDING,
         20,
-        "Connect, send, and read the answer: all of it. Standard Webhooks advises 15 to 30",
+        "For the whole request: connect, send, and read the answer. Standard Webhooks advises 15 to 30",
     )
 
     DELIVERY_CONCURRENCY: int = setting(
@@ -351,66 +354,66 @@ class Settings:
     DELIVERY_CONCURRENCY_PER_ENDPOINT: int = setting(
         SENDING,
         50,
-        "... and to one endpoint, so that a slow one cannot take all the places",
+        "... and to one endpoint, so that a slow endpoint cannot use all of them",
     )
 
     SUSPEND_AFTER_FAILURES: int = setting(
         SENDING,
         10,
-        "An endpoint is suspended after this many failed attempts in a row; those within 30 seconds of the one counted "
-        "before count with it, so that a restart under load is one. Its tenant is warned after half of them. 0: never",
+        "An endpoint is suspended after this many failed attempts in a row; failures within 30 seconds of the last "
+        "counted one are not counted, so a restart under load counts once. Its tenant is warned after half. 0: never",
     )
 
     SUSPEND_AFTER: float = setting(
         SENDING,
         5 * DAY,
-        "... or after so long with nothing but failures. 0: never",
+        "... or when all attempts have failed for this long. 0: never",
     )
 
     NOTIFY_BY_EMAIL: bool = setting(
         SENDING,
         True,  # a default
-        "Whether a tenant that has an e-mail address is told that its endpoint keeps failing, was suspended or is well "
-        "again, by Django's mail",
+        "Whether a tenant with an e-mail address gets an e-mail, by Django, when its endpoint keeps failing, is "
+        "suspended or recovers",
     )
 
     OPERATIONAL_TENANT: str = setting(
         SENDING,
         "",
-        "The key of the tenant whose endpoints are told the same of all endpoints, as messages of the types "
-        "`endpoint.failing`, `endpoint.suspended` and `endpoint.recovered`. Empty: nobody's",
+        "The key of the tenant whose endpoints get the same news of all endpoints, as messages of the types "
+        "`endpoint.failing`, `endpoint.suspended` and `endpoint.recovered`. Empty: no tenant",
     )
 
     RESPONSE_BODY_BYTES: int = setting(
         SENDING,
         8 * 1024,
-        "How much of an endpoint's answer is kept for people",
+        "How much of an endpoint's answer is kept, to be shown",
     )
 
     ALLOWED_SUBNETS: tuple[str, ...] = setting(
         SENDING,
         (),
-        "Networks that may be connected to besides public addresses, such as `10.1.0.0/16`. Whoever can "
+        "Networks to which deliveries may connect besides public addresses, such as `10.1.0.0/16`. Anybody who can "
         "create endpoints can then reach them",
     )
 
     ALLOW_HTTP: bool | None = setting(
         SENDING,
         None,
-        "Whether endpoints may use plain http. None: only where `ALLOWED_SUBNETS` opens the address",
+        "Whether endpoints may use plain http. None: only for addresses in `ALLOWED_SUBNETS`",
     )
 
     ALLOWED_PORTS: tuple[int, ...] = setting(
         SENDING,
         (),
-        "The only ports that may be connected to, such as `443, 8443`. Empty: all but those of well-known services "
-        "that are not HTTP",
+        "The only ports to which deliveries may connect, such as `443, 8443`. Empty: all except those of well-known "
+        "services that are not HTTP",
     )
 
     ALLOWED_PROXIES: tuple[str, ...] = setting(
         SENDING,
         (),
-        "Forward proxies that endpoints may use though their addresses are not public, such as "
+        "Forward proxies that endpoints may use although their addresses are not public, such as "
         "`http://proxy.internal:3128`",
     )
 
@@ -419,8 +422,8 @@ class Settings:
     API_KEY: str = setting(
         API,
         "",
-        "A key with which an operator may do everything, whatever its form, of 16 to 4,096 printable characters: for a "
-        "first start, before `hookline key create`, and for programs that bring a key of their own. It is no row of "
+        "An operator's key that may do everything, any 16 to 4,096 printable characters: for a "
+        "first start, before `hookline key create`, and for programs that bring a key of their own. It is not in "
         "the database, so it cannot be revoked or limited; empty: none",
         shown=False,
     )
@@ -428,8 +431,9 @@ class Settings:
     PORTAL_URL: str = setting(
         API,
         "",
-        "The page on which your subscribers look after their endpoints. `app-portal-access` answers it with `#key=` "
-        "behind it, and the base64 of a JSON object with `appId` and `token`. Empty: it answers the token alone",
+        "The page on which your subscribers manage their endpoints. `app-portal-access` answers with this URL, "
+        "followed by `#key=` and the base64 of a JSON object with `appId` and `token`. Empty: it answers only the "
+        "token",
     )
 
     @property

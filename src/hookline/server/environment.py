@@ -1,7 +1,7 @@
 """Reading the environment: which variables there are, and how their text becomes a value. Pure.
 
-`HOOKLINE_<NAME>` sets the setting NAME of `hookline.conf`, whatever settings there are. Besides those there are the
-few below, which belong to the server itself.
+`HOOKLINE_<NAME>` sets the setting NAME of `hookline.conf`, for every setting. The few variables below belong to the
+server itself.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ OWN: Mapping[str, str] = {
     "DATABASE_URL": "`postgresql://user:password@host/database`, or `sqlite:///` and a path. Without it, `hookline.db` "
     "in the working directory. SQLite's writers wait for each other for up to 20 s; `sqlite:///hookline.db?timeout=5` "
     "sets another time",
-    "APPS": "Modules or packages with handlers, with commas between them; of a package, its module `webhooks` too. "
+    "APPS": "Modules or packages with handlers, separated by commas; of a package, its module `webhooks` is imported, too. "
     "They are imported from the working directory and `PYTHONPATH`",
     "SECRET_KEY": "Django's `SECRET_KEY`: long and random. Without it, the one in `hookline.keys`",
-    "EMAIL_URL": "Where e-mails are handed in: `smtp://user:password@host:587?tls=starttls&from=hooks@example.com`; "
+    "EMAIL_URL": "The mail server: `smtp://user:password@host:587?tls=starttls&from=hooks@example.com`; "
     "`tls` is `starttls`, `ssl` or left out. Without it, none are sent",
     "LOG_FORMAT": "`text`, or `json`: one object for each line. See [operations.md](operations.md#the-log)",
-    "CREATE": "`no`: never make a database or keys that are missing, but refuse to start. Without it `serve`, `worker` "
-    "and `migrate` make them, and no other command does",
+    "CREATE": "`no`: never create a missing database or missing keys; refuse to start instead. Without it `serve`, "
+    "`worker` and `migrate` create them; other commands never do",
 }
 
 LOG_FORMATS = ("text", "json")

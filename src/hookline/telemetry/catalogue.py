@@ -1,4 +1,4 @@
-"""Every metric: name, kind, labels, and what it says. Both `/metrics` and docs/metrics.md are made from this. Pure.
+"""Every metric: name, kind, labels and meaning. Both `/metrics` and docs/metrics.md are made from this. Pure.
 
 Labels are bounded: by the code (provider, reason, outcome) or by a number (`MAX_SERIES`, `MAX_TENANTS`).
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-#: Label values of one metric; what comes beyond is counted under "other".
+#: Maximum number of label values of one metric; further ones are counted under "other".
 MAX_SERIES = 1000
-#: Tenants that are named in a backlog: those that have most. The others are counted under "other".
+#: Tenants that are named in a backlog: those with most jobs. The others are counted under "other".
 MAX_TENANTS = 20
 
 
@@ -30,7 +30,7 @@ class Metric:
     labels: tuple[str, ...] = ()
     #: Upper bounds of a histogram, in seconds.
     buckets: tuple[float, ...] = ()
-    #: Read from the database when it is asked for, and so the same whichever process is asked.
+    #: Read from the database for each scrape, and so the same in every process.
     from_database: bool = False
 
 
@@ -43,19 +43,19 @@ RECEIVED = Metric(
     "hookline_events_received_total",
     Kind.COUNTER,
     "Events that were verified and committed. `outcome`: `accepted`, `duplicate`, `repeat` or `conflict` of a known "
-    "event (new all the same), `unreadable` item of a batch. Their sum is what was verified",
+    "event (new all the same), `unreadable` item of a batch. Their sum is the number of verified events",
     ("provider", "outcome"),
 )
 REFUSED = Metric(
     "hookline_requests_refused_total",
     Kind.COUNTER,
-    "Requests that were refused. `provider` is empty where the URL belongs to no source",
+    "Requests that were refused. `provider` is empty if the URL belongs to no source",
     ("provider", "reason", "status"),
 )
 PROCESSED = Metric(
     "hookline_events_processed_total",
     Kind.COUNTER,
-    "Runs of an event's handlers. `outcome`: `succeeded`, `unhandled` (no handler wanted it), `retried`, `dead`, "
+    "Runs of an event's handlers. `outcome`: `succeeded`, `unhandled` (no handler matched it), `retried`, `dead`, "
     "`cancelled`",
     ("provider", "outcome"),
 )
@@ -76,19 +76,19 @@ EVENT_LAG = Metric(
 PUBLISHED = Metric(
     "hookline_messages_published_total",
     Kind.COUNTER,
-    "Messages that were dispatched and committed, whether or not an endpoint wants them",
+    "Messages that were dispatched and committed, whether or not they matched an endpoint",
 )
 PUBLISH_FAILURES = Metric(
     "hookline_publish_failures_total",
     Kind.COUNTER,
-    "Changes of models that `publish()` could not dispatch. `type`: of the message",
+    "Changes of models that `publish()` could not dispatch. `type`: the message's type",
     ("type",),
 )
 ATTEMPTS = Metric(
     "hookline_delivery_attempts_total",
     Kind.COUNTER,
     "Attempts to deliver. `outcome`: `delivered`, `retried`, `dead`. `reason`: the class of the status (`2xx`, `4xx`), "
-    "or what went wrong instead, such as `timeout`",
+    "or the error if there was no answer, such as `timeout`",
     ("outcome", "reason"),
 )
 ATTEMPT_TIME = Metric(
@@ -101,14 +101,14 @@ ATTEMPT_TIME = Metric(
 DELIVERY_LATENCY = Metric(
     "hookline_delivery_latency_seconds",
     Kind.HISTOGRAM,
-    "From the moment a message was dispatched until an endpoint took it, retries included",
+    "From the moment a message was dispatched until an endpoint answered 2xx, retries included",
     (),
     WAIT_BUCKETS,
 )
 DEAD = Metric(
     "hookline_jobs_dead_total",
     Kind.COUNTER,
-    "Events and deliveries that have no tries left, and wait for a person",
+    "Events and deliveries that became dead and wait for a person",
     ("kind",),
 )
 CLAIMED = Metric("hookline_jobs_claimed_total", Kind.COUNTER, "Jobs that workers claimed", ("kind",))
@@ -116,7 +116,7 @@ LEASES_LOST = Metric(
     "hookline_leases_lost_total", Kind.COUNTER, "Jobs that another worker claimed while this one held them", ("kind",)
 )
 LEASES_EXPIRED = Metric(
-    "hookline_leases_expired_total", Kind.COUNTER, "Jobs that were taken back because their worker is gone", ("kind",)
+    "hookline_leases_expired_total", Kind.COUNTER, "Jobs that were returned because their worker died", ("kind",)
 )
 BREAKER_CHANGES = Metric(
     "hookline_breaker_changes_total",
@@ -124,16 +124,16 @@ BREAKER_CHANGES = Metric(
     "Changes of endpoints' breakers. `state` is the new one: `closed`, `open`, `half-open`",
     ("state",),
 )
-SUSPENDED = Metric("hookline_endpoints_suspended_total", Kind.COUNTER, "Endpoints that answered 410 and were suspended")
+SUSPENDED = Metric("hookline_endpoints_suspended_total", Kind.COUNTER, "Endpoints that Hookline suspended")
 PRUNED = Metric("hookline_rows_pruned_total", Kind.COUNTER, "Rows of history that were deleted", ("kind",))
 SENDER_UNDER_WAY = Metric(
     "hookline_sender_requests",
     Kind.GAUGE,
     "Deliveries that are being sent or recorded. Each process sends up to DELIVERY_CONCURRENCY at once",
 )
-SENDER_WAITING = Metric("hookline_sender_waiting", Kind.GAUGE, "Deliveries that were claimed and wait for their turn")
+SENDER_WAITING = Metric("hookline_sender_waiting", Kind.GAUGE, "Deliveries that were claimed and wait to be sent")
 SENDER_IDLE = Metric(
-    "hookline_sender_idle_connections", Kind.GAUGE, "Connections to endpoints that wait for their next request"
+    "hookline_sender_idle_connections", Kind.GAUGE, "Idle connections to endpoints, kept for the next request"
 )
 BACKLOG = Metric(
     "hookline_jobs",
@@ -145,21 +145,21 @@ BACKLOG = Metric(
 OLDEST = Metric(
     "hookline_oldest_pending_seconds",
     Kind.GAUGE,
-    "Age of the oldest pending job, 0 where there is none. What waits for a retry counts, too",
+    "Age of the oldest pending job, 0 if there is none. Jobs that wait for a retry count, too",
     ("kind",),
     from_database=True,
 )
 LAG = Metric(
     "hookline_lag_seconds",
     Kind.GAUGE,
-    "How long the job that is overdue for the longest time has waited for a worker",
+    "How long the longest overdue job has waited for a worker",
     ("kind",),
     from_database=True,
 )
 TENANT_BACKLOG = Metric(
     "hookline_tenant_pending",
     Kind.GAUGE,
-    f"Of the 10,000 oldest pending jobs, those of each tenant; the {MAX_TENANTS} that have most are named by their "
+    f"Of the 10,000 oldest pending jobs, those of each tenant; the {MAX_TENANTS} tenants with most are named by their "
     "key, the others are `other`",
     ("kind", "tenant"),
     from_database=True,
@@ -167,15 +167,15 @@ TENANT_BACKLOG = Metric(
 TENANT_OLDEST = Metric(
     "hookline_tenant_oldest_pending_seconds",
     Kind.GAUGE,
-    "Age of the oldest pending job of these tenants",
+    "Age of the oldest pending job of each of these tenants",
     ("kind", "tenant"),
     from_database=True,
 )
 ENDPOINTS = Metric(
     "hookline_endpoints",
     Kind.GAUGE,
-    "Endpoints to which nothing is sent. `state`: `open` and `half-open` are breakers, `disabled` waits for a person. "
-    "Counted up to 1,000",
+    "Endpoints to which nothing is sent. `state`: `open` and `half-open` are states of the breaker, `disabled` "
+    "endpoints wait for a person. Counted up to 1,000",
     ("state",),
     from_database=True,
 )
@@ -224,27 +224,27 @@ def page() -> str:
         f"| {metric.text}.{' From the database.' if metric.from_database else ''} |"
         for metric in METRICS
     ]
-    return "\n".join([_INTRODUCTION, "| metric | kind | labels | what it says |", "|---|---|---|---|", *rows, ""])
+    return "\n".join([_INTRODUCTION, "| metric | kind | labels | meaning |", "|---|---|---|---|", *rows, ""])
 
 
 _INTRODUCTION = """# Metrics
 
-`GET /metrics` answers in Prometheus' format, in `hookline serve` and wherever a project includes `hookline.urls`.
-`hookline worker` answers it where `METRICS_LISTEN` names an address and a port, such as `0.0.0.0:9464`; all its
+`GET /metrics` answers in Prometheus' format, in `hookline serve` and in projects that include `hookline.urls`.
+`hookline worker` answers it if `METRICS_LISTEN` names an address and a port, such as `0.0.0.0:9464`; all its
 processes share that.
 
-**Who may read it.** With `METRICS_TOKEN` set, whoever sends `Authorization: Bearer <token>`. Without it, only a request
-that comes straight from a loopback or private address, with no sign of a proxy before it (`Forwarded`, `Via`,
-`X-Forwarded-For`, `X-Real-IP`); anybody else is answered 403. Behind a proxy, set the token.
+**Who may read it.** With `METRICS_TOKEN`, clients that send `Authorization: Bearer <token>`. Without it, only requests
+that come directly from a loopback or private address, without headers of a proxy (`Forwarded`, `Via`,
+`X-Forwarded-For`, `X-Real-IP`). All others are answered 403. Behind a proxy, set the token.
 
-**Several processes.** `hookline serve` and `hookline worker` add up what their processes count, whichever of them
-answers. Under Gunicorn, for Celery, or to see `hookline worker` through the server beside it, set
+**Several processes.** `hookline serve` and `hookline worker` add up the counts of their processes, whichever of them
+answers. Under Gunicorn, for Celery, or to see `hookline worker` through the server on the same machine, set
 `PROMETHEUS_MULTIPROC_DIR` to the same empty directory for all processes of a machine before they start
-([prometheus-client's own way](https://prometheus.github.io/client_python/multiprocess/)); it is counted per machine, so
-scrape one address on each. What is read from the database is the same everywhere: take `max`, not `sum`, over
-instances. It is read at most every ten seconds, however often it is asked for.
+([as prometheus-client describes](https://prometheus.github.io/client_python/multiprocess/)). Counts are per machine, so
+scrape one address on each. Metrics from the database are the same everywhere: take `max`, not `sum`, over
+instances. They are read at most every ten seconds, however often you scrape.
 
-**See it, and be woken.** [grafana/hookline.json](grafana/hookline.json) is a dashboard to import into Grafana;
+**Dashboard and alerts.** [grafana/hookline.json](grafana/hookline.json) is a dashboard to import into Grafana;
 [prometheus/alerts.yml](prometheus/alerts.yml) has alert rules for Prometheus, each with what to do.
 
 Counting is always on and costs a microsecond or two for each event or attempt. Labels are bounded by the code, or by a
