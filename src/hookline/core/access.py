@@ -1,4 +1,4 @@
-"""Access: how an endpoint is reached, where not simply at its URL. Pure.
+"""Access: how an endpoint is reached, if a plain request to its URL is not enough. Pure.
 
 With a client certificate (mutual TLS), through a forward proxy, with a token of OAuth 2.0, or several of these.
 """

@@ -1,10 +1,10 @@
 """AddressPolicy: to which URLs and addresses Hookline connects (protection against SSRF). Pure.
 
-A subscriber chooses the URL, so without a policy anybody could make this server talk to the database next to it, or to
-the metadata service of its cloud. The policy is asked twice, and needs both answers:
+A subscriber chooses the URL, so without a policy anybody could make this server connect to its own database, or to
+the metadata service of its cloud. The policy is asked twice, and both checks are needed:
 
 * `check_url` when an Endpoint is created and before each send: how the URL is written;
-* `check_address` for every connection, with the very address that is about to be connected to. Only this sees what a
+* `check_address` for every connection, with the exact address that it will connect to. Only this check sees what a
   name resolves to at that moment.
 """
 
@@ -42,15 +42,15 @@ _NOT_HTTP = frozenset((
 class AddressPolicy:
     """Public addresses over https, and the exceptions that an operator makes.
 
-    `allowed_subnets` are let through besides public addresses. An IPv4 exception also covers the IPv4-mapped spelling
+    `allowed_subnets` are allowed besides public addresses. An IPv4 exception also covers the IPv4-mapped spelling
     of its addresses (`::ffff:127.0.0.1`), since the system connects to the same IPv4 address for it. It covers no other
     embedding: a packet to NAT64, 6to4, Teredo, ISATAP, SIIT or IPv4-compatible forms goes to a translator or relay, and
-    where that one sends it is not what the operator allowed. An IPv6 exception (`64:ff9b::/96` in an IPv6-only network,
+    where that sends it is not what the operator allowed. An IPv6 exception (`64:ff9b::/96` in an IPv6-only network,
     say) covers an address with an embedded IPv4 address only if that one is public or itself an exception.
 
     `allowed_ports`: None means every port except those of well-known services that are not HTTP.
 
-    `allow_http`: True everywhere, False nowhere; None, the default, only where an exception opens the address.
+    `allow_http`: True everywhere, False nowhere; None, the default, only for addresses in `allowed_subnets`.
     """
 
     allowed_subnets: tuple[IPNetwork, ...] = ()

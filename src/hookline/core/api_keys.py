@@ -1,9 +1,8 @@
 """The text of an API key: `hk_live_`, its id, a secret, and a checksum, all in base62. Pure.
 
-The prefix and the fixed length let secret scanners find a key that leaked (`PATTERN`); the id in it tells whose it is,
-and finds its row, so that a secret is never looked up, only compared. The checksum tells a mistyped key, and most of
-what somebody guesses, from one that is worth a look at the database. There is no dot in it: Svix's clients take what
-stands behind a dot for the name of a region.
+The prefix and the fixed length let secret scanners find a leaked key (`PATTERN`). The id in it shows whose it is
+and finds its row, so that a secret is never looked up, only compared. The checksum rejects mistyped keys, and most
+guesses, without a query. A key has no dot: Svix's clients take the part after a dot for the name of a region.
 """
 
 from __future__ import annotations

@@ -4,20 +4,20 @@
     open       nothing is admitted until `open_until`; the deliveries wait without spending attempts.
     half-open  a few probes are admitted. Enough successes close it; one failure opens it again for twice as long.
 
-A breaker spares the workers (each try of a dead endpoint holds a place until the deadline) and the endpoint (which
-comes back to a few probes, not to a day's backlog at once).
+A breaker protects the workers (each attempt at a dead endpoint takes up a concurrent request until its deadline) and
+the endpoint (which gets a few probes when it is back, not a day's backlog at once).
 
-The endpoint is held while all probes are under way, so that the others keep their places in the queue.
+The endpoint is held while all probes are under way, so that its other deliveries keep their places in the queue.
 
-It counts failures in a row and not a failure rate over a window. A row has one number to store and nothing to write on
-the ordinary success, while a window would cost a write of the Endpoint for every delivery. An endpoint that fails most
-of the time still has a long row soon; one that fails now and then should stay in use.
+It counts consecutive failures, not a failure rate over a window. The count is one number, which an ordinary success
+need not write, while a window would cost a write of the Endpoint for every delivery. An endpoint that fails most
+of the time soon has many failures in a row; one that fails now and then should stay in use.
 
 Concurrency: a Breaker lives in the row of its Endpoint, and many workers read it. `admits` and `record` return the very
 same object when nothing changes, so the usual case is `if new is not old: write`. Write under a row lock, or with
 `UPDATE ... WHERE` the row still holds what was read, and compute again when it does not. A lost update in the closed
 state delays opening by one failure; only admitting a probe needs the check, since two workers could admit the same one.
-Nothing has to be given back when a worker dies: probes without a result are forgotten after `probe_patience`.
+Nothing has to be released when a worker dies: probes without a result are forgotten after `probe_patience`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whose address a request came from, where proxies stand between. Pure.
+"""The address of the client that sent a request, also behind proxies. Pure.
 
-Each proxy adds the address that it was connected from at the end of `X-Forwarded-For`; what stands before that is the
-caller's own word. So with N trusted proxies the client is the Nth entry from the right, and without any it is the peer
+Each proxy appends the address that connected to it to `X-Forwarded-For`; the caller can invent the entries before
+that. So with N trusted proxies the client is the Nth entry from the right, and without any it is the peer
 of the connection, whatever the header says.
 """
 

@@ -1,4 +1,4 @@
-"""ClientCredentials: with what an authorisation server gives out tokens (OAuth 2.0). Pure.
+"""ClientCredentials: what an authorisation server needs to issue tokens (OAuth 2.0). Pure.
 
 RFC 6749 section 4.4, the client credentials grant: a POST with the client's id and secret, answered with an access
 token that is sent as `Authorization: Bearer` (RFC 6750 section 2.1) until it expires.

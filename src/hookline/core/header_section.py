@@ -1,6 +1,6 @@
-"""The header section of a request: what an edge takes of it. Pure.
+"""The header section of a request: how much of it an edge accepts. Pure.
 
-Whoever sends it is not known yet, so that what it costs is bounded before anything of it is looked at.
+The sender is not known yet, so the cost is limited before any header is looked at.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """JSON Schema 2020-12 for the data of event types, within limits. Pure.
 
-A schema is what a person, or a document from elsewhere, gave us: nothing that it names is ever fetched, and what it
-costs to hold data against it is bounded. https://json-schema.org/draft/2020-12
+A schema comes from a person or from another system: URLs in it are never fetched, and the cost of checking data
+against it is limited. https://json-schema.org/draft/2020-12
 """
 
 from __future__ import annotations

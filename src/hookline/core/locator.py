@@ -1,4 +1,4 @@
-"""Locator: where in a webhook a value stands, such as `$.data.object.customer` or `header:X-Shop-Id`.
+"""Locator: where in a webhook a value is, such as `$.data.object.customer` or `header:X-Shop-Id`.
 
 The path is a subset of JSONPath (RFC 9535): names, quoted names in brackets, and numbers of array elements.
 """

@@ -1,7 +1,7 @@
 """The catalogue of event types as the `webhooks` of an OpenAPI 3.1 document, and back. Pure.
 
-Each webhook is one event type. The body of its request is the envelope that is sent: `type`, `timestamp` and `data`. A
-document from elsewhere that has another body describes what becomes `data`. References into its own `components` are
+Each webhook is one event type. The body of its request is the envelope that is sent: `type`, `timestamp` and `data`. If
+another system's document has a different body, that body becomes `data`. References into its own `components` are
 copied; nothing else is fetched. https://spec.openapis.org/oas/v3.1.0
 """
 

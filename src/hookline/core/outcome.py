@@ -1,9 +1,9 @@
 """Outcome: what one Attempt means for its Delivery. Pure.
 
-A status of 2xx is the only success, and it is one as soon as the status line and the headers were read: the consumer
-has the webhook then, and to repeat it because of a body that nobody needs would have it processed twice. Redirects are
-not followed, so 3xx is a failure: the endpoint's URL should be changed. A 4xx is retried like a 5xx, because endpoints
-get fixed and a delivery given up is lost work. 410 says that the endpoint is gone for good (Standard Webhooks, section
+Only a status of 2xx is a success, as soon as the status line and the headers were read: the consumer then has the
+webhook, and repeating it because of a body that nobody needs would have it processed twice. Redirects are not followed,
+so 3xx is a failure: the endpoint's URL should be changed. A 4xx is retried like a 5xx, because endpoints get fixed and
+a delivery that is not retried is lost. 410 says that the endpoint is gone for good (Standard Webhooks, section
 "Consumer replies": https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 """
 

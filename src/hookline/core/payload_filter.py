@@ -1,7 +1,7 @@
-"""PayloadFilter: which messages an endpoint wants, by what stands in them. Pure.
+"""PayloadFilter: which messages an endpoint gets, by their content. Pure.
 
-A filter is a logical expression of JSONPath (RFC 9535 section 2.3.5): what stands between `?` and `]`, where `@` is the
-message: `@.data.total > 100 && @.data.country == 'DE'`. Whoever writes one is a stranger, so its cost has a bound: it
+A filter is a logical expression of JSONPath (RFC 9535 section 2.3.5): the part between `?` and `]`, where `@` is the
+message: `@.data.total > 100 && @.data.country == 'DE'`. Strangers write filters, so their cost is limited: a filter
 is short, has no regular expressions and no `..`, and looks at messages of no more than MAX_VALUES values.
 https://www.rfc-editor.org/rfc/rfc9535
 """

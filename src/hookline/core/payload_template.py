@@ -1,9 +1,9 @@
 """PayloadTemplate: another body that an endpoint gets instead of the message. Pure.
 
-Either a selection of fields, `{"fields": ["id", "customer.name"]}`: the message with only these of its data. Or
-`{"template": ...}`: any JSON value, in which `{$.data.id}` stands for what a JSONPath (RFC 9535) of one value selects.
-A text that is nothing else becomes the value itself, whatever it is, and null where there is none; within a longer text
-it becomes its text.
+Either a selection of fields, `{"fields": ["id", "customer.name"]}`: the message with only these fields of its data. Or
+`{"template": ...}`: any JSON value, in which `{$.data.id}` is replaced by the value that a JSONPath (RFC 9535) selects.
+If a text is only that, it becomes the value itself, of any type, or null if there is none; within a longer text
+the value is inserted as text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which IP addresses are not plain public ones, and which IPv4 address an IPv6 address carries inside. Tables and bits.
+"""Which IP addresses are not ordinary public ones, and which IPv4 address an IPv6 address contains. Tables and bits.
 
-Our own table, because none of the ready-made tests is complete: `ipaddress.is_global` lets NAT64, 6to4, ISATAP,
-IPv4-compatible, site-local and multicast addresses through.
+Our own table, because no existing test is complete: `ipaddress.is_global` accepts NAT64, 6to4, ISATAP,
+IPv4-compatible, site-local and multicast addresses.
 Sources: https://www.iana.org/assignments/iana-ipv4-special-registry,
 https://www.iana.org/assignments/iana-ipv6-special-registry and the RFC beside each row. Rows that the registries call
 globally reachable (AS112, AMT, anycast services) are here too: nobody's webhook consumer lives there.

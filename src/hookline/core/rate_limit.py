@@ -1,7 +1,7 @@
 """Rate: a number per second, with a burst. The generic cell rate algorithm. Pure.
 
-Instead of counting, one time is kept: when everything that was let through so far would have been due at the steady
-rate. The burst is how far that time may lie ahead. https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
+Instead of a count, one time is kept: when all that was admitted so far would have been due at the constant
+rate. The burst is how far that time may be in the future. https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
 """
 
 from __future__ import annotations

@@ -73,10 +73,10 @@ class WebhookRequest:
 
     @property
     def is_form(self) -> bool:
-        """Whether the body is urlencoded or multipart: the content type says so, and it is not JSON all the same.
+        """Whether the body is urlencoded or multipart: the content type says so, and the body is not JSON.
 
-        Hardly any sender signs the content type. Where the body is signed, it must not be read as JSON or as a form by
-        a caller's choice: `{"text": "&payload=..."}` is a form with a field `payload`, too. A content type can only
+        Hardly any sender signs the content type. So the caller must not choose whether a signed body is read as JSON
+        or as a form: `{"text": "&payload=..."}` is a form with a field `payload`, too. A content type can only
         have a request refused.
         """
         return is_form(self.header("content-type") or "") and not _LOOKS_LIKE_JSON.match(self.body)
@@ -164,9 +164,9 @@ def without_fields(url: str, names: frozenset[str]) -> str:
 
 
 def parse_json(text: bytes, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
-    """Strict JSON (RFC 8259), of a key that comes twice the last one. Raises Unreadable.
+    """Strict JSON (RFC 8259); of duplicate keys the last one counts. Raises Unreadable.
 
-    `make_object` makes what an object becomes of its pairs; by default a dict. A byte order mark before it is left out,
+    `make_object` turns the pairs of an object into a value; by default a dict. A leading byte order mark is ignored,
     as section 8.1 allows. Refused besides bad syntax: anything but UTF-8 (`json.loads` would also guess UTF-16 and
     UTF-32 and let lone surrogates through), NaN and Infinity, nesting deeper than MAX_JSON_DEPTH, and integers of
     thousands of digits.

@@ -55,8 +55,8 @@ class RetrySchedule:
     def next_delay(self, attempt: int, random: float, at_least: float = 0.0) -> float | None:
         """Seconds until the attempt after attempt number `attempt` (1 is the first); None when none is left.
 
-        `random` is in [0, 1). `at_least` is what the consumer asked for; at most 24 hours of it are granted, and what
-        is not a number of seconds counts as 0. The result is at most (1 + jitter) x the larger of 24 hours and the
+        `random` is in [0, 1). `at_least` is what the consumer asked for; at most 24 hours are granted, and a value
+        that is not a number of seconds counts as 0. The result is at most (1 + jitter) x the larger of 24 hours and the
         longest delay.
         """
         if attempt < 1:

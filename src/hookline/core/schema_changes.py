@@ -1,8 +1,8 @@
-"""Whether subscribers that were written for one schema can read what another one allows. Pure.
+"""Whether subscribers that were written for one schema can read data that another one allows. Pure.
 
-The rule: whatever the new schema lets through, the old one would have let through, too, but for properties that the old
-one did not name. So a new property is fine. Breaking are a property that is gone or no longer required, a type, an enum
-or a bound that is wider, and whatever cannot be compared and has changed.
+The rule: the old schema must allow all data that the new schema allows, except for properties that the old
+schema did not name. So a new property is compatible. Breaking changes are a property that is removed or no longer
+required, a wider type, enum or bound, and a change that cannot be compared.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def serialise(value: Any, most: int | None = None) -> bytes:
     - dataclass: an object of its fields; pydantic model: what its `model_dump()` gives, by these same rules
     - NaN and infinity are refused (RFC 8259 section 6), as is anything else
 
-    Raises MessageTooLarge, before it is written, for what has more than `most` bytes for certain: a few lists within
-    each other can stand for gigabytes.
+    Raises MessageTooLarge, before it is written, if it certainly has more than `most` bytes: a few nested lists
+    can expand to gigabytes.
     """
     try:
         return _ENCODER.encode(_Plain(most).plain(value)).encode()

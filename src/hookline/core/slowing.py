@@ -1,9 +1,9 @@
-"""Slowing: how little is sent to an endpoint that is overloaded, or that is just back. Pure.
+"""Slowing: a lower rate for an endpoint that is overloaded, or that has just recovered. Pure.
 
-429 says that too much came (RFC 6585 section 4), 502 and 504 are a proxy's word that what is behind it does not keep up
-(RFC 9110 sections 15.6.3 and 15.6.5). Each halves what begins a second, and time doubles it again until nothing is held
-back any more. An endpoint that was away starts at `FIRST` in the same way, so that its backlog does not overwhelm it.
-That is set when it goes away, since workers read it every two seconds.
+429 says that too many requests came (RFC 6585 section 4); with 502 and 504 a proxy says that the server behind it does
+not keep up (RFC 9110 sections 15.6.3 and 15.6.5). Each halves the rate, and with time it doubles again until there is
+no limit any more. An endpoint that was unavailable starts at `FIRST` in the same way, so that its backlog does not
+overwhelm it. That is set when it becomes unavailable, since workers read it every two seconds.
 """
 
 from __future__ import annotations

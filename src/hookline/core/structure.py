@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def build(model: type[T], value: Any) -> T:
-    """A dataclass of what JSON holds. Keys that it does not have are left out, since senders add some all the time.
+    """A dataclass made from JSON. Keys without a field are ignored, since senders often add new ones.
 
     Its fields may be other dataclasses, None, bool, int, float (an int, too), str, datetime, date and time (ISO 8601),
     UUID, Decimal, enums (by value), literals, unions, and lists, tuples, sets and dicts of these.

@@ -1,9 +1,9 @@
-"""When an endpoint that keeps failing is given up, and when its tenant is warned before. Pure.
+"""When an endpoint that keeps failing is suspended, and when its tenant is warned before. Pure.
 
-Every failed attempt counts until one succeeds, but those within half a minute of the one counted before count with it:
-hundreds that were under way when a consumer restarted are one failure, and a short outage suspends nobody. An endpoint
-that gets something now and then is suspended after ten attempts that failed; one that gets much after about an hour,
-which the breaker's pauses take.
+Every failed attempt counts until one succeeds, except those within half a minute of the last counted one: if hundreds
+were under way when a consumer restarted, they are one failure, and a short outage suspends no endpoint. An endpoint
+with few deliveries is suspended after ten failed attempts; one with many after about an hour, because of the
+breaker's pauses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Url: the address of an endpoint, parsed more strictly than any browser or resolver would.
 
-Everything after this file uses the parsed parts, never the text again. Most SSRF holes are two parsers that read one
+After parsing, only the parts are used, never the text again. Most SSRF holes come from two parsers that read one
 text in two ways: `urlsplit` drops tabs and leading spaces, glibc takes `0x7f.1`, `127.1` and `2130706433` for loopback,
 IDNA turns fullwidth digits and the full stop of other scripts into ASCII, and `\\@` splits user and host differently in
 every library. So there is one spelling, and the rest is refused with a message that says what to write instead.

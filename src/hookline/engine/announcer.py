@@ -1,6 +1,6 @@
 """Announcer: has the courier load jobs and call the receivers of a Django signal with each.
 
-A record is looked at only where somebody listens, and nothing is read from the database on the thread that emits it.
+A record is ignored unless the signal has receivers, and the thread that emits it reads nothing from the database.
 """
 
 from __future__ import annotations

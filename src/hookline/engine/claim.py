@@ -96,11 +96,11 @@ def claim(
 ) -> list[J]:
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
-    No lane gives more than `per_lane` jobs; those in `busy`, and of the tenants in `without`, give none, and on
-    PostgreSQL one in `caps` no more than its number. Those due first come first. `worker` is the number of this process
-    (see Liveness). Of jobs with the same order key, one is taken. Committed when this returns, as durably as
-    `model.durable_claims` says. `prepared`: on PostgreSQL by a plan that may be some seconds old, which is right while
-    few jobs wait. Raises DatabaseError; what was taken by then is given back, if the database lets it.
+    At most `per_lane` jobs of each lane are taken, none of the lanes in `busy` or of the tenants in `without`, and on
+    PostgreSQL at most the given number of a lane in `caps`. Jobs due first come first. `worker` is the number of this
+    process (see Liveness). Of jobs with the same order key, one is taken. Committed when this returns, as durably as
+    `model.durable_claims` says. `prepared`: on PostgreSQL with a plan that may be some seconds old, which is right
+    while few jobs wait. Raises DatabaseError; jobs that were already taken are released, if the database allows it.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)

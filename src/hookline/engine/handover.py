@@ -1,9 +1,9 @@
-"""Handing over: jobs that a transaction makes are claimed by it, too, for a worker of the same process.
+"""Handover: a transaction that creates jobs also claims them, for a worker of the same process.
 
-Else a notification goes out after the COMMIT, somebody claims the job, and waits for the disk once more: for a row that
-this process has just written. What is claimed here looks like any claimed job: with the number of this process, a lease
-and a claim number. So nobody begins with it before the COMMIT, and what a process leaves that dies behind it comes back
-as soon. Only jobs that no other stands before are handed over; which those are is for the kind to say.
+Without it, a notification is sent after the COMMIT, a worker claims the job, and waits for the disk again: for a row
+that this process has just written. A job claimed here is like any other claimed job: it has the number of this process,
+a lease and a claim number. So no worker begins with it before the COMMIT, and if the process dies after it, the job is
+returned as quickly as others. Only jobs that have to wait for no other are handed over; the kind decides which.
 """
 
 from __future__ import annotations

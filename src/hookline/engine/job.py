@@ -6,7 +6,7 @@
                        -> cancelled   (a handler or a person said so)
 
 A running job belongs to the worker that claimed it until `lease_until`. Every claim adds one to `claim`, and every
-later change of the row is made only `WHERE claim = mine`: a worker that was too slow changes nothing any more.
+later change of the row is made only `WHERE claim = mine`: a worker that was too slow can no longer change it.
 """
 
 from __future__ import annotations
@@ -151,9 +151,9 @@ def requeue(jobs: models.QuerySet[J], note: str, due_at: Any = None) -> int:
 def job_indexes(name: str, lane: str) -> list[models.Index]:
     """The indexes of a Job table besides its keys. A claim and a settlement write each of them, so they are few.
 
-    One that holds only pending rows is what claims walk. The other two list the newest rows in any state, or of any
-    lane, whatever else there is; the first of them also finds running jobs whose lease has ended. They end with
-    `created_at` and not with the id, in whose order PostgreSQL would rather walk the primary key, past a million rows
+    Claims walk one that has only pending rows. The other two list the newest rows in any state, or of any
+    lane, however many others there are; the first of them also finds running jobs whose lease has ended. They end with
+    `created_at` and not with the id: to order by id, PostgreSQL would walk the primary key, past a million rows
     in other states. There is none on `lease_until`, so that extending a lease changes no index.
     """
     return [

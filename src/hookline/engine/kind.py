@@ -1,6 +1,6 @@
-"""JobKind: all that tells one kind of job from another, in one place.
+"""JobKind: all differences between kinds of jobs, in one place.
 
-Whoever does something for every kind (workers, Celery's tasks and sweep, wake-ups, pruning, `stats`, `doctor`) walks
+Code for every kind (workers, Celery's tasks and sweep, wake-ups, pruning, `stats`, `doctor`) walks
 `kinds(settings)`, so a new kind is one file that calls `register`.
 """
 

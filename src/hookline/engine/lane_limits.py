@@ -1,10 +1,10 @@
 """LaneLimits: how many jobs of a lane may begin a second, and run at once, in all workers together.
 
-A person sets limits; besides, a lane may be slowed down for a while (see core.slowing). Lanes may share a rate, too:
-that of their group, such as the endpoints of a tenant. What has to wait keeps its place in the queue of its lane.
+A person sets limits; a lane may also be slowed down for a while (see core.slowing). Lanes may share the rate of their
+group, such as the endpoints of a tenant. Jobs that have to wait keep their place in the queue of their lane.
 
 The state is in the row of the lane, or group, and is changed under its lock. A worker reads every two seconds which
-lanes have limits; where none has, a claim costs nothing more.
+lanes have limits; if none has, a claim costs nothing more.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Liveness: that this process lives, in a form that ends with it, so that others need not wait for its leases.
+"""Liveness: a sign that this process is alive, which ends with it, so that others need not wait for its leases.
 
 Every worker process has a number, which its claims write into the rows, and a lock on that number: in PostgreSQL an
-advisory lock of a session, beside an SQLite database a byte of a file. Both are released by the system when the process
-dies, however it dies. Whoever sees a number without its lock for a while returns what that process held. A lease still
-runs for every job: for those whose process cannot have a lock, behind a connection pooler for example, and for those
-whose process lives and hangs.
+advisory lock of a session, beside an SQLite database a byte of a file. The system releases both when the process
+dies, however it dies. A worker that sees a number without its lock for a while returns the jobs of that process. Every
+job still has a lease: for processes that cannot have a lock, behind a connection pooler for example, and for processes
+that hang but are alive.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Turns: jobs of one lane with the same order key run one after the other, in the order in which they were committed.
 
 A job whose lane has an order is inserted with the key UNREAD, which costs nothing more, and is claimed like any other.
-Only then, `take_turns` reads the keys of what arrived in its lane so far, gives the turn to the first job of each key,
-and has the others wait: pending, due at FOREVER, so behind everything that a claim looks at. Whoever ends a job gives
-the turn to the next in the same transaction. A dead job keeps the turn: it parks its key until a person decides.
+Only then, `take_turns` reads the keys of the jobs that have arrived in its lane, gives the turn to the first job of
+each key, and makes the others wait: pending, due at FOREVER, where no claim looks. The transaction that ends a job
+gives the turn to the next. A dead job keeps the turn: it parks its key until a person decides.
 
-At most one job of a key has the turn: a unique index says so. Whoever gives a turn first locks the key, so that nobody
-decides on what another transaction is just changing. On PostgreSQL that relies on its usual isolation, READ COMMITTED.
+At most one job of a key has the turn: a unique index guarantees it. The key is locked before a turn is given, so that
+no decision rests on rows that another transaction is changing. On PostgreSQL this needs its default isolation, READ
+COMMITTED.
 """
 
 from __future__ import annotations

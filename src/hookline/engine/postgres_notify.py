@@ -1,12 +1,12 @@
 """Carrying wake-ups between processes through PostgreSQL's NOTIFY.
 
-NOTIFY takes a lock on the whole database while it commits, so it is sent outside the transaction that it is about. The
-first one is sent at once. When more follow within `WINDOW`, a thread sends one for all of each window, so that whoever
-commits never waits for a window to end. What is lost all the same, with a connection for example, is found by polling.
+NOTIFY takes a lock on the whole database while it commits, so it is sent outside the transaction with the jobs. The
+first one is sent at once. When more follow within `WINDOW`, a thread sends one for all of each window, so that a
+commit never waits for a window to end. If one is lost, with a connection for example, polling finds the jobs.
 
-Processes of one group tell each other in a quicker way (see `runtime/siblings.py`). From them others hear once in
-`GROUP_WINDOW`, since their help is only needed when more comes than the group can do; and a listener leaves out what
-comes from its own group.
+Processes of one group tell each other in a quicker way (see `runtime/siblings.py`). They notify others only once in
+`GROUP_WINDOW`, since others are only needed when there are more jobs than the group can do; and a listener ignores
+notifications from its own group.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pruner: deletes what is older than its retention from one table, a few rows at a time.
 
-Ids are UUIDv7, so the primary key is in the order of time. A Pruner walks it from the oldest row on, remembers how far
-it has come, and in each step looks at no more than `WINDOW` rows, in a transaction of their own. What may not go, such
-as a job that still waits, is stepped over, and looked at again when the walk starts over a day later.
+Ids are UUIDv7, so the primary key is in the order of time. A Pruner walks it from the oldest row on, remembers its
+position, and in each step looks at no more than `WINDOW` rows, in a transaction of their own. Rows that must stay, such
+as pending jobs, are skipped, and looked at again when the walk starts over a day later.
 """
 
 from __future__ import annotations

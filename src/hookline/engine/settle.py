@@ -90,12 +90,12 @@ _OWN_TRIES = "coalesce((SELECT {tries} FROM {lanes_table} own WHERE own.id = {ta
 def settle(
     results: Sequence[tuple[Held, Settlement]], beside: Insertion | None = None, *, model: type[Job] | None = None
 ) -> set[UUID]:
-    """Write what became of running jobs of one model, and in the same transaction insert other rows `beside` that.
+    """Write the settlements of running jobs of one model, and in the same transaction insert the rows `beside`.
 
-    `model` says which, where the jobs are not given as instances of it.
+    `model` says which, if the jobs are not given as instances of it.
 
-    Returns the ids of those that were still ours. The others were changed by whoever claimed them since; what is
-    beside is inserted all the same. Without results nothing is. Joins the caller's transaction, if there is one.
+    Returns the ids of the jobs that were still ours. The others were claimed by another worker since; the rows
+    `beside` are inserted all the same. Without results nothing is. Joins the caller's transaction, if there is one.
     """
     if not results:
         return set()
@@ -136,11 +136,11 @@ def _keep(jobs: Sequence[J], kept: str, *, lease: float = 0.0, wait: bool = Fals
 
 
 def release_expired(model: type[Job], max_attempts: int, limit: int = 1000) -> int:
-    """Return jobs whose worker is gone: pending again, or dead when no tries are left. At most `limit`.
+    """Return jobs whose worker died: pending again, or dead when no tries are left. At most `limit`.
 
-    There are `max_attempts`, unless the lane gives its jobs a number of its own.
+    A job has `max_attempts`, unless its lane has a number of its own.
 
-    A try counts only when the job is known to have begun. All of them are suspects from now on, which run alone.
+    An attempt counts only if the job is known to have begun. All of them are suspects from now on, which run alone.
     """
     params = {"begun": CRASHED, "unbegun": CRASHED_UNBEGUN}
     return _release(model, "lease_until < {now}", {**params, "most": max_attempts, "limit": limit})

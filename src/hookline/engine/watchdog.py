@@ -83,11 +83,11 @@ def announce_if_dead(job: Job, settlement: Settlement, seconds: float) -> None:
 
 
 class Watchdog(Generic[J]):
-    """Gives up on jobs that run longer than `leases.longest_run`.
+    """Times out jobs that run longer than `leases.longest_run`.
 
-    `fail` decides the settlement of such a job. Its connection to PostgreSQL is ended, and with it its transaction and
-    its locks; its thread cannot be. `on_hang` is told before that, and `gave_up` once it is committed. Safe to use from
-    several threads.
+    `fail` decides the settlement of such a job. Its connection to PostgreSQL is closed, which ends its transaction and
+    its locks; its thread cannot be ended. `on_hang` is called before that, `gave_up` once the settlement is committed.
+    Safe to use from several threads.
     """
 
     def __init__(

@@ -48,11 +48,11 @@ _DATABASE_PAUSE = 1.0
 class ThreadWorker(Generic[J]):
     """Claims jobs of one kind and calls `run(jobs, begin)` for up to `batch` of them at a time, in `threads` threads.
 
-    `jobs` takes one after the other of those that wait, for up to `BATCH_TIME`, so that none is kept from a thread that
-    is free. `run` settles the jobs itself, and calls `begin(job, what)` as it comes to each. What it raises is logged
-    and the leases run out: only the database can be at fault by then. `fail` decides the settlement of a job that runs
-    for too long, and `gave_up` is told; its thread is replaced. When too many hang, or one holds what all need,
-    `on_stuck` is called with the reason.
+    `jobs` yields waiting jobs one after the other, for up to `BATCH_TIME`, so that a free thread can take the others.
+    `run` settles the jobs itself, and calls `begin(job, what)` before each. If it raises, the error is logged
+    and the leases run out: only the database can be the cause. `fail` decides the settlement of a job that runs
+    for too long, `gave_up` is called, and its thread is replaced. When too many hang, or one holds a lock that all
+    need, `on_stuck` is called with the reason.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ OWN: Mapping[str, str] = {
     "DATABASE_URL": "`postgresql://user:password@host/database`, or `sqlite:///` and a path. Without it, `hookline.db` "
     "in the working directory. SQLite's writers wait for each other for up to 20 s; `sqlite:///hookline.db?timeout=5` "
     "sets another time",
-    "APPS": "Modules or packages with handlers, separated by commas; of a package, its module `webhooks` is imported, too. "
+    "APPS": "Modules or packages with handlers, separated by commas; of a package, its module `webhooks`, too. "
     "They are imported from the working directory and `PYTHONPATH`",
     "SECRET_KEY": "Django's `SECRET_KEY`: long and random. Without it, the one in `hookline.keys`",
     "EMAIL_URL": "The mail server: `smtp://user:password@host:587?tls=starttls&from=hooks@example.com`; "
