@@ -1,4 +1,4 @@
-"""POST message on an event loop, ahead of Django: what is posted by many requests shares each COMMIT.
+"""POST message on an event loop, ahead of Django: messages of many requests share each COMMIT.
 
     application = MessageEdge(get_asgi_application())
 

@@ -1,4 +1,4 @@
-"""What goes wrong, and how it is answered: `{"code", "detail"}`, or for what was sent `{"detail": [...]}` with 422.
+"""Errors, and how they are answered: `{"code", "detail"}`, or for invalid input `{"detail": [...]}` with 422.
 
 Clients of Svix read nothing else, so every path, method and failure is answered in one of the two.
 """

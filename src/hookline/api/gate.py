@@ -1,7 +1,7 @@
-"""Gate: every request to the API comes through here, and every answer leaves in one of our shapes.
+"""Gate: every request to the API passes through here, and every answer has one of our forms.
 
-Django Ninja knows paths and methods; that slashes at the end mean nothing, HEAD, OPTIONS, CORS and the limit of a body
-are the same for all of them and stand here.
+Django Ninja knows paths and methods. What is the same for all of them is here: slashes at the end are ignored, HEAD,
+OPTIONS, CORS and the maximum length of a body.
 """
 
 from __future__ import annotations

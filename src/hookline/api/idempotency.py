@@ -1,7 +1,7 @@
-"""Idempotency-Key: a POST that is sent again has its effect once, and is answered as the first time.
+"""Idempotency-Key: a repeated POST has its effect once, and is answered as the first time.
 
-The key is kept in the transaction of the effect. A second request with it waits until the first has ended; where that
-failed, nothing is kept, and the second one runs. The body is not compared, as Svix does not.
+The key is stored in the transaction of the effect. A second request with it waits until the first has ended; if the
+first failed, no key is stored, and the second one runs. The body is not compared, as in Svix.
 """
 
 from __future__ import annotations

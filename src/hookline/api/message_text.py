@@ -1,7 +1,7 @@
-"""Messages as JSON text: what was posted is shown in its own words, but for the blanks between them.
+"""Messages as JSON text: the payload is shown as it was posted, without white space.
 
-A value that is read and written again is another one: a number of many digits loses some of them. So the payload of a
-message never becomes values here.
+Parsing a value and writing it again changes it: a number with many digits loses some of them. So the payload of a
+message is never parsed here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The edges of the API, loaded when somebody first asks for it: that takes half a second, which no start waits for.
+"""The edges of the API, loaded at the first request to it: that takes half a second, which a start does not wait for.
 
 application = IngestEdge(ApiEdges(get_asgi_application()))
 """

@@ -1,4 +1,4 @@
-"""GET poll on an event loop, ahead of Django, whose one thread it would hold: who waits here holds none.
+"""GET poll on an event loop, ahead of Django: in Django a waiting request would hold its one thread.
 
     application = MessageEdge(PollEdge(get_asgi_application()))
 

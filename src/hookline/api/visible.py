@@ -1,6 +1,6 @@
-"""What of Hookline's own nouns a key may see: everything for an operator's, else what belongs to its application.
+"""Which objects a key may see: an operator's key all, any other key those of its application.
 
-What belongs to somebody else is answered as what does not exist.
+Objects of another application are answered as not found.
 """
 
 from __future__ import annotations

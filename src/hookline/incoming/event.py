@@ -102,10 +102,10 @@ class Event(Job):
     def after_commit(self, function: Callable[..., object], /, *, key: str = "", **arguments: Any) -> None:
         """In a handler: have a function called with this event and these arguments once the handlers are committed.
 
-        The function is marked with `@hookline.after_commit`; the arguments are what JSON can hold. It is written down
-        in the transaction of the handlers, and called at least once. One event has one call of a function for each
-        `key`: asked for twice, the later arguments count. Raises ConfigurationError, or TypeError for arguments that
-        JSON cannot hold.
+        The function is marked with `@hookline.after_commit`; the arguments must be JSON values. The call is stored
+        in the transaction of the handlers, and made at least once. An event has one call of a function for each
+        `key`: when it is requested twice, the later arguments count. Raises ConfigurationError, or TypeError for
+        arguments that are not JSON values.
         """
         if self.asked is None:
             raise ConfigurationError("event.after_commit() is for handlers, while they process the event")

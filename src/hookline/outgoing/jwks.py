@@ -1,7 +1,7 @@
 """The public keys of an endpoint as a JSON Web Key Set (RFC 7517 section 5), where its subscriber can fetch them.
 
-Each endpoint has its own keys, so that what one subscriber got proves nothing to another. During the overlap of a
-rotation the previous key is there, too.
+Each endpoint has its own keys, so that a message to one subscriber proves nothing to another. During the overlap of a
+rotation the set has the previous key, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Telling people that an endpoint fails, was suspended, or is well again: each once, by whatever they chose.
+"""Telling people that an endpoint fails, was suspended, or has recovered: each once, in the ways that they chose.
 
 The operational webhook is a message of the tenant OPERATIONAL_TENANT, written in the transaction of the change. Signals
 and e-mails follow its commit, and a process that is killed just then loses them.

@@ -1,9 +1,9 @@
 """Sequence numbers: what each endpoint is sent is numbered from 1 on, without a gap, in the order of the commits.
 
 A number that is taken when a message is published would be lost with a rollback, or make every publisher wait for the
-one before. So a delivery is written without one (UNNUMBERED), and `number` gives the next numbers to what was
-committed, many at a time, before a worker sends it or somebody asks for it. The numbers and the endpoint's counter
-change in one transaction of their own: whoever sees a number sees all before it.
+one before. So a delivery is written without one (UNNUMBERED), and `number` gives the next numbers to committed
+deliveries, many at a time, before a worker sends them or somebody asks for them. The numbers and the endpoint's counter
+change in one transaction of their own: a reader who sees a number sees all before it.
 See docs/adr/0012-numbers-after-the-commit.md.
 """
 

@@ -1,7 +1,7 @@
 """HttpExchange: one request of a connection and its answer.
 
-What our own edges answer is whole when they answer it: it is written at once, and what ASGI has for answers that come
-in pieces is left out. Any other application is served as uvicorn does.
+Our own edges answer with a complete response: it is written at once, without ASGI's support for answers in
+pieces. Any other application is served as uvicorn does.
 """
 
 from __future__ import annotations

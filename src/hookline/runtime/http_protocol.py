@@ -1,8 +1,8 @@
 """HttpProtocol: one connection of the standalone server, within limits.
 
-uvicorn's own protocol on httptools waits for ever for headers and bodies, takes any number of headers and connections,
-and takes trailers for headers. Here each state of a connection has a deadline (a sweep looks at all of them, so that a
-request costs no timer), and whatever a stranger sends is counted before it is kept.
+uvicorn's own protocol on httptools waits for ever for headers and bodies, accepts any number of headers and
+connections, and treats trailers as headers. Here each state of a connection has a deadline (a sweep looks at all of
+them, so that a request costs no timer), and all that a stranger sends is counted before it is kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Siblings: processes under one supervisor that tell each other at once that there may be something to claim.
+"""Siblings: processes under one supervisor that tell each other at once that there may be jobs to claim.
 
-A pipe for each of them that works, made before they are forked. What is written is only a hint, so a full pipe is as
-good.
+Each process that claims has a pipe, made before they are forked. A write is only a hint, so a full pipe does no
+harm.
 """
 
 from __future__ import annotations

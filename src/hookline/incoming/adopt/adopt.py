@@ -1,7 +1,7 @@
 """The flow of taking over a table: the duplicates first, in one statement; then the rows, a batch at a time.
 
-A batch is one transaction, which also writes how far it came: whoever is killed between two of them goes on with the
-next, and no row is taken over twice.
+A batch is one transaction, which also writes the progress. After a kill between two batches the next run continues with
+the next batch, and no row is taken over twice.
 """
 
 from __future__ import annotations

@@ -31,11 +31,11 @@ _PATH = re.compile(r"json:[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 @dataclass(frozen=True)
 class Mapping:
-    """Columns by what they hold. `event_id` and `type` may be `json:PATH` in the payload instead of a column.
+    """Columns by their meaning. `event_id` and `type` may be `json:PATH` in the payload instead of a column.
 
-    `sources`: the public ids of sources by the values of the column `source`; or by "" where there is no such column,
-    and all rows belong to one. `processed` and `pending`: the values of the column `status` that mean so. What is
-    neither becomes dead, for a person to retry. `where`: only rows in which these columns have these values.
+    `sources`: the public ids of sources by the values of the column `source`; or by "" if there is no such column,
+    and all rows belong to one source. `processed` and `pending`: the values of the column `status` with this meaning.
+    Other rows become dead, for a person to retry. `where`: only rows in which these columns have these values.
     """
 
     table: str

@@ -1,4 +1,4 @@
 """The signature doctor: which mistake explains that a request was refused. For the operator only, never for a caller.
 
-Nothing of it runs while a request is answered: `explain` is called when somebody looks at a Rejection.
+It never runs while a request is answered: `explain` is called when somebody looks at a Rejection.
 """

@@ -1,4 +1,4 @@
-"""Bodies that may have been signed, made of the one that came: what proxies and frameworks do to a body, undone.
+"""Bodies that may have been signed, made from the received body by undoing what proxies and frameworks do to bodies.
 
 All are made of at most `REJECTION_BODY_BYTES`, and there are some 80 of them.
 """

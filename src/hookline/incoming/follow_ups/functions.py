@@ -32,10 +32,10 @@ def after_commit(*, retry: Sequence[float] | None = None) -> Callable[[F], F]: .
 def after_commit(function: F | None = None, /, *, retry: Sequence[float] | None = None) -> F | Callable[[F], F]:
     """Mark a function that handlers may have called after their commit, by `event.after_commit(function, ...)`.
 
-    It is called with the Event and those arguments, at least once, outside of any transaction, by a worker. What it
-    raises is retried after the seconds in `retry`, one for each time; without it as EVENT_RETRY_DELAYS says. It may
-    raise `Retry` and `Discard`, and may be an `async def`. Raises ConfigurationError for what no worker could find
-    again, such as a function inside another one.
+    A worker calls it with the Event and those arguments, at least once, outside of any transaction. If it
+    raises, it is retried after the delays in `retry` (seconds), or those of EVENT_RETRY_DELAYS. It may
+    raise `Retry` and `Discard`, and may be an `async def`. Raises ConfigurationError for a function that a worker could
+    not find, such as one inside another function.
     """
     delays = checked_delays(retry)
 

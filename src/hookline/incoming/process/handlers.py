@@ -86,12 +86,12 @@ def handler(
 ) -> Callable[[F], F]:
     """Have a function of one argument, the Event, called for events of a provider.
 
-    `provider` is a name such as "stripe", or "*" for all; `pattern` is an event type in which `*` stands for any
-    text. `source` (an id or a name) and `tenant` (a key) narrow it further. All handlers of an event run in one
-    transaction with the change of its state: those with a lower `order` first, and of the same order as they were
-    registered. If one raises, nothing happened, and the event is retried after the seconds in its `retry`, one for each
-    time; without it, as EVENT_RETRY_DELAYS says. An `async def` is awaited while the transaction waits in its own
-    thread; see `call`. Raises ConfigurationError for an unknown provider, and for what cannot be a handler.
+    `provider` is a name such as "stripe", or "*" for all; `pattern` is an event type in which `*` stands for any text.
+    `source` (an id or a name) and `tenant` (a key) narrow it further. All handlers of an event run in one transaction
+    with the change of its state: lower `order` first, and with the same order as they were registered. If one raises,
+    all is rolled back, and the event is retried after the delays in its `retry` (seconds), or those of
+    EVENT_RETRY_DELAYS. An `async def` is awaited while the transaction waits in its own thread; see `call`. Raises
+    ConfigurationError for an unknown provider, and for an object that cannot be a handler.
     """
     name = "*" if provider == "*" else providers.get(provider).name
     if not isinstance(pattern, str) or not pattern:
@@ -161,9 +161,9 @@ def _is_copy(known: HandlerFunction, new: HandlerFunction) -> bool:
 def call(function: Callable[..., object], event: Event, **arguments: Any) -> None:
     """Call a handler, and wait until it has run to its end.
 
-    An async one runs on an event loop of its own, in another thread. What it awaits of Django's (`aget`, `asave`,
-    `adispatch`, `sync_to_async`) runs in this thread, and so in the transaction that is open here. Raises TypeError
-    for a function that gives back something that has not run yet.
+    An async handler runs on an event loop of its own, in another thread. Calls of Django that it awaits (`aget`,
+    `asave`, `adispatch`, `sync_to_async`) run in this thread, and so in the transaction that is open here. Raises
+    TypeError for a function that returns something that has not run yet, such as a generator.
     """
     run: Callable[..., Any] = async_to_sync(function) if iscoroutinefunction(function) else function
     result = run(event, **arguments)

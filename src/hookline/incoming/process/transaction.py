@@ -28,7 +28,7 @@ class HandlersTransaction:
 
     On SQLite it takes the write lock with its first write. So a handler that waits for another system, or hangs, before
     it writes does not keep others from writing: without the lock no webhook can be stored. The price is that SQLite
-    refuses a write after a read when somebody else has written in between (see `is_conflict`). Then everything runs
+    refuses a write after a read if another transaction has written in between (see `is_conflict`). Then everything runs
     again with the lock from the beginning, and so do the next runs of the same handlers.
     """
 

@@ -1,8 +1,8 @@
-"""Out-of-order protection: an event that tells an older state of its object than one that was processed is superseded.
+"""Out-of-order protection: an event with an older state of its object than an already processed event is superseded.
 
-Where a source says `object_at` and `version_at`, the transaction of the handlers first writes down the version of the
-object that the event is about. That row is locked until COMMIT, so that two states of one object are processed one
-after the other, and an older one finds the newer.
+If a source has `object_at` and `version_at`, the transaction of the handlers first stores the version of the
+event's object. That row is locked until COMMIT, so that two states of one object are processed one
+after the other, and the older one is recognised.
 """
 
 from __future__ import annotations

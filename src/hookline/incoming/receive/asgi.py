@@ -2,9 +2,9 @@
 
     application = IngestEdge(get_asgi_application())
 
-The flow is that of `flow`. Here it runs on an event loop, so each step that takes time has threads of its own: what a
-stranger causes never waits in front of what matters. Sources come from a SourceCache, and the COMMIT is shared by
-whatever arrived while the previous one was running.
+The flow is that of `flow`. Here it runs on an event loop, so each slow step has threads of its own: work that a
+stranger causes never delays other work. Sources come from a SourceCache, and the requests that
+arrived while the previous COMMIT was running share the next one.
 """
 
 from __future__ import annotations

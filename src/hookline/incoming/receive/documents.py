@@ -1,10 +1,10 @@
 """Fetching the documents that verifying needs: certificates, key sets, keys. Guarded, bounded, remembered.
 
-Which document is needed may be the caller's choice, so a fetch goes through the guarded transport, to the hosts that
-the provider names and no others; each document is fetched once while the others wait for it; how many are fetched, and
-for which source, is bounded (`fetch_queue`); what failed is not retried for a while, and does not push out what
-verified something (`remembered`). Whoever cannot get a document refuses the request with a 503: the sender tries again,
-and nothing passes unverified.
+The caller may choose which document is needed. So a fetch goes through the guarded transport, only to the hosts that
+the provider names. Each document is fetched once while other requests wait for it. The number of fetches is limited,
+also per source (`fetch_queue`). A failed fetch is not retried for a while, and does not replace a document that
+has verified something (`remembered`). If a document cannot be fetched, the request is refused with a 503: the sender
+retries, and nothing is accepted unverified.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """FetchQueue: which document is fetched next, and which is not fetched at all.
 
-Whoever knows the URL of a source may name documents that do not exist, as fast as they like. So each source has places
-of its own, and a rate for what has never verified anything; what has does not wait behind it.
+Anybody who knows the URL of a source can name documents that do not exist, as fast as they like. So each source has its
+own places in the queue, and a rate limit for documents that have never verified anything. Documents that have verified
+something do not wait behind them.
 """
 
 from __future__ import annotations

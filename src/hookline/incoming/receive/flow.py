@@ -1,7 +1,7 @@
 """The flow of a webhook in, written once: `Receiver.receive`. The edges read and write HTTP.
 
-It is a coroutine, so that an edge on an event loop can let other requests go on while one waits. As it stands here it
-never waits for anything but the database and the thread that it runs in, so `run` drives it where there is no loop.
+It is a coroutine, so that an edge on an event loop can continue with other requests while one waits. As it is here, it
+waits only for the database and the thread that it runs in, so `run` drives it without an event loop.
 """
 
 from __future__ import annotations

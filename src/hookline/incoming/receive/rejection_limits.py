@@ -1,8 +1,8 @@
-"""How many rejections are kept. Anybody can cause them, so what comes beyond the limits is only counted.
+"""How many rejections are kept. Anybody can cause them, so beyond the limits they are only counted.
 
-The limits are per source, with all URLs that belong to none as one more. Within an hour no reason may take more than
-half of its source's room, and the first few of each reason are kept whatever else came, so that a flood does not push
-out what is rare.
+The limits are per source; all URLs without a source count as one source. Within an hour no reason may use more than
+half of its source's limit, and the first few of each reason are always kept, so that a flood does not hide
+rare reasons.
 """
 
 from __future__ import annotations

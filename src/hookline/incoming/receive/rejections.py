@@ -1,7 +1,7 @@
 """Keeping what was refused, so that a person can see why; within limits, since anybody can be refused.
 
-What is kept of one request is bounded as soon as it is refused (`Refused`), how many are kept by `rejection_limits`.
-The others are counted, per source, reason and hour: in memory first, and every few seconds in the database.
+Each request is cut to its maximum length as soon as it is refused (`Refused`); `rejection_limits` decides how many are
+kept. The others are counted, per source, reason and hour: in memory first, and every few seconds in the database.
 """
 
 from __future__ import annotations

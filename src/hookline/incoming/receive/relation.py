@@ -1,8 +1,8 @@
-"""What an event is whose deduplication key is known: the same one again, or another one. Pure.
+"""Whether an event with a known deduplication key is the same event again, or another one. Pure.
 
-Two harms are weighed. A genuine event that is taken for a duplicate is lost for good; a request that is sent again by
-the sender, or by somebody who captured it, has its effect twice. So what is not surely the same becomes an event of its
-own, which says whose repeat or conflict it is.
+Two harms are weighed. A genuine event that is treated as a duplicate is lost for good; a request that is sent again by
+the sender, or by somebody who captured it, has its effect twice. So unless it is certainly the same, it becomes a new
+event that says which event it repeats or conflicts with.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Remembered: documents that were had, and failures to get them, so that they are not asked for again.
+"""Remembered: documents that were fetched, and failures to fetch them, so that they are not fetched again.
 
-What verified a request has room of its own, which only others of that kind can take. Everything else may have been made
-up by whoever sent a request, and shares a small room with what was made up for the same source.
+Documents that verified a request have memory of their own, which only other such documents can take. All others may be
+inventions of a caller; those of one source share a small amount of memory.
 """
 
 from __future__ import annotations

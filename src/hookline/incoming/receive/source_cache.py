@@ -1,7 +1,7 @@
 """SourceCache: the enabled sources in memory, so that the ASGI edge reads nothing from the database.
 
-A change of a source is seen within a second: every `interval` the rows that changed since are read again, which is
-one small query however many sources there are. A token that is not known is looked up at once, so that a new source
+A change of a source is seen within a second: every `interval` the rows that have changed are read again, which is
+one small query however many sources there are. An unknown token is looked up at once, so that a new source
 works from its first request.
 """
 

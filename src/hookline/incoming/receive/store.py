@@ -1,7 +1,7 @@
-"""Committing events, so that each is there once.
+"""Committing events, each exactly once.
 
-A request may bring tens of thousands of events. They are committed in portions, so that one of another source is never
-further away from its own COMMIT than one portion takes.
+A request may contain tens of thousands of events. They are committed in portions, so that an event of another source
+waits for its COMMIT at most as long as one portion takes.
 """
 
 from __future__ import annotations

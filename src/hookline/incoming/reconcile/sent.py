@@ -1,4 +1,4 @@
-"""Sent: one webhook that the sender's own record holds; and how the record of each sender is read.
+"""Sent: one webhook in the sender's own record; and how the record of each sender is read.
 
 Stripe lists events of the last 30 days (https://docs.stripe.com/api/events/list); GitHub lists deliveries of a webhook
 of the last 3 days, and sends one again when asked (https://docs.github.com/rest/repos/webhooks).

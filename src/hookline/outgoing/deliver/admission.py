@@ -1,9 +1,9 @@
-"""Whether a delivery that was claimed may be sent now. One that may not is given back and spends no attempt.
+"""Whether a claimed delivery may be sent now. If not, it is released and spends no attempt.
 
-The reason is its note, and `due_in` says when it is worth another look. This is the place for whatever holds up one
-delivery and not a whole endpoint, such as a rate limit. What holds up all
-deliveries of an endpoint for long belongs into its `held_until`, which the claim itself sees: a claim for each delivery
-that waits would cost more than sending it.
+The reason is its note, and `due_in` says when to look again. This is the place for reasons that delay one
+delivery but not its whole endpoint. A reason that delays all
+deliveries of an endpoint for long belongs into its `held_until`, which the claim itself sees: a claim for each waiting
+delivery would cost more than sending it.
 """
 
 from __future__ import annotations

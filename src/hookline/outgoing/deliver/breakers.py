@@ -1,7 +1,7 @@
 """The health of endpoints: their circuit breakers, and suspending those that are gone.
 
-A breaker at rest is neither locked nor written. `held_until` puts an open breaker's verdict where the claim sees it,
-so a dead endpoint's backlog is put off by changing one row.
+A closed breaker without failures is neither locked nor written. With an open breaker, `held_until` tells the claim,
+so changing one row postpones a dead endpoint's whole backlog.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The ownership challenge: an endpoint shows that whoever is behind its URL wants to be sent to.
+"""The ownership challenge: an endpoint shows that the owner of its URL wants to receive webhooks.
 
 It is a POST like any message, signed by every scheme of the endpoint, of the type `hookline.challenge`, with
 `{"challenge": "<random text>"}` as its data. The endpoint answers 2xx with that text, alone or as
-`{"challenge": "<the text>"}`. Only who has the secret can tell it from one of somebody else's.
+`{"challenge": "<the text>"}`. Only the holder of the secret can check that the challenge is genuine.
 """
 
 from __future__ import annotations

@@ -49,11 +49,11 @@ class _Row(Generic[W]):
 
 
 class FairQueue(Generic[W]):
-    """Says which delivery begins next; tenants take turns, and the endpoints of a tenant.
+    """Decides which delivery begins next; tenants take turns, and so do the endpoints of a tenant.
 
-    At most `most` are being sent at once, and of each endpoint at most `per_endpoint`. Tenants whose answers take long
-    may have all of these places, so a tenant with less than a quarter of them may begin `extra` more. Of those that
-    were sent, as many again may wait to be recorded: they are what a crash repeats, so they are bounded, too.
+    At most `most` are being sent at once, and to each endpoint at most `per_endpoint`. Tenants with slow endpoints
+    may use all of these, so a tenant with less than a quarter of them may begin `extra` more. As many sent deliveries
+    again may wait to be recorded: a crash repeats these, so their number is limited, too.
     """
 
     def __init__(self, most: int, per_endpoint: int, extra: int = 0) -> None:

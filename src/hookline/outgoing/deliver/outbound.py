@@ -1,7 +1,7 @@
 """Outbound: a delivery as the event loop sees it, values and no model; and its parts.
 
-Reading a column of a model that was not fetched asks the database, which Django refuses on an event loop: that would be
-a lost try. So everything that sending needs is read by the thread that claims.
+Reading a model's column that was not fetched queries the database, which Django refuses on an event loop: the attempt
+would be lost. So the thread that claims reads everything that sending needs.
 """
 
 from __future__ import annotations

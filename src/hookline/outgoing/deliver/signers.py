@@ -1,7 +1,7 @@
 """Signers: what signs for each endpoint, kept from one claim to the next.
 
-Decrypting and reading an endpoint's secrets takes longer than signing with them. Every claim reads the secrets again as
-the database has them, encrypted, so that a change counts at once; what they decrypt to is kept.
+Decrypting and parsing an endpoint's secrets takes longer than signing with them. Every claim reads the encrypted
+secrets from the database again, so that a change counts at once; the decrypted secrets are cached.
 """
 
 from __future__ import annotations

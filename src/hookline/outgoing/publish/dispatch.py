@@ -36,11 +36,11 @@ def dispatch(
     Joins the caller's transaction: a rollback leaves nothing. The body is serialised here, once, and every attempt
     sends these exact bytes: `{"type": ..., "timestamp": ..., "data": ...}`, as Standard Webhooks recommends.
     A second call with the same `idempotency_key` returns the first message and sends nothing. With `deliver_at` it is
-    sent then, and not at once. What is not delivered at `expires_at` is cancelled.
+    sent at that time. Deliveries that are unfinished at `expires_at` are cancelled.
 
     Raises InvalidEventType, NotSerializable, MessageTooLarge, SchemaViolation, KeyReused for a key that belongs to a
-    message of another type or with other data, or ConfigurationError for an unknown tenant and for channels, a key or a
-    time that cannot be.
+    message of another type or with other data, or ConfigurationError for an unknown tenant and for invalid channels, an
+    invalid key or an invalid time.
     """
     sent_on, uid = check_channels(channels), check_key(idempotency_key)
     now = timezone.now()

@@ -1,7 +1,7 @@
-"""`Forwarded`: a webhook that is sent on with its own bytes, and how it becomes a message with deliveries.
+"""`Forwarded`: a webhook that is forwarded with its own bytes, and how it becomes a message with deliveries.
 
-Its id is that of the event, so that there is one message of an event, whoever asks how often. It goes to the endpoints
-that were chosen for it and want it: what else a dispatch asks of an endpoint (enabled, types, channels, filter) counts.
+Its id is that of the event, so an event has one message, however often it is forwarded. It goes to the chosen endpoints
+that match it: the other conditions of a dispatch (enabled, types, channels, filter) apply as well.
 """
 
 from __future__ import annotations

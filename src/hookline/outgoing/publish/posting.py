@@ -1,7 +1,7 @@
-"""Writing messages that were posted over HTTP, those of many requests in one transaction.
+"""Writing messages that were posted over HTTP; messages of many requests share one transaction.
 
-What tells a message apart is decided by constraints, as in `dispatch()`: its `uid`, of which a tenant has one message,
-and the key of the request that brings it, which answers a repeated request with the first message.
+Constraints decide what is a duplicate, as in `dispatch()`: the message's `uid`, unique in its tenant,
+and the key of the request, by which a repeated request is answered with the first message.
 """
 
 from __future__ import annotations

@@ -44,18 +44,18 @@ def publish(
 ) -> Publication:
     """Dispatch a message of these types whenever a row of the model is created, updated or deleted.
 
-    It joins the transaction of the change: a rollback leaves nothing. The data are the named `fields` and no others, or
+    It joins the transaction of the change: a rollback leaves nothing. The data are only the named `fields`, or
     what a `serialiser` makes of the row: one of Django REST framework, a schema of Django Ninja, a pydantic model, or a
-    function. An update also has `changed`, the names of what differs from the row in the database; one that changes
-    none of the data dispatches nothing. `tenant` is an attribute such as "account.key", a function of the row, or a
-    Tenant; without one it is the default tenant.
+    function. An update also has `changed`, the names of the fields that differ from the row in the database; an update
+    that changes none of the data dispatches nothing. `tenant` is an attribute such as "account.key", a function of the
+    row, or a Tenant; without one it is the default tenant.
 
-    What goes wrong raises, and so rolls the change back; with `on_error="log"` it is logged and counted, and the change
-    goes on. Errors of the database always raise.
+    Errors raise, and so roll the change back; with `on_error="log"` they are logged and counted, and the change
+    is made. Errors of the database always raise.
 
-    `bulk_create()` and `QuerySet.update()` send no signals in Django: see the methods of what is returned.
+    `bulk_create()` and `QuerySet.update()` send no signals in Django: see the methods of the returned object.
 
-    Raises ConfigurationError for a declaration that cannot be, and InvalidEventType.
+    Raises ConfigurationError for an invalid declaration, and InvalidEventType.
     """
     names = {"created": created, "updated": updated, "deleted": deleted}
     types = {kind: check_type(name) for kind, name in names.items() if name is not None}

@@ -1,15 +1,15 @@
-"""Which endpoints get a message. The database decides, so that none is read, and none that was just created is missed.
+"""Which endpoints get a message. The database decides, so no endpoint is read, and no new endpoint is missed.
 
-An endpoint gets a message of its tenant when it is enabled, one of its event-type patterns selects the type (none at
-all select every type), and it shares a channel with the message (none at all means every message).
+An endpoint gets a message of its tenant if it is enabled, one of its event-type patterns matches the type (without
+patterns every type matches), and it shares a channel with the message (without channels every message matches).
 
-This is the place of what else decides, and of nothing that can be decided later (see `deliver/admission.py`):
+This is the place for further rules, but not for rules that can be applied later (see `deliver/admission.py`):
 
 * a rule over columns, such as a list of excluded types, is one more condition in `wants`;
 * a rule that only Python can decide, such as a filter on the payload, leaves its endpoints out (`e.filter IS NULL`) and
-  has the statement return them beside what it wrote: they cost a second round trip only where there are any, which an
-  index with only those endpoints tells;
-* what a message must fulfil, such as a schema for its type, is checked by `draft` before anything is written;
+  has the statement return them beside what it wrote: they cost a second round trip only if there are any, which an
+  index with only those endpoints shows;
+* conditions on a message, such as a schema for its type, are checked by `draft` before anything is written;
 * `uid`, the idempotency key, is decided by a constraint in `store.py`, never by an exception: an error would end the
   caller's transaction.
 """

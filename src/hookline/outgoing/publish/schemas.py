@@ -1,6 +1,6 @@
-"""What the catalogue says about a type, as `dispatch()` asks for it: kept, so that asking is no query.
+"""The catalogue's entry for a type, for `dispatch()`: cached, so that it needs no query.
 
-Only where the setting EVENT_TYPES says so. Another process sees a change of the catalogue after `FRESH` seconds.
+Used only if the setting EVENT_TYPES says so. Another process sees a change of the catalogue after `FRESH` seconds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Celery as the worker fleet, and as the way in which workers are woken; the rows stay the truth.
+"""Celery as the worker fleet, and as the way in which workers are woken; the rows remain the source of truth.
 
-A message says no more than "look": a task claims what is due, as `hookline worker` does, and runs it. So a message may
-come twice, late, or never: the task `hookline.sweep`, which Celery's beat starts every few seconds, finds what a lost
-message left. Imported only where `HOOKLINE["ENGINE"]` is "celery", and where a Celery worker loads `hookline.tasks`.
+A message has no content: a task claims due jobs, as `hookline worker` does, and runs them. So a message may
+come twice, late, or never: the task `hookline.sweep`, which Celery's beat starts every few seconds, finds the jobs of a
+lost message. Imported only where `HOOKLINE["ENGINE"]` is "celery", and where a Celery worker loads `hookline.tasks`.
 
 This module itself imports neither Celery nor Django, so that it can be used where a project's settings are made.
 """
