@@ -18,8 +18,7 @@ from hookline.incoming.receive.verification import new_events, receive_with
 
 
 def reverify(rejection: Rejection, now: float, within: Callable[[Sequence[Stored]], None]) -> list[Stored]:
-    """Verify the request with the secrets that are active now, as of the time at which it arrived, and store its
-    events.
+    """Verify the request with the secrets that are active now, as of its time of arrival, and store its events.
 
     Returns the result for each event; none for a handshake. `within` is called in the transaction that stores them.
     Raises VerificationError when it is refused again, ConfigurationError when the request was not kept whole or
