@@ -54,6 +54,7 @@ def test_local_times_are_refused() -> None:
         assert ids() == ["hookline.E004"]
 
 
+@pytest.mark.django_db  # Django 6 looks at every database
 def test_manage_py_check_stops_at_an_error_and_says_what_to_do() -> None:
     settings = {"PUBLIC_URL": "https://a.example"}
     with override_settings(HOOKLINE=settings), pytest.raises(SystemCheckError, match=r"E002.*make one with"):
