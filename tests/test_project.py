@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,15 @@ def test_every_suppressed_warning_has_its_reason_beside_it() -> None:
 
 def test_no_file_is_named_for_having_no_noun() -> None:
     assert [path for path in SOURCES if path.stem in {"utils", "util", "helpers", "misc", "common"}] == []
+
+
+def test_no_package_has_the_name_of_a_library_that_it_uses() -> None:
+    """`hookline.celery` would be found by `import celery` from beside it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = [
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    ]
+    libraries = {re.split(r"[^\w.-]", one)[0].lower() for one in required}
+    assert "celery" in libraries
+    assert {path.stem for path in (ROOT / "src" / "hookline").iterdir()}.isdisjoint(libraries)
