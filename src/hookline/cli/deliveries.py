@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli import bulk, complete, listing, retrying
+from hookline.cli import complete, jobs, listing
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import content_fields, print_fields, print_rows, say
 
@@ -57,48 +57,17 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
         print_fields({**shown, "timing_ms": deliveries.timing_shown(attempt)}, as_json)
 
 
-@deliveries.command()
-@click.argument("ids", shell_complete=complete.deliveries, nargs=-1, metavar="[ID...]")
-@listing.filters("status", "parked", "type", "tenant", "endpoint", limit=1000)
-@click.option(
-    "--now",
-    is_flag=True,
-    help="Also those waiting for their next attempt or for a breaker. A disabled endpoint gets nothing.",
+jobs.add_commands(
+    deliveries,
+    "Send finished deliveries again, with all their attempts and under the same message id.",
+    "status",
+    "parked",
+    "type",
+    "tenant",
+    "endpoint",
+    now=" or for a breaker. A disabled endpoint gets nothing",
+    ids=complete.deliveries,
 )
-@bulk.yes_option
-@json_option
-def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
-    """Send finished deliveries again, with all their attempts and under the same message id.
-
-    Name them, or choose them with options: dead ones, unless --status says others. Those that need no retry, because
-    they run or wait already, are skipped. Prints how many there are, and in a terminal asks before it starts. Each 200
-    are one transaction.
-    """
-    from hookline.operations import deliveries
-
-    retrying.retry(deliveries, "deliveries", ids, filters, now=now, yes=yes, as_json=as_json)
-
-
-@deliveries.command()
-@click.argument("ids", shell_complete=complete.deliveries, nargs=-1, required=True, metavar="ID...")
-@json_option
-def discard(ids: tuple[str, ...], as_json: bool) -> None:
-    """Cancel deliveries that wait or are dead, all or none of them. What waits behind them for its turn goes on."""
-    from hookline.cli.actor import actor
-    from hookline.operations import deliveries
-
-    print_fields({"discarded": deliveries.discard(actor(), ids)}, as_json)
-
-
-@deliveries.command()
-@click.argument("ids", shell_complete=complete.deliveries, nargs=-1, required=True, metavar="ID...")
-@json_option
-def release(ids: tuple[str, ...], as_json: bool) -> None:
-    """Let others go on, past dead deliveries that park their order keys. These stay dead."""
-    from hookline.cli.actor import actor
-    from hookline.operations import deliveries
-
-    print_fields({"released": deliveries.release(actor(), ids)}, as_json)
 
 
 @deliveries.command("expunge-attempt")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookline.cli import bulk, listing, retrying
+from hookline.cli import jobs, listing
 from hookline.cli.command import Group, json_option
 from hookline.cli.output import print_fields, print_rows
 
@@ -37,28 +37,11 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
     print_fields({**follow_ups.as_json(found), "arguments": found.arguments}, as_json)
 
 
-@follow_ups.command()
-@click.argument("ids", nargs=-1, metavar="[ID...]")
-@listing.filters("status", "tenant", "source", limit=1000)
-@click.option("--now", is_flag=True, help="Also those waiting for their next attempt.")
-@bulk.yes_option
-@json_option
-def retry(ids: tuple[str, ...], filters: listing.Filters, now: bool, yes: bool, as_json: bool) -> None:
-    """Call finished follow-ups again, with all their attempts.
-
-    Name them, or choose them with options: dead ones, unless --status says others.
-    """
-    from hookline.operations import follow_ups
-
-    retrying.retry(follow_ups, "follow-ups", ids, filters, now=now, yes=yes, as_json=as_json)
-
-
-@follow_ups.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@json_option
-def discard(ids: tuple[str, ...], as_json: bool) -> None:
-    """Cancel follow-ups that wait or are dead, all or none of them."""
-    from hookline.cli.actor import actor
-    from hookline.operations import follow_ups
-
-    print_fields({"discarded": follow_ups.discard(actor(), ids)}, as_json)
+jobs.add_commands(
+    follow_ups,
+    "Call finished follow-ups again, with all their attempts.",
+    "status",
+    "tenant",
+    "source",
+    ordered=False,
+)
