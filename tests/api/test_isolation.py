@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from django.urls import reverse
 
 from hookline.api.build import build
@@ -22,6 +23,7 @@ from hookline.core import ids, scopes
 from hookline.db.row import Row, new_id
 from hookline.models import ApiKey, AuditEntry, Tenant
 from hookline.operations import app_tokens, keys
+from hookline.tenants.organisation import key_in
 from tests.api.calls import Calls
 from tests.operations.cases import World
 
@@ -40,6 +42,7 @@ class Step:
     path: str
     scope: str
     operator: bool
+    many: bool
     public: bool
     body: Any
     #: Parameters of the query, and members of the body, that name something by its id.
@@ -72,6 +75,7 @@ def steps() -> list[Step]:
                             path,
                             getattr(needs, "scope", ""),
                             getattr(needs, "operator", False),
+                            getattr(needs, "many", False),
                             needs is None,
                             _example(document, described),
                             tuple(
@@ -144,30 +148,46 @@ ABOUT_ONESELF = {"GET /key/self", "POST /auth/logout"}
 
 
 class Stranger:
-    """Two tenants: one with something of every kind, and one whose key is used."""
+    """Two tenants: one with something of every kind, and one whose key is used, or that of its organisation."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "key") -> None:
         self.world = World()
-        self.mine = Tenant.objects.create(key="mine")
         self.theirs = self.world.tenant
+        self.kind = kind
+        organisation = "beta" if kind == "organisation" else ""
+        self.mine = Tenant.objects.create(key=key_in(organisation, "mine"))
+        match kind:
+            case "key":
+                text = keys.create(ACTOR, ["all"], tenant=self.mine).text
+            case "token":
+                text = app_tokens.issue(ACTOR, self.mine).text
+            case _:
+                text = keys.create(ACTOR, ["all"], organisation=organisation).text
+        self.api = Calls(text)
+        #: What is done to anybody else.
+        own = Tenant.objects.filter(Q(pk=self.mine.pk) | Q(key__startswith="beta:"))
+        self.of_others = AuditEntry.objects.exclude(tenant_id__in=own.values("pk"))
 
     def rows(self, name: str) -> Iterator[Row]:
-        """What a parameter of a path could name of the other tenant: everything that it has."""
+        """What a parameter of a path could name of the other tenant: everything that it has, or one of each kind."""
         if name in ("app", "app_id"):
             yield self.theirs
             return
+        kinds = set()
         for value in vars(self.world).values():
             if isinstance(value, Row) and value != self.world.tenant:
-                yield value
+                if self.kind == "key" or type(value) not in kinds:
+                    yield value
+                kinds.add(type(value))
 
 
 @pytest.fixture
-def stranger() -> Stranger:
-    return Stranger()
+def stranger(request: pytest.FixtureRequest) -> Stranger:
+    return Stranger(getattr(request, "param", "key"))
 
 
-def calls(text: str) -> Calls:
-    return Calls(text)
+#: A key of a tenant, a token of its page, and a key of an organisation that has the tenant.
+WHOSE = pytest.mark.parametrize("stranger", ["key", "token", "organisation"], indirect=True)
 
 
 def test_the_walk_finds_the_operations() -> None:
@@ -202,7 +222,7 @@ def walk(chosen: Iterable[Step], check: Callable[[Step], None]) -> None:
 
 def test_without_the_scope_of_an_operation_nothing_is_answered_and_nothing_is_done(stranger: Stranger) -> None:
     texts = {
-        (scope, tenant): calls(keys.create(ACTOR, [one for one in scopes.ALL if one != scope], tenant=tenant).text)
+        (scope, tenant): Calls(keys.create(ACTOR, [one for one in scopes.ALL if one != scope], tenant=tenant).text)
         for scope in {step.scope for step in STEPS} - {""}
         for tenant in (None, stranger.theirs)
     }
@@ -221,22 +241,27 @@ def test_without_the_scope_of_an_operation_nothing_is_answered_and_nothing_is_do
 
 
 def test_what_is_an_operators_is_not_done_for_the_key_of_a_tenant(stranger: Stranger) -> None:
-    api = calls(keys.create(ACTOR, ["all"], tenant=stranger.theirs).text)
-
     def check(step: Step) -> None:
-        answer = api.ask(step.method, re.sub(r"{\w+}", stranger.theirs.key, step.path), step.body)
+        answer = stranger.api.ask(step.method, re.sub(r"{\w+}", "mine", step.path), step.body)
+        assert answer.status_code == 403, answer.content
+
+    walk([step for step in STEPS if step.operator or step.many], check)
+
+
+@pytest.mark.parametrize("stranger", ["organisation"], indirect=True)
+def test_what_is_an_operators_is_not_done_for_the_key_of_an_organisation(stranger: Stranger) -> None:
+    def check(step: Step) -> None:
+        answer = stranger.api.ask(step.method, re.sub(r"{\w+}", "mine", step.path), step.body)
         assert answer.status_code == 403, answer.content
 
     walk([step for step in STEPS if step.operator], check)
 
 
-@pytest.mark.parametrize("kind", ["key", "token"])
-def test_what_belongs_to_another_tenant_is_answered_as_what_does_not_exist(kind: str, stranger: Stranger) -> None:
+@WHOSE
+def test_what_belongs_to_another_tenant_is_answered_as_what_does_not_exist(stranger: Stranger) -> None:
     """Whatever of the other's a path names, in place of each of its parameters, in my application or the other."""
-    mine, theirs = stranger.mine, stranger.theirs
-    api = calls(keys.create(ACTOR, ["all"], tenant=mine).text if kind == "key" else app_tokens.issue(ACTOR, mine).text)
-    of_others = AuditEntry.objects.exclude(tenant_id=mine.pk)
-    before = of_others.count()
+    mine, theirs, api = stranger.mine, stranger.theirs, stranger.api
+    before = stranger.of_others.count()
 
     def check(step: Step) -> None:
         if step.names == ["app"]:
@@ -248,26 +273,25 @@ def test_what_belongs_to_another_tenant_is_answered_as_what_does_not_exist(kind:
                     _same(step, api, app, row)
 
     walk([step for step in STEPS if step.names and not step.public], check)
-    assert of_others.count() == before
+    assert stranger.of_others.count() == before
     assert not ApiKey.objects.filter(revoked_at__isnull=False).exists()
 
 
+@pytest.mark.parametrize("stranger", ["key", "organisation"], indirect=True)
 def test_what_a_query_or_body_names_of_another_tenant_is_answered_as_what_does_not_exist(stranger: Stranger) -> None:
-    api = calls(keys.create(ACTOR, ["all"], tenant=stranger.mine).text)
-    of_others = AuditEntry.objects.exclude(tenant_id=stranger.mine.pk)
-    before = of_others.count()
+    before = stranger.of_others.count()
 
     def check(step: Step) -> None:
-        path = re.sub(r"{\w+}", stranger.mine.key, step.path)
+        path = re.sub(r"{\w+}", "mine", step.path)
         for row in (*stranger.rows("app"), *stranger.rows("other")):
             for name in step.query_names:
-                _equal(step, api, row, partial(_with_query, path, step.body, name))
+                _equal(step, stranger.api, row, partial(_with_query, path, step.body, name))
             for name in set(step.body_names) - {"uid"}:  # which is a name that one gives, and names nothing of others
-                _equal(step, api, row, partial(_with_member, path, step.body, name))
-                _equal(step, api, row, partial(_with_list, path, step.body, name))
+                _equal(step, stranger.api, row, partial(_with_member, path, step.body, name))
+                _equal(step, stranger.api, row, partial(_with_list, path, step.body, name))
 
     walk([step for step in STEPS if (step.query_names or step.body_names) and not step.public], check)
-    assert of_others.count() == before
+    assert stranger.of_others.count() == before
 
 
 def _with_query(path: str, body: Any, name: str, text: str) -> tuple[str, Any]:
@@ -293,7 +317,7 @@ def _same(step: Step, api: Calls, app: Tenant, row: Row) -> None:
         known = {} if only_app else {"app": ids.to_text("app", app.pk)}
         return re.sub(r"{(\w+)}", lambda found: known.get(found[1], text), step.path), step.body
 
-    allowed = (401, 403, 404, 422, *((201,) if step.method == "PUT" and not only_app else ()))
+    allowed = (401, 403, 404, 422, *((201,) if step.method == "PUT" else ()))
     assert _equal(step, api, row, asked) in allowed, f"{step} of {row!r}"
 
 
@@ -309,13 +333,13 @@ def _equal(step: Step, api: Calls, row: Row, asked: Callable[[str], tuple[str, A
     return int(found[0][0])
 
 
+@WHOSE
 def test_nothing_that_a_tenants_key_reads_holds_an_id_of_another(stranger: Stranger) -> None:
-    api = calls(keys.create(ACTOR, ["all"], tenant=stranger.mine).text)
     foreign = {row.public_id for row in stranger.rows("other")} | {stranger.theirs.public_id, stranger.theirs.key}
     foreign -= {stranger.world.event_type.public_id}  # of the catalogue, which is everybody's
 
     def check(step: Step) -> None:
-        answer = api.ask("GET", re.sub(r"{\w+}", stranger.mine.key, step.path))
+        answer = stranger.api.ask("GET", re.sub(r"{\w+}", "mine", step.path))
         assert answer.status_code in (200, 400, 403, 404), answer.content
         assert [name for name in foreign if f'"{name}"' in answer.content.decode()] == []
 

@@ -158,6 +158,7 @@ def test_a_key_makes_keys_for_no_more_than_it_may_do_itself(api: Calls, acme: Te
     assert shop.get("/key/self") == {
         "id": made["id"],
         "appId": made["appId"],
+        "organisation": None,
         "scopes": ["keys:read", "keys:write", "messages:write"],
     }
     second = shop.post("/key", {"scopes": ["publish"]})

@@ -418,6 +418,23 @@ CASES = [
         expected=(["messages:write", "read"], "Checkout", 5, None),
     ),
     Case(
+        "key.create",
+        ["keys.create"],
+        lambda actor, _: keys.create(actor, ["all"], organisation="beta"),
+        lambda _: "key create --organisation beta --scopes all",
+        lambda admin, _: submit(admin, add_url(ApiKey), organisation="beta", scopes=["all"]),
+        about=lambda _: _newest(ApiKey).public_id,
+        changes={
+            "kind": [None, "live"],
+            "name": [None, ""],
+            "scopes": [None, ["all"]],
+            "organisation": [None, "beta"],
+            "revoked": [None, False],
+        },
+        after=lambda _: _fields(_newest(ApiKey), "organisation", "tenant", "scopes"),
+        expected=("beta", None, ["all"]),
+    ),
+    Case(
         "key.update",
         ["keys.update"],
         lambda actor, world: keys.update(actor, world.key, given=["events:read"]),

@@ -24,6 +24,7 @@ from hookline.core import api_keys, scopes
 from hookline.core.api_keys import ApiKeyText, KeyKind
 from hookline.core.rate_limit import Rate
 from hookline.exceptions import CannotStore, ConfigurationError, NotAuthenticated
+from hookline.tenants.organisation import organisation_of
 
 logger = logging.getLogger("hookline.access")
 
@@ -153,7 +154,7 @@ def _rows(wanted: Collection[UUID], now: float) -> dict[UUID, _Known]:
     """What the database has of these keys, but for those of deleted tenants. Raises CannotStore."""
     try:
         living = ApiKey.objects.using(router.db_for_write(ApiKey)).filter(tenant__deleted_at=None)
-        rows = list(living.filter(pk__in=wanted))
+        rows = list(living.filter(pk__in=wanted).select_related("tenant"))
     except Error as error:  # InterfaceError, too, which is no DatabaseError
         logger.exception("cannot look up a key")
         raise CannotStore("the database is not available") from error
@@ -185,4 +186,5 @@ def principal_of(row: ApiKey) -> Principal:
         row.pk,
         rate,
         row.kind == KeyKind.APP,
+        row.organisation if row.tenant is None else organisation_of(row.tenant.key),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from hookline.core.api_keys import KeyKind
 from hookline.db.row import Row
+from hookline.tenants import organisation
 from hookline.tenants.models import Tenant
 
 
@@ -23,7 +25,7 @@ class ApiKey(Row):
         default=KeyKind.LIVE.value,
         editable=False,
     )
-    #: None: an operator's, which may use what belongs to any tenant, and to none.
+    #: None: an organisation's, or an operator's, which may use what belongs to any tenant, and to none.
     tenant = models.ForeignKey(
         Tenant,
         models.CASCADE,
@@ -32,7 +34,17 @@ class ApiKey(Row):
         blank=True,
         related_name="keys",
         verbose_name=_("tenant"),
-        help_text=_("Whose data it may use; empty: an operator's key, for all tenants."),
+        help_text=_("Whose data it may use; empty: all tenants of an organisation, or an operator's key for all."),
+    )
+    #: Of a key without a tenant, see `tenants.organisation`; empty: it may use what belongs to any of them.
+    organisation = models.CharField(
+        _("organisation"),
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[RegexValidator(rf"^{organisation.PATTERN}\Z", _("Use lower-case letters, digits and hyphens."))],
+        help_text=_("Without a tenant: all tenants of this organisation; empty: all tenants."),
     )
     name = models.CharField(
         _("name"), max_length=256, blank=True, default="", help_text=_("For people: what uses this key.")

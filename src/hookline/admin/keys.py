@@ -41,11 +41,13 @@ class KeyForm(_KeyForm):
 
     class Meta:
         model = ApiKey
-        fields = ("tenant", "name", "scopes", "expires_at", "rate_limit", "rate_burst")
+        fields = ("tenant", "organisation", "name", "scopes", "expires_at", "rate_limit", "rate_burst")
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         check_into(self, "scopes", lambda: scopes.checked(data.get("scopes") or []))
+        if data.get("tenant") and data.get("organisation"):
+            self.add_error("organisation", _("Choose a tenant or an organisation, not both."))
         check_into(self, "rate_limit", lambda: Rate.of(data.get("rate_limit"), data.get("rate_burst")))
         return data
 
@@ -63,14 +65,15 @@ class ApiKeyAdmin(RowAdmin[ApiKey]):
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[Any]:
         if obj is None:
-            return ["tenant", "name", "scopes", "expires_at", *self._limits]
+            return ["tenant", "organisation", "name", "scopes", "expires_at", *self._limits]
         asked = ["rotate", "overlap", "revoke"] if self.has_change_permission(request, obj) else []
-        shown = ["public_id", "kind", "tenant", "status", "created_at", "last_used_at", "expires_at", "revoked_at"]
-        names = [*shown, "name", "scopes", *self._limits, *asked]
+        whose = ["public_id", "kind", "tenant", "organisation"]
+        shown = ["status", "created_at", "last_used_at", "expires_at", "revoked_at"]
+        names = [*whose, *shown, "name", "scopes", *self._limits, *asked]
         return [times.shown(self.model, name) for name in names]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[Any]:
-        fixed = () if obj is None else ("tenant", times.shown(self.model, "expires_at"))
+        fixed = () if obj is None else ("tenant", "organisation", times.shown(self.model, "expires_at"))
         return [*super().get_readonly_fields(request, obj), *fixed]
 
     @admin.display(description=_("status"))
@@ -84,6 +87,7 @@ class ApiKeyAdmin(RowAdmin[ApiKey]):
                 actor,
                 data["scopes"],
                 tenant=data["tenant"],
+                organisation=data["organisation"],
                 name=data["name"],
                 expires_at=data["expires_at"],
                 rate_limit=data["rate_limit"],

@@ -10,6 +10,7 @@ from django.db import IntegrityError, router, transaction
 from ninja import Query, Status
 from pydantic import BaseModel, Field, model_validator
 
+from hookline.access.principal import Principal
 from hookline.api.auth import Needs, Request
 from hookline.api.errors import Taken
 from hookline.api.names import APP_IDS, app_id, application, find_application, uid_of
@@ -18,15 +19,16 @@ from hookline.api.query import Order, OrderedListing, Toggle
 from hookline.api.routes import Routes
 from hookline.api.schema import In, Metadata, Out, Rate, Text, is_name, optional
 from hookline.api.schema import uid_of as uid_format
-from hookline.audit.actor import Actor
+from hookline.api.visible import of_caller
 from hookline.operations import tenants
 from hookline.tenants.models import Tenant
+from hookline.tenants.organisation import key_in, name_in, organisation_of
 
 routes = Routes("Application")
 
 READ = Needs("tenants:read")
-LIST = Needs("tenants:read", operator=True)
-WRITE = Needs("tenants:write", operator=True)
+LIST = Needs("tenants:read", many=True)
+WRITE = Needs("tenants:write", many=True)
 
 AppName = Annotated[Text, Field(min_length=1, max_length=256)]
 AppUid = Annotated[str, uid_format("app_", "ten_")]
@@ -88,20 +90,20 @@ class CreateQuery(BaseModel):
 def list_applications(request: Request, query: Query[OrderedListing]) -> ListResponse[ApplicationOut]:
     """List applications, by id."""
     down = query.order is Order.DESCENDING
-    return page(tenants.living(), query, APP_IDS, ApplicationOut.of, descending=down)
+    return page(of_caller(request, tenants.living(), "pk"), query, APP_IDS, ApplicationOut.of, descending=down)
 
 
 @routes.post("/app", "v1.application.create", WRITE, {201: ApplicationOut, 200: ApplicationOut})
 def create_application(request: Request, body: ApplicationIn, query: Query[CreateQuery]) -> Status[ApplicationOut]:
     """Create an application. With `get_if_exists` the one that has the uid already is answered, unchanged."""
-    if body.uid is not None and (found := find_application(body.uid)) is not None:
+    if body.uid is not None and (found := find_application(body.uid, request.auth)) is not None:
         if query.get_if_exists:
             return Status(200, ApplicationOut.of(found))
         raise taken(body.uid)
     try:
-        return Status(201, ApplicationOut.of(created(request.auth.actor, body)))
+        return Status(201, ApplicationOut.of(created(request.auth, body)))
     except Taken:
-        if query.get_if_exists and (found := find_application(str(body.uid))) is not None:
+        if query.get_if_exists and (found := find_application(str(body.uid), request.auth)) is not None:
             return Status(200, ApplicationOut.of(found))  # somebody else was quicker
         raise
 
@@ -115,15 +117,15 @@ def get_application(request: Request, app: str) -> ApplicationOut:
 @routes.put("/app/{app}", "v1.application.update", WRITE, {200: ApplicationOut, 201: ApplicationOut})
 def put_application(request: Request, app: str, body: ApplicationIn) -> Status[ApplicationOut]:
     """Replace an application; create it where there is none. What is left out returns to its default."""
-    found = find_application(app)
+    found = find_application(app, request.auth)
     if found is None:
         if body.uid is None and is_uid(app):
             body.uid = app  # so that the same request a second time finds it
-        if body.uid is not None and find_application(body.uid) is not None:
+        if body.uid is not None and find_application(body.uid, request.auth) is not None:
             raise taken(body.uid)
-        return Status(201, ApplicationOut.of(created(request.auth.actor, body)))
+        return Status(201, ApplicationOut.of(created(request.auth, body)))
     replaced = set(ApplicationIn.model_fields)
-    if app == found.key and "uid" not in body.model_fields_set:
+    if app in (uid_of(found), found.key) and "uid" not in body.model_fields_set:
         replaced.discard("uid")  # so that the same request again finds it by this uid
     change(request, found, body, replaced)
     return Status(200, ApplicationOut.of(found))
@@ -144,19 +146,20 @@ def delete_application(request: Request, app: str) -> Status[None]:
     return Status(204, None)
 
 
-def created(actor: Actor, body: ApplicationIn) -> Tenant:
+def created(principal: Principal, body: ApplicationIn) -> Tenant:
     """Raises Taken where somebody else took the uid at this moment."""
     try:
         with transaction.atomic(using=router.db_for_write(Tenant)):
             return tenants.create(
-                actor,
+                principal.actor,
                 body.uid,
+                organisation=principal.organisation,
                 name=body.name,
                 metadata=body.metadata,
                 throttle_rate=body.throttle_rate,
             )
     except (IntegrityError, ValidationError):
-        if body.uid is not None and find_application(body.uid) is not None:
+        if body.uid is not None and find_application(body.uid, principal) is not None:
             raise taken(body.uid) from None
         raise
 
@@ -168,16 +171,16 @@ def change(request: Request, tenant: Tenant, body: ApplicationIn | ApplicationPa
         value = getattr(body, field)
         match field:
             case "uid":
-                values["key"] = value or ""
+                values["key"] = key_in(organisation_of(tenant.key), value) if value else ""
             case "throttle_rate":
                 values["throttle_rate"] = value or 0
             case "metadata":
                 values["metadata"] = value or {}
             case _:
                 values[field] = value
-    uid = values.get("key")
-    if uid and (other := find_application(uid)) is not None and other.pk != tenant.pk:
-        raise taken(uid)
+    key = values.get("key")
+    if key and tenants.living().filter(key=key).exclude(pk=tenant.pk).exists():
+        raise taken(name_in(key))
     tenants.update(request.auth.actor, tenant, **values)
 
 

@@ -84,7 +84,7 @@ class LoopPublisher(Publisher):
         self._checker = ThreadPoolExecutor(1, "hookline-schemas")
         self._posts: GroupCommit[Sequence[Post], list[Posted]] = GroupCommit(self._commit, self._writer, batch=BATCH)
         self._principals: Seen[str, Principal] = Seen(self._looker)
-        self._tenants: Seen[tuple[str, UUID | None, bool], UUID] = Seen(self._looker)
+        self._tenants: Seen[tuple[str, UUID | None, str, bool], UUID] = Seen(self._looker)
 
     @property
     def executors(self) -> tuple[ThreadPoolExecutor, ...]:
@@ -102,7 +102,8 @@ class LoopPublisher(Publisher):
             await loop.run_in_executor(self._looker, partial(with_connection, partial(admit, principal)))
 
     async def find_tenant(self, name: str, principal: Principal, new: NewMessage) -> UUID:
-        key = (name, principal.tenant_id, new.application is None)  # one that brings an application is not refused
+        # One that brings an application is not refused.
+        key = name, principal.tenant_id, principal.organisation, new.application is None
         return await self._tenants.get(key, partial(tenant_of, name, principal, new))
 
     def forget_tenant(self, name: str) -> None:

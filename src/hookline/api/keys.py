@@ -37,8 +37,10 @@ PerSecond = Annotated[float, Field(strict=True, ge=0, le=1_000_000)]
 class KeyOut(Out):
     id: str
     kind: str
-    #: None for an operator's key.
+    #: None for the key of an organisation or an operator.
     app_id: str | None
+    #: None for an operator's key, and for one of an application.
+    organisation: str | None
     name: str
     scopes: list[str]
     status: str
@@ -65,14 +67,18 @@ class KeySelfOut(Out):
     #: None for the key of the settings.
     id: str | None
     app_id: str | None
+    #: None for an operator's key; for an application's, the one that it belongs to, if any.
+    organisation: str | None
     scopes: list[str]
 
 
 class KeyIn(In):
     name: KeyName = ""
     scopes: Scopes
-    #: Whose data it may use; left out, the application of the key that makes it, or an operator's.
+    #: Whose data it may use; left out, that which the key that makes it may use.
     app_id: str | None = None
+    #: The same for all applications of an organisation; only an operator's key has to name it.
+    organisation: str | None = None
     expires_at: Moment | None = None
     rate_limit: PerSecond | None = None
     rate_burst: Burst | None = None
@@ -106,13 +112,15 @@ def get_self(request: Request) -> KeySelfOut:
     """Say whose key this request has, and what it may do."""
     own = request.auth
     shown = None if own.key_id is None else ApiKey.public(own.key_id)
-    return KeySelfOut(id=shown, app_id=app_id_of(own.tenant_id), scopes=sorted(_scopes_of(own)))
+    return KeySelfOut(
+        id=shown, app_id=app_id_of(own.tenant_id), organisation=own.organisation or None, scopes=sorted(_scopes_of(own))
+    )
 
 
 @routes.get("/key", "v1.key.list", READ, ListResponse[KeyOut])
 def list_keys(request: Request, query: Query[KeyQuery]) -> ListResponse[KeyOut]:
     """List keys, newest first."""
-    found = keys.all_of(request.auth.tenant_id, tokens=query.tokens)
+    found = keys.within(request.auth, keys.of_kind(tokens=query.tokens))
     if query.app_id is not None:
         found = found.filter(tenant=application(request, query.app_id))
     return page(found, query, IDS, KeyOut.of, descending=True)
@@ -127,11 +135,13 @@ def create_key(request: Request, body: KeyIn) -> Status[NewKeyOut]:
     _check_own(request.auth, body.scopes)
     end = body.expires_at or _end_of(request.auth)
     _check_end(request.auth, end)
+    organisation = _organisation(request.auth, body)
     bound = body.app_id or app_id_of(request.auth.tenant_id)
     made = keys.create(
         request.auth.actor,
         body.scopes,
         tenant=None if bound is None else application(request, bound),
+        organisation=organisation,
         name=body.name,
         expires_at=end,
         rate_limit=body.rate_limit or None,
@@ -184,9 +194,18 @@ def _found(request: Request, name: str) -> ApiKey:
         found = keys.find(name)
     except (NotFound, ValueError):
         raise Missing from None
-    if request.auth.tenant_id not in (None, found.tenant_id):
+    if not keys.within(request.auth, ApiKey.objects.filter(pk=found.pk)).exists():
         raise Missing
     return found
+
+
+def _organisation(principal: Principal, body: KeyIn) -> str:
+    """Of the key that is asked for. Raises NotAllowed for another than the principal's own."""
+    if body.organisation and not principal.is_operator and body.organisation != principal.organisation:
+        raise NotAllowed("this key may make keys of its own organisation only")
+    if body.app_id is not None or principal.tenant_id is not None:
+        return ""  # that of the application
+    return body.organisation or principal.organisation
 
 
 def _check_own(principal: Principal, names: list[str]) -> None:
@@ -217,6 +236,7 @@ def _fields(key: ApiKey) -> dict[str, Any]:
         "id": key.public_id,
         "kind": key.kind,
         "app_id": app_id_of(key.tenant_id),
+        "organisation": key.organisation or None,
         "name": key.name,
         "scopes": key.scopes,
         "status": keys.state(key),

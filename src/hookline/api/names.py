@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from hookline.exceptions import NotFound
 from hookline.models import Endpoint
 from hookline.operations import rows, tenants
 from hookline.tenants.models import Tenant
+from hookline.tenants.organisation import key_in, name_in
 
 #: Of the ids of applications; within Hookline it is `ten`, and both are understood.
 APP = "app"
@@ -34,7 +36,8 @@ def app_id_of(tenant_id: UUID | None) -> str | None:
 
 def uid_of(tenant: Tenant) -> str | None:
     """The user's own name for it. One that was given none has its id for a key."""
-    return None if tenant.key == tenant.public_id else tenant.key
+    uid = name_in(tenant.key)
+    return None if uid == tenant.public_id else uid
 
 
 def application(request: Request, name: str) -> Tenant:
@@ -44,8 +47,8 @@ def application(request: Request, name: str) -> Tenant:
 
 def application_of(principal: Principal, name: str) -> Tenant:
     """The same, for somebody who is known. Raises Missing."""
-    tenant = find_application(name)
-    if tenant is None or not principal.sees(tenant):
+    tenant = find_application(name, principal)
+    if tenant is None:
         raise Missing
     return tenant
 
@@ -55,17 +58,22 @@ def endpoint_of(tenant: Tenant, name: str) -> Endpoint:
     return rows.in_tenant(Endpoint.objects.filter(deleted_at=None).select_related("tenant"), name, tenant)
 
 
-def find_application(name: str) -> Tenant | None:
-    if not is_name(name):
+def find_application(name: str, principal: Principal) -> Tenant | None:
+    """The same; None where there is none, or one of somebody else.
+
+    A uid is looked up in the organisation of the principal. An operator may also give one as `organisation:uid`.
+    """
+    if not is_name(name_in(name) if principal.is_operator else name):
         return None
     try:
-        return tenants.find(Tenant.public(ids.from_text(APP, name)))
-    except (NotFound, ValueError):
-        pass
-    try:
-        return tenants.find(name)
-    except NotFound:
-        return None
+        known = [Tenant.public(ids.from_text(APP, name))]
+    except ValueError:
+        known = [key_in(principal.organisation, name), *([name] if name.startswith(f"{Tenant.prefix}_") else [])]
+    for key in known:
+        with suppress(NotFound):
+            if principal.sees(found := tenants.find(key)):
+                return found
+    return None
 
 
 def application_for(name: str, principal: Principal, brought: Mapping[str, Any] | None) -> Tenant:
@@ -73,10 +81,10 @@ def application_for(name: str, principal: Principal, brought: Mapping[str, Any] 
 
     Raises Missing, also for one of somebody else, NotAllowed, or Refused for an application whose uid is another.
     """
-    tenant = find_application(name)
-    if tenant is not None and principal.sees(tenant):
+    tenant = find_application(name, principal)
+    if tenant is not None:
         return tenant
-    if tenant is not None or brought is None:
+    if brought is None:
         raise Missing("Application not found")
     from hookline.api.applications import WRITE, ApplicationIn, created  # which needs this module
 
@@ -95,9 +103,9 @@ def application_for(name: str, principal: Principal, brought: Mapping[str, Any] 
         )
     WRITE.check(principal)
     try:
-        return created(principal.actor, given)
+        return created(principal, given)
     except Taken:  # somebody else was quicker
-        found = find_application(name)
+        found = find_application(name, principal)
         if found is None:
             raise
         return found

@@ -21,5 +21,5 @@ class ObjectOut(Out):
 @routes.get("/object/{name}", "v1.object.get", Needs(), ObjectOut)
 def get_object(request: Request, name: str) -> ObjectOut:
     """Say to which application an object belongs, by its id, or an endpoint by its uid."""
-    model, key, tenant_id = owners.owner(name, request.auth.tenant_id)
+    model, key, tenant_id = owners.owner(name, request.auth.tenants())
     return ObjectOut(id=model.public(key), kind=model.noun, app_id=app_id_of(tenant_id))

@@ -139,9 +139,10 @@ def _selection(request: Request, body: ReplayIn) -> Selection:
     endpoint = None
     if body.endpoint_id is not None:
         endpoint = one(request, endpoints.find, body.endpoint_id, lambda found: found.tenant).public_id
-    tenant = tenant_for(request, body.app_id)
-    if endpoint is not None and body.app_id is None:
-        tenant = None  # the endpoint says it
+    if body.app_id is None and (endpoint is not None or (source is not None and request.auth.has_many)):
+        tenant = None  # the endpoint or source says it
+    else:
+        tenant = tenant_for(request, body.app_id)
     return Selection(
         tenant=None if tenant is None else tenant.public_id,
         source=source,

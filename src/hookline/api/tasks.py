@@ -12,6 +12,7 @@ from hookline.api.pages import ListResponse, id_keys, page
 from hookline.api.query import Order, OrderedListing
 from hookline.api.routes import Routes
 from hookline.api.schema import Out
+from hookline.api.visible import of_caller
 from hookline.core import ids
 from hookline.exceptions import NotFound
 from hookline.models import Replay
@@ -79,5 +80,4 @@ def get_task(request: Request, task: str) -> BackgroundTaskOut:
 
 
 def of_principal(request: Request) -> Any:
-    found = Replay.objects.filter(what__in=NAMES)
-    return found if request.auth.is_operator else found.filter(tenant=request.auth.tenant_id)
+    return of_caller(request, Replay.objects.filter(what__in=NAMES), "tenant")

@@ -1,6 +1,6 @@
-"""Which objects a key may see: an operator's key all, any other key those of its application.
+"""Which objects a key may see: an operator's key all, others those of their application or organisation.
 
-Objects of another application are answered as not found.
+Objects of others are answered as not found.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 
 from hookline.access.principal import Principal
 from hookline.api.auth import Request
-from hookline.api.errors import Missing
+from hookline.api.errors import Missing, Refused
 from hookline.api.names import app_id, application
 from hookline.api.query import Listing, When
 from hookline.api.schema import Text
@@ -34,8 +34,10 @@ class HistoryListing(Listing):
 
 def of_caller(request: Request, rows: QuerySet[M], column: str) -> QuerySet[M]:
     """Those rows that the caller may see; `column` leads to the tenant."""
-    tenant_id = request.auth.tenant_id
-    return rows if tenant_id is None else rows.filter(**{column: tenant_id})
+    if request.auth.tenant_id is not None:
+        return rows.filter(**{column: request.auth.tenant_id})
+    tenants = request.auth.tenants()
+    return rows if tenants is None else rows.filter(**{f"{column}__in": tenants.values("pk")})
 
 
 def chosen(request: Request, rows: QuerySet[M], column: str, app: str | None) -> QuerySet[M]:
@@ -69,11 +71,17 @@ def one_of(principal: Principal, find: Callable[[str], R], name: str, tenant_of:
 
 
 def tenant_for(request: Request, app: str | None) -> Tenant | None:
-    """The application that is named, or else the one that the key belongs to. Raises Missing."""
+    """The application that is named, or else the one that the key belongs to; None: any.
+
+    Raises Missing, and Refused where an organisation's key has to name one.
+    """
     if app is not None:
         return application(request, app)
-    tenant_id = request.auth.tenant_id
-    return None if tenant_id is None else Tenant.objects.get(pk=tenant_id)
+    if request.auth.tenant_id is not None:
+        return Tenant.objects.get(pk=request.auth.tenant_id)
+    if not request.auth.is_operator:
+        raise Refused.at("body", "appId", msg="name the application: this key belongs to an organisation")
+    return None
 
 
 def app_of(tenant: Tenant | None) -> str | None:

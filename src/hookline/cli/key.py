@@ -43,6 +43,7 @@ def key() -> None:
     metavar="KEY",
     help="The tenant whose data it may use.  [default: an operator's key, for all tenants]",
 )
+@click.option("--organisation", default="", metavar="NAME", help="Instead of one tenant, all those of an organisation.")
 @click.option("--name", default="", help="For people: what uses this key.")
 @click.option("--expires", type=Until(), help="When it ends: 90d, or 2026-12-31.  [default: never]")
 @rate_options
@@ -51,6 +52,7 @@ def create(
     *,
     scopes: list[str],
     tenant: str | None,
+    organisation: str,
     name: str,
     expires: datetime | None,
     rate_limit: float | None,
@@ -65,6 +67,7 @@ def create(
         actor(),
         scopes,
         tenant=_tenant(tenant),
+        organisation=organisation,
         name=name,
         expires_at=expires,
         rate_limit=rate_limit or None,
@@ -84,7 +87,7 @@ def list_keys(*, tenant: str | None, tokens: bool, limit: int | None, as_json: b
     from hookline.operations import keys
 
     found = keys.newest(tenant=_tenant(tenant), tokens=tokens, limit=limit)
-    columns = ("id", "tenant", "name", "scopes", "status", "expires_at", "last_used_at")
+    columns = ("id", "tenant", "organisation", "name", "scopes", "status", "expires_at", "last_used_at")
     print_rows([keys.as_json(one) for one in found], columns, as_json, "No keys yet.")
 
 

@@ -11,10 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import router, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from hookline.access.models import ApiKey
+from hookline.access.principal import Principal
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core import api_keys, scopes
@@ -25,6 +26,7 @@ from hookline.operations import rates, rows
 from hookline.operations.changes import changing
 from hookline.operations.secrets import Rotated, overlap_or_default
 from hookline.tenants.models import Tenant, resolve
+from hookline.tenants.organisation import check_organisation
 
 #: Digests of one key that may count at once.
 MOST_ACTIVE = 10
@@ -45,7 +47,8 @@ def find(public_id: str) -> ApiKey:
 
 def newest(*, tenant: Tenant | None = None, tokens: bool = False, limit: int | None = None) -> list[ApiKey]:
     """Keys of programs, or tokens of subscribers' pages, newest first."""
-    found = all_of(None if tenant is None else tenant.pk, tokens=tokens)
+    found = of_kind(tokens=tokens)
+    found = found if tenant is None else found.filter(tenant=tenant)
     return list(found.select_related("tenant").order_by("-id")[:limit])
 
 
@@ -54,10 +57,19 @@ def by_id(key_id: UUID) -> ApiKey:
     return find(ApiKey.public(key_id))
 
 
-def all_of(tenant_id: UUID | None, *, tokens: bool = False) -> QuerySet[ApiKey]:
-    """Keys of a tenant, or of all of them and of operators."""
-    found = ApiKey.objects.filter(kind=KeyKind.APP if tokens else KeyKind.LIVE)
-    return found if tenant_id is None else found.filter(tenant=tenant_id)
+def of_kind(*, tokens: bool = False) -> QuerySet[ApiKey]:
+    """Keys of programs, or tokens of subscribers' pages."""
+    return ApiKey.objects.filter(kind=KeyKind.APP if tokens else KeyKind.LIVE)
+
+
+def within(principal: Principal, found: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+    """Those of these keys that the holder of another may see: of the same tenant or organisation, or all."""
+    if principal.tenant_id is not None:
+        return found.filter(tenant=principal.tenant_id)
+    tenants = principal.tenants()
+    if tenants is None:
+        return found
+    return found.filter(Q(organisation=principal.organisation, tenant=None) | Q(tenant__in=tenants))
 
 
 def create(
@@ -65,12 +77,15 @@ def create(
     given: Sequence[str],
     *,
     tenant: Tenant | None = None,
+    organisation: str = "",
     name: str = "",
     expires_at: datetime | None = None,
     rate_limit: float | None = None,
     rate_burst: int | None = None,
 ) -> Made:
-    """Store a new key with these scopes or sets of them. Without a tenant it is an operator's.
+    """Store a new key with these scopes or sets of them, for a tenant or for all those of an organisation.
+
+    Without either it is an operator's.
 
     `rate_limit` is the number of requests a second that are accepted. Raises ConfigurationError; Django's
     ValidationError for a name that is too long.
@@ -78,8 +93,11 @@ def create(
     Rate.of(rate_limit, rate_burst)
     if expires_at is not None and expires_at <= timezone.now():
         raise ConfigurationError(f"the key would have expired already: {expires_at:%Y-%m-%d %H:%M} is past")
+    if tenant is not None and organisation:
+        raise ConfigurationError("a key belongs to a tenant or to an organisation; name one of them")
     key = ApiKey(
         tenant=None if tenant is None else resolve(tenant),
+        organisation=check_organisation(organisation),
         name=name,
         scopes=scopes.checked(given),
         expires_at=expires_at,
@@ -183,6 +201,7 @@ def audited(key: ApiKey) -> dict[str, Any]:
         "rate_limit": key.rate_limit,
         "rate_burst": key.rate_burst,
         "revoked": key.revoked_at is not None,
+        **({"organisation": key.organisation} if key.organisation else {}),
     }
 
 
@@ -191,6 +210,7 @@ def as_json(key: ApiKey) -> dict[str, Any]:
         "id": key.public_id,
         "kind": key.kind,
         "tenant": None if key.tenant is None else key.tenant.key,
+        "organisation": key.organisation or None,
         "name": key.name,
         "scopes": key.scopes,
         "status": state(key),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from hookline.access.models import ApiKey
 from hookline.db.row import Row
 from hookline.exceptions import NotFound
@@ -29,10 +31,10 @@ _OWNED: dict[type[Row], str] = {
 _BY_PREFIX = {model.prefix: model for model in _OWNED}
 
 
-def owner(name: str, within: UUID | None = None) -> tuple[type[Row], UUID, UUID | None]:
+def owner(name: str, within: QuerySet[Tenant] | None = None) -> tuple[type[Row], UUID, UUID | None]:
     """The model, key and tenant of the object with this public id, or of the endpoint with this uid.
 
-    `within` is the only tenant whose objects are found; without it, all are. Raises NotFound.
+    Only those of the tenants `within` are found; without it, all are. Raises NotFound.
     """
     model = _BY_PREFIX.get(name.partition("_")[0])
     if model is not None:
@@ -40,9 +42,9 @@ def owner(name: str, within: UUID | None = None) -> tuple[type[Row], UUID, UUID 
             found = _one(model, _OWNED[model], pk=model.id_of(name))
         except ValueError:
             found = None
-        if found is not None and within in (None, found[2]):
+        if found is not None and (within is None or within.filter(pk__in=[found[2]]).exists()):
             return found
-    narrowed = {} if within is None else {"tenant_id": within}
+    narrowed = {} if within is None else {"tenant__in": within}
     uid = _one(Endpoint, "tenant_id", uid=name, **narrowed)
     if uid is None:
         raise NotFound(f"object {name} not found")

@@ -22,6 +22,7 @@ from hookline.operations.endpoint_fields import check_metadata
 from hookline.operations.rows import not_found
 from hookline.outgoing.models import Endpoint, Message
 from hookline.tenants.models import Tenant
+from hookline.tenants.organisation import key_in, organisation_of
 
 
 def find(key: str, *, deleted: bool = False) -> Tenant:
@@ -51,6 +52,7 @@ def create(
     actor: Actor,
     key: str | None,
     *,
+    organisation: str = "",
     name: str = "",
     email: str = "",
     rate_limit: float | None = None,
@@ -60,6 +62,8 @@ def create(
 ) -> Tenant:
     """Store a new tenant; without a key it has its own public id for one.
 
+    With an `organisation` the key is the tenant's name in it; `beta:acme` says both.
+
     `rate_limit` is the number of requests a second that its sources accept together; `throttle_rate` that of the
     messages that its endpoints are sent.
 
@@ -67,7 +71,7 @@ def create(
     """
     Rate.of(rate_limit, rate_burst)
     tenant = Tenant(name=name, email=email, rate_limit=rate_limit, rate_burst=rate_burst, throttle_rate=throttle_rate)
-    tenant.key = key or tenant.public_id
+    tenant.key = key_in(organisation, key or tenant.public_id)
     tenant.metadata = check_metadata(metadata or {})
     tenant.full_clean()
     with transaction.atomic(using=router.db_for_write(Tenant)):
@@ -92,7 +96,7 @@ def update(
 
     Raises as `create` does, and NotFound.
     """
-    given = {"key": tenant.public_id if key == "" else key, "name": name, "email": email}
+    given = {"key": _own_key(tenant) if key == "" else key, "name": name, "email": email}
     changed: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     if metadata is not None:
         changed["metadata"] = check_metadata(metadata)
@@ -129,7 +133,8 @@ def delete(actor: Actor, tenant: Tenant, *, erase: bool = False) -> None:
             Tenant.objects.filter(pk=locked.pk).delete()
             return
         locked.removal = removal.begin(actor, key=locked.key, erase=erase)
-        locked.key, locked.deleted_at = f"deleted.{locked.public_id}", timezone.now()
+        kept = key_in(organisation_of(locked.key), f"deleted.{locked.public_id}")
+        locked.key, locked.deleted_at = kept, timezone.now()
         locked.save(update_fields=["removal", "key", "deleted_at"])
         Source.objects.filter(tenant=locked).update(disabled=True, held_until=FOREVER, changed_at=Now())
         reason = f"disabled by {actor}: its tenant was deleted"[:200]
@@ -138,6 +143,11 @@ def delete(actor: Actor, tenant: Tenant, *, erase: bool = False) -> None:
         if cancelled := removal.cancel_some(locked):
             locked.removal = removal.counted(locked.removal, removal.Portion(cancelled))
             locked.save(update_fields=["removal"])
+
+
+def _own_key(tenant: Tenant) -> str:
+    """The key of one that was given no name."""
+    return key_in(organisation_of(tenant.key), tenant.public_id)
 
 
 def gone(tenant: Tenant) -> bool:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError
+from hookline.tenants import organisation
 
 #: The tenant of installations that have only one.
 DEFAULT_KEY = "default"
@@ -19,10 +20,15 @@ class Tenant(Row):
 
     key = models.CharField(
         _("key"),
-        max_length=256,
+        max_length=300,
         unique=True,
-        validators=[RegexValidator(r"^[A-Za-z0-9._-]+\Z", _("Use letters, digits, dots, underscores and hyphens."))],
-        help_text=_("Your own name for this tenant."),
+        validators=[
+            RegexValidator(
+                rf"^(?:{organisation.PATTERN}:)?[A-Za-z0-9._-]{{1,256}}\Z",
+                _("Use letters, digits, dots, underscores and hyphens."),
+            )
+        ],
+        help_text=_("Your own name for this tenant, behind that of its organisation and a colon if it has one."),
     )
     name = models.CharField(_("name"), max_length=256, blank=True, default="")
     email = models.EmailField(

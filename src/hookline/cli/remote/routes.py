@@ -25,6 +25,7 @@ def _new_key(given: Given) -> dict[str, Any]:
         scopes="scopes",
         name="name",
         tenant="appId",
+        organisation="organisation",
         expires="expiresAt",
         rate_limit="rateLimit",
         rate_burst="rateBurst",
