@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import click
 
 from hookline.cli import complete
 from hookline.cli.access_options import access_options
-from hookline.cli.command import DocumentPrinted, Group, json_option, something_to_change
+from hookline.cli.command import Group, json_option, something_to_change
+from hookline.cli.endpoint_sending import challenge, example, messages, recover, test
 from hookline.cli.headers_options import headers_options
 from hookline.cli.json_file import JsonFile
 from hookline.cli.limit_options import limit_options
-from hookline.cli.output import content_fields, print_fields, print_rows, say
-from hookline.cli.pairs import Pair
+from hookline.cli.output import print_fields, print_rows, say
+from hookline.cli.pairs import Pair, merged
 from hookline.cli.retry_options import own_retry, retry_options
 from hookline.cli.secret_options import secret_options
-from hookline.cli.times import Duration, Rate, Since
+from hookline.cli.separated import Separated
+from hookline.cli.times import Duration
 
 ORDER_BY = "Send deliveries one after the other that have the same value here, such as $.data.customer_id."
 SEQUENCE = "Number its deliveries (webhook-sequence), so that the subscriber can tell that it missed none."
@@ -35,75 +36,45 @@ _SIGNATURES = (
 )
 
 
-def patterns(text: str) -> list[str]:
-    return [pattern for part in text.split(",") if (pattern := part.strip())]
-
-
 @endpoint.command()
 @click.option("--url", required=True, help="Where to POST messages to.")
-@click.option("--events", default="", help="Event types separated by commas, such as 'invoice.*,order.paid'.")
+@click.option(
+    "--events",
+    "event_types",
+    type=Separated(),
+    default="",
+    help="Event types separated by commas, such as 'invoice.*,order.paid'.",
+)
 @click.option("--tenant", shell_complete=complete.tenants, metavar="KEY", help="The tenant it belongs to.")
 @secret_options("A secret of Standard Webhooks: whsec_ and base64 of 24 to 64 bytes. Without it one is generated.")
 @click.option("--uid", help="Your own id for it, unique within the tenant.")
 @click.option("--description", default="", help="For people.")
 @click.option("--channel", "channels", multiple=True, help="Only messages of this channel. May be repeated.")
 @click.option("--metadata", multiple=True, type=Pair(), help="Your own metadata. May be repeated.")
-@click.option("--filter", "filter_text", help=_FILTER)
+@click.option("--filter", help=_FILTER)
 @click.option("--payload", type=JsonFile(), help=_PAYLOAD)
 @click.option("--challenge", is_flag=True, default=None, help="Send it nothing until it answered `endpoint challenge`.")
-@click.option("--signatures", default="", help=_SIGNATURES)
+@click.option("--signatures", type=Separated(), default="", help=_SIGNATURES)
 @headers_options
 @click.option("--order-by", default="", metavar="PLACE", help=ORDER_BY)
 @retry_options
 @access_options
-@click.option("--sequence", is_flag=True, help=SEQUENCE)
+@click.option("--sequence", "sequenced", is_flag=True, help=SEQUENCE)
 @json_option
 def create(
     *,
-    url: str,
-    events: str,
-    tenant: str | None,
-    secret: str | None,
-    uid: str | None,
-    description: str,
-    channels: tuple[str, ...],
     metadata: tuple[tuple[str, str], ...],
-    filter_text: str | None,
-    payload: Any,
-    challenge: bool | None,
-    signatures: str,
-    headers: dict[str, str] | None,
-    order_by: str,
     retry_delays: list[float] | None,
     deadline: float | None,
-    access: dict[str, Any] | None,
-    sequence: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Create an endpoint. The secret is shown only now: the subscriber verifies messages with it."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoint_rows, endpoints
 
-    created = endpoints.create(
-        actor(),
-        url,
-        event_types=patterns(events),
-        tenant=tenant,
-        secret=secret,
-        uid=uid,
-        description=description,
-        channels=channels,
-        metadata=dict(metadata),
-        signatures=patterns(signatures),
-        headers=headers,
-        filter=filter_text,
-        payload=payload,
-        order_by=order_by,
-        sequenced=sequence,
-        challenge=challenge,
-        retry=own_retry(None, retry_delays, deadline),
-        access=access,
-    )
+    retry = own_retry(None, retry_delays, deadline)
+    created = endpoints.create(actor(), metadata=dict(metadata), retry=retry, **given)
     fields: dict[str, Any] = {
         "id": created.public_id,
         "url": created.url,
@@ -112,7 +83,7 @@ def create(
     }
     if created.challenge:
         fields["challenge"] = created.challenge
-    if signatures:
+    if given["signatures"]:
         shown = endpoint_rows.as_json(created)
         fields |= {name: shown[name] for name in ("signatures", "public_keys", "jwks_url")}
     print_fields(fields, as_json)
@@ -148,80 +119,44 @@ def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # th
 @endpoint.command()
 @click.argument("id", shell_complete=complete.endpoints)
 @click.option("--url", help="Where to POST messages to.")
-@click.option("--events", help="Event types it receives, separated by commas; '' for all.")
+@click.option(
+    "--events", "event_types", type=Separated(), help="Event types it receives, separated by commas; '' for all."
+)
 @click.option("--uid", help="Your own id for it; '' for none.")
 @click.option("--description", help="For people.")
-@click.option("--channels", help="Channels it receives, separated by commas; '' for all.")
+@click.option("--channels", type=Separated(), help="Channels it receives, separated by commas; '' for all.")
 @click.option("--metadata", multiple=True, type=Pair(), help="Set this key; the others stay. May be repeated.")
 @click.option("--unset", multiple=True, metavar="NAME", help="Metadata to remove.")
-@click.option("--filter", "filter_text", help=f"{_FILTER} '' for none.")
+@click.option("--filter", help=f"{_FILTER} '' for none.")
 @click.option("--payload", type=JsonFile(), help=f"{_PAYLOAD} One with {{}} in it: none.")
-@click.option("--signatures", help=_SIGNATURES)
+@click.option("--signatures", type=Separated(), help=_SIGNATURES)
 @headers_options
 @click.option("--dry-run", is_flag=True, help="Change nothing; show what it would get of the newest messages.")
 @click.option("--order-by", metavar="PLACE", help=f"{ORDER_BY} '' for no order.")
 @retry_options
 @access_options
-@click.option("--sequence/--no-sequence", default=None, help=SEQUENCE)
+@click.option("--sequence/--no-sequence", "sequenced", default=None, help=SEQUENCE)
 @json_option
 def update(
     *,
     id: str,  # noqa: A002 # as above
-    url: str | None,
-    events: str | None,
-    uid: str | None,
-    description: str | None,
-    channels: str | None,
     metadata: tuple[tuple[str, str], ...],
     unset: tuple[str, ...],
-    filter_text: str | None,
-    payload: Any,
-    signatures: str | None,
-    headers: dict[str, str] | None,
     dry_run: bool,
-    order_by: str | None,
     retry_delays: list[float] | None,
     deadline: float | None,
-    access: dict[str, Any] | None,
-    sequence: bool | None,
     as_json: bool,
+    **fields: Any,
 ) -> None:
     """Change the given fields of an endpoint; the others stay."""
     from hookline.cli.actor import actor
     from hookline.operations import endpoint_preview, endpoint_rows, endpoints
 
-    something_to_change(
-        url,
-        events,
-        uid,
-        description,
-        channels,
-        metadata or None,
-        unset or None,
-        signatures,
-        headers,
-        filter_text,
-        payload,
-        order_by,
-        retry_delays,
-        deadline,
-        access,
-        sequence,
-    )
+    something_to_change(*fields.values(), metadata or None, unset or None, retry_delays, deadline)
     found = endpoints.find(id)
-    changed: dict[str, Any] = {"url": url, "uid": uid, "description": description, "order_by": order_by}
-    changed["sequenced"] = sequence
-    changed["event_types"] = None if events is None else patterns(events)
-    changed["signatures"] = None if signatures is None else patterns(signatures)
-    changed["headers"] = headers
-    changed["channels"] = None if channels is None else patterns(channels)
-    if metadata or unset:
-        merged = {**found.metadata, **dict(metadata)}
-        changed["metadata"] = {key: value for key, value in merged.items() if key not in unset}
-    changed |= {"filter": filter_text, "payload": payload}
-    changed["retry"] = own_retry(found.retry, retry_delays, deadline)
-    changed["access"] = access
-    given = {field: value for field, value in changed.items() if value is not None}
+    fields["metadata"] = merged(found.metadata, metadata, unset)
+    fields["retry"] = own_retry(found.retry, retry_delays, deadline)
+    given = {field: value for field, value in fields.items() if value is not None}
     if dry_run:
         wanted = {name: given[name] for name in endpoint_preview.PREVIEWED if name in given}
         rows = [endpoint_preview.preview_as_json(preview) for preview in endpoint_preview.preview(found, **wanted)]
@@ -268,19 +203,6 @@ def limit(id: str, rate: float | None, burst: int | None, at_once: int | None, a
 
 
 @endpoint.command()
-@click.argument("id", shell_complete=complete.endpoints)
-@json_option
-def challenge(id: str, as_json: bool) -> None:  # noqa: A002 # as above
-    """Send an endpoint its ownership challenge, and enable it when it answers."""
-    from hookline.cli.actor import actor
-    from hookline.operations import endpoints
-
-    found = endpoints.find(id)
-    endpoints.challenge(actor(), found)
-    print_fields({"id": found.public_id, "challenge": found.challenge, "disabled": found.disabled}, as_json)
-
-
-@endpoint.command()
 @click.argument("id")
 @json_option
 def disable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
@@ -315,67 +237,6 @@ def enable(id: str, as_json: bool) -> None:  # noqa: A002 # as above
 
 @endpoint.command()
 @click.argument("id", shell_complete=complete.endpoints)
-@click.option("--since", type=Since(), required=True, help="Start: 30m, 24h or 7d ago, or an ISO 8601 time.")
-@click.option("--until", type=Since(), help="End, written the same way.  [default: now]")
-@click.option("--rate", type=Rate(), metavar="N/s", help="At most this many, such as 50/s.")
-@click.option("--dry-run", is_flag=True, help="Count what it would do, and do nothing.")
-@click.option("--watch", is_flag=True, help="Show its progress until it ends.")
-@json_option
-def recover(
-    *,
-    id: str,  # noqa: A002 # as above
-    since: datetime,
-    until: datetime | None,
-    rate: float | None,
-    dry_run: bool,
-    watch: bool,
-    as_json: bool,
-) -> None:
-    """Send an endpoint what it never got: while it was disabled, before it was created, or without success.
-
-    Its current event types and channels decide which messages it gets. This starts a replay: see `hookline replay`.
-    """
-    from hookline.cli.listing import Filters
-    from hookline.cli.replay import begin
-
-    given = {"endpoint": id, "since": since, "until": until}
-    filters = Filters({name: value for name, value in given.items() if value is not None}, limit=1)
-    begin("missed", filters, rate=rate, dry_run=dry_run, watch=watch, as_json=as_json)
-
-
-@endpoint.command()
-@click.argument("id", shell_complete=complete.endpoints)
-@click.option("--since", "after", type=click.IntRange(min=0), default=0, help="Only behind this number.  [default: 0]")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Maximum number.")
-@click.option("--wait", type=Duration(), default=0.0, help="How long to wait for one where there is none, such as 30s.")
-@json_option
-def messages(id: str, after: int, limit: int, wait: float, as_json: bool) -> None:  # noqa: A002 # as above
-    """Show what an endpoint was sent, or is to be sent, by its sequence numbers.
-
-    It needs `--sequence`. Ask again with `next` of the answer: no message is ever skipped.
-    """
-    from hookline.operations import endpoint_messages, endpoints
-
-    page = endpoint_messages.since(endpoints.find(id), after, limit=limit, wait=wait)
-    document = endpoint_messages.as_json(page)
-    if as_json:
-        pairs = zip(document["messages"], page.messages, strict=True)
-        shown = [
-            {**fields, **content_fields(one.body, as_json, expunged=one.delivery.message.is_expunged)}
-            for fields, one in pairs
-        ]
-        print_fields({**document, "messages": shown}, as_json)
-        return
-    columns = ("sequence", "id", "type", "status", "created_at")
-    print_rows(document["messages"], columns, as_json, "No messages behind this number.")
-    for first, end in page.gone:
-        say(f"{first} to {end} are gone: their history was pruned.")
-    if page.more:
-        say(f"There are more: --since {page.next}")
-
-
-@endpoint.command()
-@click.argument("id", shell_complete=complete.endpoints)
 @click.option(
     "--keep-history", is_flag=True, help="Also if it has history: waiting deliveries are cancelled, the history stays."
 )
@@ -390,37 +251,5 @@ def delete(id: str, keep_history: bool, as_json: bool) -> None:  # noqa: A002 # 
     print_fields({"id": found.public_id, "deleted": True}, as_json)
 
 
-@endpoint.command()
-@click.argument("id", shell_complete=complete.endpoints)
-@click.option("--type", "event_type", default="svix.ping", show_default=True, help="A type of the catalogue.")
-@json_option
-def example(id: str, event_type: str, as_json: bool) -> None:  # noqa: A002 # as above
-    """Send an endpoint the example of an event type, as a message that is kept and retried like any other."""
-    from hookline.cli.actor import actor
-    from hookline.operations import endpoint_example, endpoints
-
-    found = endpoints.find(id)
-    message = endpoint_example.send(actor(), found, event_type)
-    print_fields({"id": found.public_id, "message": message.public_id, "type": message.type}, as_json)
-
-
-@endpoint.command()
-@click.argument("id", shell_complete=complete.endpoints)
-@click.option("--type", "event_type", default="hookline.test", show_default=True, help="The type of the message.")
-@click.option("--data", metavar="JSON", help="Its data.  [default: a sentence]")
-@json_option
-def test(id: str, event_type: str, data: str | None, as_json: bool) -> None:  # noqa: A002 # as above
-    """Send a signed test message to an endpoint now, and show the answer. Exits with 1 unless it is 2xx.
-
-    Also to one that is disabled or whose breaker is open. It is not kept, and changes nothing but the audit log.
-    """
-    from hookline.cli import payload
-    from hookline.cli.actor import actor
-    from hookline.operations import endpoint_trial, endpoints
-
-    found = endpoints.find(id)
-    sent = endpoint_trial.DATA if data is None else payload.parse(data)
-    tried = endpoint_trial.send(actor(), found, event_type, sent)
-    print_fields(tried.as_json(), as_json)
-    if not tried.delivered:
-        raise DocumentPrinted(f"{found.public_id} did not take it: {tried.problem}")
+for command in (challenge, example, test, recover, messages):
+    endpoint.add_command(command)

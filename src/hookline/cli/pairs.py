@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -19,3 +20,10 @@ class Pair(click.ParamType[tuple[str, str]]):
         if not name or not equals:
             self.fail(f"{value!r} must be written as name=value", param, ctx)
         return name, text
+
+
+def merged(own: Mapping[str, Any], given: Sequence[tuple[str, str]], unset: Sequence[str]) -> dict[str, Any] | None:
+    """What there was, with what is given and without what is unset; None where neither is."""
+    if not given and not unset:
+        return None
+    return {name: value for name, value in {**own, **dict(given)}.items() if name not in unset}

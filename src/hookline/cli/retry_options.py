@@ -7,20 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
+from hookline.cli.separated import Separated
 from hookline.cli.times import Duration
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Durations(click.ParamType[list[float]]):
-    """Durations separated by commas, in seconds; none for an empty text."""
-
-    name = "durations"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
-        if not isinstance(value, str):
-            return list(value)
-        return [Duration().convert(part.strip(), param, ctx) for part in value.split(",") if part.strip()]
 
 
 def retry_options(function: F) -> F:
@@ -28,8 +18,7 @@ def retry_options(function: F) -> F:
     options = (
         click.option(
             "--retry-delays",
-            type=Durations(),
-            metavar="LIST",
+            type=Separated(Duration()),
             help="Waits before each retry, such as 5s,5m,1h; '': as in the settings.",
         ),
         click.option(

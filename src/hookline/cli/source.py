@@ -12,7 +12,7 @@ from hookline.cli.forward_options import forward_options, print_routes
 from hookline.cli.limit_options import limit_options
 from hookline.cli.network_options import networks_options
 from hookline.cli.output import print_fields, print_rows
-from hookline.cli.pairs import Pair
+from hookline.cli.pairs import Pair, merged
 from hookline.cli.rate_options import rate_options
 from hookline.cli.secret_options import secret_options, secrets_options
 from hookline.cli.times import Duration
@@ -41,39 +41,12 @@ def source() -> None:
 @click.option("--object-at", default="", metavar="PLACE", help=OBJECT_AT)
 @click.option("--version-at", default="", metavar="PLACE", help=VERSION_AT)
 @json_option
-def create(
-    *,
-    provider: str,
-    secrets: tuple[str, ...],
-    tenant: str | None,
-    name: str,
-    options: tuple[tuple[str, str], ...],
-    networks: list[str] | None,
-    order_by: str,
-    rate_limit: float | None,
-    rate_burst: int | None,
-    object_at: str,
-    version_at: str,
-    as_json: bool,
-) -> None:
+def create(*, options: tuple[tuple[str, str], ...], rate_limit: float | None, as_json: bool, **given: Any) -> None:
     """Create a source. Its URL is where the sender posts to."""
     from hookline.cli.actor import actor
     from hookline.operations import sources
 
-    created = sources.create(
-        actor(),
-        provider,
-        secrets=secrets,
-        tenant=tenant,
-        name=name,
-        options=dict(options),
-        networks=networks,
-        order_by=order_by,
-        rate_limit=rate_limit or None,
-        rate_burst=rate_burst,
-        object_at=object_at,
-        version_at=version_at,
-    )
+    created = sources.create(actor(), options=dict(options), rate_limit=rate_limit or None, **given)
     for problem in sources.problems(created):
         click.echo(f"Warning: {problem}", err=True)
     fields = ("id", "url", "path", "provider", "tenant")
@@ -118,17 +91,12 @@ def show(id: str, as_json: bool) -> None:  # noqa: A002 # the name of the argume
 def update(
     *,
     id: str,  # noqa: A002 # as above
-    name: str | None,
     options: tuple[tuple[str, str], ...],
     unset: tuple[str, ...],
     networks: list[str] | None,
-    rate_limit: float | None,
-    rate_burst: int | None,
     any_network: bool,
-    order_by: str | None,
-    object_at: str | None,
-    version_at: str | None,
     as_json: bool,
+    **fields: Any,
 ) -> None:
     """Change the given fields of a source; the others stay."""
     from hookline.cli.actor import actor
@@ -137,25 +105,9 @@ def update(
     if any_network and networks:
         raise click.UsageError("give networks or --any-network, not both")
     networks = [] if any_network else networks
-    something_to_change(
-        name, options or None, unset or None, networks, rate_limit, rate_burst, order_by, object_at, version_at
-    )
+    something_to_change(*fields.values(), options or None, unset or None, networks)
     found = sources.find(id)
-    changed = None
-    if options or unset:
-        changed = {key: value for key, value in {**found.options, **dict(options)}.items() if key not in unset}
-    sources.update(
-        actor(),
-        found,
-        name=name,
-        options=changed,
-        networks=networks,
-        rate_limit=rate_limit,
-        rate_burst=rate_burst,
-        order_by=order_by,
-        object_at=object_at,
-        version_at=version_at,
-    )
+    sources.update(actor(), found, options=merged(found.options, options, unset), networks=networks, **fields)
     print_fields(sources.as_json(found), as_json)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from hookline.cli.access_options import NONE, read_json
-from hookline.cli.endpoint import patterns
 from hookline.cli.remote.route import Answered, Given, Route, deleted, seconds
 from hookline.cli.retry_options import own_retry
 
@@ -22,18 +21,18 @@ EVENT_TYPE = "/event-type/{name}"
 
 def _new_endpoint(given: Given) -> dict[str, Any]:
     body = given.named(url="url", uid="uid", description="description", secret="secret", headers="headers")
-    lists = {"eventTypes": patterns(given["events"]), "channels": list(given["channels"])}
+    lists = {"eventTypes": given["event_types"], "channels": list(given["channels"])}
     body |= {name: value for name, value in lists.items() if value} | {"metadata": dict(given["metadata"])}
     return body | _sending(given)
 
 
 def _sending(given: Given) -> dict[str, Any]:
     """The options that Svix does not have."""
-    found = given.named(payload="payload", filter_text="filter", order_by="orderBy")
-    if given["sequence"] is not None:
-        found["sequenced"] = given["sequence"]
+    found = given.named(payload="payload", filter="filter", order_by="orderBy")
+    if given["sequenced"] is not None:
+        found["sequenced"] = given["sequenced"]
     if given["signatures"]:
-        found["signatures"] = patterns(given["signatures"])
+        found["signatures"] = given["signatures"]
     if (retry := own_retry(None, given["retry_delays"], given["deadline"])) is not None:
         found["retry"] = retry or None
     proxy = given["proxy"] if given["proxy_file"] is None else given["proxy_file"]
@@ -108,9 +107,9 @@ def _changed_endpoint(given: Given) -> dict[str, Any]:
     body = given.named(url="url", description="description")
     if given["uid"] is not None:
         body["uid"] = given["uid"] or None
-    for option, name in (("events", "eventTypes"), ("channels", "channels")):
+    for option, name in (("event_types", "eventTypes"), ("channels", "channels")):
         if given[option] is not None:
-            body[name] = patterns(given[option]) or None
+            body[name] = given[option] or None
     return body | _sending(given)
 
 
