@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
@@ -40,9 +40,12 @@ API = Group("The API")
 GROUPS = (BOTH, RECEIVING, SERVING, SENDING, API)
 
 
-def setting(group: Group, default: Any, why: str, *, shown: bool = True) -> Any:
-    """A field of Settings with its documentation, in Markdown: docs/settings.md is made from it."""
-    return field(default=default, repr=shown, metadata={"group": group, "why": why})
+def setting(group: Group, default: Any, why: str, *, shown: bool = True, zero: bool = False) -> Any:
+    """A field of Settings with its documentation, in Markdown: docs/settings.md is made from it.
+
+    A number is more than 0; with `zero` it may be that, too.
+    """
+    return field(default=default, repr=shown, metadata={"group": group, "why": why, "zero": zero})
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Settings:
         "Processes that `hookline serve` starts beside the one that answers, to run handlers and deliver (each takes "
         "some 70 MB); 0: one process does everything. `None`: one less than there are cores, at most 4, and 0 on "
         "SQLite",
+        zero=True,
     )
 
     METRICS_LISTEN: str = setting(
@@ -105,12 +109,14 @@ class Settings:
         BOTH,
         30,
         "How long a worker that was told to stop waits for the jobs in progress",
+        zero=True,
     )
 
     RETRY_JITTER: float = setting(
         BOTH,
         0.2,
         "Each wait before a retry is made longer by up to this share, so that not all come back at once",
+        zero=True,
     )
 
     RETENTION: float = setting(
@@ -119,12 +125,14 @@ class Settings:
         "How long events and deliveries are kept after they ended, and messages: 90 days. 0 keeps them for "
         "ever. A webhook that is sent again later is a new event; see "
         "[operations.md](operations.md#history-and-how-long-it-is-kept)",
+        zero=True,
     )
 
     REJECTION_RETENTION: float = setting(
         BOTH,
         30 * DAY,
         "How long rejections are kept: 30 days. 0 keeps them for ever. Shorter, because anybody can cause them",
+        zero=True,
     )
 
     AUDIT_RETENTION: float = setting(
@@ -132,12 +140,14 @@ class Settings:
         0,
         "How long entries of the [audit log](operations.md#who-changed-what-the-audit-log) are kept. 0 keeps them for "
         "ever: they are few, and questions about changes may come years later",
+        zero=True,
     )
 
     ROTATION_OVERLAP: float = setting(
         BOTH,
         DAY,
         "How long the previous secret stays active after a rotation: a day for the other side to change over",
+        zero=True,
     )
 
     # ---- Receiving ----
@@ -148,6 +158,7 @@ class Settings:
         "How many proxies of yours each request passes, one after the other. The client's address is the entry with "
         "this number in `X-Forwarded-For`, counted from its end; with 0 the header is ignored. If the number is too "
         "high, a caller can invent its address. See [operations.md](operations.md#addresses-and-proxies)",
+        zero=True,
     )
 
     MAX_BODY_BYTES: int = setting(
@@ -162,6 +173,7 @@ class Settings:
         16 * 1024,
         "How much of a refused request is kept: URL, headers and body together. Only what was kept whole can "
         "be verified again",
+        zero=True,
     )
 
     MAX_REJECTIONS: int = setting(
@@ -285,6 +297,7 @@ class Settings:
         0,
         "Seconds after which a message's unfinished deliveries are cancelled, if neither `dispatch()` nor its event "
         "type says otherwise. 0: never; tries end with `DELIVERY_RETRY_DELAYS`",
+        zero=True,
     )
 
     CONTENT_RETENTION: float = setting(
@@ -292,6 +305,7 @@ class Settings:
         0,
         "How long the content of delivered messages and the answers of endpoints are kept. The record stays "
         "until `RETENTION`. 0: all is kept until then. See [operations.md](operations.md#expunge-content)",
+        zero=True,
     )
 
     ENDPOINT_CHALLENGE: bool = setting(
@@ -337,6 +351,7 @@ class Settings:
         0,
         "Seconds after a delivery's first attempt within which its last one must begin, whatever the retry delays, a "
         "`Retry-After` or a breaker say. 0: no such limit. An endpoint may have its own",
+        zero=True,
     )
 
     DELIVERY_TIMEOUT: float = setting(
@@ -362,12 +377,14 @@ class Settings:
         10,
         "An endpoint is suspended after this many failed attempts in a row; failures within 30 seconds of the last "
         "counted one are not counted, so a restart under load counts once. Its tenant is warned after half. 0: never",
+        zero=True,
     )
 
     SUSPEND_AFTER: float = setting(
         SENDING,
         5 * DAY,
         "... or when all attempts have failed for this long. 0: never",
+        zero=True,
     )
 
     NOTIFY_BY_EMAIL: bool = setting(
@@ -388,6 +405,7 @@ class Settings:
         SENDING,
         8 * 1024,
         "How much of an endpoint's answer is kept, to be shown",
+        zero=True,
     )
 
     ALLOWED_SUBNETS: tuple[str, ...] = setting(
@@ -476,8 +494,11 @@ ENGINES = ("worker", "celery")
 #: Of dispatched data against the catalogue of event types.
 CHECKS = ("off", "check", "only")
 
-_DEFAULTS = Settings()
 NAMES = frozenset(f.name for f in fields(Settings))
+#: What the value of each setting is: `int`, `bool | None`, `tuple[str, ...]` and the like.
+KINDS: Mapping[str, Any] = get_type_hints(Settings)
+_MAY_BE_ZERO = frozenset(f.name for f in fields(Settings) if f.metadata["zero"])
+_LISTS = {float: "numbers", int: "whole numbers", str: "text"}
 
 
 def load(values: Mapping[str, Any]) -> Settings:
@@ -513,80 +534,29 @@ def _is_token(text: str) -> bool:
 
 
 def _check(name: str, value: Any) -> Any:
-    default = getattr(_DEFAULTS, name)
-    if isinstance(default, tuple) and isinstance(value, list | tuple):
-        kinds: tuple[type, ...]
-        kinds, of = ((int, float), "numbers") if name in _DELAYS else ((str,), "text")
-        if name in _PORTS:
-            kinds, of = (int,), "port numbers"
-        if not all(isinstance(item, kinds) and not isinstance(item, bool) for item in value):
-            raise ConfigurationError(f"HOOKLINE[{name!r}] must be a list of {of}")
+    kind = KINDS[name]
+    if get_origin(kind) is tuple:
+        item, _ = get_args(kind)
+        if not isinstance(value, list | tuple) or not all(_is(one, item) for one in value):
+            raise ConfigurationError(f"HOOKLINE[{name!r}] must be a list of {_LISTS[item]}")
         return tuple(value)
-    accepted: tuple[type, ...]
-    if name in _NUMBERS_OR_NONE:
-        accepted = (int, type(None))
-    elif default is None or isinstance(default, bool):
-        accepted = (bool, type(None))
-    elif isinstance(default, int | float):
-        accepted = (int, float) if isinstance(default, float) or name in _DURATIONS else (int,)
-    else:
-        accepted = (type(default),)
-    if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
-        wanted = " or ".join(kind.__name__ for kind in accepted)
+    kinds = get_args(kind) or (kind,)
+    if not any(_is(value, one) for one in kinds):
+        wanted = " or ".join("None" if one is type(None) else one.__name__ for one in kinds)
         raise ConfigurationError(f"HOOKLINE[{name!r}] must be {wanted}, not {type(value).__name__}")
-    if accepted[0] is int and isinstance(value, int | float):
-        _check_number(name, value)
+    # Not `value <= 0`: that is false for nan, too.
+    if (
+        isinstance(value, int | float)
+        and bool not in kinds
+        and not (value > 0 or (value == 0 and name in _MAY_BE_ZERO))
+    ):
+        raise ConfigurationError(f"HOOKLINE[{name!r}] must be more than 0, not {value}")
     return value
 
 
-def _check_number(name: str, value: float) -> None:
-    if not (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):  # true for nan, too
-        raise ConfigurationError(f"HOOKLINE[{name!r}] must be more than 0, not {value}")
-
-
-#: Settings whose default is a whole number of seconds but which take fractions.
-_DURATIONS = frozenset(
-    {
-        "HTTP_HEADER_TIMEOUT",
-        "HTTP_BODY_TIMEOUT",
-        "HTTP_KEEP_ALIVE",
-        "HANDLER_TIMEOUT",
-        "DELIVERY_TIMEOUT",
-        "DELIVERY_DEADLINE",
-        "RETENTION",
-        "REJECTION_RETENTION",
-        "AUDIT_RETENTION",
-        "ROTATION_OVERLAP",
-        "LEASE",
-        "STOP_TIMEOUT",
-        "SUSPEND_AFTER",
-        "MESSAGE_EXPIRES_AFTER",
-        "CONTENT_RETENTION",
-    }
-)
-
-_NUMBERS_OR_NONE = frozenset({"WORKER_PROCESSES"})
-_PORTS = frozenset({"ALLOWED_PORTS"})
-_DELAYS = frozenset({"EVENT_RETRY_DELAYS", "DELIVERY_RETRY_DELAYS"})
-_MAY_BE_ZERO = frozenset(
-    {
-        "DELIVERY_DEADLINE",
-        "TRUSTED_PROXIES",
-        "REJECTION_BODY_BYTES",
-        "RESPONSE_BODY_BYTES",
-        "RETRY_JITTER",
-        "RETENTION",
-        "REJECTION_RETENTION",
-        "AUDIT_RETENTION",
-        "ROTATION_OVERLAP",
-        "STOP_TIMEOUT",
-        "SUSPEND_AFTER",
-        "SUSPEND_AFTER_FAILURES",
-        "WORKER_PROCESSES",
-        "MESSAGE_EXPIRES_AFTER",
-        "CONTENT_RETENTION",
-    }
-)
+def _is(value: Any, kind: type) -> bool:
+    """Whether a setting of this kind takes the value: a whole number is a float, and a truth value is no number."""
+    return isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
 
 
 @cache

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import dj_database_url
@@ -52,11 +51,10 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 def settings(environment: Mapping[str, str]) -> dict[str, Any]:
     """The `HOOKLINE` dict: every setting that the environment names. Raises ConfigurationError."""
-    types = get_type_hints(conf.Settings)
     return {
-        field.name: _convert(field.name, types[field.name], text)
-        for field in fields(conf.Settings)
-        if (text := environment.get(PREFIX + field.name)) is not None
+        name: _convert(name, kind, text)
+        for name, kind in conf.KINDS.items()
+        if (text := environment.get(PREFIX + name)) is not None
     }
 
 
