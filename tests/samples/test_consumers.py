@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -14,16 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from hookline import providers
-from hookline.simulator.emulator import Emulator
-from hookline.simulator.play import Limit, Party, Stage
+from hookline.simulator.play import Stage
 from hookline.simulator.probe import url_probe
 from hookline.simulator.report import Outcome
 from hookline.simulator.run import Plan, choose, simulate
-from hookline.simulator.sequences import find, retrying_of
-from hookline.simulator.target import HttpTarget
 from tests.processes import unused_port
 from tests.samples.test_verify import SAMPLES, works
+from tests.simulator.stages import stage_for
 from tests.waiting import wait_until
 
 #: Made up.
@@ -95,23 +91,8 @@ def running(language: str, folder: Path) -> Iterator[Consumer]:
 
 
 def stage_of(consumer: Consumer) -> Stage:
-    provider = providers.get("standard")
     urls = [consumer.url(f"hooks/{tenant}") for tenant in ("a", "b")]
-    return Stage(
-        tuple(
-            Party(
-                Emulator(provider, url, SECRETS, retrying=retrying_of(provider)),
-                HttpTarget(url, "127.0.0.1", timeout=20),
-            )
-            for url in urls
-        ),
-        find(provider, None),
-        url_probe(consumer.url("state")),
-        secrets.token_hex(5),
-        Limit(5000),
-        settle=0.1,
-        restart=consumer.restart,
-    )
+    return stage_for("standard", urls, SECRETS, url_probe(consumer.url("state")), restart=consumer.restart)
 
 
 @pytest.mark.timeout(400)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import signal
 import subprocess
 import sys
@@ -10,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hookline import providers
-from hookline.simulator.emulator import Emulator
-from hookline.simulator.play import Limit, Party, Stage
+from hookline.simulator.play import Stage
 from hookline.simulator.probe import url_probe
-from hookline.simulator.sequences import find, retrying_of
-from hookline.simulator.target import HttpTarget
+from hookline.simulator.retrying import Retrying
+from tests.simulator.stages import stage_for
 
 SECRETS = ("whsec_made_up_for_the_shop", "whsec_made_up_and_rotated_in")
 ROOT = Path(__file__).parents[2]
@@ -68,33 +65,15 @@ def shop(folder: Path, bug: str = "", module: str = "shop") -> Iterator[ShopProc
 
 
 def stage_of(running: ShopProcess, sequence: str = "subscription") -> Stage:
-    provider = providers.get("stripe")
-    parties = [
-        Party(Emulator(provider, running.url(tenant), SECRETS), HttpTarget(running.url(tenant), "127.0.0.1", 5))
-        for tenant in ("a", "b")
-    ]
-    return Stage(
-        tuple(parties),
-        find(provider, sequence),
-        url_probe(running.state_url),
-        secrets.token_hex(5),
-        Limit(5000),
-        settle=0.1,
-        restart=running.restart,
+    """Stripe, without retries."""
+    urls, probe = [running.url(tenant) for tenant in ("a", "b")], url_probe(running.state_url)
+    return stage_for(
+        "stripe", urls, SECRETS, probe, sequence=sequence, retrying=Retrying(), timeout=5, restart=running.restart
     )
 
 
 def stage_of_other(running: ShopProcess, name: str) -> Stage:
     """Razorpay or HubSpot, playing to `other_shop.py`."""
-    provider, url = providers.get(name), running.url(name)
     options = {"signature_version": "v1"} if name == "hubspot" else {}
-    emulator = Emulator(provider, url, SECRETS[:1], options, retrying_of(provider))
-    return Stage(
-        (Party(emulator, HttpTarget(url, "127.0.0.1", 5)),),
-        find(provider, None),
-        url_probe(running.state_url),
-        secrets.token_hex(5),
-        Limit(5000),
-        settle=0.1,
-        restart=running.restart,
-    )
+    probe = url_probe(running.state_url)
+    return stage_for(name, [running.url(name)], SECRETS[:1], probe, options=options, timeout=5, restart=running.restart)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 import sys
 import urllib.request
@@ -12,15 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from hookline import providers
-from hookline.simulator.emulator import Emulator
-from hookline.simulator.play import Limit, Party, Stage
 from hookline.simulator.probe import url_probe
 from hookline.simulator.report import Finding
 from hookline.simulator.run import Plan, choose, simulate
-from hookline.simulator.sequences import find, retrying_of
-from hookline.simulator.target import HttpTarget
 from tests.processes import unused_port
+from tests.simulator.stages import stage_for
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -49,16 +44,7 @@ def bolt(tmp_path: Path) -> Iterator[str]:
 
 
 def test_bolt_refuses_forgeries_and_leaves_duplicates_to_the_app(bolt: str) -> None:
-    provider, url = providers.get("slack"), f"{bolt}/slack/events"
-    emulator = Emulator(provider, url, (SECRET,), retrying=retrying_of(provider))
-    stage = Stage(
-        (Party(emulator, HttpTarget(url, "127.0.0.1", 10)),),
-        find(provider, None),
-        url_probe(f"{bolt}/state"),
-        secrets.token_hex(5),
-        Limit(2000),
-        settle=0.2,
-    )
+    stage = stage_for("slack", [f"{bolt}/slack/events"], [SECRET], url_probe(f"{bolt}/state"), timeout=10, settle=0.2)
 
     report = simulate(stage, Plan(choose([]), seed=6, deadline=3, examples=2))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,14 +11,11 @@ from os import environ
 
 import pytest
 
-from hookline import providers
-from hookline.simulator.emulator import Emulator
-from hookline.simulator.play import Limit, Party, Stage
+from hookline.simulator.play import Stage
 from hookline.simulator.probe import sql_probe
 from hookline.simulator.run import Plan, choose, simulate
-from hookline.simulator.sequences import find, retrying_of
-from hookline.simulator.target import HttpTarget
 from tests.processes import Process, Processes, unused_port
+from tests.simulator.stages import stage_for
 from tests.simulator.test_every_provider import PLAYED
 from tests.simulator.test_sequences import SIGNING
 
@@ -91,7 +87,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 def stage_of(gateway: Gateway, name: str) -> Stage:
-    provider = providers.get(name)
     database = gateway.environment["HOOKLINE_DATABASE_URL"]
     # What was processed: without a handler, an event is done once a worker has looked at it.
     query = (
@@ -100,18 +95,11 @@ def stage_of(gateway: Gateway, name: str) -> Stage:
         f"WHERE source.provider = '{name}' AND event.state = 'succeeded' GROUP BY 1, 2 ORDER BY 1, 2"
     )
     rows = sql_probe(database, query)
-    return Stage(
-        tuple(
-            Party(
-                Emulator(provider, url, (SIGNING[name],), retrying=retrying_of(provider)),
-                HttpTarget(url, "127.0.0.1", timeout=20),
-            )
-            for url in gateway.urls[name]
-        ),
-        find(provider, None),
+    return stage_for(
+        name,
+        gateway.urls[name],
+        [SIGNING[name]],
         lambda: {f"{tenant} {event_type}": count for tenant, event_type, count in rows()},
-        secrets.token_hex(5),
-        Limit(5000),
         settle=3,
         restart=gateway.restart if name in KILLED else None,
     )
