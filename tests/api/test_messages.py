@@ -147,6 +147,16 @@ def test_a_message_is_sent_when_it_should_be(api: Calls, app: str) -> None:
     assert Delivery.objects.get().due_at == later
 
 
+def test_what_is_not_delivered_by_its_deadline_is_cancelled(api: Calls, app: str) -> None:
+    make_endpoint(tenant=Tenant.objects.get(key="acme"))
+    end = datetime.now(UTC) + timedelta(hours=2)
+    posted = sent(api, app, expiresAt=end.isoformat())
+    assert datetime.fromisoformat(posted["expiresAt"]) == end
+    assert api.get(f"{app}/msg/{posted['id']}")["expiresAt"] == posted["expiresAt"]
+    assert "expiresAt" not in sent(api, app)
+    assert Message.objects.get(expires_at=end).public_id == posted["id"]
+
+
 def test_many_are_sent_with_one_request(api: Calls, app: str) -> None:
     taken = sent(api, app, eventId="taken")
     messages = [{"eventType": "a", "payload": {"n": n}} for n in range(3)]
@@ -207,6 +217,8 @@ def test_many_are_sent_with_one_request(api: Calls, app: str) -> None:
         ('{"eventType":"a","payload":{},"payloadRetentionPeriod":true}', "jsondecode"),
         ('{"eventType":"a","payload":{},"deliverAt":"tomorrow"}', "jsondecode"),
         ('{"eventType":"a","payload":{},"deliverAt":"9999-01-01T00:00:00Z"}', "value_error"),
+        ('{"eventType":"a","payload":{},"expiresAt":7}', "jsondecode"),
+        ('{"eventType":"a","payload":{},"expiresAt":"2026-01-01T00:00:00Z"}', "value_error"),
         ('{"eventType":"a","payload":{},"transformationsParams":[]}', "jsondecode"),
         ('{"eventType":"a","payload":{},"transformationsParams":{"rawPayload":1}}', "jsondecode"),
         ('{"eventType":"a","payload":{},"application":7}', "jsondecode"),

@@ -54,6 +54,14 @@ def test_what_cannot_be_an_endpoint_is_refused_in_one_line(cli: Cli, arguments: 
     assert not Endpoint.objects.exists()
 
 
+def test_the_query_of_a_url_is_shown_to_those_who_ask_for_it(cli: Cli) -> None:
+    token = f"{URL}?token=made-up"
+    created = cli.json("endpoint", "create", "--url", token)
+    assert created["url"] == cli.json("endpoint", "show", created["id"])["url"] == f"{URL}?..."
+    assert [found["url"] for found in cli.json("endpoint", "list")] == [f"{URL}?..."]
+    assert cli.json("endpoint", "show", created["id"], "--reveal")["url"] == token
+
+
 def test_the_list_shows_no_secret(cli: Cli) -> None:
     created = cli.json("endpoint", "create", "--url", URL)
     [listed] = cli.json("endpoint", "list")

@@ -29,7 +29,10 @@ def test_endpoints_event_types_and_messages_of_another_server(remote: Remote) ->
     assert [found["name"] for found in remote("event-types", "list")] == ["order.paid"]
     assert remote("event-types", "show", "order.paid")["description"] == "Paid"
 
-    made = remote("endpoint", "create", "--url", URL, "--events", "order.paid", "--uid", "shop", "--tenant", "acme")
+    token = f"{URL}?token=made-up"
+    made = remote("endpoint", "create", "--url", token, "--events", "order.paid", "--uid", "shop", "--tenant", "acme")
+    assert made["url"] == remote("endpoint", "show", made["id"])["url"] == f"{URL}?..."
+    assert remote("endpoint", "show", made["id"], "--reveal")["url"] == token
     assert made["secret"].startswith("whsec_")
     assert [found["uid"] for found in remote("endpoint", "list", "--tenant", "acme")] == ["shop"]
     remote("endpoint", "update", made["id"], "--description", "the shop")
@@ -41,7 +44,8 @@ def test_endpoints_event_types_and_messages_of_another_server(remote: Remote) ->
     assert rotated["secret"] != made["secret"]
 
     order = ("order.paid", "--tenant", "acme", "--idempotency-key", "k1")
-    sent = remote("dispatch", *order[:1], '{"order": 7}', *order[1:])
+    sent = remote("dispatch", *order[:1], '{"order": 7}', *order[1:], "--expires-at", "2036-01-01T00:00:00Z")
+    assert sent["expires_at"] == "2036-01-01T00:00:00.000000Z"
     remote.fails("dispatch", *order[:1], '{"order": 8}', *order[1:], code="conflict")
     listed = remote("messages", "list", "--tenant", "acme", "--type", "order.paid", "--since", "1h")
     assert [found["event_id"] for found in listed] == ["k1"]

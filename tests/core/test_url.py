@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookline.core.addresses import AddressPolicy
+from hookline.core.url import shown_url
 from hookline.exceptions import AddressRefused
 
 PUBLIC_ONLY = AddressPolicy()
@@ -150,3 +151,16 @@ def test_any_text_is_either_refused_or_a_url_in_plain_ascii_that_reads_the_same_
     assert str(url).isascii()
     assert str(url).isprintable()
     assert policy.check_url(str(url)) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://example.com/hooks", "https://example.com/hooks"),
+        ("https://example.com/hooks?token=made-up", "https://example.com/hooks?..."),
+        ("https://ann:made-up@example.com:8443/a@b", "https://...@example.com:8443/a@b"),
+        ("https://made-up@example.com?token=made-up", "https://...@example.com?..."),
+    ],
+)
+def test_host_and_path_of_a_url_are_shown_but_no_query_and_no_password(url: str, shown: str) -> None:
+    assert shown_url(url) == shown

@@ -25,6 +25,7 @@ from hookline.admin.text import Tone, badge, shortened, show_body, show_json, sh
 from hookline.admin.times import show_time
 from hookline.audit.actor import Actor
 from hookline.core.breaker import State as Breaker
+from hookline.core.url import shown_url
 from hookline.exceptions import Conflict
 from hookline.models import Attempt, Delivery, Endpoint, Message, Tenant
 from hookline.operations import deliveries, endpoint_preview, endpoint_rows, endpoints, limits
@@ -164,7 +165,7 @@ class EndpointAdmin(SecretsAdmin[Endpoint]):
 
     @admin.display(description=_("endpoint"))
     def url_and_id(self, endpoint: Endpoint) -> str:
-        return with_small(endpoint.url, endpoint.description, endpoint.uid, endpoint.public_id)
+        return with_small(shown_url(endpoint.url), endpoint.description, endpoint.uid, endpoint.public_id)
 
     @admin.display(description=_("status"))
     def status(self, endpoint: Endpoint) -> str:

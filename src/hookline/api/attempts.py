@@ -212,7 +212,7 @@ def expunge_attempt(request: Request, app: str, msg: str, attempt: str) -> Statu
 
 @routes.post("/app/{app}/msg/{msg}/endpoint/{endpoint}/resend", "v1.message-attempt.resend", WRITE, {202: Nothing})
 def resend(request: Request, app: str, msg: str, endpoint: str) -> Status[Nothing]:
-    """Send a message to an endpoint again, now, whether it wants it or not; with all its tries."""
+    """Send a message to an endpoint again, now, whether it wants it or not; with all its attempts."""
     tenant = application(request, app)
     message, to = messages.find_in(tenant, msg), endpoint_of(tenant, endpoint)
     if message.is_expunged:

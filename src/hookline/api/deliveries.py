@@ -103,7 +103,7 @@ def list_deliveries(request: Request, query: Query[DeliveryListing]) -> ListResp
 
 @routes.post("/delivery/retry", "v1.delivery.retry", WRITE, {202: RetriedOut})
 def retry_deliveries(request: Request, body: RetryIn) -> Status[RetriedOut]:
-    """Send finished deliveries again, with all their tries. Those that need no retry are left alone."""
+    """Send finished deliveries again, with all their attempts. Those that need no retry are left alone."""
     names = body.found(lambda name: find(request, name))
     return Status(202, RetriedOut(retried=deliveries.retry(request.auth.actor, names, now=body.now)))
 

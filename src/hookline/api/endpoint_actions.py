@@ -36,7 +36,7 @@ class Since(BaseModel):
 
 
 class EndpointStats(Out):
-    """Deliveries, by what became of them. `sending` was tried and will be retried."""
+    """Deliveries, by what became of them. `sending`: an attempt failed, and it will be retried."""
 
     success: int
     pending: int

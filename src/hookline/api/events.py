@@ -100,7 +100,7 @@ def list_events(request: Request, query: Query[EventListing]) -> ListResponse[Ev
 
 @routes.post("/event/retry", "v1.event.retry-many", WRITE, {202: RetriedOut})
 def retry_events(request: Request, body: RetryIn) -> Status[RetriedOut]:
-    """Process finished events again, with all their tries. Those that need no retry are left alone."""
+    """Process finished events again, with all their attempts. Those that need no retry are left alone."""
     names = body.found(lambda name: find(request, name))
     return Status(202, RetriedOut(retried=events.retry(request.auth.actor, names, now=body.now)))
 

@@ -71,7 +71,7 @@ def list_follow_ups(request: Request, query: Query[FollowUpListing]) -> ListResp
 
 @routes.post("/follow-up/retry", "v1.follow-up.retry", WRITE, {202: RetriedOut})
 def retry_follow_ups(request: Request, body: RetryIn) -> Status[RetriedOut]:
-    """Call finished follow-ups again, with all their tries. Those that need no retry are left alone."""
+    """Call finished follow-ups again, with all their attempts. Those that need no retry are left alone."""
     names = body.found(lambda name: find(request, name))
     return Status(202, RetriedOut(retried=follow_ups.retry(request.auth.actor, names, now=body.now)))
 

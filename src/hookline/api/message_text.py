@@ -35,17 +35,23 @@ def message_text(
     uid: str | None,
     created_at: datetime,
     tags: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
 ) -> bytes:
     """A message; its type, channels and uid are such that JSON need not escape them, or are escaped."""
-    return b'{"eventId":%b,"eventType":"%b","payload":%b,"channels":%b,"id":"%b","timestamp":"%b"%b}' % (
+    return b'{"eventId":%b,"eventType":"%b","payload":%b,"channels":%b,"id":"%b","timestamp":"%b"%b%b}' % (
         b"null" if uid is None else json.dumps(uid).encode(),
         event_type.encode(),
         payload,
         json.dumps(list(channels), separators=(",", ":")).encode() if channels else b"null",
         ids.to_text("msg", message_id).encode(),
-        b"%bZ" % created_at.astimezone(UTC).isoformat(timespec="microseconds")[:-6].encode(),
+        _written(created_at),
         b',"tags":%b' % json.dumps(list(tags), separators=(",", ":")).encode() if tags else b"",
+        b',"expiresAt":"%b"' % _written(expires_at) if expires_at is not None else b"",
     )
+
+
+def _written(moment: datetime) -> bytes:
+    return b"%bZ" % moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6].encode()
 
 
 def shown(body: bytes) -> bytes:

@@ -38,6 +38,8 @@ class MessageOut(Out):
     timestamp: datetime
     #: Left out where there are none.
     tags: list[str] = []
+    #: Left out where what is not delivered is never cancelled.
+    expires_at: datetime | None = None
 
 
 class BatchItemOut(MessageOut):
@@ -93,6 +95,11 @@ MESSAGE_IN: dict[str, Any] = {
         },
         "channels": _CHANNELS,
         "deliverAt": {"type": ["string", "null"], "format": "date-time", "description": "It is not sent before."},
+        "expiresAt": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "What is not delivered by then is cancelled; left out, as the event type or settings say.",
+        },
         "tags": {
             "type": ["array", "null"],
             "items": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[a-zA-Z0-9\\-_./\\\\#]+$"},
@@ -213,6 +220,7 @@ def text_of(message: Message, *, with_content: bool) -> bytes:
         uid=message.uid,
         created_at=message.created_at,
         tags=message.tags,
+        expires_at=message.expires_at,
     )
 
 

@@ -43,6 +43,8 @@ class NewMessage:
     tags: tuple[str, ...] = ()
     #: How long the content is kept; as the settings say where it is None.
     keep_content: timedelta | None = None
+    #: When what is not delivered is cancelled; as its type or the settings say where it is None.
+    expires_at: datetime | None = None
 
 
 def read_message(body: bytes) -> NewMessage:
@@ -107,10 +109,11 @@ def of_slice(whole: JsonSlice, *place: str) -> NewMessage:
         _raw(members, place),
         _uid(members, place),
         _channels(members, place),
-        _deliver_at(members, place),
+        _moment(members, "deliverAt", place),
         _application(members, place),
         _tags(members, place),
         _keep_content(members, place),
+        _moment(members, "expiresAt", place),
     )
 
 
@@ -210,14 +213,14 @@ def _keep_content(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> t
     return timedelta(hours=hours)
 
 
-def _deliver_at(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> datetime | None:
-    value = _value(members, "deliverAt")
+def _moment(members: Mapping[str, JsonSlice], name: str, place: tuple[str, ...]) -> datetime | None:
+    value = _value(members, name)
     if value is None:
         return None
     try:
         return _MOMENT.validate_python(value)
     except ValidationError as error:
-        raise _undecodable(error.errors()[0]["msg"], *place, "deliverAt") from None
+        raise _undecodable(error.errors()[0]["msg"], *place, name) from None
 
 
 def _raw(members: Mapping[str, JsonSlice], place: tuple[str, ...]) -> bytes | None:

@@ -153,6 +153,7 @@ def drafts_of(new: Sequence[NewMessage], keys: Sequence[UUID | None]) -> list[Dr
             key=key,
             tags=one.tags,
             keep_content=one.keep_content,
+            expires_at=one.expires_at,
         )
         for one, key in zip(new, keys, strict=True)
     ]
@@ -177,6 +178,7 @@ def text_of(posted: Posted, *, with_content: bool, status: bool = False, was_rea
         uid=draft.uid,
         created_at=created_at,
         tags=draft.tags,
+        expires_at=draft.expires_at,
     )
     return b'{"status":"%b",%b' % (_STATUS[posted.outcome], text[1:]) if status else text
 

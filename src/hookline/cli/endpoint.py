@@ -19,6 +19,7 @@ from hookline.cli.retry_options import own_retry, retry_options
 from hookline.cli.secret_options import secret_options
 from hookline.cli.separated import Separated
 from hookline.cli.times import Duration
+from hookline.core.url import shown_url
 
 ORDER_BY = "Send deliveries one after the other that have the same value here, such as $.data.customer_id."
 SEQUENCE = "Number its deliveries (webhook-sequence), so that the subscriber can tell that it missed none."
@@ -77,7 +78,7 @@ def create(
     created = endpoints.create(actor(), metadata=dict(metadata), retry=retry, **given)
     fields: dict[str, Any] = {
         "id": created.public_id,
-        "url": created.url,
+        "url": shown_url(created.url),
         "secret": created.secrets.secrets[0].value,
         "tenant": created.tenant.key,
     }
@@ -107,13 +108,16 @@ def list_endpoints(tenant: str | None, limit: int | None, as_json: bool) -> None
 @click.option(
     "--tenant", shell_complete=complete.tenants, metavar="KEY", help="The tenant, if several tenants use this uid."
 )
+@click.option("--reveal", is_flag=True, help="Show the whole URL, with the query, which may hold a token.")
 @json_option
-def show(id: str, tenant: str | None, as_json: bool) -> None:  # noqa: A002 # the name of the argument in help
+def show(id: str, tenant: str | None, reveal: bool, as_json: bool) -> None:  # noqa: A002 # as above
     """Show one endpoint, by its id or uid, and its health. Its secrets are counted, not shown."""
     from hookline.operations import endpoint_health, endpoint_rows, endpoints
 
     found = endpoints.find(id, tenant=tenant)
-    print_fields({**endpoint_rows.as_json(found), "health": endpoint_health.of(found).as_json()}, as_json)
+    print_fields(
+        {**endpoint_rows.as_json(found, reveal=reveal), "health": endpoint_health.of(found).as_json()}, as_json
+    )
 
 
 @endpoint.command()

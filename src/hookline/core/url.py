@@ -144,7 +144,14 @@ def _to_ascii(host: str) -> str:
     )
 
 
-def without_query(url: str) -> str:
-    """A URL with `...` in place of its query, which may hold a token: for logs, lists and audit entries."""
+def shown_url(url: str) -> str:
+    """A URL for people, logs and audit entries: `...` in place of its query, and of a user with a password.
+
+    Either may hold a token.
+    """
     before, mark, _ = url.partition("?")
-    return f"{before}?..." if mark else before
+    scheme, slashes, rest = before.partition("://")
+    authority, slash, path = rest.partition("/")
+    _, at, host = authority.rpartition("@")
+    shown = f"{scheme}{slashes}...@{host}{slash}{path}" if at else before
+    return f"{shown}?..." if mark else shown

@@ -133,7 +133,7 @@ FINISHED = (State.SUCCEEDED, State.DEAD, State.CANCELLED)
 
 
 def requeue(jobs: models.QuerySet[J], note: str, due_at: Any = None) -> int:
-    """Make finished jobs due again with all their tries. Returns how many; running and pending ones are left alone.
+    """Make finished jobs due again with all their attempts. Returns how many; running and pending ones are left alone.
 
     They are due now, or at `due_at`: a time, or an expression for one.
     """

@@ -44,7 +44,7 @@ class JobQuerySet(models.QuerySet[J]):
         return self.filter(state="cancelled")
 
     def retry(self, by: Any = None) -> int:
-        """Make the finished ones of these due again, with all their tries. Returns how many.
+        """Make the finished ones of these due again, with all their attempts. Returns how many.
 
         The audit log says that it was done `by` an Actor, or a user of this name; else by the project's code.
         Many are done in portions, each with a transaction and an audit entry of its own. Others are left alone.

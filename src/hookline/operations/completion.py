@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from django.db.models import QuerySet
 
+from hookline.core.url import shown_url
 from hookline.db.row import Row
 from hookline.gateway.models import Forward
 from hookline.incoming.models import Event, Rejection, Source
@@ -32,7 +33,7 @@ def sources(beginning: str) -> Pairs:
 
 
 def endpoints(beginning: str) -> Pairs:
-    return _newest(Endpoint.objects.filter(deleted_at=None), beginning, lambda endpoint: endpoint.url)
+    return _newest(Endpoint.objects.filter(deleted_at=None), beginning, lambda endpoint: shown_url(endpoint.url))
 
 
 def forwards(beginning: str) -> Pairs:

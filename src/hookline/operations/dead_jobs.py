@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Source
 from hookline.operations.finding import Finding, named, news, quoted
@@ -66,7 +66,7 @@ def deliveries(since: datetime | None) -> Iterator[Finding]:
         what = f"{group.number} dead {'delivery' if group.number == 1 else 'deliveries'}"
         yield news(
             "dead deliveries",
-            f"{what} to {without_query(endpoint.url)} ({endpoint.public_id}), {_types(group)}: {group.note}. "
+            f"{what} to {shown_url(endpoint.url)} ({endpoint.public_id}), {_types(group)}: {group.note}. "
             "Repair the cause, then retry",
             new=group.new > 0,
             commands=(

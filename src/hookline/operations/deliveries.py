@@ -13,7 +13,7 @@ from django.db.models import Min, Q
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.signatures.message_signer import CONTENT_TYPE
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.db import clock
 from hookline.db.clock import moment
 from hookline.operations import rows
@@ -119,7 +119,7 @@ def as_json(delivery: Delivery) -> dict[str, Any]:
         "id": delivery.public_id,
         "message": delivery.message.public_id,
         "endpoint": delivery.endpoint.public_id,
-        "url": without_query(delivery.endpoint.url),
+        "url": shown_url(delivery.endpoint.url),
         "tenant": delivery.endpoint.tenant.key,
         "type": delivery.message.type,
         "status": delivery.state,

@@ -6,19 +6,19 @@ import time
 from typing import Any
 
 from hookline.core.signatures.ed25519 import SigningKey
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.exceptions import ConfigurationError
 from hookline.operations import secrets
 from hookline.outgoing import jwks
 from hookline.outgoing.models import Endpoint
 
 
-def as_json(endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint without its secrets."""
+def as_json(endpoint: Endpoint, *, reveal: bool = False) -> dict[str, Any]:
+    """An endpoint without its secrets; with `reveal`, its whole URL, whose query may hold a token."""
     return {
         "id": endpoint.public_id,
         "uid": endpoint.uid,
-        "url": endpoint.url,
+        "url": endpoint.url if reveal else shown_url(endpoint.url),
         "tenant": endpoint.tenant.key,
         "events": endpoint.event_types,
         "channels": endpoint.channels,
@@ -69,11 +69,11 @@ def access_as_json(endpoint: Endpoint) -> dict[str, Any] | None:
 
 
 def audited(endpoint: Endpoint) -> dict[str, Any]:
-    """The fields of an audit entry. The query of a URL may hold a token."""
+    """The fields of an audit entry."""
     return {
         "tenant": endpoint.tenant.key,
         "uid": endpoint.uid,
-        "url": without_query(endpoint.url),
+        "url": shown_url(endpoint.url),
         "description": endpoint.description,
         "event_types": endpoint.event_types,
         "channels": endpoint.channels,

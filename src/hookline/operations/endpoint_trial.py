@@ -12,6 +12,7 @@ from hookline.audit.actor import Actor
 from hookline.audit.models import AuditEntry
 from hookline.audit.record import record
 from hookline.core.outcome import Verdict
+from hookline.core.url import shown_url
 from hookline.outgoing.deliver import trial
 from hookline.outgoing.deliver.attempt import Result, describe
 from hookline.outgoing.models import Endpoint
@@ -42,7 +43,7 @@ class Trial:
         response = self.result.response
         return {
             "id": self.endpoint.public_id,
-            "url": self.endpoint.url,
+            "url": shown_url(self.endpoint.url),
             "message": self.result.outbound.message_id,
             "type": self.result.outbound.type,
             "delivered": self.delivered,

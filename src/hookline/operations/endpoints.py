@@ -20,7 +20,7 @@ from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
 from hookline.core.signatures.ed25519 import KEY_BYTES, SigningKey
 from hookline.core.signatures.standard_webhooks import new_secret
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.engine import notifier
 from hookline.engine.job import State
 from hookline.exceptions import Conflict
@@ -139,7 +139,7 @@ def update(actor: Actor, endpoint: Endpoint, **fields: Any) -> None:
         fields["own_headers"] = fields.pop("headers")
     changed = checked(fields)
     url = changed.get("url", endpoint.url)
-    hidden = url != endpoint.url and without_query(url) == without_query(endpoint.url)
+    hidden = url != endpoint.url and shown_url(url) == shown_url(endpoint.url)
     details = {"query_of_url": "changed"} if hidden else {}
     if "own_headers" in changed:
         details["values_of_headers"] = "set"

@@ -12,7 +12,7 @@ from django.db import router, transaction
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.event_types import matches
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.gateway import headers as passed_on
 from hookline.gateway.models import Forward
@@ -241,7 +241,7 @@ def as_json(forward: Forward) -> dict[str, Any]:
         "id": forward.public_id,
         "source": forward.source.public_id,
         "endpoint": forward.endpoint.public_id,
-        "url": without_query(forward.endpoint.url),
+        "url": shown_url(forward.endpoint.url),
         "event_types": forward.event_types,
         "filter": forward.filter,
         "headers": forward.headers,

@@ -41,7 +41,7 @@ class JobHistory(Generic[J]):
         return select(found, only_parked(selection), self.columns)
 
     def retry(self, actor: Actor, public_ids: Sequence[str], *, now: bool = False) -> list[str]:
-        """Do finished jobs again, with all their tries; deliveries under the same message id.
+        """Do finished jobs again, with all their attempts; deliveries under the same message id.
 
         With `now`, pending ones are due at once, too. Those that need no retry are left alone. Returns the public ids
         of the others. Raises NotFound, ValueError, or Conflict when none needs one.

@@ -45,9 +45,9 @@ def retry(
     hurry: Callable[[Sequence[UUID]], object] = list,
     spent: Callable[[Sequence[UUID]], Mapping[UUID, str]] = none,
 ) -> list[str]:
-    """Make the jobs with these keys due again, with all their tries; those in other `states` are left alone.
+    """Make the jobs with these keys due again, with all their attempts; those in other `states` are left alone.
 
-    With `now`, jobs that wait are due at once, with the tries that they have left. Returns the public ids of what is
+    With `now`, jobs that wait are due at once, with the attempts that they have left. Returns the public ids of what is
     due again, in the order of `keys`. With `at_least_one`, raises Conflict when none is: it says why of the first.
     `hurry` is called with the keys of those that are to be done now, in the transaction. `spent` says which can never
     be done again, and why: those are left alone, too.

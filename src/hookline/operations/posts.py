@@ -41,10 +41,12 @@ def drafted(
     key: UUID | None = None,
     tags: Sequence[str] = (),
     keep_content: timedelta | None = None,
+    expires_at: datetime | None = None,
 ) -> Draft:
     """A message whose attempts send these very bytes: the payload, or another `body` in its place.
 
-    With `keep_content` it is removed after that time, to the minute, whether or not it was delivered.
+    With `keep_content` it is removed after that time, to the minute, whether or not it was delivered. At `expires_at`
+    what is not delivered is cancelled.
 
     The payload is held against the schema of its type where the setting EVENT_TYPES says so, which may read the
     database (see `has_schemas`). Raises InvalidEventType, MessageTooLarge, SchemaViolation or ConfigurationError.
@@ -61,7 +63,7 @@ def drafted(
         catalogue.check(event_type, payload, only_known=settings.EVENT_TYPES == "only")
     now = timezone.now()
     due = check_time(deliver_at, now)
-    expiry = expiry_of(event_type, now, due)
+    expiry = expiry_of(event_type, now, due, expires_at)
     return Draft(
         new_id(), event_type, check_channels(channels), sent, check_key(uid), traceparent(), due, key,
         expires_at=expiry,

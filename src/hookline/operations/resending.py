@@ -15,7 +15,7 @@ from hookline.outgoing.models import UNNUMBERED, Delivery, Endpoint, Message
 
 
 def resend(actor: Actor, message: Message, endpoint: Endpoint) -> Delivery:
-    """Have a message sent to an endpoint now, with all its tries, whether it was sent before, and wanted, or not.
+    """Have a message sent to an endpoint now, with all its attempts, whether it was sent before, and wanted, or not.
 
     What is being sent at this moment is left alone. An endpoint that is disabled gets it once it is enabled.
     Raises Conflict for a message whose content is gone, or that belongs to another tenant than the endpoint.

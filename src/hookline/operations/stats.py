@@ -9,6 +9,7 @@ from typing import Any
 
 from hookline.core import ids
 from hookline.core.breaker import State
+from hookline.core.url import shown_url
 from hookline.db.clock import moment
 from hookline.engine.backlog import MOST, Backlog, backlog_of
 from hookline.engine.kind import declared
@@ -71,10 +72,14 @@ def take() -> Stats:
     unhandled = dict(sorted(unhandled_by_type(now - _DAY).items()))
     rejections = (_rejections_by_reason(now), _only_counted_by_reason(now))
     suspended, broken = _troubled_endpoints()
-    troubled = [Troubled(one.public_id, one.url, one.disabled_reason or "disabled") for one in suspended[:SHOWN]]
-    troubled += [Troubled(one.public_id, one.url, why_failing(one)) for one in broken[: SHOWN - len(troubled)]]
+    troubled = [_troubled(one, one.disabled_reason or "disabled") for one in suspended[:SHOWN]]
+    troubled += [_troubled(one, why_failing(one)) for one in broken[: SHOWN - len(troubled)]]
     names = [endpoint.public_id for endpoint in suspended], [endpoint.public_id for endpoint in broken]
     return Stats(backlogs(), *rejections, *names, unhandled, troubled)
+
+
+def _troubled(endpoint: Endpoint, reason: str) -> Troubled:
+    return Troubled(endpoint.public_id, shown_url(endpoint.url), reason)
 
 
 def backlogs() -> dict[str, Backlog]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from hookline import conf
 from hookline.core.breaker import State as Breaker
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.db.clock import moment
 from hookline.engine import worker_process
 from hookline.engine.kind import declared
@@ -92,7 +92,7 @@ def endpoints() -> Iterator[Finding]:
         yield Finding(
             "endpoints",
             False,
-            f"{without_query(endpoint.url)} ({name}) is suspended: {reason}. Ask the subscriber; if it was a mistake, "
+            f"{shown_url(endpoint.url)} ({name}) is suspended: {reason}. Ask the subscriber; if it was a mistake, "
             "enable it",
             next=(f"endpoint test {name}", f"endpoint enable {name}", f"deliveries retry --endpoint {name}"),
         )
@@ -103,7 +103,7 @@ def endpoints() -> Iterator[Finding]:
         yield Finding(
             "endpoints",
             False,
-            f"{without_query(endpoint.url)} ({name}) fails: {why_failing(endpoint)}. Once it answers again, enable it "
+            f"{shown_url(endpoint.url)} ({name}) fails: {why_failing(endpoint)}. Once it answers again, enable it "
             "to send at once",
             next=(f"endpoint test {name}", f"endpoint enable {name}"),
         )

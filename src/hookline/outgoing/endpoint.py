@@ -16,7 +16,7 @@ from hookline.core.breaker import Breaker
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
 from hookline.core.slowing import held, resumed
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.db.clock import moment
 from hookline.db.encrypted_field import NOTHING, EncryptedField
 from hookline.engine.job import FOREVER
@@ -130,7 +130,7 @@ class Endpoint(LimitedLane):
         ]
 
     def __str__(self) -> str:
-        return self.description or without_query(self.url)
+        return self.description or shown_url(self.url)
 
     @property
     def secrets(self) -> SecretRing:

@@ -16,7 +16,7 @@ from django.db import router, transaction
 from hookline import conf
 from hookline.core import ids
 from hookline.core.suspension import Notice
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.db.clock import moment
 from hookline.exceptions import HooklineError
 from hookline.outgoing.log_fields import of_endpoint
@@ -78,7 +78,7 @@ def _publish(endpoint: Endpoint, notice: Notice, reason: str, since: str) -> Non
     data: dict[str, Any] = {
         "endpoint": endpoint.public_id,
         "tenant": ids.to_text(Tenant.prefix, endpoint.tenant_id),
-        "url": without_query(endpoint.url),
+        "url": shown_url(endpoint.url),
         "reason": reason,
         "failing_since": since or None,
     }
@@ -97,7 +97,7 @@ def mail(noticed: EndpointNoticed) -> None:
     if not address:
         return
     notice = Notice(noticed.notice)
-    url = without_query(endpoint.url)
+    url = shown_url(endpoint.url)
     values = {
         "url": url,
         "host": url.partition("://")[2].partition("/")[0],

@@ -53,6 +53,8 @@ class Route:
     preview: str = ""
     #: What is told in place of the answer.
     told: Callable[[Answered], Any] | None = None
+    #: Fields of the answer that hold a URL whose query may hold a token: hidden without `--reveal`.
+    urls: tuple[str, ...] = ()
     #: The argument with several names: it is asked for each of them, and a row tells what became of it.
     each: str = ""
     #: What a terminal is asked before, with the names of the arguments in it.

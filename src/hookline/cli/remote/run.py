@@ -15,6 +15,7 @@ from hookline.cli.output import print_fields, print_rows
 from hookline.cli.remote.client import Client, client_of, in_path
 from hookline.cli.remote.route import Answered, Given, Route
 from hookline.cli.remote.routes import REASONS, ROUTES
+from hookline.core.url import shown_url
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -39,7 +40,7 @@ def run(server: str, key: str | None, ctx: click.Context) -> None:
         paths = route.paths(client, given)
         refuse_the_rest(ctx, given)
         items = (item for path in paths for item in client.pages(path, query, limit))
-        print_list([spelled(item) for item in islice(items, limit)], route.columns, as_json)
+        print_list([hidden(spelled(item), route, given) for item in islice(items, limit)], route.columns, as_json)
         return
     if route.each:
         names = list(given[route.each])
@@ -47,13 +48,13 @@ def run(server: str, key: str | None, ctx: click.Context) -> None:
         print_each([_one(client, route, name) for name in names], as_json)
         return
     path = route.filled(client, given)
-    given.seen.add("yes")
+    given.seen |= {"yes", *(["reveal"] if route.urls else [])}
     refuse_the_rest(ctx, given)
     if route.question:
         confirm(route.question.format(**given), given["yes"])
     answer = client.ask(route.method, path, query, body)
     told = route.told(Answered(client, path, given, answer)) if route.told else answer or {"done": True}
-    print_fields(spelled(told), as_json)
+    print_fields(hidden(spelled(told), route, given), as_json)
     if route.failed and (problem := route.failed(told)):
         raise DocumentPrinted(problem)
 
@@ -96,6 +97,13 @@ def refuse_the_rest(ctx: click.Context, given: Given) -> None:
         name = str(parameter.name)
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and name in given and name not in given.seen:
             raise click.UsageError(f"{parameter.opts[0]} works only on the local database, not with --server")
+
+
+def hidden(answer: dict[str, Any], route: Route, given: Given) -> dict[str, Any]:
+    """The same, without what may be secret in URLs."""
+    if given.get("reveal"):
+        return answer
+    return answer | {name: shown_url(answer[name]) for name in route.urls if answer.get(name)}
 
 
 def spelled(answer: Any) -> dict[str, Any]:

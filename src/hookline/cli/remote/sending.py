@@ -133,15 +133,17 @@ def _schemas(given: Given) -> dict[str, Any]:
 def _message(given: Given) -> dict[str, Any]:
     from hookline.cli.payload import parse
 
-    body = given.named(event_type="eventType", idempotency_key="eventId", deliver_at="deliverAt")
+    body = given.named(
+        event_type="eventType", idempotency_key="eventId", deliver_at="deliverAt", expires_at="expiresAt"
+    )
     return {**body, "payload": parse(given["data"])}
 
 
 ROUTES: dict[str, Route] = {
-    "endpoint create": Route("POST", "/app/{app}/endpoint", _new_endpoint, told=_with_secret),
-    "endpoint list": Route("GET", "/app/{app}/endpoint", columns=ENDPOINTS),
-    "endpoint show": Route("GET", ENDPOINT),
-    "endpoint update": Route("PATCH", ENDPOINT, _changed_endpoint),
+    "endpoint create": Route("POST", "/app/{app}/endpoint", _new_endpoint, told=_with_secret, urls=("url",)),
+    "endpoint list": Route("GET", "/app/{app}/endpoint", columns=ENDPOINTS, urls=("url",)),
+    "endpoint show": Route("GET", ENDPOINT, urls=("url",)),
+    "endpoint update": Route("PATCH", ENDPOINT, _changed_endpoint, urls=("url",)),
     "endpoint rotate": Route("POST", f"{ENDPOINT}/secret/rotate", _rotation, told=_new_secret),
     "endpoint disable": Route("PATCH", ENDPOINT, lambda _: {"disabled": True}, told=_state),
     "endpoint enable": Route("PATCH", ENDPOINT, lambda _: {"disabled": False}, told=_state),

@@ -25,7 +25,7 @@ from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.outcome import Verdict
 from hookline.core.slowing import STATUSES, held, resumed, slowed
 from hookline.core.suspension import Notice, SuspensionSettings, judge
-from hookline.core.url import without_query
+from hookline.core.url import shown_url
 from hookline.db import clock
 from hookline.engine.settlement import ITS_TIME, Settlement
 from hookline.outgoing import notices
@@ -106,7 +106,7 @@ def learn(results: Sequence[Result]) -> set[UUID]:
             logger.warning(
                 "the breaker of %s (%s) is now %s",
                 endpoint.public_id,
-                without_query(endpoint.url),
+                shown_url(endpoint.url),
                 endpoint.breaker.state,
                 extra=of_endpoint(endpoint),
             )
@@ -164,7 +164,7 @@ def suspend(endpoint: Endpoint, reason: str, since: float) -> None:
         before={"disabled": False, "disabled_reason": ""},
         after={"disabled": True, "disabled_reason": reason},
     )
-    url = without_query(endpoint.url)
+    url = shown_url(endpoint.url)
     logger.error("%s (%s) is suspended: %s", endpoint.public_id, url, reason, extra=of_endpoint(endpoint))
     transaction.on_commit(
         partial(emit, EndpointSuspended(endpoint, reason)), using=router.db_for_write(Endpoint), robust=True
