@@ -37,7 +37,7 @@ class Point:
 #: Points of the server.
 SERVER = {
     "verified": Point("hookline.incoming.receive.asgi", "store_groups", False, "verified, nothing stored"),
-    "inserted": Point("hookline.incoming.receive.duplicates", "insert_new", True, "inserted, before COMMIT"),
+    "inserted": Point("hookline.incoming.receive.duplicates", "insert_new", True, "inserted; on SQLite before COMMIT"),
     "committed": Point(
         "hookline.incoming.receive.asgi", "store_groups", True, "after COMMIT, before the acknowledgement"
     ),

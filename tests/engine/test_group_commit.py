@@ -34,7 +34,7 @@ class Table:
         return [item.upper() for item in items]
 
 
-def run(work: Callable[[GroupCommit[str, str], Table], Coroutine[Any, Any, None]], **limits: int) -> Table:
+def run(work: Callable[[GroupCommit[str, str], Table], Coroutine[Any, Any, None]], **limits: Any) -> Table:
     table = Table()
 
     async def main() -> None:
@@ -71,6 +71,34 @@ def test_a_write_has_no_more_bytes_than_it_may_unless_one_item_alone_has_more() 
         await asyncio.gather(first, *others)
 
     assert run(work, batch_bytes=100).batches == [["a"], ["b", "c"], ["d"], ["e"], ["f"]]
+
+
+def test_clients_that_wait_for_their_answers_are_written_in_two_equal_groups() -> None:
+    clients = 32
+
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        async def client(name: str) -> None:
+            for number in range(4):
+                await commit.submit(f"{name}-{number}")
+
+        table.gate.clear()
+        first = asyncio.create_task(client("client 0"))
+        await wait_for(table.writing)
+        others = [asyncio.create_task(client(f"client {number}")) for number in range(1, clients)]
+        await asyncio.sleep(0)
+        table.gate.set()
+        await asyncio.gather(first, *others)
+
+    sizes = [len(batch) for batch in run(work, halves=True).batches]
+    assert sizes[:5] == [1, 16, 16, 16, 16]
+    assert sum(sizes) == 4 * clients
+
+
+def test_a_few_that_arrive_at_once_are_written_together() -> None:
+    async def work(commit: GroupCommit[str, str], table: Table) -> None:
+        await asyncio.gather(*(commit.submit(name) for name in "abcd"))
+
+    assert run(work, halves=True).batches == [["a", "b", "c", "d"]]
 
 
 def test_what_arrives_during_a_write_is_written_together_and_in_order() -> None:

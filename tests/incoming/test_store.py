@@ -14,11 +14,11 @@ from django.test.utils import CaptureQueriesContext
 
 from hookline.audit.actor import SYSTEM
 from hookline.db.group_commit import GroupCommit
+from hookline.db.insert import insert_new
 from hookline.db.row import new_id
 from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive import duplicates
-from hookline.incoming.receive import store as store_module
 from hookline.incoming.receive.new_event import NewEvent
 from hookline.incoming.receive.store import Stored, portions, store, store_by_turns
 from hookline.operations import sources
@@ -63,9 +63,13 @@ def test_the_same_key_at_two_sources_is_two_events(source: Source) -> None:
 
 
 def transactions(work: Callable[[], Any]) -> int:
-    """How many transactions it commits."""
+    """How many transactions it commits: on PostgreSQL a statement alone, without BEGIN, is one."""
     with CaptureQueriesContext(connection) as captured:
         work()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(DISTINCT xmin::text) FROM hookline_event")
+            return int(cursor.fetchone()[0])
     return sum(query["sql"].startswith("BEGIN") for query in captured.captured_queries)
 
 
@@ -73,6 +77,15 @@ def test_a_batch_is_committed_in_portions_of_250_events(source: Source) -> None:
     batch = [event(source, f"key-{number}") for number in range(601)]
     assert transactions(lambda: store(batch)) == 3
     assert Event.objects.count() == 601
+
+
+def test_new_events_are_committed_by_one_statement_on_postgresql(source: Source) -> None:
+    store([event(source, "the first, which ends the handshake")])
+    with CaptureQueriesContext(connection) as captured:
+        store([event(source, "a"), event(source, "b")])
+    begun = sum(query["sql"].startswith("BEGIN") for query in captured.captured_queries)
+    assert begun == (0 if connection.vendor == "postgresql" else 1)
+    assert Event.objects.count() == 3
 
 
 def test_and_of_a_megabyte_counting_headers_and_the_row_itself(source: Source) -> None:
@@ -94,13 +107,13 @@ def test_of_a_batch_that_fails_half_way_the_rest_is_stored_when_it_comes_again(
 ) -> None:
     calls = []
 
-    def insert_some(events: Sequence[NewEvent]) -> Any:
-        calls.append(len(events))
+    def insert_some(model: Any, names: Any, rows: Any, unique: Any) -> Any:
+        calls.append(len(rows))
         if len(calls) == 2:
             raise OperationalError("the disk is full")
-        return duplicates.insert_new_events(events)
+        return insert_new(model, names, rows, unique)
 
-    monkeypatch.setattr(store_module, "insert_new_events", insert_some)
+    monkeypatch.setattr(duplicates, "insert_new", insert_some)
     with pytest.raises(CannotStore):
         store([event(source, f"key-{number}") for number in range(1_201)])
     assert Event.objects.count() == 250

@@ -82,7 +82,9 @@ class LoopPublisher(Publisher):
         self._writer = ThreadPoolExecutor(1, "hookline-publish")
         self._looker = ThreadPoolExecutor(1, "hookline-access")
         self._checker = ThreadPoolExecutor(1, "hookline-schemas")
-        self._posts: GroupCommit[Sequence[Post], list[Posted]] = GroupCommit(self._commit, self._writer, batch=BATCH)
+        self._posts: GroupCommit[Sequence[Post], list[Posted]] = GroupCommit(
+            self._commit, self._writer, batch=BATCH, halves=True
+        )
         self._principals: Seen[str, Principal] = Seen(self._looker)
         self._tenants: Seen[tuple[str, UUID | None, str, bool], UUID] = Seen(self._looker)
 

@@ -22,6 +22,8 @@ logger = logging.getLogger("hookline.engine")
 T = TypeVar("T")
 R = TypeVar("R")
 
+#: So few items are always written together: a second COMMIT would cost more than waiting.
+FEW = 4
 
 #: Called in the event loop with what `write` returned for an item, or with what it raised. What it raises is logged.
 Done = Callable[[R | None, Exception | None], None]
@@ -45,6 +47,10 @@ class GroupCommit(Generic[T, R]):
     for a batch, the items are written one by one, so that a single bad one fails alone. A batch has at most `batch`
     items, and `batch_bytes` unless one item alone has more; `max_items` and `max_bytes` may wait. With `look`, the
     thread's connection is looked after before a batch, unless the last look was less than `look` seconds ago.
+
+    With `halves`, a batch takes half of what waits and what was written last. Clients that send their next request when
+    the previous one is answered then form two groups: one is written while the other is answered and read. Without
+    it nearly all of them would wait for the same COMMIT, and event loop and database would work in turns.
     """
 
     def __init__(
@@ -57,9 +63,11 @@ class GroupCommit(Generic[T, R]):
         max_items: int = 10_000,
         max_bytes: int = 64 * 1024 * 1024,
         look: float | None = None,
+        halves: bool = False,
     ) -> None:
         self._write = write
         self._look = look
+        self._halves = halves
         self._writer = writer
         self._batch = batch
         self._batch_bytes = batch_bytes
@@ -67,6 +75,8 @@ class GroupCommit(Generic[T, R]):
         self._max_bytes = max_bytes
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._bytes = 0
+        #: How many items the last batch had.
+        self._written = 0
         self._flushing: asyncio.Task[None] | None = None
 
     async def submit(self, item: T, size: int = 0) -> R:
@@ -97,11 +107,15 @@ class GroupCommit(Generic[T, R]):
             self._flushing = None
 
     def _next_batch(self) -> list[_Waiting[T, R]]:
+        most = self._batch
+        if self._halves:
+            most = min(most, max(FEW, (len(self._waiting) + self._written + 1) // 2))
         batch = [self._waiting.popleft()]
         size = batch[0].size
-        while self._waiting and len(batch) < self._batch and size + self._waiting[0].size <= self._batch_bytes:
+        while self._waiting and len(batch) < most and size + self._waiting[0].size <= self._batch_bytes:
             batch.append(self._waiting.popleft())
             size += batch[-1].size
+        self._written = len(batch)
         return batch
 
     async def _write_batch(self, batch: Sequence[_Waiting[T, R]]) -> None:

@@ -112,7 +112,7 @@ class LoopReceiver(Receiver):
         self._looker = ThreadPoolExecutor(1, "hookline-lookup")
         self._keeper = ThreadPoolExecutor(1, "hookline-rejections")
         self._events: GroupCommit[Sequence[NewEvent], list[Stored]] = GroupCommit(
-            self._store_groups, self._writer, look=LOOK
+            self._store_groups, self._writer, look=LOOK, halves=True
         )
         self._look_ups: GroupCommit[str, Found] = GroupCommit(
             partial(with_connection, sources.look_up), self._looker, batch=100, max_items=1000

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
-from django.db import router
+from django.db import connections, router
 
 from hookline.db.insert import insert_new
 from hookline.engine.job import State, requeue
@@ -57,6 +57,20 @@ def insert_new_events(
     if requeue_dead:
         _requeue_dead(seen, duplicates)
     return duplicates
+
+
+def insert_alone(events: Sequence[NewEvent]) -> set[UUID]:
+    """Insert and commit what is new by one statement, nearly always all of it. Returns the ids of what is stored.
+
+    Nothing on SQLite, in a transaction, or if more must be looked up or written for one of the events. The others are
+    left to `insert_new_events`.
+    """
+    connection = connections[router.db_for_write(Event)]
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        return set()
+    if any(event.problem or event.source.awaiting_handshake or _other_keys(event) for event in events):
+        return set()
+    return _insert({key_of(event): event for event in reversed(events)}, COLUMNS)
 
 
 def _insert(events: Mapping[Key, NewEvent], columns: Sequence[str]) -> set[UUID]:
