@@ -22,7 +22,7 @@ from hookline.core.secrets import SecretRing
 from hookline.db.insert import insert_new
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Rejection, Source
-from hookline.incoming.receive import duplicates, rejections
+from hookline.incoming.receive import duplicates, kept_request
 from hookline.operations import endpoints
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.dispatch import dispatch
@@ -287,7 +287,7 @@ def test_every_refusal_is_answered_with_a_code_and_kept_with_its_reason(
     assert rejection.detail
     assert rejection.body_size == len(request.body)
     assert Event.objects.count() == 0
-    kept = rejections.load(rejection)
+    kept = kept_request.load(rejection)
     assert rejection.complete is (len(request.body) < 15_000)
     assert request.body.startswith(kept.body)
     assert len(kept.body) >= min(len(request.body), 15_000)
@@ -302,7 +302,7 @@ def test_a_rejection_keeps_the_beginning_of_a_long_body_and_nothing_in_the_clear
     refused(edge.post(source.path, Request(body, {"Authorization": "Bearer recognisable"})), 401, "verification_failed")
     rejection = Rejection.objects.get()
     assert (rejection.body_size, rejection.complete) == (100_013, False)
-    kept = rejections.load(rejection)
+    kept = kept_request.load(rejection)
     assert body.startswith(kept.body)
     assert 15_000 < len(kept.body) < 16 * 1024
     assert kept.headers["authorization"] == ("Bearer recognisable",)

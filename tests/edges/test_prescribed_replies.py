@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hookline.audit.actor import SYSTEM
 from hookline.incoming.models import Event, Rejection
-from hookline.incoming.receive import rejections
+from hookline.incoming.receive import kept_request
 from hookline.operations import sources
 from hookline.testing import sign_webhook
 from tests.edges.senders import Request
@@ -34,5 +34,5 @@ def test_notions_token_is_kept_for_a_person_to_read(edge: Edge) -> None:
     told = Request(b'{"verification_token":"secret_made_up"}', {"content-type": "application/json"})
 
     assert edge.post(source.path, told).status == 200
-    assert rejections.load(Rejection.objects.get()).body == told.body
+    assert kept_request.load(Rejection.objects.get()).body == told.body
     assert not Event.objects.exists()

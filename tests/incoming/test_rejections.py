@@ -16,7 +16,8 @@ from hookline.core.request import WebhookRequest
 from hookline.db import counters
 from hookline.exceptions import CannotVerify, NotVerified, TooLarge, UnknownSource, VerificationError
 from hookline.incoming.models import Rejection, RejectionCount, Source
-from hookline.incoming.receive.rejections import Recorder, Refused, cut, load, only_counted
+from hookline.incoming.receive.kept_request import cut, load
+from hookline.incoming.receive.rejections import Recorder, Refused, only_counted
 from tests.engine.rows import make_source
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ from hookline.exceptions import HooklineError, VerificationError
 from hookline.incoming.diagnose.diagnosis import Diagnosis
 from hookline.incoming.diagnose.gather import diagnose
 from hookline.incoming.models import Event, Rejection, Source
-from hookline.incoming.receive import rejections
+from hookline.incoming.receive import kept_request, rejections
 from hookline.incoming.receive.reverify import reverify as verify_again
 from hookline.incoming.receive.store import Stored
 from hookline.incoming.receive.verification import CREDENTIAL_HEADERS
@@ -67,7 +67,7 @@ def request_of(rejection: Rejection) -> WebhookRequest:
 
     Raises ConfigurationError when the key that encrypted it is lost.
     """
-    return rejections.load(rejection)
+    return kept_request.load(rejection)
 
 
 def shown_request(rejection: Rejection) -> WebhookRequest:

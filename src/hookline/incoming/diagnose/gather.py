@@ -12,7 +12,7 @@ from hookline.incoming.diagnose.explain import explain
 from hookline.incoming.diagnose.readers import readers
 from hookline.incoming.diagnose.reasons import diagnosis
 from hookline.incoming.models import Rejection, Source
-from hookline.incoming.receive import rejections
+from hookline.incoming.receive import kept_request
 from hookline.incoming.receive.documents import documents
 from hookline.providers.base import Provider
 
@@ -52,7 +52,7 @@ def case_of(rejection: Rejection, source: Source, provider: Provider, now: float
     return Case(
         source=source.public_id,
         provider=provider,
-        request=rejections.load(rejection),
+        request=kept_request.load(rejection),
         config=source.config(now),
         came_at=rejection.created_at.timestamp(),
         fetch=documents.cached,

@@ -6,8 +6,6 @@ kept. The others are counted, per source, reason and hour: in memory first, and 
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 import threading
 import time
@@ -30,6 +28,7 @@ from hookline.db.row import new_id
 from hookline.exceptions import CannotVerify, ConfigurationError, TooLarge, VerificationError
 from hookline.incoming.log_fields import of_source
 from hookline.incoming.models import Rejection, RejectionCount, Source
+from hookline.incoming.receive import kept_request
 from hookline.incoming.receive.rejection_limits import Limit, Room, Use
 
 logger = logging.getLogger("hookline.incoming")
@@ -64,7 +63,7 @@ class Refused:
     ) -> None:
         self.source, self.token, self.error = source, token[:300], error
         self.body_size = len(request.body)
-        self.request, whole = cut(request, conf.get().REJECTION_BODY_BYTES)
+        self.request, whole = kept_request.cut(request, conf.get().REJECTION_BODY_BYTES)
         self.whole = whole and body_read and not isinstance(error, TooLarge)
         #: Bytes that this holds in memory, about.
         self.size = _ROW_BYTES + len(self.request.url) + len(self.request.body) + _length(self.request.headers)
@@ -295,7 +294,7 @@ def _log(item: Refused) -> None:
 
 def _keep(item: Refused) -> _Kept:
     request, error = item.request, item.error
-    text = dump(request)
+    text = kept_request.dump(request)
     row = Rejection(
         source=item.source,
         provider=item.source.provider if item.source else "",
@@ -314,63 +313,5 @@ def _keep(item: Refused) -> _Kept:
     )  # ciphertext is kept in base64
 
 
-def cut(request: WebhookRequest, most: int) -> tuple[WebhookRequest, bool]:
-    """As much of a request as `most` bytes hold of its URL, its headers and its body together; and whether that is all.
-
-    The URL gets a quarter if there is not enough, the headers half of it or what URL and body leave. Headers that do
-    not fit are left out, whole.
-    """
-    url = _cut_text(request.url, most // 4)
-    left = most - _cost(url)
-    for_headers = max(most // 2, left - len(request.body))
-    headers: dict[str, list[str]] = {}
-    whole = url == request.url and len(request.method) <= 20
-    for name, values in request.headers.items():
-        for value in values:
-            cost = _cost(name) + _cost(value)
-            if cost > min(for_headers, left):
-                whole = False
-                continue
-            headers.setdefault(name, []).append(value)
-            for_headers -= cost
-            left -= cost
-    body = request.body[: max(left, 0)]
-    whole = whole and len(body) == len(request.body)
-    kept = {name: tuple(values) for name, values in headers.items()}
-    return WebhookRequest(request.method[:20], url, kept, body, request.remote_addr[:64]), whole
-
-
-def _cost(text: str) -> int:
-    """The bytes that a text takes in JSON, where some characters take six."""
-    return len(json.dumps(text))
-
-
-def _cut_text(text: str, most: int) -> str:
-    while text and _cost(text) > most:
-        text = text[: min(len(text) * most // _cost(text), len(text) - 1)]
-    return text
-
-
 def _length(headers: Headers) -> int:
     return sum(len(name) + sum(map(len, values)) for name, values in headers.items())
-
-
-def dump(request: WebhookRequest) -> str:
-    """A request as text."""
-    return json.dumps(
-        {
-            "method": request.method,
-            "url": request.url,
-            "headers": request.headers,
-            "body": base64.b64encode(request.body).decode(),
-        }
-    )
-
-
-def load(rejection: Rejection) -> WebhookRequest:
-    """The request that was refused, as far as it was kept."""
-    stored = json.loads(rejection.encrypted_request)
-    headers = {name: tuple(values) for name, values in stored["headers"].items()}
-    return WebhookRequest(
-        stored["method"], stored["url"], headers, base64.b64decode(stored["body"]), rejection.remote_addr
-    )

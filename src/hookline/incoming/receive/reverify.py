@@ -9,7 +9,7 @@ from django.db import router, transaction
 from hookline import providers
 from hookline.exceptions import ConfigurationError, UnknownSource
 from hookline.incoming.models import Rejection, Source
-from hookline.incoming.receive import rejections
+from hookline.incoming.receive import kept_request
 from hookline.incoming.receive.documents import documents
 from hookline.incoming.receive.flow import check_address
 from hookline.incoming.receive.source_cache import find_source
@@ -26,7 +26,7 @@ def reverify(rejection: Rejection, now: float, within: Callable[[Sequence[Stored
     """
     check_complete(rejection)
     source = source_of(rejection)
-    request = rejections.load(rejection)
+    request = kept_request.load(rejection)
     check_address(request.remote_addr, source)
     came_at = rejection.created_at.timestamp()
     received = receive_with(documents.fetch, providers.get(source.provider), request, source.config(now), came_at)
