@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hookline import dispatch
-from hookline.admin.outgoing import EndpointAdmin
+from hookline.admin.endpoints import EndpointAdmin
 from hookline.admin.rows import MOST
 from hookline.audit.actor import user
 from hookline.core.secrets import SecretRing

@@ -7,6 +7,28 @@ is disabled instead.
 
 from __future__ import annotations
 
-from hookline.admin import audit, event_types, follow_ups, forwards, incoming, keys, outgoing, replays, tenants
+from hookline.admin import (
+    audit,
+    endpoints,
+    event_types,
+    follow_ups,
+    forwards,
+    incoming,
+    keys,
+    outgoing,
+    replays,
+    tenants,
+)
 
-__all__ = ["audit", "event_types", "follow_ups", "forwards", "incoming", "keys", "outgoing", "replays", "tenants"]
+__all__ = [
+    "audit",
+    "endpoints",
+    "event_types",
+    "follow_ups",
+    "forwards",
+    "incoming",
+    "keys",
+    "outgoing",
+    "replays",
+    "tenants",
+]

@@ -57,20 +57,7 @@ class SourceAdmin(SecretsAdmin[Source]):
 
     def create(self, request: HttpRequest, data: dict[str, Any]) -> Source:
         given = data["new_secret"]
-        source = sources.create(
-            actor_of(request),
-            data["provider"],
-            secrets=[given] if given else [],
-            tenant=data["tenant"],
-            name=data["name"],
-            options=data["options"],
-            networks=data["networks"],
-            order_by=data["order_by"],
-            rate_limit=data["rate_limit"],
-            rate_burst=data["rate_burst"],
-            object_at=data["object_at"],
-            version_at=data["version_at"],
-        )
+        source = sources.create(actor_of(request), secrets=[given] if given else [], **self.filled_in(data))
         if data["rotate"] and not given:
             self.rotate(request, source, None, None)
         return source

@@ -58,6 +58,10 @@ class SecretsAdmin(RowAdmin[S], Generic[S]):
         """Store a new row with what the form has; a secret that was made up is shown, this once."""
         raise NotImplementedError
 
+    def filled_in(self, data: dict[str, Any]) -> dict[str, Any]:
+        """What the form of a new row has for the operation that creates it, but for the secret."""
+        return {name: data[name] for name in self.add_fields if name not in ONLY_WRITTEN}
+
     def change(self, actor: Actor, obj: S, changed: dict[str, Any]) -> None:
         """Store what was changed in the form, each part by the operation for it."""
         disabled = changed.pop("disabled", None)
