@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 
-from hookline.engine import order
+from hookline.engine import handover, notifier, order
 from hookline.engine.backlog import backlog_of
 from hookline.engine.claim import claim
 from hookline.engine.job import FOREVER, Job, State, requeue
@@ -32,6 +34,11 @@ def finish(jobs: Jobs, settlement: Settlement, most: int = 100) -> list[Any]:
     taken = claim(jobs.model, most, lease=60)
     settle([(job, settlement) for job in taken])
     return [job.pk for job in taken]
+
+
+def lease_of(job: Job) -> datetime:
+    assert job.lease_until is not None
+    return job.lease_until
 
 
 def state_of(job: Job) -> tuple[str, bool | None]:
@@ -166,6 +173,97 @@ def test_a_claim_that_fails_to_take_turns_gives_back_what_it_took(jobs: Jobs, mo
             claim(jobs.model, 10, lease=60)
     assert set(jobs.model._default_manager.values_list("state", "attempts")) == {(State.PENDING, 0)}
     assert claimed(jobs) == [first.pk]
+
+
+class Follower:
+    """A worker with some room, which does nothing but note what it is given."""
+
+    lease, worker = 60.0, 7
+
+    def __init__(self, room: int = 10) -> None:
+        self.room = room
+        self.taken: list[Job] = []
+
+    def take(self, claimed: Sequence[Job]) -> None:
+        assert not connection.in_atomic_block
+        self.taken += claimed
+
+
+@contextmanager
+def following(jobs: Jobs, follower: Follower) -> Iterator[list[int]]:
+    """Whoever waits for notifications is told so many times."""
+    told: list[int] = []
+    notifier.of(jobs.model).subscribe(subscriber := lambda: told.append(1))
+    handover.offer_to_follow(jobs.model, follower)
+    try:
+        yield told
+    finally:
+        handover.withdraw(jobs.model)
+        notifier.of(jobs.model).unsubscribe(subscriber)
+
+
+def test_a_worker_goes_on_with_the_next_of_a_key_without_a_claim_or_a_notification(jobs: Jobs) -> None:
+    lane, follower = jobs.ordered_lane(), Follower()
+    added = [job.pk for job in jobs.add_in_order(lane, *["a"] * 4, "b", "b")]
+    running = claim(jobs.model, 10, lease=60)
+    with following(jobs, follower) as told:
+        for _ in range(2):
+            settle([(job, Settlement.succeed()) for job in running])
+            running, follower.taken = follower.taken, []
+            for job in running:
+                assert (job.state, job.attempts, job.worker) == (State.RUNNING, 1, 7)
+                assert 30 < (lease_of(job) - ago(0)).total_seconds() <= 60
+            assert claimed(jobs) == []
+        assert [job.pk for job in running] == [added[2]]
+        assert told == []
+
+
+def test_a_worker_goes_on_with_nothing_that_was_not_committed(jobs: Jobs) -> None:
+    _, second = jobs.add_in_order(jobs.ordered_lane(), "a", "a")
+    running, follower = claim(jobs.model, 10, lease=60), Follower()
+    with following(jobs, follower):
+        with rolled_back():
+            settle([(job, Settlement.succeed()) for job in running])
+        assert follower.taken == []
+        assert state_of(second) == (State.PENDING, None)
+
+        def fail() -> None:
+            raise RuntimeError("what somebody else left to do")
+
+        with suppress(RuntimeError), transaction.atomic():
+            transaction.on_commit(fail)
+            settle([(job, Settlement.succeed()) for job in running])
+    assert [job.pk for job in follower.taken] == [second.pk]
+
+
+@pytest.mark.parametrize("why", ["no room", "held", "limited", "later", "crashed", "too late", "retried", "dead"])
+def test_what_a_claim_has_to_decide_is_left_to_a_claim(jobs: Jobs, why: str) -> None:
+    lane, follower = jobs.ordered_lane(), Follower(0 if why == "no room" else 10)
+    first, second = jobs.add_in_order(lane, "a", "a")
+    (job,) = claim(jobs.model, 10, lease=60)
+    lanes: Any = type(lane)._default_manager.filter(pk=lane.pk)
+    next_one = jobs.model._default_manager.filter(pk=second.pk)
+    match why:
+        case "held":
+            lanes.update(held_until=ago(-3600))
+        case "limited":
+            lanes.update(lane_rate=5.0)
+        case "later":
+            next_one.update(due_at=ago(-3600))
+        case "crashed":
+            next_one.update(crashes=1)
+        case "too late":
+            jobs.model._default_manager.filter(pk=first.pk).update(claim=2)
+    ends = {"retried": Settlement.retry(60, ""), "dead": Settlement.die("")}.get(why, Settlement.succeed())
+    with following(jobs, follower) as told:
+        settle([(job, ends)])
+    ended = why not in ("too late", "retried", "dead")
+    assert follower.taken == []
+    assert state_of(second) == (State.PENDING, ended or None)
+    assert len(told) == ended
+    lanes.update(held_until=None)
+    next_one.update(due_at=ago(1) if ended else second.due_at)
+    assert claimed(jobs) == ([second.pk] if ended else [])
 
 
 def test_no_two_jobs_of_a_key_can_have_the_turn(jobs: Jobs) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from django.db import InterfaceError, OperationalError, connection, connections
 
+from hookline.engine import leases as leases_module
 from hookline.engine import notifier
 from hookline.engine import worker as worker_module
 from hookline.engine.claim import claim
@@ -22,6 +23,7 @@ from hookline.engine.leases import Leases
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement
 from hookline.engine.worker import Begin, OnStuck, ThreadWorker
+from tests.costs import counted
 from tests.engine.rows import Jobs
 from tests.waiting import wait_until
 
@@ -89,6 +91,32 @@ def test_the_next_of_an_order_key_runs_as_soon_as_the_turn_is_its_own(jobs: Jobs
     jobs.add_in_order(jobs.ordered_lane(), *names)
     with working(make_worker(jobs, succeed, poll=3600)):
         wait_until(lambda: states(jobs) == {"succeeded": 120}, 20)
+
+
+def test_the_next_of_an_order_key_runs_without_a_claim_of_its_own(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = counted(monkeypatch, leases_module, "claim")
+    jobs.add_in_order(jobs.ordered_lane(), *["a"] * 30)
+    with working(make_worker(jobs, succeed, threads=3, poll=3600)):
+        wait_until(lambda: states(jobs) == {"succeeded": 30}, 20)
+    assert len(claims) < 10
+
+
+def test_a_worker_that_stops_gives_back_what_follows_in_its_order(jobs: Jobs) -> None:
+    stopping = threading.Event()
+
+    def run(job: Job) -> None:
+        assert stopping.wait(10)
+        succeed(job)
+
+    jobs.add_in_order(jobs.ordered_lane(), *["a"] * 3)
+    worker = make_worker(jobs, run)
+    worker.start()
+    wait_until(lambda: states(jobs)["running"] == 1)
+    stopper = threading.Thread(target=worker.stop, args=[10])
+    stopper.start()
+    stopping.set()
+    stopper.join(20)
+    assert states(jobs)["running"] == 0
 
 
 def test_jobs_that_wait_are_run_in_batches_and_each_once(jobs: Jobs) -> None:

@@ -23,6 +23,7 @@ from hookline.core.breaker import Breaker, BreakerSettings
 from hookline.core.breaker import State as BreakerState
 from hookline.core.retry import RetrySchedule
 from hookline.core.secrets import SecretRing
+from hookline.engine import leases
 from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.engine.settle import settle
@@ -37,6 +38,7 @@ from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
 from hookline.telemetry.courier import courier
 from hookline.transport.transport import Response
+from tests.costs import counted
 from tests.engine.rows import ago, make_delivery, make_endpoint, rolled_back
 from tests.outgoing.conftest import Sending
 from tests.outgoing.consumer import SECRET, Arrival, Consumer, Reply, always, in_turn
@@ -91,15 +93,18 @@ def test_a_message_is_sent_within_moments_of_its_commit_although_the_sender_poll
             wait_until(lambda number=number: len(consumer.arrivals) == number, 10)  # type: ignore[misc]  # bound at once
 
 
-def test_messages_of_one_customer_follow_each_other_at_once_although_the_sender_polls_seldom(
-    consumer: Consumer, sending: Sending
+def test_messages_of_one_customer_follow_each_other_at_once_without_a_claim_for_each(
+    consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    claims = counted(monkeypatch, leases, "claim")
     make_endpoint(consumer.url(), order_by="$.data.customer")
     for number in range(12):
         dispatch("invoice.paid", {"customer": "cus_1", "n": number})
     with sending(POLL=3600):
         wait_until(lambda: len(consumer.arrivals) == 12, 20)
+        wait_for_states(succeeded=12)
     assert [json.loads(arrival.body)["data"]["n"] for arrival in consumer.arrivals] == list(range(12))
+    assert len(claims) < 6
 
 
 def test_a_failed_delivery_is_repeated_with_the_same_id_and_bytes_until_it_is_taken(

@@ -4,6 +4,8 @@ Without it, a notification is sent after the COMMIT, a worker claims the job, an
 that this process has just written. A job claimed here is like any other claimed job: it has the number of this process,
 a lease and a claim number. So no worker begins with it before the COMMIT, and if the process dies after it, the job is
 returned as quickly as others. Only jobs that have to wait for no other are handed over; the kind decides which.
+
+The same goes for the next job of an order key: the transaction that ends the one before it claims it (engine.order).
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol, Self
 from uuid import UUID
 
+from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.engine import notifier
@@ -23,6 +27,25 @@ logger = logging.getLogger("hookline.engine")
 
 #: A transaction that makes jobs for more than these leaves them to a claim: it is late already.
 MOST = 100
+
+
+class Follower(Protocol):
+    """A worker of this process that goes on with the next job of an order key. For any thread."""
+
+    @property
+    def room(self) -> int:
+        """How many it would begin with now. Of what it holds in this way it must leave room for claims."""
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which they are claimed."""
+
+    @property
+    def worker(self) -> int | None:
+        """The number of this process: see Liveness."""
+
+    def take(self, claimed: Sequence[Any]) -> None:
+        """Begin with what was claimed: the transaction is committed. Raises nothing."""
 
 
 class Taker(Protocol):
@@ -40,6 +63,26 @@ class Taker(Protocol):
 
 
 _takers: dict[type[Job], Taker] = {}
+_followers: dict[type[Job], Follower] = {}
+
+
+def offer_to_follow(model: type[Job], follower: Follower) -> None:
+    """From now on this worker goes on with the next of a key; one for each kind in a process."""
+    _followers[model] = follower
+
+
+def follower_of(model: type[Job]) -> Follower | None:
+    return _followers.get(model)
+
+
+def give_after_commit(model: type[Job], follower: Follower, claimed: Sequence[Any]) -> None:
+    """Have it begin with what the open transaction has claimed, before all else that is done after the COMMIT.
+
+    What others left to do then may fail, and what is claimed must not be forgotten.
+    """
+    connection = connections[router.db_for_write(model)]
+    transaction.on_commit(partial(follower.take, claimed), using=connection.alias)
+    connection.run_on_commit.insert(0, connection.run_on_commit.pop())
 
 
 def offer(model: type[Job], taker: Taker) -> None:
@@ -48,8 +91,9 @@ def offer(model: type[Job], taker: Taker) -> None:
 
 
 def withdraw(model: type[Job]) -> None:
-    """The reverse of `offer`. What is claimed by now is still given to it."""
+    """The reverse of `offer` and `offer_to_follow`. What is claimed by now is still given to it."""
     _takers.pop(model, None)
+    _followers.pop(model, None)
 
 
 def places(model: type[Job]) -> int:

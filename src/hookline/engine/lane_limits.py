@@ -55,6 +55,17 @@ class LimitedLane(Lane):
     class Meta:
         abstract = True
 
+    @classmethod
+    def unlimited(cls, lane: str) -> str:
+        """SQL for: neither its own limits nor its group's hold back what is claimed of this lane."""
+        none = [f"{lane}.{name} IS NULL" for name in _LIMITS]
+        if cls.group:
+            key: Any = cls._meta.get_field(cls.group)
+            groups = key.related_model._meta.db_table
+            shared = f"shared.id = {lane}.{key.column} AND shared.throttle_rate IS NOT NULL"
+            none.append(f"NOT EXISTS (SELECT 1 FROM {groups} shared WHERE {shared})")
+        return " AND ".join(none)
+
     @property
     def slowing(self) -> Slowing | None:
         """Set it to slow the lane down. The caller saves."""
@@ -81,17 +92,6 @@ _LIMITS = ("lane_rate", "lane_at_once", "lane_slow_rate")
 
 def _limited() -> models.Q:
     return models.Q(*((f"{name}__isnull", False) for name in _LIMITS), _connector=models.Q.OR)
-
-
-def unlimited(model: type[LimitedLane], lane: str) -> str:
-    """SQL for: neither its own limits nor its group's hold back what is claimed of this lane."""
-    none = [f"{lane}.{name} IS NULL" for name in _LIMITS]
-    if model.group:
-        key: Any = model._meta.get_field(model.group)
-        groups = key.related_model._meta.db_table
-        shared = f"shared.id = {lane}.{key.column} AND shared.throttle_rate IS NOT NULL"
-        none.append(f"NOT EXISTS (SELECT 1 FROM {groups} shared WHERE {shared})")
-    return " AND ".join(none)
 
 
 def limited_index(name: str) -> models.Index:

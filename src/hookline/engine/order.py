@@ -3,7 +3,8 @@
 A job whose lane has an order is inserted with the key UNREAD, which costs nothing more, and is claimed like any other.
 Only then, `take_turns` reads the keys of the jobs that have arrived in its lane, gives the turn to the first job of
 each key, and makes the others wait: pending, due at FOREVER, where no claim looks. The transaction that ends a job
-gives the turn to the next. A dead job keeps the turn: it parks its key until a person decides.
+gives the turn to the next, and claims it where a worker of this process has room for it: so it begins after the COMMIT,
+without a notification and a claim. A dead job keeps the turn: it parks its key until a person decides.
 
 At most one job of a key has the turn: a unique index guarantees it. The key is locked before a turn is given, so that
 no decision rests on rows that another transaction is changing. On PostgreSQL this needs its default isolation, READ
@@ -23,9 +24,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from hookline.db.rows import columns, read
+from hookline.engine import handover, notifier
 from hookline.engine.job import FOREVER, UNREAD, Held, Job, State
 from hookline.engine.settlement import Settlement
-from hookline.engine.sql import dialect_of, names_of, uuid_adapter
+from hookline.engine.sql import dialect_of, lanes_of, names_of, uuid_adapter
 
 J = TypeVar("J", bound=Job)
 
@@ -34,6 +37,8 @@ Key = tuple[UUID, str]
 
 #: Note of a job that waits.
 WAITS = "waits for an earlier one with the same order key"
+#: Note of a job that was claimed as it got its turn. No other that has no turn yet is running with this note.
+FOLLOWS = "began as the one before it with the same order key ended"
 #: How many keys are read at a time.
 PORTION = 500
 #: The first halves of PostgreSQL's advisory locks of lanes and of keys: the letters "hkln" and "hkky".
@@ -72,12 +77,28 @@ following AS MATERIALIZED (
     )
 )
 UPDATE {table}
-SET has_turn = true,
-    note = CASE WHEN due_at >= %s THEN '' ELSE note END,
-    due_at = CASE WHEN due_at >= %s THEN {now} ELSE due_at END
+SET has_turn = true, {claimed}
+    note = CASE {noted} WHEN due_at >= %(forever)s THEN '' ELSE note END,
+    due_at = CASE WHEN due_at >= %(forever)s THEN {now} ELSE due_at END
 WHERE {following}
+RETURNING {returned}
 """
 )
+
+# As it gets its turn it is claimed, where a claim would have nothing to decide: no limit, no hold, no later time.
+_BEGINS = """
+state = 'pending' AND crashes = 0 AND (due_at >= %(forever)s OR due_at <= {now}) AND EXISTS (
+    SELECT 1 FROM {lanes_table} own
+    WHERE own.id = {table}.{lane} AND (own.held_until IS NULL OR own.held_until <= {now}) AND {unlimited}
+)"""
+_CLAIMED = """
+    state = CASE WHEN {begins} THEN 'running' ELSE state END,
+    claim = CASE WHEN {begins} THEN claim + 1 ELSE claim END,
+    attempts = CASE WHEN {begins} THEN attempts + 1 ELSE attempts END,
+    lease_until = CASE WHEN {begins} THEN {lease_end} ELSE lease_until END,
+    begun_at = CASE WHEN {begins} THEN NULL ELSE begun_at END,
+    worker = CASE WHEN {begins} THEN %(worker)s ELSE worker END,
+"""
 
 # Whoever has an earlier one of its key in the same portion waits from here on, without another write.
 _READ = """
@@ -144,26 +165,63 @@ def ended(model: type[Job], results: Iterable[tuple[Held, Settlement]], ours: Co
     }
 
 
+def pass_turns(model: type[J], keys: Iterable[Key]) -> None:
+    """Give the turn to the next of keys whose turn is over. Joins the caller's transaction.
+
+    After its COMMIT a worker of this process begins with those for which it has room, and whoever waits is told of the
+    others.
+    """
+    wanted = sorted(set(keys))
+    follower = handover.follower_of(model)
+    room = 0 if follower is None else follower.room
+    begun: list[J] = []
+    given = 0
+    if follower is not None and room > 0 and wanted:
+        turns = _give(model, wanted[:room], follower)
+        begun = [job for job in turns if job.state == State.RUNNING and job.note == FOLLOWS]
+        given = len(turns)
+        if begun:
+            handover.give_after_commit(model, follower, begun)
+        wanted = wanted[room:]
+    given += give_turns(model, wanted)
+    if given > len(begun):
+        notifier.notify_after_commit(model)
+
+
 def give_turns(model: type[Job], keys: Iterable[Key]) -> int:
     """Give the turn to the first job of each key that nobody has the turn of. Locks the keys until the COMMIT.
 
     Returns how many have their turn now. Joins the caller's transaction; on SQLite it has written already.
     """
     wanted = sorted(set(keys))
-    if not wanted:
-        return 0
+    return len(_give(model, wanted)) if wanted else 0
+
+
+def _give(model: type[J], wanted: Sequence[Key], follower: handover.Follower | None = None) -> list[J]:
+    """Those that got their turn. Where a follower is given, those that may begin are running for it with FOLLOWS."""
     connection = connections[router.db_for_write(model)]
+    dialect = dialect_of(connection)
     lock_keys(model, wanted)
-    adapt, mark = uuid_adapter(connection), "(%s::uuid, %s)" if connection.vendor == "postgresql" else "(%s, %s)"
-    params = [value for lane, key in wanted for value in (adapt(lane), key)]
+    adapt, mark = uuid_adapter(connection), "%(lane{0})s::uuid" if connection.vendor == "postgresql" else "%(lane{0})s"
+    params: dict[str, Any] = {"forever": _forever(connection)}
+    for number, (lane, key) in enumerate(wanted):
+        params |= {f"lane{number}": adapt(lane), f"key{number}": key}
+    names = _names(connection, model)
+    claimed = noted = ""
+    if follower is not None:
+        begins = _BEGINS.format(**names, unlimited=lanes_of(model).unlimited("own"))
+        claimed = _CLAIMED.format(begins=begins, lease_end=dialect.later.format("%(lease)s"))
+        noted = f"WHEN {begins} THEN %(follows)s"
+        params |= {"lease": follower.lease, "worker": follower.worker, "follows": FOLLOWS}
     sql = _GIVE.format(
-        **_names(connection, model),
-        keys=", ".join([mark] * len(wanted)),
-        following=dialect_of(connection).among.format("SELECT id FROM following"),
+        **names,
+        keys=", ".join([f"({mark.format(number)}, %(key{number})s)" for number in range(len(wanted))]),
+        following=dialect.among.format("SELECT id FROM following"),
+        claimed=claimed,
+        noted=noted,
+        returned=columns(model),
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*params, _forever(connection), _forever(connection)])
-        return int(cursor.rowcount)
+    return read(model, sql, params)
 
 
 def cancel(model: type[Job], ids: Collection[UUID], note: str) -> list[UUID]:

@@ -21,6 +21,14 @@ class Prefetch:
         """Whether a claim can wait: they are made by the half, since one for each job that ends would cost too much."""
         return held * 2 > self.capacity
 
+    def room(self, held: int) -> int:
+        """How many may be held besides, so that a claim for others is still due."""
+        return max(0, self.capacity // 2 - held)
+
+    def added(self, count: int) -> None:
+        """Tell of jobs that came without a claim, so that those which end are counted right."""
+        self._held += count
+
     def wanted(self, held: int, now: float) -> int:
         """How many jobs to claim when `held` are left at the time `now`, in seconds of any clock."""
         if self.enough(held):

@@ -12,7 +12,7 @@ from hookline.core.text import storable
 from hookline.db.binary import arrays, fetch_ids, unnest
 from hookline.db.insert import Insertion
 from hookline.db.rows import FEW
-from hookline.engine import notifier, order
+from hookline.engine import order
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
 from hookline.engine.sql import dialect_of, names_of
@@ -107,8 +107,7 @@ def settle(
         return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
     with transaction.atomic(using=router.db_for_write(model), savepoint=False):
         ours = _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
-        if order.give_turns(model, order.ended(model, results, ours)):
-            notifier.notify_after_commit(model)
+        order.pass_turns(model, order.ended(model, results, ours))
     return ours
 
 

@@ -98,12 +98,16 @@ def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
         raise ConfigurationError(f"Hookline runs on PostgreSQL and SQLite, not on {connection.display_name}") from None
 
 
+def lanes_of(model: type[Job]) -> type[Lane]:
+    """The model of its lanes."""
+    return cast("type[Lane]", model._meta.get_field(model.lane).related_model)
+
+
 def names_of(model: type[Job], dialect: Dialect) -> dict[str, Any]:
     lane = model._meta.get_field(model.lane)
-    lanes_model = cast("type[Lane]", lane.related_model)
     return {
         "table": model._meta.db_table,
-        "lanes_table": lanes_model._meta.db_table,
+        "lanes_table": lanes_of(model)._meta.db_table,
         "lane": lane.column,  # type: ignore[union-attr]  # a foreign key has a column
         "now": dialect.now,
         "walk": dialect.walk.format(table=model._meta.db_table),

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Generic, TypeVar
@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from django.db import OperationalError, connections
 
 from hookline.db.connections import look_after
-from hookline.engine import notifier
+from hookline.engine import handover, notifier
 from hookline.engine.job import Job
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
@@ -97,6 +97,7 @@ class ThreadWorker(Generic[J]):
 
     def start(self) -> None:
         notifier.of(self._leases.model).subscribe(self._notified)
+        handover.offer_to_follow(self._leases.model, self)
         for thread in (self._renewer, self._claiming, *self._runners):
             thread.start()
 
@@ -105,6 +106,7 @@ class ThreadWorker(Generic[J]):
         end = time.monotonic() + timeout
         self._stopping.set()
         notifier.of(self._leases.model).unsubscribe(self._notified)
+        handover.withdraw(self._leases.model)
         self._wake.set()
         self._claiming.join(timeout)
         self._give_back(self._take_waiting(), "the worker stopped before it began")
@@ -112,8 +114,37 @@ class ThreadWorker(Generic[J]):
             self._queue.put(None)
         for runner in tuple(self._runners):
             runner.join(max(0.0, end - time.monotonic()))
+        self._give_back(self._take_waiting(), "the worker stopped before it began")
         self._renewer.stop()
         self._watchdog.close()
+
+    # The next of order keys: see engine.handover.Follower
+
+    @property
+    def room(self) -> int:
+        return 0 if self._stopping.is_set() else self._prefetch.room(len(self._leases))
+
+    @property
+    def lease(self) -> float:
+        return self._leases.lease
+
+    @property
+    def worker(self) -> int | None:
+        return self._leases.worker_number()
+
+    def take(self, claimed: Sequence[J]) -> None:
+        """Have them run. What cannot be prepared is given back."""
+        jobs = list(claimed)
+        self._leases.keep(jobs)
+        try:
+            self._prepare(jobs)
+        except Exception:  # whatever it is: what is claimed and forgotten would wait until its lease ends
+            logger.exception("cannot begin with what follows in its order; others will")
+            self._give_back(jobs, "the worker could not take it over")
+            return
+        self._prefetch.added(len(jobs))
+        for job in jobs:
+            self._queue.put(job)
 
     def _notified(self) -> None:
         self._more = True

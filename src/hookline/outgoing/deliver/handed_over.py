@@ -14,7 +14,6 @@ from uuid import UUID
 from django.db import connections, router
 
 from hookline.db.rows import columns, columns_with, read, read_with
-from hookline.engine.lane_limits import unlimited
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
 from hookline.engine.sql import dialect_of, names_of
@@ -58,7 +57,7 @@ _GIVEN = {
 
 
 class HandedOver:
-    """See engine.handover.Taker. Safe to use from several threads."""
+    """See Taker and Follower in engine.handover. Safe to use from several threads."""
 
     def __init__(self, leases: Leases[Delivery], deliveries: DeliveryLoop, loop: asyncio.AbstractEventLoop) -> None:
         self._leases = leases
@@ -72,6 +71,19 @@ class HandedOver:
         """See `DeliveryLoop.places`."""
         return self._deliveries.places
 
+    @property
+    def room(self) -> int:
+        """See `DeliveryLoop.room`."""
+        return self._deliveries.room
+
+    @property
+    def lease(self) -> float:
+        return self._leases.lease
+
+    @property
+    def worker(self) -> int | None:
+        return self._leases.worker_number()
+
     def claim(self, made_for: Sequence[UUID]) -> Sequence[Delivery]:
         """Claim the deliveries of these messages in the open transaction. Raises DatabaseError."""
         if (places := self.places) <= 0:
@@ -81,8 +93,8 @@ class HandedOver:
         params = {
             "messages": json.dumps([one.hex for one in made_for]) if on_sqlite else list(made_for),
             "limit": places,
-            "lease": self._leases.lease,
-            "worker": self._leases.worker_number(),
+            "lease": self.lease,
+            "worker": self.worker,
         }
         sql = _statement(connection.alias)
         claimed = read(Delivery, sql, params) if on_sqlite else read_with(Delivery, sql, params, _PARTS)
@@ -118,7 +130,7 @@ def _statement(alias: str) -> str:
     on_sqlite = connection.vendor == "sqlite"
     return _CLAIM.format(
         **names,
-        unlimited=unlimited(Endpoint, "lane"),
+        unlimited=Endpoint.unlimited("lane"),
         given=_GIVEN[connection.vendor],
         lease_end=dialect.later.format("%(lease)s"),
         ready=dialect.among.format("SELECT id FROM ready"),

@@ -157,6 +157,14 @@ class DeliveryLoop:
             return 0
         return min(self._concurrency - self._queue.under_way, self._free - self._worth_a_claim)
 
+    @property
+    def room(self) -> int:
+        """How many more could be held, of those that follow another of their key. For any thread.
+
+        Each takes the place of one that ended, so others would never have it if claims did not keep their own room.
+        """
+        return 0 if self._stopped or self._crowding else max(0, self._free - self._worth_a_claim)
+
     def take_over(self, to_send: Sequence[Outbound]) -> None:
         """Begin with deliveries that were claimed elsewhere in this process. For the thread of the event loop."""
         if self._stopped:

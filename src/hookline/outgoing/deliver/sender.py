@@ -70,7 +70,9 @@ class Sender(threading.Thread):
         deliveries = DeliveryLoop(self._leases, self._settings, transport, self._claimer, self._writer, reserve=reserve)
         wake = partial(_call_in, asyncio.get_running_loop(), deliveries.wake)
         notifier.of(Delivery).subscribe(wake)
-        handover.offer(Delivery, HandedOver(self._leases, deliveries, asyncio.get_running_loop()))
+        handed_over = HandedOver(self._leases, deliveries, asyncio.get_running_loop())
+        handover.offer(Delivery, handed_over)
+        handover.offer_to_follow(Delivery, handed_over)
         try:
             await self._send_all(deliveries)
             handover.withdraw(Delivery)
