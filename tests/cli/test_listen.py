@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import psycopg
 import pytest
+from django.db import connection
 
 from tests.e2e.test_serve import Installation
 from tests.e2e.test_serve import installation as installation  # noqa: PLC0414  # a fixture
@@ -64,6 +66,51 @@ def test_events_of_before_are_sent_when_they_are_asked_for(installation: Install
         ended = installation.run(*command, "--type", "invoice.*")
     assert ended.returncode == 0, ended.stderr
     assert [line.split()[0] for line in ended.stdout.splitlines()[1:]] == sent
+
+
+def test_a_server_that_is_started_again_is_listened_to_again(installation: Installation) -> None:
+    server = installation.serve(HOOKLINE_API_KEY=KEY)
+    source = installation.source()
+    with running_consumer() as application:
+        command = ("--server", installation.url, "--key", KEY, "listen", "--source", source, "--to", application.url())
+        listening = installation.start(*command, "--count", "3")
+        listening.wait_for_output("Listening to")
+        sent = [installation.trigger(source)["id"]]
+        listening.wait_for_output(sent[0])
+        server.stop()
+        listening.wait_for_output("Asking again")
+        installation.serve(HOOKLINE_API_KEY=KEY)
+        sent += [installation.trigger(source)["id"] for _ in range(2)]
+        assert listening.wait() == 0
+    lines = listening.output.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("evt_")] == sent
+    assert [line for line in lines[1:] if not line.startswith("evt_")] == [
+        next(line for line in lines if "Asking again" in line),
+        "There is an answer again; going on.",
+    ]
+    assert len(application.arrivals) == 3
+
+
+def test_a_database_that_ends_a_connection_is_connected_to_again(installation: Installation) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite is in the process itself")
+    installation.serve()
+    source = installation.source()
+    with running_consumer() as application:
+        listening = installation.start("listen", "--source", source, "--to", application.url(), "--count", "2")
+        listening.wait_for_output("Listening to")
+        sent = [installation.trigger(source)["id"]]
+        listening.wait_for_output(sent[0])
+        with psycopg.connect(installation.environment["HOOKLINE_DATABASE_URL"], autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        listening.wait_for_output("Asking again")
+        sent.append(installation.trigger(source)["id"])
+        assert listening.wait() == 0
+        assert len(application.arrivals) == 2
+    assert [line.split()[0] for line in listening.output.splitlines() if line.startswith("evt_")] == sent
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import click
 
 from hookline.cli.command import Failure
+from hookline.cli.patience import Away, patiently
 from hookline.cli.remote.client import PAGE, Client, in_path
 from hookline.core.request import WebhookRequest
 
@@ -45,10 +46,10 @@ class Events(Protocol):
         """What is read begins with those of this time; without one, with those that come from now on."""
 
     def read(self) -> Sequence[Arrived]:
-        """The next ones, the oldest first. It waits where there are none, and may end without any."""
+        """The next ones, the oldest first. It waits where there are none, and may end without any. Raises Away."""
 
     def request_of(self, event: str) -> WebhookRequest:
-        """What the sender sent: the body and the headers, without those that carry credentials."""
+        """What the sender sent: the body and the headers, without those that carry credentials. Raises Away."""
 
 
 class Feed:
@@ -61,12 +62,24 @@ class Feed:
         events.begin(since)
 
     def arrived(self) -> list[Arrived]:
-        """It waits where there are none, and may end without any."""
-        new = [one for one in self._events.read() if one.id not in self._seen]
+        """It waits where there are none, and may end without any. It outlasts that nobody answers for a while."""
+        new = [one for one in patiently(self._events.read) if one.id not in self._seen]
         self._seen |= dict.fromkeys(one.id for one in new)
         for event in list(self._seen)[: max(0, len(self._seen) - MOST_SEEN)]:
             del self._seen[event]
         return new
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Raises Away where the database does not answer; it is connected to again the next time."""
+    from django.db import InterfaceError, OperationalError, connections
+
+    try:
+        yield
+    except (InterfaceError, OperationalError) as error:
+        connections.close_all()
+        raise Away(f"the database does not answer: {str(error).strip().partition(chr(10))[0]}") from error
 
 
 class LocalEvents:
@@ -94,14 +107,16 @@ class LocalEvents:
     def read(self) -> Sequence[Arrived]:
         from hookline.operations import source_events
 
-        page = source_events.wait(self._source, self._cursor, WAIT, limit=PAGE)
+        with _database():
+            page = source_events.wait(self._source, self._cursor, WAIT, limit=PAGE)
         self._cursor = page.next
         return [Arrived(event.public_id, event.type, event.created_at) for event in page.events]
 
     def request_of(self, event: str) -> WebhookRequest:
         from hookline.operations import events
 
-        return events.find(event).request
+        with _database():
+            return events.find(event).request
 
 
 class RemoteEvents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -48,10 +49,12 @@ def listen(
 
     The sender's own signature goes along, so the application verifies as in production. What it answers is shown and
     changes nothing at the server: no attempt is counted, and nothing is retried. `hookline --server URL listen ...`
-    reads from a server elsewhere, with a key that has the scope events:read.
+    reads from a server elsewhere, with a key that has the scope events:read. When that goes away for a while, it asks
+    again, and goes on where it was.
     """
     from hookline.cli.feed import Events, Feed, LocalEvents, RemoteEvents
     from hookline.cli.output import printable
+    from hookline.cli.patience import patiently
     from hookline.cli.post import post
     from hookline.cli.remote.client import client_of
     from hookline.core.event_types import matches
@@ -72,7 +75,7 @@ def listen(
         for found in feed.arrived():
             if patterns and not any(matches(pattern, found.type) for pattern in patterns):
                 continue
-            request = events.request_of(found.id)
+            request = patiently(partial(events.request_of, found.id))
             kept = {name: values for name, values in request.headers.items() if name not in _NOT_PASSED_ON}
             began = time.monotonic()
             try:

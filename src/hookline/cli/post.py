@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
+from hookline.cli.patience import Away
+from hookline.core.url import shown_url
 from hookline.exceptions import HooklineError
 from hookline.transport.tls import client_context
 
@@ -34,7 +36,10 @@ def post(url: str, request: WebhookRequest) -> tuple[int, bytes]:
 
 
 def exchange(url: str, method: str, headers: Mapping[str, str], body: bytes | None, most: int) -> tuple[int, bytes]:
-    """Send a request. Returns the status and the first `most` bytes of the answer. Raises HooklineError."""
+    """Send a request. Returns the status and the first `most` bytes of the answer. Raises HooklineError, or Away.
+
+    Away is for what may be better in a while.
+    """
     if not url.startswith(("http://", "https://")):
         raise HooklineError(f"{url!r} is not a URL that can be asked: it must begin with http:// or https://")
     try:
@@ -46,6 +51,6 @@ def exchange(url: str, method: str, headers: Mapping[str, str], body: bytes | No
         with error:
             return error.code, error.read(most)
     except URLError as error:
-        raise HooklineError(f"cannot reach {url}: {error.reason}; is the server running there?") from error
+        raise Away(f"cannot reach {shown_url(url)}: {error.reason}; is the server running there?") from error
     except (OSError, http.client.HTTPException) as error:
-        raise HooklineError(f"{url} did not answer as an HTTP server does: {error!r}") from error
+        raise Away(f"{shown_url(url)} did not answer as an HTTP server does: {error!r}") from error

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 
 from hookline.cli.command import Failure
+from hookline.cli.patience import Away
 from hookline.cli.post import exchange
 from hookline.version import __version__
 
@@ -28,6 +29,8 @@ _CODES = {
     422: "invalid",
     400: "invalid",
 }
+#: What a server answers, or a proxy before it, that is asked too much or restarts.
+_FOR_A_WHILE = (429, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Client:
     key: str = field(repr=False)
 
     def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
-        """The JSON of the answer; None for an empty one. Raises Failure or HooklineError."""
+        """The JSON of the answer; None for an empty one. Raises Failure, HooklineError or Away."""
         url = f"{self.server.rstrip('/')}/api/v1{path}{_query(query or {})}"
         headers = {
             "authorization": f"Bearer {self.key}",
@@ -51,6 +54,8 @@ class Client:
             sent = json.dumps(body, default=_text).encode()
         status, answered = exchange(url, method, headers, sent, MAX_ANSWER)
         found = _parsed(answered)
+        if status in _FOR_A_WHILE:
+            raise Away(_problem(status, found, self.server))
         if not 200 <= status < 300:
             raise Failure(_problem(status, found, self.server), _CODES.get(status, "failed"))
         if answered and found is None:
