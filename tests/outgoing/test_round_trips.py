@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, connections, transaction
@@ -18,7 +19,11 @@ from django.test.utils import CaptureQueriesContext
 
 from hookline import dispatch, dispatch_many
 from hookline.db.binary import fetch_prepared
+from hookline.db.row import new_id
+from hookline.engine.postgres_notify import notifying_later
 from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.publish.draft import Draft
+from hookline.outgoing.publish.posting import Outcome, Post, post
 from hookline.tenants.models import Tenant
 from tests.engine.rows import make_endpoint
 
@@ -58,6 +63,23 @@ def test_dispatch_is_one_round_trip(endpoints: int, tenant: str | None, tmp_path
                 dispatch("invoice.paid", {}, tenant=tenant)
             assert [query["sql"].split()[0] for query in queries] == ["SAVEPOINT", "INSERT", "INSERT", "RELEASE"]
     assert Delivery.objects.filter(message__type="invoice.paid").count() >= 7 * endpoints
+
+
+@pytest.mark.parametrize("key", [None, "request"])
+def test_posted_messages_are_committed_in_one_round_trip(key: str | None, tmp_path: Path) -> None:
+    tenant = Tenant.objects.create(key="acme")
+    make_endpoint(tenant=tenant)
+
+    def post_two() -> None:
+        drafts = [Draft(new_id(), "a", [], b"{}", request_key=uuid4() if key else None) for _ in range(2)]
+        assert [one.outcome for one in post([Post(draft, tenant.pk) for draft in drafts])] == [Outcome.NEW] * 2
+
+    for _ in range(5):  # until the statement is prepared
+        post_two()
+    if connection.vendor == "postgresql":
+        with notifying_later(lambda _: None):
+            assert round_trips(post_two, tmp_path / "trace") == 1
+    assert Delivery.objects.count() == Message.objects.count() == (12 if connection.vendor == "postgresql" else 10)
 
 
 def in_another_thread(work: Callable[[], object]) -> None:

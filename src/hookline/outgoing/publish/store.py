@@ -89,6 +89,8 @@ FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id WHERE e.filte
 _HAS_FILTERS_SQLITE = """
 EXISTS (SELECT 1 FROM {endpoints} e WHERE e.tenant_id = {messages}.tenant_id AND e.filter IS NOT NULL)
 """
+_WITHOUT_FILTERS = """
+        AND NOT EXISTS (SELECT FROM {endpoints} e WHERE e.tenant_id = tenant.id AND e.filter IS NOT NULL)"""
 _FILTERED_SQLITE = """
 SELECT message.id, e.id, e.filter FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
 WHERE message.id IN (SELECT value FROM json_each(%s)) AND e.filter IS NOT NULL AND {wants}
@@ -148,7 +150,7 @@ WITH message AS (
     SELECT given.id, tenant.id, given.type, given.channels, given.body{given_keys}{given_expiry}
     FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[]{key_arrays}{expiry_array})
         AS given (id, tenant_id, type, channels, body{keys}{expires_at})
-    JOIN {tenants} tenant ON tenant.id = given.tenant_id AND tenant.deleted_at IS NULL
+    JOIN {tenants} tenant ON tenant.id = given.tenant_id AND tenant.deleted_at IS NULL{without_filters}
     {unless_known}
     RETURNING id, tenant_id, type, channels, created_at
 ), topic AS MATERIALIZED (
@@ -215,6 +217,18 @@ def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
     return _announced(connection, written, deliveries)
 
 
+def store_alone(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
+    """The same by one statement, which commits itself. Left out are also the messages of tenants with a filter, which
+    take a second statement; and all of them on SQLite, in a transaction, or where they are due at different times.
+    """
+    connection = _connection()
+    if connection.vendor != "postgresql" or connection.in_atomic_block:
+        return {}
+    if len({draft.deliver_at for draft, _ in drafts}) != 1:
+        return {}
+    return _announced(connection, *_store_many_on_postgresql(connection, drafts, alone=True))
+
+
 def _announced(connection: BaseDatabaseWrapper, written: dict[UUID, datetime], deliveries: int) -> dict[UUID, datetime]:
     if written:
         announce_after_commit(connection, list(written), deliveries)
@@ -229,7 +243,7 @@ def _by_time_of_delivery(drafts: Sequence[tuple[Draft, UUID]]) -> Iterable[Seque
 
 
 def _store_many_on_postgresql(
-    connection: BaseDatabaseWrapper, drafts: Sequence[tuple[Draft, UUID]]
+    connection: BaseDatabaseWrapper, drafts: Sequence[tuple[Draft, UUID]], *, alone: bool = False
 ) -> tuple[dict[UUID, datetime], int]:
     params: list[Any] = [
         packed("uuid", [draft.id for draft, _ in drafts]),
@@ -246,7 +260,9 @@ def _store_many_on_postgresql(
         params.append([draft.expires_at for draft, _ in drafts])
     if (due := drafts[0][0].deliver_at) is not None:
         params.append(due)
-    sql = _statement(_MANY_POSTGRESQL, "postgresql", scheduled=due is not None, keyed=keyed, expiring=expiring)
+    sql = _statement(
+        _MANY_POSTGRESQL, "postgresql", scheduled=due is not None, keyed=keyed, expiring=expiring, alone=alone
+    )
     rows = fetch_prepared(connection, sql, params)
     deliveries = rows[0][2] if rows else 0
     if rows and rows[0][3]:
@@ -316,6 +332,7 @@ def _statement(
     *,
     keyed: bool = False,
     expiring: bool = False,
+    alone: bool = False,
 ) -> str:
     """A statement, built once."""
     dialect = DIALECTS[vendor]
@@ -343,6 +360,7 @@ def _statement(
         given_keys=", given.uid, given.request_key" if keyed else "",
         key_arrays=f", {mark}::text[], {mark}::uuid[]" if keyed else "",
         unless_known="ON CONFLICT DO NOTHING" if keyed else "",
+        without_filters=_WITHOUT_FILTERS.format(**_TABLES) if alone else "",
     )
 
 
