@@ -12,7 +12,7 @@ from hookline.core.request import WebhookRequest, parse_json, read_headers
 from hookline.core.xml import MAX_ELEMENTS, MAX_NAMESPACE, parse_xml, spans
 from hookline.exceptions import Unreadable
 from hookline.providers.schemes.http_signature import read_byte_sequences, read_inputs
-from hookline.providers.schemes.jwt import read_jws
+from hookline.providers.schemes.jws import read_jws
 from tests.costs import Scanned, assert_linear, cost
 
 

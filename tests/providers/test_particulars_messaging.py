@@ -14,7 +14,7 @@ from hookline.core.request import WebhookRequest, read_headers
 from hookline.core.signing import encode
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, Unreadable, WrongMethod
 from hookline.providers.base import Received, Reply, SourceConfig, json_request
-from hookline.providers.schemes.jwt import make_jws
+from hookline.providers.schemes.jws import make_jws
 from tests.providers.vectors import Vector, load
 
 # ---- twitch -------------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.basic import BasicProvider
 from hookline.providers.schemes.documents import Document, DocumentNeeded
 from hookline.providers.schemes.jwks import KeySet
-from hookline.providers.schemes.jwt import Claims, check_signature, make_jws, read_jws
+from hookline.providers.schemes.jws import check_signature, make_jws, read_jws
+from hookline.providers.schemes.jwt import Claims
 from hookline.providers.schemes.keyed_digest import KeyedDigestProvider
 from hookline.providers.schemes.keys import public_key
 from hookline.providers.schemes.parts import BODY, Form, Header, Json, Part, Query

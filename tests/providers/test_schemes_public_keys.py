@@ -19,7 +19,7 @@ from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import CannotVerify, NotVerified, VerificationError
 from hookline.providers.base import SourceConfig, json_request
 from hookline.providers.schemes.documents import Document, DocumentNeeded
-from hookline.providers.schemes.jwt import make_jws
+from hookline.providers.schemes.jws import make_jws
 from hookline.providers.schemes.keys import Algorithm, public_key
 from hookline.providers.schemes.x509 import certificate_document, check_chain
 from tests.providers.kits import certificate, kit_of, private_key, private_pem

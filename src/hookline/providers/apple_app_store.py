@@ -31,7 +31,8 @@ from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, encode
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, Unreadable
 from hookline.providers.base import Option, SourceConfig, json_request
-from hookline.providers.schemes.jwt import Claims, JwtProvider, make_jws, read_object
+from hookline.providers.schemes.jws import make_jws, read_object
+from hookline.providers.schemes.jwt import Claims, JwtProvider
 from hookline.providers.schemes.parts import Json, field_of
 from hookline.providers.schemes.x509 import CertificateKeys, read_pem
 

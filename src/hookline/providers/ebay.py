@@ -27,7 +27,7 @@ from hookline.core.signing import decode, encode
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
 from hookline.providers.base import Option, Provider, Reply, SourceConfig, clean_name, json_request
 from hookline.providers.schemes.documents import HOUR, Document, DocumentNeeded
-from hookline.providers.schemes.jwt import read_object
+from hookline.providers.schemes.jws import read_object
 from hookline.providers.schemes.keys import Algorithm, PublicKey, make_signature, private_key, public_key, verifies
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import required_header

@@ -19,7 +19,8 @@ from typing import Any
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import ConfigurationError
 from hookline.providers.base import SourceConfig, json_request
-from hookline.providers.schemes.jwt import ChosenKeys, Claims, JwtAlgorithm, JwtProvider
+from hookline.providers.schemes.jws import JwtAlgorithm
+from hookline.providers.schemes.jwt import ChosenKeys, Claims, JwtProvider
 from hookline.providers.schemes.parts import Header, Json
 
 

@@ -40,7 +40,8 @@ from hookline.providers.schemes.batches import each_item, json_list
 from hookline.providers.schemes.documents import Document
 from hookline.providers.schemes.graph_content import decrypt, rsa_key
 from hookline.providers.schemes.jwks import KeySet
-from hookline.providers.schemes.jwt import Claims, check_signature, read_jws, read_object
+from hookline.providers.schemes.jws import check_signature, read_jws, read_object
+from hookline.providers.schemes.jwt import Claims
 from hookline.providers.schemes.parts import Json, field_of
 from hookline.providers.schemes.signed import as_sent
 from hookline.providers.schemes.token import check_token

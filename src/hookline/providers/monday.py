@@ -24,7 +24,8 @@ from typing import Any
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify, Unreadable
 from hookline.providers.base import Option, Reply, SourceConfig, clean_name, json_request
-from hookline.providers.schemes.jwt import Claims, Jws, JwtProvider, read_jws
+from hookline.providers.schemes.jws import Jws, read_jws
+from hookline.providers.schemes.jwt import Claims, JwtProvider
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signed import write_iso8601
 from hookline.providers.schemes.token import without_prefix

@@ -21,7 +21,7 @@ from hookline.core.signing import encode, parse_timestamp
 from hookline.exceptions import ConfigurationError, NotVerified
 from hookline.providers.base import Option, Provider, SourceConfig, json_request
 from hookline.providers.schemes.jwks import SiteKeySets, key_set_of
-from hookline.providers.schemes.jwt import check_signature, make_jws, read_jws
+from hookline.providers.schemes.jws import check_signature, make_jws, read_jws
 from hookline.providers.schemes.parts import Header, Json
 from hookline.providers.schemes.signatures import required_header
 from hookline.providers.schemes.signed import check_age, configured_tolerance, tolerance_option, write_iso8601

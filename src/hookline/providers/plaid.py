@@ -24,7 +24,8 @@ from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
 from hookline.providers.base import Option, SourceConfig, json_request
 from hookline.providers.schemes.documents import HOUR, Document, DocumentNeeded
 from hookline.providers.schemes.jwks import read_jwk, read_one_key
-from hookline.providers.schemes.jwt import Claims, Jws, JwtKey, JwtProvider, read_object
+from hookline.providers.schemes.jws import Jws, JwtKey, read_object
+from hookline.providers.schemes.jwt import Claims, JwtProvider
 from hookline.providers.schemes.parts import Header, Json
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)

@@ -22,7 +22,8 @@ from typing import Any
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify
 from hookline.providers.base import SourceConfig, json_request
-from hookline.providers.schemes.jwt import Claims, JwtProvider, read_object
+from hookline.providers.schemes.jws import read_object
+from hookline.providers.schemes.jwt import Claims, JwtProvider
 from hookline.providers.schemes.parts import Json, field_of
 
 

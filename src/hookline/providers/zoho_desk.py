@@ -25,7 +25,8 @@ from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, js
 from hookline.providers.schemes.batches import each_item, items_at
 from hookline.providers.schemes.documents import Document
 from hookline.providers.schemes.jwks import KeySet
-from hookline.providers.schemes.jwt import Claims, Jws, JwtKey, JwtProvider
+from hookline.providers.schemes.jws import Jws, JwtKey
+from hookline.providers.schemes.jwt import Claims, JwtProvider
 from hookline.providers.schemes.parts import Header, Json
 
 _HOSTS = (

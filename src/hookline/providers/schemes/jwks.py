@@ -17,7 +17,7 @@ from hookline.core.signing import decode
 from hookline.exceptions import CannotVerify, NotVerified
 from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.documents import Document, DocumentNeeded
-from hookline.providers.schemes.jwt import Jws, JwtKey
+from hookline.providers.schemes.jws import Jws, JwtKey
 from hookline.providers.schemes.keys import PublicKey
 
 #: A key set without the token's key is fetched again if it is older than this, in seconds: there may be new keys.

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from hookline.core.request import Headers, WebhookRequest
 from hookline.core.signing import encode
 from hookline.providers.base import SourceConfig
-from hookline.providers.schemes.jwt import JwtAlgorithm, JwtProvider, read_object
+from hookline.providers.schemes.jws import JwtAlgorithm, read_object
+from hookline.providers.schemes.jwt import JwtProvider
 from hookline.providers.schemes.parts import Part, WholeBody
 
 

@@ -23,7 +23,7 @@ from hookline.core.url import parse_url
 from hookline.exceptions import AddressRefused, CannotVerify, NotVerified
 from hookline.providers.base import SourceConfig
 from hookline.providers.schemes.documents import Document
-from hookline.providers.schemes.jwt import Jws
+from hookline.providers.schemes.jws import Jws
 from hookline.providers.schemes.keys import PublicKey
 
 #: A chain longer than this is an attempt to make us compute.
