@@ -11,8 +11,9 @@ from urllib.parse import quote
 import pytest
 
 from hookline import conf, dispatch
+from hookline.engine.kind import kind_of
 from hookline.engine.prune import prune
-from hookline.models import Message
+from hookline.models import Message, Replay
 from hookline.outgoing.models import Delivery
 from hookline.outgoing.retention import pruners
 from hookline.tenants.models import Tenant
@@ -155,6 +156,19 @@ def test_what_is_not_delivered_by_its_deadline_is_cancelled(api: Calls, app: str
     assert api.get(f"{app}/msg/{posted['id']}")["expiresAt"] == posted["expiresAt"]
     assert "expiresAt" not in sent(api, app)
     assert Message.objects.get(expires_at=end).public_id == posted["id"]
+
+
+def test_the_contents_of_all_messages_of_an_application_are_removed_by_a_task(api: Calls, app: str) -> None:
+    messages = [sent(api, app)["id"] for _ in range(3)]
+    task = api.post(f"{app}/msg/expunge-all-contents", status=202)
+    assert (task["status"], task["task"]) == ("running", "application.purge_content")  # as Svix's clients know it
+    kind_of(Replay, conf.get()).share(lambda: None)
+    shown = api.get(f"/background-task/{task['id']}")
+    assert (shown["status"], shown["data"]["messagesPurged"]) == ("finished", 3)
+    assert [api.get(f"{app}/msg/{one}")["payload"] for one in messages] == [{"expired": True}] * 3
+    token = Calls(api.post(f"/auth/app-portal-access/{app.rpartition('/')[2]}", {}, status=200)["token"])
+    token.post("/replay", {"what": "contents"}, status=403)
+    token.post(f"{app}/msg/expunge-all-contents", status=403)
 
 
 def test_many_are_sent_with_one_request(api: Calls, app: str) -> None:

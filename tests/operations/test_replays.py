@@ -19,12 +19,14 @@ from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.engine.kind import kind_of
 from hookline.exceptions import ConfigurationError, Conflict, LeaseLost
-from hookline.models import Attempt, Delivery, Endpoint, Event, Message, Replay
+from hookline.models import Attempt, Delivery, Endpoint, Event, Message, Replay, Tenant
 from hookline.operations import deliveries, endpoints, replays
 from hookline.operations.selection import Selection
+from hookline.outgoing.models import EXPUNGED
 from hookline.replays import portion
 from hookline.replays.run import run
 from hookline.testing import StubTransport, deliver_all
+from hookline.transport.transport import Response
 from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +74,36 @@ def test_what_was_published_while_an_endpoint_was_disabled_is_sent_when_it_is_re
     recover(endpoint, ago(60))
     carry_out()
     assert deliver_all() == []
+
+
+def test_the_contents_of_all_messages_of_a_tenant_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portion, "PORTION", 2)
+    endpoint = make_endpoint(tenant=Tenant.objects.create(key="acme"))
+    other = make_endpoint(tenant=Tenant.objects.create(key="other"))
+    sent = dispatch("invoice.paid", {"n": 0}, tenant="acme")
+    deliver_all(StubTransport(Response(200, body=b"thank you")))
+    waiting = [dispatch("invoice.paid", {"n": number}, tenant="acme") for number in range(1, 4)]
+    kept = dispatch("invoice.paid", {"n": 4}, tenant="other")
+    replay = replays.start(ADA, "contents", Selection(tenant="acme"))
+    later = dispatch("invoice.paid", {"n": 5}, tenant="acme")
+    carry_out()
+    shown = replays.as_json(replays.find(replay.public_id))
+    assert (shown["status"], shown["total"], shown["seen"], shown["renewed"]) == ("succeeded", 4, 4, 4)
+    assert shown["note"] == "4 of 4 lost their content"
+    assert all(Message.objects.get(pk=one.pk).is_expunged for one in [sent, *waiting])
+    assert Attempt.objects.get(delivery__message=sent).response_body == EXPUNGED
+    states = dict(Delivery.objects.filter(endpoint=endpoint).values_list("message", "state"))
+    assert [states[one.pk] for one in [sent, *waiting, later]] == ["succeeded", *["cancelled"] * 3, "pending"]
+    assert Message.objects.get(pk=kept.pk).json["data"] == {"n": 4}
+    assert Delivery.objects.get(endpoint=other).state == State.PENDING
+
+
+def test_contents_are_removed_of_whole_tenants_alone() -> None:
+    with pytest.raises(ConfigurationError, match="name the tenant"):
+        replays.start(ADA, "contents", Selection())
+    Tenant.objects.create(key="acme")
+    with pytest.raises(ConfigurationError, match="not by type"):
+        replays.start(ADA, "contents", Selection(tenant="acme", type="invoice.paid"))
 
 
 def test_recovering_sends_what_is_dead_again_under_attempt_numbers_of_its_own() -> None:

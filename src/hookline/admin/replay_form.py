@@ -34,6 +34,7 @@ class ReplayForm(_Form):
             (replays.What.MESSAGES, _("Send an endpoint all messages of a time again")),
             (replays.What.DELIVERIES, _("Send finished deliveries again")),
             (replays.What.EVENTS, _("Process events again")),
+            (replays.What.CONTENTS, _("Remove the contents of all messages of a tenant")),
         ]
     )
     endpoint = forms.CharField(required=False, help_text=_("Its id (ep_...) or your own."))

@@ -17,11 +17,13 @@ from hookline.api.pages import ListResponse
 from hookline.api.publisher import WRITE, Asked, Publisher
 from hookline.api.routes import Routes
 from hookline.api.schema import In, Name, Out, Text
+from hookline.api.tasks import TaskOut, as_task
 from hookline.api.time_pages import Content, TimeListing, by_commit
 from hookline.exceptions import NotFound
 from hookline.models import Message
-from hookline.operations import messages
+from hookline.operations import messages, replays
 from hookline.operations.attempt_lists import messages_of
+from hookline.operations.selection import Selection
 
 routes = Routes("Message")
 publisher = Publisher()
@@ -181,6 +183,17 @@ def expunge_many(request: Request, app: str, body: BulkExpungeContentsIn) -> Bul
         else:
             results[name] = "expunged"
     return BulkExpungeContentsOut(results=results)
+
+
+@routes.post("/app/{app}/msg/expunge-all-contents", "v1.message.expunge-all-contents", WRITE, {202: TaskOut})
+def expunge_all(request: Request, app: str) -> Status[TaskOut]:
+    """Have a worker remove the payloads of all messages there are, and what endpoints answered, for good.
+
+    What waits is not sent any more. `GET /background-task/{task}` has its progress, and `messagesPurged` in the end.
+    """
+    tenant = application(request, app)
+    started = replays.start(request.auth.actor, replays.What.CONTENTS, Selection(tenant=tenant.public_id))
+    return Status(202, as_task(started))
 
 
 @routes.get("/app/{app}/msg/{msg}", "v1.message.get", READ, MessageOut)

@@ -22,11 +22,13 @@ routes = Routes("Replay")
 
 READ = Needs("replays:read")
 WRITE = Needs("replays:write")
+#: To remove the contents of messages.
+EXPUNGE = Needs("messages:write")
 IDS = id_keys("rpl")
 
 
 class ReplayIn(In):
-    #: events, deliveries, missed or messages.
+    #: events, deliveries, missed, messages; or contents, which are removed (needs the scope messages:write).
     what: Text
     app_id: Text | None = None
     source_id: Text | None = None
@@ -87,6 +89,8 @@ def list_replays(request: Request, query: Query[HistoryListing]) -> ListResponse
 @routes.post("/replay", "v1.replay.create", WRITE, {202: ReplayOut})
 def create_replay(request: Request, body: ReplayIn) -> Status[ReplayOut]:
     """Have workers do a part of the history again, the oldest first."""
+    if body.what == replays.What.CONTENTS:
+        EXPUNGE.check(request.auth)
     selection = _selection(request, body)
     started = replays.start(request.auth.actor, body.what, selection, rate=body.rate, again=body.again)
     return Status(202, ReplayOut.of(replays.find(started.public_id)))

@@ -1,4 +1,4 @@
-"""Background tasks: Hookline's replays of what was sent."""
+"""Background tasks: Hookline's replays of what was sent, and the removal of contents."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ NAMES = {
     replays.What.MISSED.value: "endpoint.recover",
     replays.What.MESSAGES.value: "endpoint.bulk-replay",
     replays.What.DELIVERIES.value: "endpoint.replay",
+    replays.What.CONTENTS.value: "application.purge_content",
 }
 STATUSES = {"running": "running", "paused": "running", "succeeded": "finished", "dead": "failed", "cancelled": "failed"}
 
@@ -57,12 +58,14 @@ def as_task(replay: Replay) -> TaskOut:
 def with_progress(replay: Replay) -> BackgroundTaskOut:
     shown = {name: value for name, value in replays.as_json(replay).items() if name in ("total", "seen", "renewed")}
     data = {**shown, "endpointId": replay.chosen.get("endpoint"), "state": replays.status_of(replay)}
+    if replay.what == replays.What.CONTENTS:
+        data["messagesPurged"] = replay.renewed  # as Svix calls it
     return BackgroundTaskOut(**dict(as_task(replay)), data=data)
 
 
 @routes.get("/background-task", "v1.background-task.list", READ, ListResponse[BackgroundTaskOut])
 def list_tasks(request: Request, query: Query[OrderedListing]) -> ListResponse[BackgroundTaskOut]:
-    """List the replays of what was sent, the newest first."""
+    """List the replays of what was sent, and removals of contents, the newest first."""
     found = of_principal(request)
     return page(found, query, TASK_IDS, with_progress, descending=query.order is not Order.ASCENDING)
 

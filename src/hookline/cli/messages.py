@@ -73,6 +73,24 @@ def expunge(id: str, tenant: str | None, yes: bool, as_json: bool) -> None:  # n
         say(f"{expunged.under_way} deliveries are being sent now: run this again when they have ended.")
 
 
+@messages.command("expunge-all")
+@click.option("--tenant", required=True, shell_complete=complete.tenants, metavar="KEY", help="Whose messages.")
+@bulk.yes_option
+@json_option
+def expunge_all(tenant: str, yes: bool, as_json: bool) -> None:
+    """Remove the contents of all messages of a tenant, and what endpoints answered, for good.
+
+    A worker does it; `hookline replay show` has its progress. What is not sent yet is cancelled. The records stay.
+    """
+    from hookline.cli.actor import actor
+    from hookline.operations import replays
+    from hookline.operations.selection import Selection
+
+    bulk.confirm(f"Remove the contents of all messages of {tenant} for good?", yes)
+    started = replays.start(actor(), replays.What.CONTENTS, Selection(tenant=tenant))
+    print_fields(replays.as_json(started), as_json)
+
+
 @messages.command()
 @click.argument("id", shell_complete=complete.messages)
 @click.option("--to", "endpoint", required=True, shell_complete=complete.endpoints, metavar="ENDPOINT")

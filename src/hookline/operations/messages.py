@@ -8,19 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from django.db import router, transaction
-from django.db.models import Q
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core.event_types import matches
-from hookline.engine import notifier, order
+from hookline.engine import order
 from hookline.exceptions import Conflict
 from hookline.operations import rows, tenants
 from hookline.operations.jobs import State
 from hookline.operations.selection import ALL, MOST, Columns, Selection
 from hookline.operations.selection import newest as select
-from hookline.outgoing.content import expunge_answers, expunge_messages
-from hookline.outgoing.models import FOR_NOBODY, Attempt, Delivery, Endpoint, Message
+from hookline.outgoing import content
+from hookline.outgoing.models import FOR_NOBODY, Delivery, Endpoint, Message
 from hookline.outgoing.publish.dispatch import dispatch
 from hookline.tenants.models import Tenant, resolve
 
@@ -137,20 +136,14 @@ def expunge(actor: Actor, message: Message) -> Expunged:
     """
     database = router.db_for_write(Message)
     with transaction.atomic(using=database):
-        mine = Delivery.objects.using(database).filter(message=message)
-        waiting = mine.filter(Q(state=State.PENDING) | Q(state=State.DEAD, has_turn=True))
-        note = f"its content was expunged by {actor}"
-        cancelled = len(order.cancel(Delivery, list(waiting.values_list("pk", flat=True)), note))
-        removed = expunge_messages([message.pk])
-        answers = expunge_answers(Attempt.objects.using(database).filter(delivery__message=message))
-        if removed or answers:
-            details = {"deliveries": cancelled, "answers": answers}
+        done = content.expunge([message.pk], f"its content was expunged by {actor}")
+        if done.messages or done.answers:
+            details = {"deliveries": done.cancelled, "answers": done.answers}
             record(actor, "message.expunge", message.public_id, tenant_id=message.tenant_id, details=details)
-            notifier.notify_after_commit(Delivery)
-        under_way = mine.filter(state=State.RUNNING).count()
+        under_way = Delivery.objects.using(database).filter(message=message, state=State.RUNNING).count()
     message.body = b""
     message.forwarded = message.forwarded and FOR_NOBODY
-    return Expunged(answers, cancelled, under_way)
+    return Expunged(done.answers, done.cancelled, under_way)
 
 
 def as_json(message: Message) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +17,10 @@ from hookline.engine import notifier
 from hookline.engine.job import FINISHED, State
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.incoming.models import Event
-from hookline.operations import deliveries, endpoints, events, rows
+from hookline.operations import deliveries, endpoints, events, rows, tenants
 from hookline.operations.changes import changing
 from hookline.operations.selection import Columns, Selection, lookups
+from hookline.outgoing.content import HAS_CONTENT
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.outgoing.publish.missed import count_wanted
 from hookline.replays.models import Replay, What
@@ -59,7 +60,8 @@ def start(actor: Actor, what: str, selection: Selection, *, rate: float | None =
     dead or cancelled, or that no handler wanted, and with `again` those that were processed, whose effect is repeated.
     `missed` sends an endpoint the messages that it never got, though it wants them now, and those whose delivery is
     dead or cancelled; `messages` also those that it got. Both need an endpoint and a start time.
-    The `limit` of the selection means nothing here.
+    `contents` removes the contents of all messages of a tenant, and what endpoints answered, for good; what waits is
+    cancelled. The `limit` of the selection means nothing here.
 
     Raises NotFound, ValueError, Conflict for a disabled endpoint, or ConfigurationError.
     """
@@ -157,7 +159,7 @@ def _drafted(what: str, selection: Selection, rate: float | None, again: bool) -
         raise ConfigurationError(f"the rate must be more than 0 a second, not {rate}")
     until = selection.until or timezone.now()
     replay = Replay(what=what, since=selection.since, until=until, rate=rate)
-    (_choose_messages if what in AGAIN else _choose_jobs)(replay, selection)
+    _CHOOSE[what](replay, selection)
     if again and what != What.EVENTS:
         raise ConfigurationError(f"`again` is for events; a replay of {what} always sends again")
     if what == What.EVENTS and selection.status == State.SUCCEEDED and not (again or selection.unhandled):
@@ -203,6 +205,25 @@ def _choose_messages(replay: Replay, selection: Selection) -> None:
         replay.lookups |= lookups(Endpoint, type_only, Columns({"type": "type"}, frozenset()))
 
 
+def _choose_contents(replay: Replay, selection: Selection) -> None:
+    if selection.tenant is None:
+        raise ConfigurationError("name the tenant whose contents are to be removed")
+    if others := set(selection.narrowed_by()) - {"tenant"}:
+        raise ConfigurationError(f"contents are removed of whole tenants, not by {', '.join(sorted(others))}")
+    replay.tenant = tenants.find(selection.tenant)
+    replay.chosen = {"tenant": replay.tenant.public_id}
+    replay.lookups = {"tenant": str(replay.tenant.pk)}
+
+
+_CHOOSE: Mapping[str, Callable[[Replay, Selection], None]] = {
+    What.EVENTS: _choose_jobs,
+    What.DELIVERIES: _choose_jobs,
+    What.MISSED: _choose_messages,
+    What.MESSAGES: _choose_messages,
+    What.CONTENTS: _choose_contents,
+}
+
+
 def _previewed(replay: Replay) -> Preview:
     if replay.what == What.MISSED and replay.since is not None and "type" not in replay.chosen:
         endpoint = Endpoint.find(replay.chosen["endpoint"])
@@ -210,7 +231,10 @@ def _previewed(replay: Replay) -> Preview:
     else:
         part = part_of(replay)
         found = part.rows
-        count = found.count() if replay.what in AGAIN else found.filter(may_renew(replay), state__in=FINISHED).count()
+        if replay.what == What.CONTENTS:
+            found = found.filter(HAS_CONTENT)
+        jobs = replay.what in _COLUMNS
+        count = found.count() if not jobs else found.filter(may_renew(replay), state__in=FINISHED).count()
     return Preview(count, None if replay.rate is None else math.ceil(count / replay.rate))
 
 

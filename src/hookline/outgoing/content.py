@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,6 +29,31 @@ _AGAIN = 86400.0
 HAS_CONTENT = (Q(forwarded__isnull=True) & ~Q(body=b"")) | (Q(forwarded__isnull=False) & ~Q(forwarded=FOR_NOBODY))
 #: Of deliveries that may still be sent.
 MAY_BE_SENT = Q(state__in=[State.PENDING, State.RUNNING]) | Q(has_turn=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Expunged:
+    """What was removed with the contents of messages."""
+
+    messages: int
+    #: Attempts of which the answer was removed.
+    answers: int
+    #: Deliveries that waited, or parked their order key: they cannot be sent any more.
+    cancelled: int
+
+
+def expunge(messages: Collection[UUID], note: str) -> Expunged:
+    """Remove the contents of messages, and what endpoints answered, for good; cancel what waits, with this note.
+
+    What is being sent now goes on, and its answer is kept. Joins the caller's transaction.
+    """
+    waiting = _rows(Delivery).filter(Q(state=State.PENDING) | Q(state=State.DEAD, has_turn=True), message__in=messages)
+    cancelled = len(order.cancel(Delivery, list(waiting.values_list("pk", flat=True)), note))
+    removed = expunge_messages(messages)
+    answers = expunge_answers(_rows(Attempt).filter(delivery__message__in=messages))
+    if removed or answers:
+        notifier.notify_after_commit(Delivery)  # others may have the turn now
+    return Expunged(removed, answers, cancelled)
 
 
 def expunge_messages(messages: Collection[UUID]) -> int:

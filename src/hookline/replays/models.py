@@ -1,4 +1,4 @@
-"""Replay: one run over a part of the history, which makes what it finds due again."""
+"""Replay: one run over a part of the history, which makes what it finds due again, or removes its contents."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ class What(models.TextChoices):
     MISSED = "missed", _("missed")
     #: Messages, all of which are sent to one endpoint again.
     MESSAGES = "messages", _("messages")
+    #: Messages, whose contents are removed.
+    CONTENTS = "contents", _("contents")
 
 
 class Replay(Lane, Job):  # type: ignore[misc]  # the stubs give each its own get_next_by_created_at
     """A job whose every run makes a portion of what it walks over due again, in the order in which that was made.
+
+    One of contents removes them instead.
 
     Each is a lane of its own, so that holding the lane pauses it. How far it has come is committed with the portion:
     whoever is killed in between has done neither.

@@ -1,4 +1,4 @@
-"""One portion of a replay: what is looked at, and what of it is made due again."""
+"""One portion of a replay: what is looked at, and what of it is made due again, or loses its content."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.db.models import Case, DateTimeField, Q, Value, When
 from hookline.db import clock
 from hookline.engine.job import FINISHED, UNREAD, Job, State, requeue
 from hookline.incoming.models import Event
+from hookline.outgoing import content
 from hookline.outgoing.models import UNNUMBERED, Delivery, Endpoint, Message
 from hookline.outgoing.publish.missed import wanted
 from hookline.replays.models import Replay, What
@@ -30,12 +31,14 @@ WALKS: Mapping[str, type[Any]] = {
     What.DELIVERIES: Delivery,
     What.MISSED: Message,
     What.MESSAGES: Message,
+    What.CONTENTS: Message,
 }
 RENEWS: Mapping[str, type[Job]] = {
     What.EVENTS: Event,
     What.DELIVERIES: Delivery,
     What.MISSED: Delivery,
     What.MESSAGES: Delivery,
+    What.CONTENTS: Delivery,
 }
 #: States of a delivery that is sent again.
 AGAIN: Mapping[str, tuple[State, ...]] = {What.MISSED: (State.DEAD, State.CANCELLED), What.MESSAGES: FINISHED}
@@ -69,7 +72,9 @@ def renew(replay: Replay, endpoint: Endpoint | None) -> Done:
     places = page(part_of(replay), after, limit)
     keys, note = [place.id for place in places], f"replayed by {replay.public_id}"
     apart = _APART if replay.rate is None else 1 / replay.rate
-    if endpoint is None:
+    if replay.what == What.CONTENTS:
+        renewed = content.expunge(keys, f"its content was removed by {replay.public_id}").messages
+    elif endpoint is None:
         renewed = _requeue(RENEWS[replay.what], keys, note, apart, may_renew(replay))
     else:
         renewed = _send(endpoint, keys, AGAIN[replay.what], note, apart)

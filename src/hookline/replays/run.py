@@ -14,7 +14,7 @@ from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.exceptions import LeaseLost
 from hookline.outgoing.models import Endpoint
-from hookline.replays.models import Replay
+from hookline.replays.models import Replay, What
 from hookline.replays.portion import RENEWS, Done, endpoint_of, renew
 
 logger = logging.getLogger("hookline.replays")
@@ -77,7 +77,8 @@ def run(replay: Replay) -> None:
 
 def _next(replay: Replay, done: Done, took: float) -> Settlement:
     if not done.more:
-        return Settlement.succeed(f"{replay.renewed + done.renewed} of {replay.seen + done.seen} were made due again")
+        did = "lost their content" if replay.what == What.CONTENTS else "were made due again"
+        return Settlement.succeed(f"{replay.renewed + done.renewed} of {replay.seen + done.seen} {did}")
     # What was made due takes so long at the rate; the next portion begins where it ends.
     due_in = 0.0 if replay.rate is None else max(0.0, done.renewed / replay.rate - took)
     return Settlement.give_back(due_in, "")

@@ -188,6 +188,11 @@ ROUTES: dict[str, Route] = {
     "messages expunge": Route(
         "DELETE", f"{MESSAGE}/content", told=_expunged, question="Remove the content of {id} for good?"
     ),
+    "messages expunge-all": Route(
+        "POST",
+        "/app/{tenant}/msg/expunge-all-contents",
+        question="Remove the contents of all messages of {tenant} for good?",
+    ),
     "messages resend": Route(
         "POST",
         f"{MESSAGE}/endpoint/{{endpoint}}/resend",
