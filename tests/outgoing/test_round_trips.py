@@ -26,22 +26,9 @@ from hookline.outgoing.publish.draft import Draft
 from hookline.outgoing.publish.posting import Outcome, Post, post
 from hookline.tenants.models import Tenant
 from tests.engine.rows import make_endpoint
+from tests.round_trips import round_trips
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def round_trips(work: Callable[[], object], trace: Path) -> int:
-    """How many times the client waited for the server, by libpq's own record of what it sent."""
-    connection.ensure_connection()
-    pgconn: Any = connection.connection.pgconn
-    with trace.open("w") as file:
-        pgconn.trace(file.fileno())
-        try:
-            work()
-        finally:
-            pgconn.untrace()
-    # Each ends with Sync in the extended protocol, and is one Query in the simple one.
-    return len(re.findall(r"\tF\t\d+\t(?:Sync|Query)\b", trace.read_text()))
 
 
 @pytest.mark.parametrize("endpoints", [0, 1, 100])

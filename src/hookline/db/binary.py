@@ -20,9 +20,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hookline.db.arrays import Array, packed
 
 
-def unnest(types: Sequence[str]) -> str:
-    """The FROM item that turns one array parameter for each of these types into rows."""
-    return f"unnest({', '.join(f'%b::{name}[]' for name in types)})"
+def unnest(types: Sequence[str], *, prepared: bool = False) -> str:
+    """The FROM item that turns one array parameter for each of these types into rows.
+
+    `prepared`: PostgreSQL does not see how long the arrays are while it plans. Otherwise it would find that a plan for
+    just these is better than one for any, and so plan a prepared statement each time, for longer than it runs.
+    """
+    arrays = (f"(SELECT %b::{name}[])" if prepared else f"%b::{name}[]" for name in types)
+    return f"unnest({', '.join(arrays)})"
 
 
 def arrays(types: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Any]:

@@ -46,7 +46,7 @@ class GroupCommit(Generic[T, R]):
     `write` gets a batch and returns one result for each item, in order; it commits before it returns. If it raises
     for a batch, the items are written one by one, so that a single bad one fails alone. A batch has at most `batch`
     items, and `batch_bytes` unless one item alone has more; `max_items` and `max_bytes` may wait. With `look`, the
-    thread's connection is looked after before a batch, unless the last look was less than `look` seconds ago.
+    thread's connection is looked after before a batch.
 
     With `halves`, a batch takes half of what waits and what was written last. Clients that send their next request when
     the previous one is answered then form two groups: one is written while the other is answered and read. Without
@@ -62,7 +62,7 @@ class GroupCommit(Generic[T, R]):
         batch_bytes: int = 4 * 1024 * 1024,
         max_items: int = 10_000,
         max_bytes: int = 64 * 1024 * 1024,
-        look: float | None = None,
+        look: bool = False,
         halves: bool = False,
     ) -> None:
         self._write = write
@@ -136,8 +136,8 @@ class GroupCommit(Generic[T, R]):
 
     def _write_items(self, items: Sequence[T]) -> Sequence[R]:
         """In the writer's thread."""
-        if self._look is not None:
-            look_after(self._look)
+        if self._look:
+            look_after()
         return self._write(items)
 
 

@@ -33,35 +33,61 @@ def read(model: type[R], sql: str, params: Mapping[str, Any], *, prepared: bool 
     return list(model._default_manager.using(connection.alias).raw(sql, params))
 
 
-def read_with(model: type[R], sql: str, params: Mapping[str, Any], parts: Mapping[str, Sequence[str]]) -> list[R]:
-    """On PostgreSQL the rows that a prepared statement returns, each with what it refers to by foreign keys.
+#: What a row refers to, by the path of foreign keys that leads there, such as `source__tenant` behind `source`: the
+#: fields of it that are wanted besides its id.
+Parts = Mapping[str, Sequence[str]]
 
-    Behind all `columns()` of the model it returns, for each key in `parts`, the id and these fields of the other row:
-    see `columns_with`.
+
+def read_with(model: type[R], sql: str, params: Mapping[str, Any], parts: Parts) -> list[R]:
+    """On PostgreSQL the rows that a prepared statement returns, each with its parts.
+
+    Behind all `columns()` of the model it returns those of the parts: see `columns_with`.
     """
     connection = connections[router.db_for_write(model)]
     rows = fetch_prepared(connection, sql, params)
     fields = model._meta.concrete_fields
     start = len(fields)
-    instances = _instances(model, connection, fields, [row[:start] for row in rows])
-    for relation, names in parts.items():
-        key: Any = model._meta.get_field(relation)
+    found: dict[str, Sequence[Any]] = {"": _instances(model, connection, fields, [row[:start] for row in rows])}
+    for path, names in parts.items():
+        before, key = _key_at(model, path)
         others = [key.related_model._meta.get_field(name) for name in ("id", *names)]
         end = start + len(others)
-        related = _instances(key.related_model, connection, others, [row[start:end] for row in rows])
-        for instance, other in zip(instances, related, strict=True):
+        found[path] = _instances(key.related_model, connection, others, [row[start:end] for row in rows])
+        for instance, other in zip(found[before], found[path], strict=True):
             key.set_cached_value(instance, other)
         start = end
-    return instances
+    return list(found[""])
 
 
-def columns_with(model: type[Row], parts: Mapping[str, Sequence[str]]) -> str:
-    """The columns for `read_with`; each other row goes by the name of the foreign key."""
+def columns_with(model: type[Row], parts: Parts) -> str:
+    """The columns for `read_with`; each other row goes by its path, see `joined`."""
     names = [f"{model._meta.db_table}.{field.column}" for field in model._meta.concrete_fields]
-    for relation, own in parts.items():
-        other: Any = model._meta.get_field(relation).related_model
-        names += [f"{relation}.{other._meta.get_field(name).column}" for name in ("id", *own)]
+    for path, wanted in parts.items():
+        other: Any = _key_at(model, path)[1].related_model
+        names += [f"{path}.{other._meta.get_field(name).column}" for name in ("id", *wanted)]
     return ", ".join(names)
+
+
+def joined(model: type[Row], parts: Parts) -> tuple[str, str]:
+    """What stands behind FROM, and behind WHERE, for the parts of the model's rows."""
+    tables, conditions = [], []
+    for path in parts:
+        before, key = _key_at(model, path)
+        tables.append(f"{key.related_model._meta.db_table} {path}")
+        conditions.append(f"{path}.id = {before or model._meta.db_table}.{key.column}")
+    return ", ".join(tables), " AND ".join(conditions)
+
+
+def _key_at(model: type[Row], path: str) -> tuple[str, Any]:
+    """The path before the last foreign key, and that key."""
+    before, _, name = path.rpartition("__")
+    owner: Any = _key_at(model, before)[1].related_model if before else model
+    return before, owner._meta.get_field(name)
+
+
+def all_fields(model: type[Row]) -> list[str]:
+    """The names of all fields but the id, for parts that are wanted whole."""
+    return [field.attname for field in model._meta.concrete_fields if field.name != "id"]
 
 
 def by_id(model: type[R], ids: Iterable[UUID], names: Sequence[str]) -> dict[int, R]:

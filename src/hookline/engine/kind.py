@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from hookline import conf
 from hookline.core.retry import RetrySchedule
+from hookline.db.rows import Parts
 from hookline.engine.job import Job
 from hookline.engine.leases import MARK_AFTER, Leases, no_number
 from hookline.engine.prune import Steps
@@ -67,6 +68,8 @@ class JobKind(Generic[J]):
     mark_after: float = MARK_AFTER
     #: Whether this process can run such jobs at all; asked when it starts.
     runs_here: Callable[[], bool] = always
+    #: What is read with jobs that are claimed a moment after they were made: see `engine.named`.
+    parts: Parts | None = None
     #: What claims write into the rows: see Liveness.
     worker_number: Callable[[], int | None] = no_number
 
@@ -88,6 +91,7 @@ class JobKind(Generic[J]):
             longest_run=self.longest_run,
             mark_after=self.mark_after,
             worker_number=self.worker_number,
+            parts=self.parts,
         )
 
     def worker(self, on_stuck: OnStuck | None = None) -> Worker:

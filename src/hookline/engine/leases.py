@@ -13,10 +13,12 @@ from uuid import UUID
 
 from django.db import Error
 
+from hookline.db.rows import Parts
 from hookline.engine import settle as settling
 from hookline.engine.claim import FIRST, LANES, claim
 from hookline.engine.job import Held, Job
 from hookline.engine.lane_limits import LaneLimits
+from hookline.engine.named import Claim
 from hookline.engine.settlement import Settlement
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import JobsClaimed
@@ -46,7 +48,9 @@ class Leases(Generic[J]):
         longest_run: float,
         mark_after: float = MARK_AFTER,
         worker_number: Callable[[], int | None] = no_number,
+        parts: Parts | None = None,
     ) -> None:
+        """`parts`: what is read, where that costs nothing more, with jobs that are claimed by their names."""
         self.model = model
         self.lease = lease
         self.per_lane = per_lane
@@ -71,6 +75,7 @@ class Leases(Generic[J]):
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
         self._limits = LaneLimits[J](model, self._lane_of)
+        self._named = Claim(model, parts=parts)
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -104,6 +109,13 @@ class Leases(Generic[J]):
             self.drained = drained and whole
         self.read_clock(jobs)
         jobs = self._admit(jobs)
+        self.keep(jobs)
+        return jobs
+
+    def claim_named(self, ids: Sequence[UUID]) -> list[J]:
+        """Claim those of these jobs about which nothing has to be decided: see `named`. Raises DatabaseError."""
+        jobs = self._named(ids, len(ids), self.lease, self.worker_number())
+        self.read_clock(jobs)
         self.keep(jobs)
         return jobs
 

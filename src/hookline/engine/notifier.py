@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from uuid import UUID
 
 from django.db import router, transaction
 
 from hookline.engine.job import Job
+
+#: A notification names jobs only where they are at most so many: more are claimed together just as fast.
+MOST_NAMED = 16
+
+#: Gets the ids of jobs that were just committed, and returns whether they are claimed now, without a search.
+Taker = Callable[[Sequence[UUID]], bool]
 
 
 class Notifier:
@@ -18,30 +25,43 @@ class Notifier:
 
     def __init__(self) -> None:
         self._subscribers: tuple[Callable[[], None], ...] = ()
-        self._relays: tuple[Callable[[], None], ...] = ()
+        self._takers: tuple[Taker, ...] = ()
+        self._relays: tuple[Callable[[Sequence[UUID]], None], ...] = ()
 
-    def subscribe(self, subscriber: Callable[[], None]) -> None:
-        """Call `subscriber`, in whichever thread the notification comes from."""
+    def subscribe(self, subscriber: Callable[[], None], taker: Taker | None = None) -> None:
+        """Call `subscriber`, in whichever thread the notification comes from.
+
+        Unless that names jobs, and a `taker` takes them: then nobody need look for any.
+        """
         self._subscribers = (*self._subscribers, subscriber)
+        if taker is not None:
+            self._takers = (*self._takers, taker)
 
-    def relay(self, carry: Callable[[], None]) -> None:
-        """Call `carry` for each notification that began in this process."""
+    def relay(self, carry: Callable[[Sequence[UUID]], None]) -> None:
+        """Call `carry` with the names in it for each notification that began in this process, and was not taken."""
         self._relays = (*self._relays, carry)
 
-    def unsubscribe(self, subscriber: Callable[[], None]) -> None:
-        """The reverse of `subscribe` and `relay`."""
+    def unsubscribe(self, subscriber: Callable[..., object]) -> None:
+        """The reverse of `subscribe`, for its taker as well, and of `relay`."""
         self._subscribers = tuple(known for known in self._subscribers if known != subscriber)
+        self._takers = tuple(known for known in self._takers if known != subscriber)
         self._relays = tuple(known for known in self._relays if known != subscriber)
 
-    def notify_here(self) -> None:
-        """A notification that came from another process."""
+    def notify_here(self, named: Sequence[UUID] = ()) -> bool:
+        """A notification that came from another process. Returns whether a worker takes what it names."""
+        if named and any(take(named) for take in self._takers):
+            return True
         for subscriber in self._subscribers:
             subscriber()
+        return False
 
-    def notify(self) -> None:
-        self.notify_here()
+    def notify(self, made: Sequence[UUID] = ()) -> None:
+        """A notification that begins in this process. `made`: the jobs, where those are all that it is about."""
+        named = made if len(made) <= MOST_NAMED else ()
+        if self.notify_here(named):
+            return
         for carry in self._relays:
-            carry()
+            carry(named)
 
 
 @cache
@@ -50,6 +70,6 @@ def of(model: type[Job]) -> Notifier:
     return Notifier()
 
 
-def notify_after_commit(model: type[Job]) -> None:
-    """Notify once the caller's transaction is committed."""
-    transaction.on_commit(of(model).notify, using=router.db_for_write(model))
+def notify_after_commit(model: type[Job], made: Sequence[UUID] = ()) -> None:
+    """Notify once the caller's transaction is committed. `made`: the jobs, where those are all that it is about."""
+    transaction.on_commit(partial(of(model).notify, made), using=router.db_for_write(model))

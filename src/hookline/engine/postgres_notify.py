@@ -14,9 +14,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from uuid import UUID
 
 from django.db import DatabaseError, connections, router
 
@@ -70,7 +71,7 @@ class PostgresNotify:
         self._waiting = threading.Event()
         self._storm: threading.Thread | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, named: Sequence[UUID] = ()) -> None:
         """Notify, now or at the end of the window; not on SQLite. Raises nothing."""
         connection = connections[router.db_for_write(self._model)]
         if connection.vendor != "postgresql" or connection.in_atomic_block:

@@ -209,10 +209,11 @@ def _change(
         "beside": f"beside AS ({beside.sql})," if beside else "",
     }
     if connection.vendor == "postgresql":
-        sql = statement.format(**names, rows=f"SELECT * FROM {unnest(types)}")
+        prepared = len(rows) <= FEW
+        sql = statement.format(**names, rows=f"SELECT * FROM {unnest(types, prepared=prepared)}")
         params = arrays(types, list(zip(*rows, strict=True)))
         params = [*beside.params, *params] if beside else params
-        return fetch_ids(connection, sql, params, prepared=len(rows) <= FEW)
+        return fetch_ids(connection, sql, params, prepared=prepared)
     if beside:
         with transaction.atomic(using=connection.alias):
             beside.run()

@@ -9,8 +9,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from django.db import OperationalError, connections
 
@@ -26,6 +28,7 @@ from hookline.engine.watchdog import GaveUp, Run, Watchdog, announce_if_dead
 from hookline.exceptions import LeaseLost
 
 J = TypeVar("J", bound=Job)
+A = TypeVar("A")
 
 logger = logging.getLogger("hookline.engine")
 
@@ -43,6 +46,13 @@ BATCH_TIME = 0.05
 PATIENCE = 10.0
 #: Pause after the database failed, so that its return is not met by a storm.
 _DATABASE_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Jobs that were committed a moment ago, for a thread to claim."""
+
+    ids: Sequence[UUID]
 
 
 class ThreadWorker(Generic[J]):
@@ -73,7 +83,9 @@ class ThreadWorker(Generic[J]):
         self._run = run
         self._prepare = prepare
         self._poll = poll
-        self._queue: queue.SimpleQueue[J | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[J | _Named | None] = queue.SimpleQueue()
+        #: One entry for each thread that waits for something to run.
+        self._idle: deque[None] = deque()
         self._stopping = threading.Event()
         self._wake = threading.Event()
         #: Whether there may be something to claim: the last claim left some, or somebody notified since it began.
@@ -96,7 +108,7 @@ class ThreadWorker(Generic[J]):
         self._moved = time.monotonic()
 
     def start(self) -> None:
-        notifier.of(self._leases.model).subscribe(self._notified)
+        notifier.of(self._leases.model).subscribe(self._notified, self._take_named)
         handover.offer_to_follow(self._leases.model, self)
         for thread in (self._renewer, self._claiming, *self._runners):
             thread.start()
@@ -105,7 +117,8 @@ class ThreadWorker(Generic[J]):
         """Claim nothing more, give back what has not begun, and wait for the rest for up to `timeout` seconds."""
         end = time.monotonic() + timeout
         self._stopping.set()
-        notifier.of(self._leases.model).unsubscribe(self._notified)
+        for heard in (self._notified, self._take_named):
+            notifier.of(self._leases.model).unsubscribe(heard)
         handover.withdraw(self._leases.model)
         self._wake.set()
         self._claiming.join(timeout)
@@ -150,24 +163,27 @@ class ThreadWorker(Generic[J]):
         self._more = True
         self._wake.set()
 
+    def _take_named(self, ids: Sequence[UUID]) -> bool:
+        """Have an idle thread claim what was just committed, without the claiming thread in between.
+
+        Returns whether one does. It leaves to a claim what it cannot decide.
+        """
+        if self._stopping.is_set() or not self._idle or not self._queue.empty():
+            return False
+        self._queue.put(_Named(ids))
+        return True
+
     def _claim_all(self) -> None:
         while not self._stopping.is_set():
             wanted = self._prefetch.wanted(len(self._leases), time.monotonic())
             pause = self._poll
             if wanted:
-                look_after(every=0)
-                jobs: list[J] = []
+                look_after()
                 self._more = False
-                try:
-                    jobs = self._leases.claim(wanted)
-                    if not self._leases.drained:
-                        self._more = True
-                    self._prepare(jobs)
-                except Exception:
-                    # Whatever it is, a worker that claims nothing any more without a word would be worse.
-                    logger.exception("cannot claim %s jobs; retrying", self._leases.model.__name__)
-                    self._give_back(jobs, "the database failed before it began")
+                if (jobs := self._prepared(self._leases.claim, wanted)) is None:
                     jobs, pause = [], _DATABASE_PAUSE
+                elif not self._leases.drained:
+                    self._more = True
                 self._prefetch.claimed(len(self._leases), time.monotonic())
                 for job in jobs:
                     self._queue.put(job)
@@ -176,6 +192,19 @@ class ThreadWorker(Generic[J]):
             self._wake.wait(self._leases.pause(pause))
             self._wake.clear()
         connections.close_all()
+
+    def _prepared(self, claim: Callable[[A], list[J]], what: A) -> list[J] | None:
+        """What `claim(what)` gives, ready to run; None where the database failed."""
+        jobs: list[J] = []
+        try:
+            jobs = claim(what)
+            self._prepare(jobs)
+        except Exception:
+            # Whatever it is, a worker that claims nothing any more without a word would be worse.
+            logger.exception("cannot claim %s jobs; retrying", self._leases.model.__name__)
+            self._give_back(jobs, "the database failed before it began")
+            return None
+        return jobs
 
     def _give_back(self, jobs: list[J], note: str) -> None:
         self._leases.release([(job, Settlement.give_back(0, note)) for job in jobs])
@@ -188,7 +217,10 @@ class ThreadWorker(Generic[J]):
                 waiting.append(self._suspects.popleft())
         with suppress(queue.Empty):  # not asked beforehand: a runner may take the last one in between
             while (job := self._queue.get_nowait()) is not None:
-                waiting.append(job)
+                if isinstance(job, _Named):
+                    self._notified()  # others may have it, and so may this worker's next claim
+                else:
+                    waiting.append(job)
             self._queue.put(None)  # it was meant for a runner
         return waiting
 
@@ -203,9 +235,10 @@ class ThreadWorker(Generic[J]):
         return threading.Thread(target=self._run_all, name=f"hookline-{self._name}-{number}", daemon=True)
 
     def _run_all(self) -> None:
-        while (job := self._next_job()) is not None:
-            look_after()
-            if self._run_batch(job):
+        while (found := self._next_job()) is not None:
+            look_after()  # the database may have closed this thread's while it waited
+            job = self._claim_named(found.ids) if isinstance(found, _Named) else found
+            if job is not None and self._run_batch(job):
                 break
             if self._more and not self._prefetch.enough(len(self._leases)):
                 self._wake.set()
@@ -266,8 +299,8 @@ class ThreadWorker(Generic[J]):
             job = self._queue.get_nowait()
         except queue.Empty:
             return None
-        if job is None:
-            self._queue.put(None)  # the end was meant for this thread, which first has its batch to run
+        if job is None or isinstance(job, _Named):
+            self._queue.put(job)  # it was meant for this thread, which first has its batch to run
         elif job.is_suspect:
             self._suspects.append(job)  # for the next thread that is free: this one, if no other
         else:
@@ -275,11 +308,23 @@ class ThreadWorker(Generic[J]):
             return job
         return None
 
-    def _next_job(self) -> J | None:
+    def _next_job(self) -> J | _Named | None:
         with suppress(IndexError):
             return self._suspects.popleft()
         with suppress(queue.Empty):
             return self._queue.get_nowait()
+        self._idle.append(None)
         job = self._queue.get()
-        look_after(every=0)  # the database may have closed this thread's while it waited
+        self._idle.pop()
         return job
+
+    def _claim_named(self, ids: Sequence[UUID]) -> J | None:
+        """The first of the jobs that could be claimed; the others are put into the queue."""
+        if self._stopping.is_set():
+            return None
+        jobs = self._prepared(self._leases.claim_named, ids) or []
+        if len(jobs) < len(ids):
+            self._notified()
+        for job in jobs[1:]:
+            self._queue.put(job)
+        return jobs[0] if jobs else None

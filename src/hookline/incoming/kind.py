@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from hookline import conf
+from hookline.db.rows import all_fields
 from hookline.engine.kind import JobKind, register
 from hookline.engine.prefetch import MOST
 from hookline.engine.threaded import Threaded
 from hookline.incoming import retention
 from hookline.incoming.follow_ups import functions
 from hookline.incoming.follow_ups import run as follow_ups
-from hookline.incoming.models import Event, FollowUp
+from hookline.incoming.models import Event, FollowUp, Source
 from hookline.incoming.process import run as process
+from hookline.tenants.models import Tenant
 
 
 def make(settings: conf.Settings) -> JobKind[Event]:
@@ -27,6 +29,7 @@ def make(settings: conf.Settings) -> JobKind[Event]:
         per_lane=2 * whole,
         longest_run=settings.HANDLER_TIMEOUT,
         retry=settings.event_retry,
+        parts={"source": all_fields(Source), "source__tenant": all_fields(Tenant)},
         runner=Threaded(
             run=process.run_all,
             fail=process.decide,

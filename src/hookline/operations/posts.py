@@ -26,9 +26,6 @@ from hookline.outgoing.publish.schemas import catalogue
 
 __all__ = ["Draft", "Outcome", "Post", "Posted", "commit", "drafted", "has_schemas", "request_key"]
 
-#: How often a busy thread looks whether its connection is still good, in seconds.
-_LOOK = 0.05
-
 
 def drafted(
     event_type: str,
@@ -94,6 +91,6 @@ def commit(posts: Sequence[Post], *, later: Callable[[Callable[[], None]], objec
 
     `later` is handed what can wait until nobody does, to be called on this thread. Raises DatabaseError.
     """
-    look_after(every=_LOOK)
+    look_after()
     with nullcontext() if later is None else notifying_later(later):
         return post(posts)

@@ -54,7 +54,13 @@ def _unwatched(event: Event, what: str) -> None:
 
 
 def fetch_sources(events: Sequence[Event]) -> None:
-    """Read what handlers need of claimed events: their sources and tenants by one query, not by two for each event."""
+    """Read what handlers need of claimed events: their sources and tenants by one query, not by two for each event.
+
+    Where they have them already, nothing is read.
+    """
+    if all(_SOURCE.is_cached(event) for event in events):
+        handlers.read_layers({event.source_id: event.source for event in events}.values())
+        return
     sources = by_id_with(Source, "tenant", [event.source_id for event in events])
     for event in events:
         _SOURCE.set_cached_value(event, sources[event.source_id.int])

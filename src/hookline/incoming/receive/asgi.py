@@ -49,8 +49,6 @@ logger = logging.getLogger("hookline.incoming")
 
 #: How old the snapshot of the sources may become, in seconds.
 REFRESH = 0.5
-#: How often a busy writer looks whether its connection is still good, in seconds.
-LOOK = 0.05
 #: Verifying a longer body takes long enough to be worth a thread.
 LARGE_BODY = 64 * 1024
 #: Requests that wait for a certificate or key at once; those beyond are answered 503 and come again.
@@ -112,7 +110,7 @@ class LoopReceiver(Receiver):
         self._looker = ThreadPoolExecutor(1, "hookline-lookup")
         self._keeper = ThreadPoolExecutor(1, "hookline-rejections")
         self._events: GroupCommit[Sequence[NewEvent], list[Stored]] = GroupCommit(
-            self._store_groups, self._writer, look=LOOK, halves=True
+            self._store_groups, self._writer, look=True, halves=True
         )
         self._look_ups: GroupCommit[str, Found] = GroupCommit(
             partial(with_connection, sources.look_up), self._looker, batch=100, max_items=1000

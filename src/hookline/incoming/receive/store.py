@@ -115,13 +115,13 @@ def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]
         # A statement is a transaction: without BEGIN and COMMIT, two round trips less before each acknowledgement.
         alone = insert_alone(events) if within is _nothing else set()
         if alone:
-            notifier.of(Event).notify()
+            notifier.of(Event).notify(_without_order([event for event in events if event.id in alone]))
         if others := [event for event in events if event.id not in alone] if alone else events:
             with transaction.atomic(using=router.db_for_write(Event), durable=True):
                 duplicates = insert_new_events(others)
                 dead = _end_unreadable([event for event in others if event.id.int not in duplicates])
                 _end_handshakes(others)
-                notifier.notify_after_commit(Event)
+                notifier.notify_after_commit(Event, () if duplicates or dead else _without_order(others))
                 within(_stored(others, duplicates))
     except Error as error:  # InterfaceError, too, which is no DatabaseError
         logger.exception("cannot store %d events", len(events))
@@ -139,6 +139,11 @@ def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]
 
 def _stored(events: Sequence[NewEvent], duplicates: Duplicates) -> list[Stored]:
     return [Stored(duplicates.get(event.id.int, event.id), event.id.int in duplicates) for event in events]
+
+
+def _without_order(events: Sequence[NewEvent]) -> Sequence[UUID]:
+    """Their ids; none where one of them may have to wait for its turn."""
+    return [] if any(event.order_key is not None for event in events) else [event.id for event in events]
 
 
 def _end_unreadable(new: Iterable[NewEvent]) -> list[UUID]:

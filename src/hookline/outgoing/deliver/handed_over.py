@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
 from uuid import UUID
 
-from django.db import connections, router
-
-from hookline.db.rows import columns, columns_with, read, read_with
 from hookline.engine.leases import Leases
+from hookline.engine.named import Claim
 from hookline.engine.settlement import Settlement
-from hookline.engine.sql import dialect_of, names_of
 from hookline.outgoing.deliver.load import OF_ENDPOINT, OF_MESSAGE, prepare
 from hookline.outgoing.deliver.loop import DeliveryLoop
 from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import Delivery
 
 logger = logging.getLogger("hookline.outgoing")
 
-# Only where a claim would have nothing to decide: no order, number, limit, hold or time, and nothing else that waits
-# for the endpoint.
-_CLAIM = """
-WITH ready AS MATERIALIZED (
-    SELECT made.id FROM {table} made JOIN {lanes_table} lane ON lane.id = made.{lane}
-    WHERE made.message_id {given}
-        AND made.state = 'pending' AND made.attempts = 0 AND made.order_key IS NULL AND made.sequence IS NULL
-        AND made.due_at <= {now} AND NOT lane.disabled AND lane.held_until IS NULL
-        AND {unlimited}
-        AND NOT EXISTS (
-            SELECT 1 FROM {table} other
-            WHERE other.{lane} = lane.id AND other.state = 'pending' AND other.due_at <= {now}
-                AND NOT other.message_id {given}
-        )
-    ORDER BY made.id LIMIT %(limit)s
+#: What a claim decides besides: the endpoint may be disabled, and a number is given then.
+_CLAIM = Claim(
+    Delivery,
+    by="message_id",
+    also="made.sequence IS NULL AND NOT lane.disabled",
+    parts={"message": OF_MESSAGE, "endpoint": OF_ENDPOINT},
 )
-UPDATE {table}
-SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL,
-    worker = %(worker)s
-{parts} {table}.{ready}
-RETURNING {columns}
-"""
-#: On PostgreSQL what sending needs comes back with it.
-_PARTS = {"message": OF_MESSAGE, "endpoint": OF_ENDPOINT}
-_WITH_PARTS = """FROM {messages} message, {lanes_table} endpoint
-WHERE message.id = {table}.message_id AND endpoint.id = {table}.endpoint_id AND"""
-_GIVEN = {
-    "postgresql": "= ANY(%(messages)s::uuid[])",
-    "sqlite": "IN (SELECT value FROM json_each(%(messages)s))",
-}
 
 
 class HandedOver:
@@ -88,16 +59,7 @@ class HandedOver:
         """Claim the deliveries of these messages in the open transaction. Raises DatabaseError."""
         if (places := self.places) <= 0:
             return []
-        connection = connections[router.db_for_write(Delivery)]
-        on_sqlite = connection.vendor == "sqlite"
-        params = {
-            "messages": json.dumps([one.hex for one in made_for]) if on_sqlite else list(made_for),
-            "limit": places,
-            "lease": self.lease,
-            "worker": self.worker,
-        }
-        sql = _statement(connection.alias)
-        claimed = read(Delivery, sql, params) if on_sqlite else read_with(Delivery, sql, params, _PARTS)
+        claimed: list[Delivery] = _CLAIM(made_for, places, self.lease, self.worker)
         self._leases.read_clock(claimed)
         return claimed
 
@@ -120,20 +82,3 @@ class HandedOver:
             for delivery in claimed:
                 if delivery.id not in begin:
                     self._leases.forget(delivery)
-
-
-@cache
-def _statement(alias: str) -> str:
-    connection: Any = connections[alias]
-    dialect = dialect_of(connection)
-    names = names_of(Delivery, dialect)
-    on_sqlite = connection.vendor == "sqlite"
-    return _CLAIM.format(
-        **names,
-        unlimited=Endpoint.unlimited("lane"),
-        given=_GIVEN[connection.vendor],
-        lease_end=dialect.later.format("%(lease)s"),
-        ready=dialect.among.format("SELECT id FROM ready"),
-        parts="WHERE" if on_sqlite else _WITH_PARTS.format(**names, messages=Message._meta.db_table),
-        columns=columns(Delivery) if on_sqlite else columns_with(Delivery, _PARTS),
-    )

@@ -37,7 +37,7 @@ class ResultWriter:
         self._leases = leases
         self._thread = thread
         self._patience = patience
-        self._commit = GroupCommit[Result, Recorded](record, thread, max_items=most, look=1.0)
+        self._commit = GroupCommit[Result, Recorded](record, thread, max_items=most, look=True)
 
     def put(self, result: Result, done: Done) -> None:
         """Have a result recorded, trying again for a while if the database is away: the request was made."""

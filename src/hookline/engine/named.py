@@ -1,0 +1,87 @@
+"""Claiming jobs that were made a moment ago, by what names them: no search, and nothing of the table is read but those.
+
+Only where a claim would have nothing to decide: no order, limit, hold or time, and nothing else that waits for the same
+lane. All others are left to one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from django.db import connections, router
+
+from hookline.db.rows import Parts, columns, columns_with, joined, read, read_with
+from hookline.engine.job import Job
+from hookline.engine.lane_limits import LimitedLane
+from hookline.engine.sql import dialect_of, names_of
+
+J = TypeVar("J", bound=Job)
+
+_CLAIM = """
+WITH ready AS MATERIALIZED (
+    SELECT made.id FROM {table} made JOIN {lanes_table} lane ON lane.id = made.{lane}
+    WHERE made.{named} AND made.state = 'pending' AND made.attempts = 0 AND made.order_key IS NULL
+        AND made.due_at <= {now} AND lane.held_until IS NULL AND {also} AND {unlimited}
+        AND NOT EXISTS (
+            SELECT 1 FROM {table} other
+            WHERE other.{lane} = lane.id AND other.state = 'pending' AND other.due_at <= {now} AND NOT other.{named}
+        )
+    ORDER BY made.id LIMIT %(limit)s {lock}
+)
+UPDATE {table}
+SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL,
+    worker = %(worker)s
+{others} {table}.{ready}{no_wait}
+RETURNING {columns}
+"""
+_NAMED = {"postgresql": "{} = ANY(%(names)s::uuid[])", "sqlite": "{} IN (SELECT value FROM json_each(%(names)s))"}
+
+
+class Claim:
+    """The statement that claims jobs of one model by `by`, a column that names them."""
+
+    def __init__(self, model: type[J], by: str = "id", *, also: str = "TRUE", parts: Parts | None = None) -> None:
+        """`also`: what else has to hold of `made` and its `lane`. `parts` are read on PostgreSQL, and only there."""
+        self._model = model
+        self._by = by
+        self._also = also
+        self._parts = parts or {}
+        self._statement = cache(self._make)
+
+    def __call__(self, names: Sequence[UUID], limit: int, lease: float, worker: int | None) -> list[Any]:
+        """Claim up to `limit` of the jobs with these names for `lease` seconds. Raises DatabaseError.
+
+        Joins the open transaction. Without one it is committed when this returns, as durably as `model.durable_claims`
+        says, and jobs that others are claiming are left to those.
+        """
+        connection = connections[router.db_for_write(self._model)]
+        on_sqlite = connection.vendor == "sqlite"
+        sql = self._statement(connection.alias, not connection.in_atomic_block)
+        given = json.dumps([one.hex for one in names]) if on_sqlite else list(names)
+        params = {"names": given, "limit": limit, "lease": lease, "worker": worker}
+        if on_sqlite or not self._parts:
+            return read(self._model, sql, params, prepared=True)
+        return read_with(self._model, sql, params, self._parts)
+
+    def _make(self, alias: str, alone: bool) -> str:
+        model, connection = self._model, connections[alias]
+        dialect = dialect_of(connection)
+        names = names_of(model, dialect)
+        parts = self._parts if connection.vendor == "postgresql" else {}
+        lanes = cast("Any", model._meta.get_field(model.lane)).related_model
+        return _CLAIM.format(
+            **names,
+            named=_NAMED[connection.vendor].format(self._by),
+            also=self._also,
+            unlimited=lanes.unlimited("lane") if issubclass(lanes, LimitedLane) else "TRUE",
+            lock=dialect.lock_made if alone else "",
+            lease_end=dialect.later.format("%(lease)s"),
+            others="FROM {} WHERE {} AND".format(*joined(model, parts)) if parts else "WHERE",
+            ready=dialect.among.format("SELECT id FROM ready"),
+            no_wait=dialect.no_wait if alone and not model.durable_claims else "",
+            columns=columns_with(model, parts) if parts else columns(model),
+        )
