@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from hookline.db import schema
 
 Django = Callable[..., str]
 
@@ -36,6 +39,16 @@ def test_on_postgresql_the_tables_that_grow_are_vacuumed_early() -> None:
         assert found[table] >= {"autovacuum_vacuum_scale_factor=0.01", "autovacuum_vacuum_threshold=1000"}
     for table in HISTORY_TABLES:
         assert "autovacuum_vacuum_insert_scale_factor=0.05" in found[table]
+
+
+@pytest.mark.django_db
+def test_of_an_up_to_date_database_no_migration_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = max(file.stem for file in Path(schema.__file__).parents[1].glob("migrations/0*.py"))
+    with monkeypatch.context() as patched:
+        patched.delattr(schema, "MigrationExecutor")
+        assert schema.pending() == []
+    MigrationRecorder(connection).record_unapplied("hookline", name)
+    assert schema.pending() == [f"hookline.{name}"]
 
 
 @pytest.fixture
