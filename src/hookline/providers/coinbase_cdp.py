@@ -22,10 +22,11 @@ from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, equal, mac
-from hookline.exceptions import CannotVerify, NotVerified
+from hookline.exceptions import NotVerified
 from hookline.providers.base import Option, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json, header_name, part_of
+from hookline.providers.schemes.places import placed_type
 from hookline.providers.schemes.signatures import MAX_ITEMS, KeyValues, required_header
 from hookline.providers.schemes.signed import as_sent
 
@@ -80,13 +81,7 @@ class CoinbaseCdp(HmacProvider):
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         request.json()  # also where the type stands in a header, what is stored is JSON
-        location = config.options.get("type")
-        if location is None:
-            return self.type_at.read(request)
-        try:
-            return part_of(location).read(request)
-        except (ValueError, AttributeError) as error:
-            raise CannotVerify("bad_option", f"the option 'type' of this source is wrong: {error}") from None
+        return placed_type(self, request, config)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -10,13 +10,13 @@ the id. Events may come out of order, and an event is thin: the handler fetches 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item, items_at
+from hookline.providers.base import SourceConfig, json_request
+from hookline.providers.schemes.batches import Batched
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import Plain
@@ -24,7 +24,7 @@ from hookline.providers.schemes.signatures import Plain
 _RESOURCE_TYPE, _ACTION = Json("resource_type"), Json("action")
 
 
-class GoCardless(HmacProvider):
+class GoCardless(Batched, HmacProvider):
     title = "GoCardless"
     docs_url = "https://developer.gocardless.com/api-reference/#webhooks"
     secret_help = "the secret of the webhook endpoint"
@@ -32,6 +32,7 @@ class GoCardless(HmacProvider):
     max_events = 250
     signature = Plain("webhook-signature")
 
+    list_at = "events"
     id_at = Json("id")
     retries = "nothing: an event keeps its `id` (GoCardless' page on webhooks)"
 
@@ -41,14 +42,6 @@ class GoCardless(HmacProvider):
         "mandates.created": {"links": {"mandate": "MD000AMA19XGEC"}, "details": {"cause": "mandate_created"}},
         "subscriptions.created": {"links": {"subscription": "SB0003JJQ2MR06"}, "details": {"origin": "api"}},
     }
-
-    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(
-            request,
-            items_at(request.body, "events"),
-            lambda item: self.parsed_event(item, config),
-            most=self.max_events,
-        )
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         kind, action = _RESOURCE_TYPE.read(request), _ACTION.read(request)

@@ -11,12 +11,12 @@ https://developers.line.biz/en/reference/messaging-api/#webhook-event-objects
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import ParsedEvent, Reply, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item, items_at
+from hookline.providers.base import Reply, SourceConfig, json_request
+from hookline.providers.schemes.batches import Batched
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, Json, field_of
 from hookline.providers.schemes.signatures import Plain
@@ -24,7 +24,7 @@ from hookline.providers.schemes.signatures import Plain
 _SOURCE = {"type": "user", "userId": "U4af4980629d3b5f1f9fd2b6c3c1b8a7e"}
 
 
-class Line(HmacProvider):
+class Line(Batched, HmacProvider):
     title = "LINE"
     docs_url = "https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/"
 
@@ -32,6 +32,7 @@ class Line(HmacProvider):
     signed = (BODY,)
     encoding = "base64"
 
+    list_at = "events"
     type_at = Json("type")
     id_at = Json("webhookEventId")
     retries = "`deliveryContext.isRedelivery`; `webhookEventId` stays (LINE's page on redelivery)"
@@ -45,14 +46,6 @@ class Line(HmacProvider):
 
     def signed_handshake(self, request: WebhookRequest, config: SourceConfig) -> Reply | None:
         return Reply() if field_of(request.json(), "events") == [] else None
-
-    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(
-            request,
-            items_at(request.body, "events"),
-            lambda item: self.parsed_event(item, config),
-            most=self.max_events,
-        )
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

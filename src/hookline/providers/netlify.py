@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.exceptions import CannotVerify
 from hookline.providers.base import Option, SourceConfig, json_request
 from hookline.providers.schemes.jwt import Claims, JwtProvider
 from hookline.providers.schemes.parts import Header, part_of
+from hookline.providers.schemes.places import placed_type
 from hookline.providers.schemes.signed import write_iso8601
 
 _DEPLOY = {"id": "5f7c8b2e9d1a4c0007b3e6f1", "site_id": "0d3a9d2f-ef94-4380-93df-27ee400e2048", "name": "my-site"}
@@ -57,14 +57,7 @@ class Netlify(JwtProvider):
     }
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
-        location = config.options.get("type")
-        if location is None:
-            return self.type_at.read(request)
-        try:
-            part = part_of(location)
-        except (ValueError, AttributeError) as error:
-            raise CannotVerify("bad_option", f"the option 'type' of this source is wrong: {error}") from None
-        return part.read(request)
+        return placed_type(self, request, config)
 
     def compose_claims(self, request: WebhookRequest, config: SourceConfig, now: float) -> dict[str, Any]:
         claims = super().compose_claims(request, config, now)

@@ -15,13 +15,13 @@ within three seconds and tries again at most once, only after a 5xx or a timeout
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import Unreadable
-from hookline.providers.base import ParsedEvent, Reply, SourceConfig, clean_name, json_request
-from hookline.providers.schemes.batches import each_item, items_at
+from hookline.providers.base import Reply, SourceConfig, clean_name, json_request
+from hookline.providers.schemes.batches import Batched
 from hookline.providers.schemes.parts import Header, Json
 from hookline.providers.schemes.signed import write_iso8601
 from hookline.providers.schemes.token import TokenProvider
@@ -29,10 +29,11 @@ from hookline.providers.schemes.token import TokenProvider
 _USER = {"id": "00uttidj01jqL21aM1d6", "type": "User", "alternateId": "ada@example.com", "displayName": "Ada Lovelace"}
 
 
-class Okta(TokenProvider):
+class Okta(Batched, TokenProvider):
     title = "Okta"
     docs_url = "https://developer.okta.com/docs/concepts/event-hooks/"
     secret_is_yours = True
+    list_at = "data.events"
     secret_help = "the value of the Authorization header that you gave to the event hook"
     methods = frozenset({"GET", "POST"})
     reply = Reply()
@@ -57,14 +58,6 @@ class Okta(TokenProvider):
         if not challenge:
             raise Unreadable("missing_challenge", f"the header {self.challenge_at.name} is missing")
         return Reply.json({"verification": clean_name(challenge, "challenge")})
-
-    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(
-            request,
-            items_at(request.body, "data.events"),
-            lambda item: self.parsed_event(item, config),
-            most=self.max_events,
-        )
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

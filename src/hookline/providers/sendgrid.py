@@ -12,18 +12,18 @@ tries for 24 hours; the option `tolerance` sets one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item, items_at
+from hookline.providers.base import json_request
+from hookline.providers.schemes.batches import Batched
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json
 from hookline.providers.schemes.public_key import PublicKeyProvider
 from hookline.providers.schemes.signatures import Plain
 
 
-class SendGrid(PublicKeyProvider):
+class SendGrid(Batched, PublicKeyProvider):
     title = "SendGrid"
     docs_url = "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event"
     aliases = ("twilio_sendgrid",)
@@ -47,11 +47,6 @@ class SendGrid(PublicKeyProvider):
         "bounce": {"reason": "500 unknown recipient", "status": "5.0.0", "type": "bounce"},
         "dropped": {"reason": "Bounced Address", "status": "5.0.0"},
     }
-
-    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(
-            request, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
-        )
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

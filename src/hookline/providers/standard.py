@@ -18,10 +18,11 @@ from typing import Any, ClassVar
 
 from hookline.core.request import WebhookRequest
 from hookline.core.signatures.standard_webhooks import decode_secret
-from hookline.exceptions import CannotVerify, Unreadable
+from hookline.exceptions import Unreadable
 from hookline.providers.base import Option, Received, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json, Part, part_of
+from hookline.providers.schemes.places import placed_type
 from hookline.providers.schemes.signatures import Tagged, required_header
 
 _NAMES = {f"webhook-{name}": f"svix-{name}" for name in ("id", "timestamp", "signature")}
@@ -81,14 +82,7 @@ class Standard(HmacProvider):
         return decode_secret(secret)
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
-        location = config.options.get("type")
-        if location is None:
-            return self.type_at.read(request)
-        try:
-            part = part_of(location)
-        except (ValueError, AttributeError) as error:
-            raise CannotVerify("bad_option", f"the option 'type' of this source is wrong: {error}") from None
-        return part.read(request)
+        return placed_type(self, request, config)
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

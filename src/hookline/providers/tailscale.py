@@ -10,19 +10,19 @@ and so on are not signed this way. Where a webhook is not answered with 2xx, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import ParsedEvent, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item, items_at
+from hookline.providers.base import json_request
+from hookline.providers.schemes.batches import Batched
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Json
 from hookline.providers.schemes.signatures import KeyValues
 from hookline.providers.schemes.signed import write_iso8601
 
 
-class Tailscale(HmacProvider):
+class Tailscale(Batched, HmacProvider):
     title = "Tailscale"
     docs_url = "https://tailscale.com/kb/1213/webhooks"
     secret_help = "the secret of the webhook (tskey-webhook-...)"
@@ -42,11 +42,6 @@ class Tailscale(HmacProvider):
         "userApproved": {"message": "User ada@example.com approved", "data": {"user": "ada@example.com"}},
         "test": {"message": "This is a test event", "data": None},
     }
-
-    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(
-            request, items_at(request.body), lambda item: self.parsed_event(item, config), most=self.max_events
-        )
 
     def compose(
         self, event_type: str, event_id: str, now: float, data: Mapping[str, Any] | None = None

@@ -14,13 +14,13 @@ signature. An event is thin: the handler fetches `resourceUrl`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.providers.base import ParsedEvent, Reply, SourceConfig, json_request
-from hookline.providers.schemes.batches import each_item, items_at
+from hookline.providers.base import Reply, SourceConfig, json_request
+from hookline.providers.schemes.batches import Batched
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import Json
 from hookline.providers.schemes.signatures import Plain
@@ -29,9 +29,10 @@ _CATEGORY, _TYPE = Json("eventCategory"), Json("eventType")
 _TENANT = {"tenantId": "c2cc9b6e-9458-4c7d-93cc-f02b81b0594f", "tenantType": "ORGANISATION"}
 
 
-class Xero(HmacProvider):
+class Xero(Batched, HmacProvider):
     title = "Xero"
     docs_url = "https://developer.xero.com/documentation/guides/webhooks/overview/"
+    list_at = "events"
     secret_help = "the webhooks key of the app"
     reply = Reply()
     refusal = Reply(status=401)
@@ -50,14 +51,6 @@ class Xero(HmacProvider):
         document = request.json()
         is_intent = isinstance(document, dict) and "entropy" in document and not document.get("events")
         return Reply() if is_intent else None
-
-    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
-        return each_item(
-            request,
-            items_at(request.body, "events"),
-            lambda item: self.parsed_event(item, config),
-            most=self.max_events,
-        )
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
         category, happened = _CATEGORY.read(request), _TYPE.read(request)

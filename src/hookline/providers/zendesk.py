@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookline.core.request import WebhookRequest
-from hookline.exceptions import CannotVerify
 from hookline.providers.base import Option, SourceConfig, json_request
 from hookline.providers.schemes.hmac import HmacProvider
 from hookline.providers.schemes.parts import BODY, TIMESTAMP, Header, Json, part_of
+from hookline.providers.schemes.places import placed_type
 from hookline.providers.schemes.signatures import Plain
 from hookline.providers.schemes.signed import write_iso8601
 
@@ -71,14 +71,7 @@ class Zendesk(HmacProvider):
     }
 
     def event_type(self, request: WebhookRequest, config: SourceConfig) -> str:
-        location = config.options.get("type")
-        if location is None:
-            return self.type_at.read(request)
-        try:
-            part = part_of(location)
-        except (ValueError, AttributeError) as error:
-            raise CannotVerify("bad_option", f"the option 'type' of this source is wrong: {error}") from None
-        return part.read(request)
+        return placed_type(self, request, config)
 
     def delivery_id(self, request: WebhookRequest, config: SourceConfig) -> str:
         return self.invocation_at.read(request) or self.timestamp_at.read(request)

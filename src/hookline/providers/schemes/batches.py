@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from hookline.core.json_slices import JsonSlice
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified, TooLarge, Unreadable
-from hookline.providers.base import ParsedEvent
+from hookline.providers.base import ParsedEvent, Provider, SourceConfig
 
 #: Bytes that each event of a batch may have besides its own part of the request: what stands around the items is
 #: repeated in every one of them. Senders put a few hundred there.
 MAX_COMMON = 4096
+
+
+class Batched(Provider):
+    """A sender that puts its events into a list: at this dotted path of the body, or the body itself."""
+
+    list_at: ClassVar[str] = ""
+
+    def events(self, request: WebhookRequest, config: SourceConfig) -> Iterable[ParsedEvent]:
+        bodies = items_at(request.body, self.list_at)
+        return each_item(request, bodies, lambda item: self.parsed_event(item, config), most=self.max_events)
 
 
 def each_item(
