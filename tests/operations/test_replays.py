@@ -98,6 +98,29 @@ def test_the_contents_of_all_messages_of_a_tenant_are_removed(monkeypatch: pytes
     assert Delivery.objects.get(endpoint=other).state == State.PENDING
 
 
+def test_usage_is_counted_by_tenant_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portion, "COUNTED", 2)
+    acme, other, idle = (Tenant.objects.create(key=key) for key in ("acme", "other", "idle"))
+    for tenant in (acme, acme, other):
+        make_endpoint(tenant=tenant)
+    for key in ("acme", "acme", "other", "idle"):
+        dispatch("invoice.paid", {}, tenant=key)
+    since = ago(60)
+    counted = replays.count_usage(ADA, since=since)
+    of_two = replays.count_usage(ADA, since=since, tenants=[other, idle])
+    before = replays.count_usage(ADA, since=ago(7200), until=ago(3600))
+    dispatch("invoice.paid", {}, tenant="acme")  # too late
+    carry_out()
+    found = [replays.as_json(replays.find(one.public_id)) for one in (counted, of_two, before)]
+    assert [one["status"] for one in found] == ["succeeded"] * 3
+    assert [one["usage"] for one in found] == [{"acme": 4, "other": 1}, {"other": 1, "idle": 0}, {}]
+    assert found[0]["note"] == "5 of 5 were counted"
+    with pytest.raises(ConfigurationError, match="must begin before it ends"):
+        replays.count_usage(ADA, since=ago(60), until=ago(3600))
+    with pytest.raises(ConfigurationError, match="'usage' cannot be replayed"):
+        replays.start(ADA, "usage", Selection(since=since))
+
+
 def test_contents_are_removed_of_whole_tenants_alone() -> None:
     with pytest.raises(ConfigurationError, match="name the tenant"):
         replays.start(ADA, "contents", Selection())

@@ -34,6 +34,7 @@ from hookline.api import (
     sources,
     tasks,
     tokens,
+    usage,
 )
 from hookline.api.errors import answer_of
 from hookline.api.query import ApiParser
@@ -66,6 +67,7 @@ SUBJECTS = (
     operational_webhooks,
     event_types,
     tasks,
+    usage,
     health,
 )
 

@@ -1,4 +1,4 @@
-"""Background tasks: Hookline's replays of what was sent, and the removal of contents."""
+"""Background tasks: Hookline's replays of what was sent, removals of contents, and counts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from ninja import Query
 
 from hookline.api.auth import Needs, Request
+from hookline.api.names import app_id, uid_of
 from hookline.api.pages import ListResponse, id_keys, page
 from hookline.api.query import Order, OrderedListing
 from hookline.api.routes import Routes
@@ -29,6 +30,7 @@ NAMES = {
     replays.What.MESSAGES.value: "endpoint.bulk-replay",
     replays.What.DELIVERIES.value: "endpoint.replay",
     replays.What.CONTENTS.value: "application.purge_content",
+    replays.What.USAGE.value: "application.stats",
 }
 STATUSES = {"running": "running", "paused": "running", "succeeded": "finished", "dead": "failed", "cancelled": "failed"}
 
@@ -60,12 +62,17 @@ def with_progress(replay: Replay) -> BackgroundTaskOut:
     data = {**shown, "endpointId": replay.chosen.get("endpoint"), "state": replays.status_of(replay)}
     if replay.what == replays.What.CONTENTS:
         data["messagesPurged"] = replay.renewed  # as Svix calls it
+    if replay.what == replays.What.USAGE:
+        data["appStats"] = [
+            {"appId": app_id(tenant), "appUid": uid_of(tenant), "messageDestinations": number}
+            for tenant, number in replays.usage_of(replay)
+        ]
     return BackgroundTaskOut(**dict(as_task(replay)), data=data)
 
 
 @routes.get("/background-task", "v1.background-task.list", READ, ListResponse[BackgroundTaskOut])
 def list_tasks(request: Request, query: Query[OrderedListing]) -> ListResponse[BackgroundTaskOut]:
-    """List the replays of what was sent, and removals of contents, the newest first."""
+    """List the replays of what was sent, removals of contents and counts, the newest first."""
     found = of_principal(request)
     return page(found, query, TASK_IDS, with_progress, descending=query.order is not Order.ASCENDING)
 

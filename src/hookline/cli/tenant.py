@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from hookline.cli.bulk import confirm, yes_option
 from hookline.cli.command import Group, json_option, something_to_change
 from hookline.cli.output import print_fields, print_rows
 from hookline.cli.rate_options import rate_options
-from hookline.cli.times import Duration
+from hookline.cli.times import Duration, Since
 
 if TYPE_CHECKING:
     from hookline.models import Tenant
@@ -76,6 +77,24 @@ def show(key: str, as_json: bool) -> None:
     from hookline.operations import tenants
 
     print_fields(tenants.as_json(tenants.find(key, deleted=True)), as_json)
+
+
+@tenant.command()
+@click.argument("keys", nargs=-1, metavar="[KEY]...", shell_complete=complete.tenants)
+@click.option("--since", type=Since(), required=True, help="From when on: 30d ago, or a time.")
+@click.option("--until", type=Since(), help="Until when.  [default: now]")
+@json_option
+def usage(keys: tuple[str, ...], since: datetime, until: datetime | None, as_json: bool) -> None:
+    """Have a worker count the deliveries of a period, of these tenants or of all.
+
+    `hookline replay show` has the numbers by tenant, complete once its status is `succeeded`.
+    """
+    from hookline.cli.actor import actor
+    from hookline.operations import replays, tenants
+
+    chosen = [tenants.find(key) for key in keys]
+    started = replays.count_usage(actor(), since=since, until=until, tenants=chosen)
+    print_fields(replays.as_json(started), as_json)
 
 
 @tenant.command()

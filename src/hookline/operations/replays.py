@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import router, transaction
 from django.db.models import F
@@ -80,6 +82,35 @@ def start(actor: Actor, what: str, selection: Selection, *, rate: float | None =
     return replay
 
 
+def count_usage(
+    actor: Actor, *, since: datetime, until: datetime | None = None, tenants: Collection[Tenant] = ()
+) -> Replay:
+    """Have workers count the deliveries that were made in a time, by tenant: of these tenants, or of all.
+
+    Nothing is made due. `usage_of` has the result. Raises ConfigurationError.
+    """
+    until = until or timezone.now()
+    if since >= until:
+        raise ConfigurationError(f"the time to count must begin before it ends, at {until.isoformat()}")
+    replay = Replay(what=What.USAGE, since=since, until=until, counts={one.pk.hex: 0 for one in tenants})
+    if tenants:
+        replay.chosen = {"tenants": [one.public_id for one in tenants]}
+        replay.lookups = {"endpoint__tenant__in": [str(one.pk) for one in tenants]}
+    with transaction.atomic(using=router.db_for_write(Replay)):
+        replay.save(force_insert=True)
+        details = {"what": replay.what, **replay.chosen, "rate": None, "count": None}
+        record(actor, "replay.start", replay.public_id, details=details)
+        notifier.notify_after_commit(Replay)
+    return replay
+
+
+def usage_of(replay: Replay) -> list[tuple[Tenant, int]]:
+    """What was counted until now, by tenant, the most first; of those that were not removed."""
+    counts = {UUID(digits): number for digits, number in (replay.counts or {}).items()}
+    found = Tenant.objects.in_bulk(list(counts))
+    return sorted(((found[pk], number) for pk, number in counts.items() if pk in found), key=lambda one: -one[1])
+
+
 def pause(actor: Actor, replay: Replay) -> None:
     """Make nothing more due until `resume`. Raises NotFound, or Conflict for one that has ended."""
     with changing(actor, "replay.pause", replay, audited) as locked:
@@ -143,6 +174,7 @@ def as_json(replay: Replay) -> dict[str, Any]:
         "seen": replay.seen,
         "renewed": replay.renewed,
         "note": replay.note,
+        **({} if replay.counts is None else {"usage": {one.key: number for one, number in usage_of(replay)}}),
         "created_at": replay.created_at,
         "finished_at": replay.finished_at,
     }
@@ -153,8 +185,8 @@ def as_json(replay: Replay) -> dict[str, Any]:
 
 def _drafted(what: str, selection: Selection, rate: float | None, again: bool) -> Replay:
     """A replay that is not stored yet."""
-    if what not in What.values:
-        raise ConfigurationError(f"{what!r} cannot be replayed; choose one of {', '.join(What.values)}")
+    if what not in _CHOOSE:
+        raise ConfigurationError(f"{what!r} cannot be replayed; choose one of {', '.join(_CHOOSE)}")
     if rate is not None and not (math.isfinite(rate) and 0 < rate <= 1_000_000):
         raise ConfigurationError(f"the rate must be more than 0 a second, not {rate}")
     until = selection.until or timezone.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import router
-from django.db.models import Case, DateTimeField, Q, Value, When
+from django.db.models import Case, Count, DateTimeField, Q, Value, When
 
 from hookline.db import clock
 from hookline.engine.job import FINISHED, UNREAD, Job, State, requeue
@@ -22,6 +23,8 @@ from hookline.replays.walk import Part, Place, page
 
 #: Rows that are looked at in one transaction.
 PORTION = 200
+#: ... where they are only counted.
+COUNTED = 2000
 #: Seconds between two rows that are made due, where no rate says more: their order survives in `due_at`.
 _APART = 1e-6
 
@@ -32,6 +35,7 @@ WALKS: Mapping[str, type[Any]] = {
     What.MISSED: Message,
     What.MESSAGES: Message,
     What.CONTENTS: Message,
+    What.USAGE: Delivery,
 }
 RENEWS: Mapping[str, type[Job]] = {
     What.EVENTS: Event,
@@ -53,6 +57,8 @@ class Done:
     #: Whether there may be more.
     more: bool
     last: Place | None
+    #: Of usage: what was counted so far.
+    counts: Mapping[str, int] | None = None
 
 
 def part_of(replay: Replay) -> Part:
@@ -63,6 +69,18 @@ def endpoint_of(replay: Replay) -> Endpoint | None:
     """The endpoint that messages are sent to. Raises Endpoint.DoesNotExist."""
     name = replay.chosen.get("endpoint")
     return Endpoint.find(name) if name and replay.what in AGAIN else None
+
+
+def count(replay: Replay) -> Done:
+    """Count the next portion. Raises DatabaseError."""
+    after = None if replay.at_id is None else Place(replay.at_time, replay.at_id)
+    places = page(part_of(replay), after, COUNTED)
+    found = Delivery.objects.using(router.db_for_write(Delivery)).filter(pk__in=[place.id for place in places])
+    by_tenant = found.order_by().values_list("endpoint__tenant").annotate(Count("pk"))
+    counts = Counter(replay.counts or {})
+    counts.update({tenant.hex: number for tenant, number in by_tenant})
+    last = places[-1] if places else None
+    return Done(len(places), len(places), len(places) == COUNTED, last, counts)
 
 
 def renew(replay: Replay, endpoint: Endpoint | None) -> Done:

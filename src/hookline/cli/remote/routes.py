@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from hookline.cli.remote import history, receiving, sending
@@ -18,6 +19,10 @@ def _new_tenant(given: Given) -> dict[str, Any]:
 def _changed_tenant(given: Given) -> dict[str, Any]:
     body = given.named(new_key="uid", name="name")
     return body if (rate := given["throttle_rate"]) is None else {**body, "throttleRate": rate or None}
+
+
+def _counted(given: Given) -> dict[str, Any]:
+    return {"since": given["since"], "until": given["until"] or datetime.now(UTC), "appIds": list(given["keys"])}
 
 
 def _new_key(given: Given) -> dict[str, Any]:
@@ -51,6 +56,7 @@ ROUTES: dict[str, Route] = {
     "tenant expire-tokens": Route(
         "POST", "/auth/app/{key}/expire-all", lambda given: {"expiry": seconds(given["after"])}
     ),
+    "tenant usage": Route("POST", "/stats/usage/app", _counted),
     "key create": Route("POST", "/key", _new_key),
     "key list": Route(
         "GET", "/key", query=lambda given: {"app_id": given["tenant"], "tokens": given["tokens"]}, columns=KEYS
