@@ -47,6 +47,16 @@ def test_a_busy_lane_gives_nothing(jobs: Jobs) -> None:
     assert claim(jobs.model, 10, lease=60, busy=[busy.pk, idle.pk]) == []
 
 
+def test_a_claim_among_some_lanes_takes_nothing_of_others(jobs: Jobs) -> None:
+    one, held, other = jobs.lane(), jobs.lane(), jobs.lane()
+    for lane in (one, held, other):
+        jobs.add(lane, 60, 60, -60)
+    hold(held, datetime.now(UTC) + timedelta(hours=1))
+    assert claim(jobs.model, 10, lease=60, among=[]) == []
+    assert lanes_of(claim(jobs.model, 10, lease=60, among=[one.pk, held.pk])) == {one.pk: 2}
+    assert claim(jobs.model, 10, lease=60, among=[one.pk]) == []
+
+
 def test_a_held_lane_gives_nothing_until_its_time_has_come(jobs: Jobs) -> None:
     held, free = jobs.lane(), jobs.lane()
     jobs.add(held, *[60] * 20)

@@ -44,15 +44,16 @@ WITH RECURSIVE lane (id) AS (
     FROM lane WHERE lane.id IS NOT NULL
 )"""
 
+# Where it is known which lanes to look at, they are not looked for among many others.
+_GIVEN = "WITH lane (id) AS ({given})"
+
 # One look at the lane's own row says whether it is held, and whose it is. It comes before the look at its jobs.
 _OPEN = """EXISTS (
     SELECT 1 FROM {lanes_table} own
     WHERE own.id = lane.id AND (own.held_until IS NULL OR own.held_until <= {now}){not_theirs}
 )"""
 # It stops at {lanes} lanes; the caller goes on behind the last one.
-_CLAIM = (
-    _LANES
-    + """, ready AS MATERIALIZED (
+_CLAIM = """{visited}, ready AS MATERIALIZED (
     SELECT id FROM lane
     WHERE id IS NOT NULL AND {not_busy} AND CASE WHEN {open} THEN (
         SELECT due_at FROM {table} WHERE state = 'pending' AND {lane} = lane.id ORDER BY due_at LIMIT 1
@@ -65,7 +66,6 @@ SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until =
 WHERE {picked}{no_wait}
 RETURNING {columns}
 """
-)
 
 # The job that is due first in each lane that is not held, and of these the first.
 _FIRST_DUE = (
@@ -88,6 +88,7 @@ def claim(
     after: UUID = FIRST,
     busy: Collection[UUID] = (),
     without: Collection[UUID] = (),
+    among: Collection[UUID] | None = None,
     caps: Mapping[UUID, int] | None = None,
     per_lane: int | None = None,
     lanes: int = LANES,
@@ -96,11 +97,12 @@ def claim(
 ) -> list[J]:
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
-    At most `per_lane` jobs of each lane are taken, none of the lanes in `busy` or of the tenants in `without`, and on
-    PostgreSQL at most the given number of a lane in `caps`. Jobs due first come first. `worker` is the number of this
-    process (see Liveness). Of jobs with the same order key, one is taken. Committed when this returns, as durably as
-    `model.durable_claims` says. `prepared`: on PostgreSQL with a plan that may be some seconds old, which is right
-    while few jobs wait. Raises DatabaseError; jobs that were already taken are released, if the database allows it.
+    At most `per_lane` jobs of each lane are taken, none of the lanes in `busy` or of the tenants in `without`, only
+    those of the lanes in `among`, if they are given, and on PostgreSQL at most the given number of a lane in `caps`.
+    Jobs due first come first. `worker` is the number of this process (see Liveness). Of jobs with the same order key,
+    one is taken. Committed when this returns, as durably as `model.durable_claims` says. `prepared`: on PostgreSQL with
+    a plan that may be some seconds old, which is right while few jobs wait. Raises DatabaseError; jobs that were
+    already taken are released, if the database allows it.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
@@ -124,6 +126,12 @@ def claim(
         "columns": columns(model),
         "no_wait": "" if model.durable_claims else dialect.no_wait,
     }
+    if among is None:
+        visited = _LANES.format(**known)
+    else:
+        params["among"] = dialect.ids([adapt(lane) for lane in among])
+        visited = _GIVEN.format(given=dialect.each_of.format("%(among)s"))
+    names["visited"] = visited
     sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
     for _ in range(LOOKS):
         taken = read(model, sql, params, prepared=prepared)

@@ -80,8 +80,11 @@ class Leases(Generic[J]):
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def claim(self, limit: int, *, without: Collection[UUID] = ()) -> list[J]:
-        """Claim up to `limit` due jobs, of all tenants but these. Raises DatabaseError."""
+    def claim(self, limit: int, *, without: Collection[UUID] = (), among: Collection[UUID] | None = None) -> list[J]:
+        """Claim up to `limit` due jobs, of all tenants but these; of these lanes only, if they are given.
+
+        Raises DatabaseError.
+        """
         # A lane may fill half of its places at once, so that those that are half full can still be asked.
         half = max(1, self.per_lane // 2)
         with self._lock:
@@ -89,7 +92,7 @@ class Leases(Generic[J]):
         self._limits.refresh()
         busy += self._limits.waiting()
         whole = self._after == FIRST
-        jobs = self._claim(limit, busy, half, without)
+        jobs = self._claim(limit, busy, half, without, among)
         if not jobs and not whole and not without:
             self._after, whole = FIRST, True
             jobs = self._claim(limit, busy, half)
@@ -234,7 +237,14 @@ class Leases(Generic[J]):
             if not self._lanes[lane]:
                 del self._lanes[lane]
 
-    def _claim(self, limit: int, busy: list[UUID], per_lane: int, without: Collection[UUID] = ()) -> list[J]:
+    def _claim(
+        self,
+        limit: int,
+        busy: list[UUID],
+        per_lane: int,
+        without: Collection[UUID] = (),
+        among: Collection[UUID] | None = None,
+    ) -> list[J]:
         return claim(
             self.model,
             limit,
@@ -242,6 +252,7 @@ class Leases(Generic[J]):
             after=FIRST if without else self._after,
             busy=busy,
             without=without,
+            among=among,
             caps=self._limits.most(),
             per_lane=per_lane,
             worker=self.worker_number(),

@@ -43,6 +43,8 @@ class Dialect:
     #: database has. The statement is the same for any number of them.
     none_of: str
     ids: Callable[[list[Any]], Any]
+    #: The ids in such a parameter, as rows.
+    each_of: str
     #: A condition that is true, and has the transaction not wait for the disk.
     no_wait: str
     #: Whether the LIMIT of a subquery may depend on the row outside of it.
@@ -70,6 +72,7 @@ DIALECTS = {
         among="id = ANY(ARRAY({}))",
         none_of="{0} <> ALL({1}::uuid[])",
         ids=list,
+        each_of="SELECT unnest({}::uuid[])",
         no_wait=" AND (SELECT set_config('synchronous_commit', 'off', true) = 'off')",
         varying_limit=True,
     ),
@@ -88,6 +91,7 @@ DIALECTS = {
         among="id IN ({})",
         none_of="{0} NOT IN (SELECT value FROM json_each({1}))",
         ids=json.dumps,
+        each_of="SELECT value FROM json_each({})",
         no_wait="",
         varying_limit=False,
     ),

@@ -48,12 +48,18 @@ class Claimed:
 NOTHING = Claimed(0, ())
 
 
-def claim(leases: Leases[Delivery], most: int, signers: Signers, without: Collection[UUID] = ()) -> Claimed:
+def claim(
+    leases: Leases[Delivery],
+    most: int,
+    signers: Signers,
+    without: Collection[UUID] = (),
+    among: Collection[UUID] | None = None,
+) -> Claimed:
     """Claim up to `most` deliveries, of all tenants but these, and read what sending them needs.
 
-    Raises DatabaseError.
+    `among`: to these endpoints only. Raises DatabaseError.
     """
-    deliveries = leases.claim(most, without=without)
+    deliveries = leases.claim(most, without=without, among=among)
     try:
         to_send, put_off = prepare(deliveries, signers, leases.now())
     except Exception:

@@ -132,6 +132,8 @@ class DeliveryLoop:
         if self._stays and claimed.count > FEW and self._leases.drained:
             ended = loop.time()
             self._next_claim = ended + min(BETWEEN * (ended - began), LONGEST_BETWEEN)
+        if self._crowding:
+            self._wake_in(self._others.known_for)  # there may be endpoints that are not known yet
         # Those beside which only others were claimed have more.
         self._others_drained = bool(self._crowding) and not self.more and self._leases.others_drained
         self.more = self.more or bool(self._crowding) or not self._leases.drained
@@ -228,8 +230,10 @@ class DeliveryLoop:
     def _take_of_others(self, free: int) -> Claimed:
         look_after()
         crowding = self._crowding
-        with self._others.asking(crowding) as there_are_some:
-            return claim(self._leases, free, self._signers, crowding) if there_are_some else NOTHING
+        with self._others.asking(crowding) as theirs:
+            if theirs is not None and not theirs:
+                return NOTHING
+            return claim(self._leases, free, self._signers, crowding, theirs)
 
     def _begin(self) -> None:
         while (outbound := self._next()) is not None:
