@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connections, router
 
 from hookline.db.rows import Parts, columns, columns_with, joined, read, read_with
 from hookline.engine.job import Job
-from hookline.engine.lane_limits import LimitedLane
-from hookline.engine.sql import dialect_of, names_of
+from hookline.engine.sql import dialect_of, lanes_of, names_of
 
 J = TypeVar("J", bound=Job)
 
@@ -44,7 +43,7 @@ _NAMED = {"postgresql": "{} = ANY(%(names)s::uuid[])", "sqlite": "{} IN (SELECT 
 class Claim:
     """The statement that claims jobs of one model by `by`, a column that names them."""
 
-    def __init__(self, model: type[J], by: str = "id", *, also: str = "TRUE", parts: Parts | None = None) -> None:
+    def __init__(self, model: type[J], by: str = "id", *, also: str = "true", parts: Parts | None = None) -> None:
         """`also`: what else has to hold of `made` and its `lane`. `parts` are read on PostgreSQL, and only there."""
         self._model = model
         self._by = by
@@ -72,12 +71,11 @@ class Claim:
         dialect = dialect_of(connection)
         names = names_of(model, dialect)
         parts = self._parts if connection.vendor == "postgresql" else {}
-        lanes = cast("Any", model._meta.get_field(model.lane)).related_model
         return _CLAIM.format(
             **names,
             named=_NAMED[connection.vendor].format(self._by),
             also=self._also,
-            unlimited=lanes.unlimited("lane") if issubclass(lanes, LimitedLane) else "TRUE",
+            unlimited=lanes_of(model).unlimited("lane"),
             lock=dialect.lock_made if alone else "",
             lease_end=dialect.later.format("%(lease)s"),
             others="FROM {} WHERE {} AND".format(*joined(model, parts)) if parts else "WHERE",
