@@ -93,26 +93,21 @@ def _in_order(value: Any) -> Any:
     return value.int if type(value) is UUID else str(value)
 
 
-#: What PostgreSQL takes as it is.
-_PLAIN = (
-    models.UUIDField,
-    models.ForeignKey,
-    models.CharField,
-    models.TextField,
-    models.IntegerField,
-    models.BinaryField,
-)
+#: What a database takes as it is; ids of SQLite as their digits.
+_IDS = (models.UUIDField, models.ForeignKey)
+_PLAIN = (*_IDS, models.CharField, models.TextField, models.IntegerField, models.BinaryField)
 
 
 def _prepared(field: Any, values: Sequence[Any], connection: BaseDatabaseWrapper) -> Sequence[Any]:
-    """The values of a column as the database takes them."""
-    if connection.vendor == "postgresql":
-        if isinstance(field, _PLAIN) and not hasattr(field, "from_db_value"):  # not one that encrypts
-            return values
-        if isinstance(field, models.JSONField):
-            if alike(values):
-                return [_json(values[0], field)] * len(values)
-            return [_json(value, field) for value in values]
+    """The values of a column as the database takes them; the field itself takes many times as long for each."""
+    if isinstance(field, models.JSONField):
+        if alike(values):
+            return [_json(values[0], field)] * len(values)
+        return [_json(value, field) for value in values]
+    if isinstance(field, _PLAIN) and not hasattr(field, "from_db_value"):  # not one that encrypts
+        if connection.vendor == "sqlite" and isinstance(field, _IDS):
+            return [value.hex if type(value) is UUID else value for value in values]
+        return values
     return [field.get_db_prep_save(value, connection) for value in values]
 
 
