@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -69,9 +70,9 @@ def test_its_tenant_is_warned_and_then_told_by_e_mail_what_failed_since_when_and
     failing.refresh_from_db()
     assert failing.disabled
     assert failing.disabled_at is not None
-    assert failing.disabled_reason.startswith(
-        "it failed 4 times in a row within 0s; the last one: the endpoint answered 500"
-    )
+    # How long four attempts take depends on the machine.
+    said = r"it failed 4 times in a row within (\d+m )?\d+s; the last one: the endpoint answered 500"
+    assert re.match(said, failing.disabled_reason)
 
 
 def test_one_that_recovers_is_told_of_too_and_one_that_never_failed_much_is_not(failing: Endpoint) -> None:
