@@ -120,9 +120,9 @@ def measure(stage: Stage) -> Mapping[str, float]:
 
 def measure_after(stage: Stage, outcome: Outcome) -> None:
     """Measure the throughput after the faults, and see that every worker has its part in it."""
-    before = stage.facts.activity(stage.workers)
+    before = stage.facts.activity(stage.working)
     outcome.after = measure(stage)
-    for number, (made, recorded) in stage.facts.activity(stage.workers).items():
+    for number, (made, recorded) in stage.facts.activity(stage.working).items():
         if made == before[number][0]:
             outcome.violations.append(f"worker {number} processes no events any more")
         if recorded == before[number][1]:
@@ -181,6 +181,7 @@ def run(chosen: Sequence[tuple[type[Scenario], int]], plan: Plan, seed: int, dir
                     together=kind.together,
                     ordered=kind.ordered,
                     forwarded=kind.forwarded,
+                    workers=0 if kind.one_command else plan.workers,
                 ),
             )
             stage.random.seed(chance.random())

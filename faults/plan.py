@@ -18,6 +18,7 @@ class Plan:
     lease: float
     #: HOOKLINE_DELIVERY_TIMEOUT; shorter than the lease.
     timeout: float
+    #: 0: the server starts those that it starts by default.
     workers: int = 2
     handler_timeout: float = 300.0
     #: HOOKLINE_EVENTS_PER_TRANSACTION of every second worker; of the others it is 1.

@@ -53,6 +53,11 @@ class Stage:
 
     # Processes
 
+    @property
+    def working(self) -> list[int]:
+        """The numbers of those that process events and deliver messages."""
+        return list(self.workers) or [0]
+
     def open(self) -> None:
         """Start everything and the load. Raises RuntimeError."""
         self.database.fresh(self._prepare)
@@ -109,8 +114,13 @@ class Stage:
 
     def launch_server(self, point: str = "") -> None:
         """Start the server without waiting. With a point it will die there, perhaps before it listens."""
-        command = [HOOKLINE, "serve", "--no-worker", "--port", str(self.port)]
-        self.server = self._start("server", command, self._doom("server", point))
+        command = [HOOKLINE, "serve", "--port", str(self.port)]
+        environment = self._doom("server", point)
+        if self.plan.workers:
+            command.append("--no-worker")
+        else:
+            environment |= {"FAULTS_WORKER": "0", "FAULTS_TALLY": str(self.facts.tally(0))}
+        self.server = self._start("server", command, environment)
         if not point:
             self._launched.append((self.server, "Hookline listens"))
 

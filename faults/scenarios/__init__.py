@@ -17,6 +17,8 @@ from faults.scenarios.celery import (
 from faults.scenarios.disk import DiskFull, DiskFullSqlite
 from faults.scenarios.handlers import HandlerKills, HandlersHang, HandlersHangSqlite
 from faults.scenarios.kills import (
+    CommandKilled,
+    CommandKilledSqlite,
     EverythingKilled,
     EverythingKilledSqlite,
     ForwardedAndKilled,
@@ -37,6 +39,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     ServerKilled,
     WorkerKilled,
     EverythingKilled,
+    CommandKilled,
     KilledAtPoints,
     OrderedAndKilled,
     ForwardedAndKilled,
@@ -55,6 +58,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     NetworkDelayed,
     NetworkReset,
     EverythingKilledSqlite,
+    CommandKilledSqlite,
     KilledAtPointsSqlite,
     OrderedAndKilledSqlite,
     ForwardedAndKilledSqlite,

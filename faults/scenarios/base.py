@@ -36,6 +36,9 @@ class Scenario(ABC):
     #: Whether the message of an event is what the gateway makes of it, and not what its handler dispatches.
     forwarded: ClassVar[bool] = False
 
+    #: Whether there is one command, `hookline serve` as it starts by default, and no worker besides.
+    one_command: ClassVar[bool] = False
+
     #: The next round follows at once, and recovering counts from the last one; otherwise each round waits for it.
     continuous: ClassVar[bool] = False
 

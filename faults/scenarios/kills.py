@@ -61,6 +61,34 @@ class EverythingKilledSqlite(EverythingKilled):
     name, database, short = "server and all workers killed", "SQLite", 1
 
 
+class CommandKilled(Scenario):
+    """SIGKILL of one of the processes that `hookline serve` starts by default, which its supervisor replaces, and in
+    every third round of all of them."""
+
+    name, short, repeaters, one_command = "the one command killed", 2, 1, True
+    rounds = 9
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        pause_at_random(stage)
+        if number % 3:
+            stage.server.kill_child(stage.random)
+            return time.time()
+        stage.server.kill()
+        killed = time.time()
+        stage.start_server()
+        return killed
+
+
+class CommandKilledSqlite(CommandKilled):
+    """The same on SQLite, where it is one process."""
+
+    name, database, short = "the one command killed", "SQLite", 0
+    rounds = 6
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        return super().break_once(stage, 0)
+
+
 class OrderedAndKilled(Scenario):
     """SIGKILL of a worker, and in every third round of everything, while the events of each customer are processed, and
     its messages delivered, one after the other, and each event has a follow-up."""
