@@ -418,6 +418,18 @@ def test_several_processes_add_up_whichever_is_asked(
     assert {refused() for _ in range(10)} == {20.0}
 
 
+def test_a_process_that_begins_to_count_at_this_moment_spoils_no_answer(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    """It makes its file first, and a moment later gives it a length."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    for kind in ("counter", "histogram", "gauge_livesum"):
+        (tmp_path / f"{kind}_1.db").touch()
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert b"hookline_jobs" in answer.content
+
+
 def test_workers_without_a_server_answer_on_an_address_of_their_own(
     processes: Processes, database_url: str, free_port: int
 ) -> None:

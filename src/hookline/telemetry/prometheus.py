@@ -12,8 +12,9 @@ import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hookline.core import ids
@@ -120,11 +121,10 @@ class Prometheus:
         """
         from prometheus_client import CollectorRegistry
         from prometheus_client.exposition import choose_encoder
-        from prometheus_client.multiprocess import MultiProcessCollector
 
         shown = CollectorRegistry()
         if directory := os.environ.get(DIRECTORY):
-            MultiProcessCollector(_Ours(shown), path=directory)  # type: ignore[no-untyped-call]  # prometheus-client has types for most
+            shown.register(_OfAllProcesses(Path(directory)))
         else:
             _ = self._series
             shown.register(self.registry)
@@ -218,18 +218,25 @@ class Prometheus:
         return self._made
 
 
-class _Ours:
-    """Registers a collector that gives no metrics but Hookline's: a project's own may be in the same directory."""
+class _OfAllProcesses:
+    """What the processes that share a directory have counted. A project's own metrics in it are left out."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-
-    def register(self, collector: Any) -> None:
-        self._collector = collector
-        self._registry.register(self)
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
 
     def collect(self) -> Iterable[Any]:
-        return [metric for metric in self._collector.collect() if metric.name.startswith("hookline_")]
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        files = [str(path) for path in self._directory.glob("*.db") if _is_begun(path)]
+        merged = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # prometheus-client has types for most
+        return [metric for metric in merged if metric.name.startswith("hookline_")]
+
+
+def _is_begun(file: Path) -> bool:
+    """False for a file that its process has only just made: prometheus-client fails at one that is empty."""
+    with suppress(FileNotFoundError):  # or its process has ended
+        return file.stat().st_size > 0
+    return False
 
 
 @contextmanager
