@@ -296,7 +296,7 @@ class Settings:
         SENDING,
         0,
         "Seconds after which a message's unfinished deliveries are cancelled, if neither `dispatch()` nor its event "
-        "type says otherwise. 0: never; tries end with `DELIVERY_RETRY_DELAYS`",
+        "type says otherwise. 0: never; attempts end with `DELIVERY_RETRY_DELAYS`",
         zero=True,
     )
 
