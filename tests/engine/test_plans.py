@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from hookline.db import binary
@@ -153,7 +153,7 @@ def test_a_prepared_plan_is_made_anew_when_the_table_has_grown(
         with connection.cursor() as cursor:
             cursor.execute(found)
             before = cursor.fetchone()
-            binary.fetch_prepared(connection, "SELECT id FROM grown WHERE id = ANY(%b::int[])", [[7]])
+            binary.fetch_prepared(connections["default"], "SELECT id FROM grown WHERE id = ANY(%b::int[])", [[7]])
             cursor.execute(found)
             return bool(cursor.fetchone() != before)
 

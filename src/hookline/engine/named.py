@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connections, router
 
+from hookline.db.arrays import packed
 from hookline.db.rows import Parts, columns, columns_with, joined, read, read_with
 from hookline.engine.job import Job
 from hookline.engine.sql import dialect_of, lanes_of, names_of
@@ -60,7 +61,7 @@ class Claim:
         connection = connections[router.db_for_write(self._model)]
         on_sqlite = connection.vendor == "sqlite"
         sql = self._statement(connection.alias, not connection.in_atomic_block)
-        given = json.dumps([one.hex for one in names]) if on_sqlite else list(names)
+        given = json.dumps([one.hex for one in names]) if on_sqlite else packed("uuid", names)
         params = {"names": given, "limit": limit, "lease": lease, "worker": worker}
         if on_sqlite or not self._parts:
             return read(self._model, sql, params, prepared=True)
