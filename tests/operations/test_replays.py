@@ -28,6 +28,7 @@ from hookline.replays.run import run
 from hookline.testing import StubTransport, deliver_all
 from hookline.transport.transport import Response
 from tests.engine.rows import ago, make_delivery, make_endpoint, make_event, make_source
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -105,7 +106,8 @@ def test_usage_is_counted_by_tenant_in_portions(monkeypatch: pytest.MonkeyPatch)
         make_endpoint(tenant=tenant)
     for key in ("acme", "acme", "other", "idle"):
         dispatch("invoice.paid", {}, tenant=key)
-    since = ago(60)
+    since, made = ago(60), timezone.now()
+    wait_until(lambda: timezone.now() - made > timedelta(milliseconds=2))  # ids tell the time to the millisecond
     counted = replays.count_usage(ADA, since=since)
     of_two = replays.count_usage(ADA, since=since, tenants=[other, idle])
     before = replays.count_usage(ADA, since=ago(7200), until=ago(3600))
