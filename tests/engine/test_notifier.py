@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import transaction
 
+from hookline.db.row import new_id
 from hookline.engine import notifier
 from hookline.engine.notifier import Notifier
 from hookline.incoming.models import Event
@@ -43,6 +44,22 @@ def test_every_listener_hears_a_ring_until_it_ignores_the_bell() -> None:
     notifier.unsubscribe(first)  # twice does no harm
     notifier.notify()
     assert heard == ["first", "second", "second"]
+
+
+def test_what_one_worker_takes_by_its_name_is_told_to_who_waits_for_it_and_to_no_other_process() -> None:
+    notifier, heard = Notifier(), list[tuple[object, ...]]()
+    one, other = new_id(), new_id()
+    notifier.relay(lambda named: heard.append(("elsewhere", *named)))
+    notifier.subscribe(lambda: heard.append(("poll",)))
+    notifier.subscribe(lambda: heard.append(("worker looks",)), lambda named: list(named) == [one])
+    notifier.notify([one])
+    assert heard == [("poll",)]
+    heard.clear()
+    notifier.notify([other])
+    assert heard == [("poll",), ("worker looks",), ("elsewhere", other)]
+    heard.clear()
+    notifier.notify([one] * 100)
+    assert heard == [("poll",), ("worker looks",), ("elsewhere",)]
 
 
 def test_nobody_needs_to_listen() -> None:

@@ -24,36 +24,34 @@ class Notifier:
     """
 
     def __init__(self) -> None:
-        self._subscribers: tuple[Callable[[], None], ...] = ()
-        self._takers: tuple[Taker, ...] = ()
+        self._subscribers: tuple[tuple[Callable[[], None], Taker | None], ...] = ()
         self._relays: tuple[Callable[[Sequence[UUID]], None], ...] = ()
 
     def subscribe(self, subscriber: Callable[[], None], taker: Taker | None = None) -> None:
         """Call `subscriber`, in whichever thread the notification comes from.
 
-        Unless that names jobs, and a `taker` takes them: then nobody need look for any.
+        If that names jobs its `taker` is called instead, and `subscriber` only if that does not take them.
         """
-        self._subscribers = (*self._subscribers, subscriber)
-        if taker is not None:
-            self._takers = (*self._takers, taker)
+        self._subscribers = (*self._subscribers, (subscriber, taker))
 
     def relay(self, carry: Callable[[Sequence[UUID]], None]) -> None:
         """Call `carry` with the names in it for each notification that began in this process, and was not taken."""
         self._relays = (*self._relays, carry)
 
     def unsubscribe(self, subscriber: Callable[..., object]) -> None:
-        """The reverse of `subscribe`, for its taker as well, and of `relay`."""
-        self._subscribers = tuple(known for known in self._subscribers if known != subscriber)
-        self._takers = tuple(known for known in self._takers if known != subscriber)
+        """The reverse of `subscribe` and of `relay`."""
+        self._subscribers = tuple(known for known in self._subscribers if known[0] != subscriber)
         self._relays = tuple(known for known in self._relays if known != subscriber)
 
     def notify_here(self, named: Sequence[UUID] = ()) -> bool:
         """A notification that came from another process. Returns whether a worker takes what it names."""
-        if named and any(take(named) for take in self._takers):
-            return True
-        for subscriber in self._subscribers:
-            subscriber()
-        return False
+        taken = False
+        for subscriber, take in self._subscribers:
+            if named and take is not None and not taken and take(named):
+                taken = True
+            else:
+                subscriber()  # others may wait for the event itself, as a poll does
+        return taken
 
     def notify(self, made: Sequence[UUID] = ()) -> None:
         """A notification that begins in this process. `made`: the jobs, where those are all that it is about."""

@@ -117,8 +117,7 @@ class ThreadWorker(Generic[J]):
         """Claim nothing more, give back what has not begun, and wait for the rest for up to `timeout` seconds."""
         end = time.monotonic() + timeout
         self._stopping.set()
-        for heard in (self._notified, self._take_named):
-            notifier.of(self._leases.model).unsubscribe(heard)
+        notifier.of(self._leases.model).unsubscribe(self._notified)
         handover.withdraw(self._leases.model)
         self._wake.set()
         self._claiming.join(timeout)
