@@ -32,17 +32,18 @@ def key_of(event: Event | NewEvent) -> Key:
 
 
 def insert_new_events(
-    events: Sequence[NewEvent], columns: Sequence[str] = COLUMNS, *, requeue_dead: bool = True
+    events: Sequence[NewEvent], columns: Sequence[str] = COLUMNS, *, requeue_dead: bool = True, tried: bool = False
 ) -> Duplicates:
     """Insert what is new, and find out what the others are, in the caller's transaction. Nearly always one statement.
 
-    `columns` are inserted. `requeue_dead`: what is dead and comes again is due again. Raises CannotStore.
+    `columns` are inserted. `requeue_dead`: what is dead and comes again is due again. `tried`: these are what
+    `insert_alone` left, so they are known. Raises CannotStore.
     """
     duplicates, seen = _known_under_other_keys(events)
     left = [event for event in events if event.id.int not in duplicates] if duplicates else events
     # A sender in a hurry may deliver the same event several times at once; only the first is worth a row.
     firsts = {key_of(event): event for event in reversed(left)}
-    new = _insert(firsts, columns)
+    new = set() if tried else _insert(firsts, columns)
     if len(new) < len(left):
         known = _stored([event for event in firsts.values() if event.id not in new])
         others = [event for event in left if event.id not in new]
@@ -59,17 +60,17 @@ def insert_new_events(
     return duplicates
 
 
-def insert_alone(events: Sequence[NewEvent]) -> set[UUID]:
+def insert_alone(events: Sequence[NewEvent]) -> set[UUID] | None:
     """Insert and commit what is new by one statement, nearly always all of it. Returns the ids of what is stored.
 
-    Nothing on SQLite, in a transaction, or if more must be looked up or written for one of the events. The others are
-    left to `insert_new_events`.
+    None, and nothing was tried, on SQLite, in a transaction, or if more must be looked up or written for one of the
+    events. The others are left to `insert_new_events`.
     """
     connection = connections[router.db_for_write(Event)]
     if connection.vendor != "postgresql" or connection.in_atomic_block:
-        return set()
+        return None
     if any(event.problem or event.source.awaiting_handshake or _other_keys(event) for event in events):
-        return set()
+        return None
     return _insert({key_of(event): event for event in reversed(events)}, COLUMNS)
 
 
