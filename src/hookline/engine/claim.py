@@ -15,7 +15,7 @@ from hookline.engine.job import Job
 from hookline.engine.order import take_turns
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement
-from hookline.engine.sql import Dialect, dialect_of, names_of, uuid_adapter
+from hookline.engine.sql import Dialect, claimed, dialect_of, names_of, uuid_adapter
 
 J = TypeVar("J", bound=Job)
 
@@ -61,8 +61,7 @@ _CLAIM = """{visited}, ready AS MATERIALIZED (
     LIMIT {lanes}
 ), picked AS MATERIALIZED ({pick} LIMIT %(limit)s)
 UPDATE {table}
-SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL,
-    worker = %(worker)s
+SET {claimed}
 WHERE {picked}{no_wait}
 RETURNING {columns}
 """
@@ -121,7 +120,7 @@ def claim(
         "not_busy": dialect.none_of.format("id", "%(busy)s"),
         "open": _OPEN.format(**known, not_theirs=not_theirs),
         "lanes": lanes,
-        "lease_end": dialect.later.format("%(lease)s"),
+        "claimed": claimed(dialect),
         "picked": dialect.among.format("SELECT id FROM picked"),
         "columns": columns(model),
         "no_wait": "" if model.durable_claims else dialect.no_wait,

@@ -17,7 +17,7 @@ from django.db import connections, router
 from hookline.db.arrays import packed
 from hookline.db.rows import Parts, columns, columns_with, joined, read, read_with
 from hookline.engine.job import Job
-from hookline.engine.sql import dialect_of, lanes_of, names_of
+from hookline.engine.sql import claimed, dialect_of, lanes_of, names_of
 
 J = TypeVar("J", bound=Job)
 
@@ -33,8 +33,7 @@ WITH ready AS MATERIALIZED (
     ORDER BY made.id LIMIT %(limit)s {lock}
 )
 UPDATE {table}
-SET state = 'running', claim = claim + 1, attempts = attempts + 1, lease_until = {lease_end}, begun_at = NULL,
-    worker = %(worker)s
+SET {claimed}
 {others} {table}.{ready}{no_wait}
 RETURNING {columns}
 """
@@ -78,7 +77,7 @@ class Claim:
             also=self._also,
             unlimited=lanes_of(model).unlimited("lane"),
             lock=dialect.lock_made if alone else "",
-            lease_end=dialect.later.format("%(lease)s"),
+            claimed=claimed(dialect),
             others="FROM {} WHERE {} AND".format(*joined(model, parts)) if parts else "WHERE",
             ready=dialect.among.format("SELECT id FROM ready"),
             no_wait=dialect.no_wait if alone and not model.durable_claims else "",

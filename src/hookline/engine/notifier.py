@@ -14,7 +14,7 @@ from hookline.engine.job import Job
 MOST_NAMED = 16
 
 #: Gets the ids of jobs that were just committed, and returns whether they are claimed now, without a search.
-Taker = Callable[[Sequence[UUID]], bool]
+ClaimsNamed = Callable[[Sequence[UUID]], bool]
 
 
 class Notifier:
@@ -24,10 +24,10 @@ class Notifier:
     """
 
     def __init__(self) -> None:
-        self._subscribers: tuple[tuple[Callable[[], None], Taker | None], ...] = ()
+        self._subscribers: tuple[tuple[Callable[[], None], ClaimsNamed | None], ...] = ()
         self._relays: tuple[Callable[[Sequence[UUID]], None], ...] = ()
 
-    def subscribe(self, subscriber: Callable[[], None], taker: Taker | None = None) -> None:
+    def subscribe(self, subscriber: Callable[[], None], taker: ClaimsNamed | None = None) -> None:
         """Call `subscriber`, in whichever thread the notification comes from.
 
         If that names jobs its `taker` is called instead, and `subscriber` only if that does not take them.

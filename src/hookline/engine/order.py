@@ -28,7 +28,7 @@ from hookline.db.rows import columns, read
 from hookline.engine import handover, notifier
 from hookline.engine.job import FOREVER, UNREAD, Held, Job, State
 from hookline.engine.settlement import Settlement
-from hookline.engine.sql import dialect_of, lanes_of, names_of, uuid_adapter
+from hookline.engine.sql import claimed, dialect_of, lanes_of, names_of, uuid_adapter
 
 J = TypeVar("J", bound=Job)
 
@@ -91,14 +91,6 @@ state = 'pending' AND crashes = 0 AND (due_at >= %(forever)s OR due_at <= {now})
     SELECT 1 FROM {lanes_table} own
     WHERE own.id = {table}.{lane} AND (own.held_until IS NULL OR own.held_until <= {now}) AND {unlimited}
 )"""
-_CLAIMED = """
-    state = CASE WHEN {begins} THEN 'running' ELSE state END,
-    claim = CASE WHEN {begins} THEN claim + 1 ELSE claim END,
-    attempts = CASE WHEN {begins} THEN attempts + 1 ELSE attempts END,
-    lease_until = CASE WHEN {begins} THEN {lease_end} ELSE lease_until END,
-    begun_at = CASE WHEN {begins} THEN NULL ELSE begun_at END,
-    worker = CASE WHEN {begins} THEN %(worker)s ELSE worker END,
-"""
 
 # Whoever has an earlier one of its key in the same portion waits from here on, without another write.
 _READ = """
@@ -207,17 +199,17 @@ def _give(model: type[J], wanted: Sequence[Key], follower: handover.Follower | N
     for number, (lane, key) in enumerate(wanted):
         params |= {f"lane{number}": adapt(lane), f"key{number}": key}
     names = _names(connection, model)
-    claimed = noted = ""
+    begun = noted = ""
     if follower is not None:
         begins = _BEGINS.format(**names, unlimited=lanes_of(model).unlimited("own"))
-        claimed = _CLAIMED.format(begins=begins, lease_end=dialect.later.format("%(lease)s"))
+        begun = f"{claimed(dialect, begins)},"
         noted = f"WHEN {begins} THEN %(follows)s"
         params |= {"lease": follower.lease, "worker": follower.worker, "follows": FOLLOWS}
     sql = _GIVE.format(
         **names,
         keys=", ".join([f"({mark.format(number)}, %(key{number})s)" for number in range(len(wanted))]),
         following=dialect.among.format("SELECT id FROM following"),
-        claimed=claimed,
+        claimed=begun,
         noted=noted,
         returned=columns(model),
     )

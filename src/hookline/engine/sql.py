@@ -106,6 +106,24 @@ def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
         raise ConfigurationError(f"Hookline runs on PostgreSQL and SQLite, not on {connection.display_name}") from None
 
 
+#: What a claim assigns to a row, column by column; with the parameters `lease`, in seconds, and `worker`.
+_CLAIMED = {
+    "state": "'running'",
+    "claim": "claim + 1",
+    "attempts": "attempts + 1",
+    "lease_until": "{lease_end}",
+    "begun_at": "NULL",
+    "worker": "%(worker)s",
+}
+
+
+def claimed(dialect: Dialect, where: str = "") -> str:
+    """The assignments of a claim; `where`: only to those of the updated rows for which this condition holds."""
+    form = "{0} = CASE WHEN {2} THEN {1} ELSE {0} END" if where else "{0} = {1}"
+    values = {name: value.format(lease_end=dialect.later.format("%(lease)s")) for name, value in _CLAIMED.items()}
+    return ", ".join(form.format(name, value, where) for name, value in values.items())
+
+
 def lanes_of(model: type[Job]) -> type[Lane]:
     """The model of its lanes."""
     return cast("type[Lane]", model._meta.get_field(model.lane).related_model)

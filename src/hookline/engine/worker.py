@@ -146,17 +146,18 @@ class ThreadWorker(Generic[J]):
 
     def take(self, claimed: Sequence[J]) -> None:
         """Have them run. What cannot be prepared is given back."""
-        jobs = list(claimed)
-        self._leases.keep(jobs)
-        try:
-            self._prepare(jobs)
-        except Exception:  # whatever it is: what is claimed and forgotten would wait until its lease ends
-            logger.exception("cannot begin with what follows in its order; others will")
-            self._give_back(jobs, "the worker could not take it over")
-            return
-        self._prefetch.added(len(jobs))
-        for job in jobs:
+        for job in self._unsearched(self._kept, claimed):
             self._queue.put(job)
+
+    def _kept(self, claimed: Sequence[J]) -> list[J]:
+        self._leases.keep(claimed)
+        return list(claimed)
+
+    def _unsearched(self, claim: Callable[[A], list[J]], what: A) -> list[J]:
+        """What `claim(what)` gives, ready to run, and counted; nothing where the database failed."""
+        jobs = self._prepared(claim, what) or []
+        self._prefetch.added(len(jobs))
+        return jobs
 
     def _notified(self) -> None:
         self._more = True
@@ -321,7 +322,7 @@ class ThreadWorker(Generic[J]):
         """The first of the jobs that could be claimed; the others are put into the queue."""
         if self._stopping.is_set():
             return None
-        jobs = self._prepared(self._leases.claim_named, ids) or []
+        jobs = self._unsearched(self._leases.claim_named, ids)
         if len(jobs) < len(ids):
             self._notified()
         for job in jobs[1:]:

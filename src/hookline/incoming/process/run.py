@@ -58,13 +58,11 @@ def fetch_sources(events: Sequence[Event]) -> None:
 
     Where they have them already, nothing is read.
     """
-    if all(_SOURCE.is_cached(event) for event in events):
-        handlers.read_layers({event.source_id: event.source for event in events}.values())
-        return
-    sources = by_id_with(Source, "tenant", [event.source_id for event in events])
-    for event in events:
+    without = [event for event in events if not _SOURCE.is_cached(event)]
+    sources = by_id_with(Source, "tenant", [event.source_id for event in without])
+    for event in without:
         _SOURCE.set_cached_value(event, sources[event.source_id.int])
-    handlers.read_layers(sources.values())
+    handlers.read_layers({event.source_id.int: event.source for event in events}.values())
 
 
 def run(event: Event, begin: Begin = _unwatched) -> Settlement:

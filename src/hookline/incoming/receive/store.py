@@ -114,9 +114,11 @@ def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]
     try:
         # A statement is a transaction: without BEGIN and COMMIT, two round trips less before each acknowledgement.
         alone = insert_alone(events) if within is _nothing else None
+        others = events
         if alone:
-            notifier.of(Event).notify(_without_order([event for event in events if event.id in alone]))
-        if others := [event for event in events if event.id not in alone] if alone else events:
+            others = [event for event in events if event.id not in alone] if len(alone) < len(events) else ()
+            notifier.of(Event).notify(() if others else _without_order(events))
+        if others:
             with transaction.atomic(using=router.db_for_write(Event), durable=True):
                 duplicates = insert_new_events(others, tried=alone is not None)
                 dead = _end_unreadable([event for event in others if event.id.int not in duplicates])
