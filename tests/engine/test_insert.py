@@ -63,12 +63,13 @@ def test_what_must_be_encrypted_is_not_stored_in_the_clear(db: None) -> None:
         Insertion(Rejection, columns).run()
 
 
-def test_a_missing_value_does_not_become_a_default(transactional_db: None) -> None:
-    event = NewEvent(make_source(), "a", "id:1", b"{}")
+def test_a_missing_value_does_not_become_a_default_and_nothing_is_stored(transactional_db: None) -> None:
+    first = NewEvent(make_source(), "a", "id:1", b"{}")
+    event = NewEvent(first.source, "a", "id:2", b"{}")
     event.provider_id = None  # type: ignore[assignment]  # on purpose
-    other = NewEvent(event.source, "a", "id:2", b"{}")
     with pytest.raises(IntegrityError):
-        insert_new(Event, COLUMNS, [event, other], unique=("source_id", "dedup_key"))
+        insert_new(Event, COLUMNS, [first, event], unique=("source_id", "dedup_key"))
+    assert Event.objects.count() == 0
 
 
 def test_a_value_that_does_not_fit_is_refused_and_nothing_is_stored(transactional_db: None) -> None:

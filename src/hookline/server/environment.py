@@ -41,7 +41,7 @@ LOG_FORMATS = ("text", "json")
 #: Without IMMEDIATE, a transaction that reads before it writes fails at once with "database is locked". FULL, because
 #: an acknowledged webhook must survive a power cut: NORMAL may lose the last transactions of a WAL.
 _SQLITE_OPTIONS = {
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000",
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
 }
