@@ -14,17 +14,22 @@ import django
 import uvicorn
 
 from hookline.runtime import http_server
+from hookline.runtime.interpreter import spare_what_is_loaded, switch_sooner
 from hookline.runtime.stopping import Stopping
 
 
 def main(mode: str) -> None:
     django.setup()
+    served = application(mode)
+    spare_what_is_loaded()
+    if mode != "view":
+        switch_sooner()
     with Stopping() as stopping, http_server.listen("127.0.0.1", 0) as listener:
 
         def announce() -> None:
             print(f"listens on {http_server.url_of(listener)}")
 
-        http_server.serve(application(mode), listener, stopping, announce, 5)
+        http_server.serve(served, listener, stopping, announce, 5)
 
 
 def application(mode: str) -> Any:

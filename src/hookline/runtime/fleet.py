@@ -17,7 +17,7 @@ from hookline.engine.prune import Pruning
 from hookline.engine.worker import OnStuck
 from hookline.incoming.models import Event
 from hookline.operations import forwards, handlers, prune
-from hookline.runtime.garbage import spare_what_is_loaded
+from hookline.runtime.interpreter import spare_what_is_loaded
 from hookline.telemetry.courier import courier
 
 logger = logging.getLogger("hookline.cli")

@@ -16,7 +16,7 @@ from hookline import conf
 from hookline.engine.kind import declared
 from hookline.models import Event
 from hookline.runtime import http_server
-from hookline.runtime.garbage import spare_what_is_loaded
+from hookline.runtime.interpreter import spare_what_is_loaded, switch_sooner
 from hookline.runtime.siblings import Siblings
 from hookline.runtime.stopping import Stopping
 from hookline.runtime.supervisor import Work
@@ -87,6 +87,8 @@ def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Cal
     spare_what_is_loaded()
     # With Celery as the engine, its workers are the fleet.
     fleet = FleetBeside(settings, stopping) if worker and settings.ENGINE == "worker" else None
+    if fleet is None:
+        switch_sooner()
 
     def ready() -> None:
         on_ready()
