@@ -70,4 +70,4 @@ def test_patterns_select_what_the_shells_select(pattern: str, event_type: str) -
 def test_a_hostile_pattern_takes_no_long_time(pattern: str) -> None:
     before = time.perf_counter()
     matches(pattern, "a" * 256)
-    assert time.perf_counter() - before < 1
+    assert time.perf_counter() - before < 5

@@ -47,17 +47,15 @@ def test_a_rate_holds_however_many_workers_claim_and_however_much_waits(jobs: Jo
     all_workers = workers(jobs, 3)
     began, went = time.monotonic(), 0
     others = 0
-    while (elapsed := time.monotonic() - began) < 1.5:
+    # Not for a time: what a slow machine claims too seldom for, it loses.
+    while went < 75 and time.monotonic() - began < 30:
         for leases in all_workers:
             claimed = leases.claim(100)
             mine = [job for job in claimed if getattr(job, f"{job.lane}_id") == lane.pk]
             went, others = went + len(mine), others + len(claimed) - len(mine)
             finish(leases, claimed)
         time.sleep(min(leases.pause(0.05) for leases in all_workers))
-    # What a slow machine took longer for, it may have let through.
-    most = 5 + 50 * (time.monotonic() - began)
-    assert went <= most * 1.1
-    assert went >= 50 * elapsed * 0.5
+    assert 75 <= went <= (5 + 50 * (time.monotonic() - began)) * 1.1
     assert others == 3
     waiting = jobs.model._default_manager.filter(**{f"{jobs.model.lane}_id": lane.pk}, state=State.PENDING)
     assert waiting.count() == 200 - went
@@ -127,16 +125,17 @@ def test_lanes_of_one_group_share_its_rate(transactional_db: None) -> None:
     all_workers = workers(jobs, 3)
     began = time.monotonic()
     went: Counter[UUID] = Counter()
-    while (elapsed := time.monotonic() - began) < 1.5:
+    # Not for a time: what a slow machine claims too seldom for, it loses.
+    while went.total() - went[free.pk] < 60 and time.monotonic() - began < 30:
         for leases in all_workers:
             claimed = leases.claim(100)
             went.update(job.endpoint_id for job in cast("list[Delivery]", claimed))
             finish(leases, claimed)
         time.sleep(min(leases.pause(0.05) for leases in all_workers))
+    elapsed = time.monotonic() - began
     assert went.pop(free.pk) == 30
-    # What a slow machine took longer for, it may have let through.
-    assert 40 * elapsed * 0.5 <= went.total() <= (10 + 40 * (time.monotonic() - began)) * 1.1
-    assert 1 <= went[slow.pk] <= 2 + 4 * (time.monotonic() - began)
+    assert 60 <= went.total() <= (10 + 40 * elapsed) * 1.1
+    assert 1 <= went[slow.pk] <= 2 + 4 * elapsed
     assert 0.5 < went[own.pk] / went[other.pk] < 2
     waiting = Delivery.objects.filter(endpoint__tenant=throttled, state=State.PENDING)
     assert set(waiting.values_list("attempts", flat=True)) == {0}

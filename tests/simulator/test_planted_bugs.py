@@ -25,9 +25,8 @@ PLAYED = {"deadline": "rotation"}
 @pytest.mark.parametrize(("bug", "scenario"), BUGS.items())
 def test_the_bug_is_found_by_its_scenario_with_at_most_three_requests(bug: str, scenario: str, tmp_path: Path) -> None:
     with shop(tmp_path, bug) as running:
-        plan = Plan(
-            choose([PLAYED.get(scenario, scenario)]), seed=1, deadline=DEADLINE, examples=1 if bug == "slow" else 8
-        )
+        deadline, examples = (DEADLINE, 1) if bug == "slow" else (10, 8)
+        plan = Plan(choose([PLAYED.get(scenario, scenario)]), seed=1, deadline=deadline, examples=examples)
         report = simulate(stage_of(running), plan)
 
     found = {finding.scenario: finding for finding in report.broken}

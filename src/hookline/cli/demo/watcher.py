@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from hookline import providers
 from hookline.cli.demo.consumer import Consumer
@@ -15,6 +16,7 @@ from hookline.operations import handlers
 from hookline.operations.jobs import Job, State
 
 J = TypeVar("J", bound=Job)
+M = TypeVar("M", bound=Model)
 
 
 class Watcher:
@@ -23,7 +25,7 @@ class Watcher:
     def __init__(self, story: Story, consumer: Consumer) -> None:
         self._story = story
         self._consumer = consumer
-        self._last = dict.fromkeys((Event, Message, Delivery, Rejection), UUID(int=0))
+        self._last: dict[type[Model], UUID] = dict.fromkeys((Event, Message, Delivery, Rejection), UUID(int=0))
         #: Jobs that were shown but are not finished, with the tries that were shown.
         self._open: dict[UUID, int] = {}
         #: Messages that the consumer has verified, but whose delivery is not recorded yet.
@@ -33,40 +35,56 @@ class Watcher:
         self.rejected = 0
 
     def look(self) -> None:
-        for event in Event.objects.filter(id__gt=self._last[Event]).select_related("source").order_by("id"):
-            self._last[Event] = event.id
-            self._open[event.id] = 0
-            self._story.step("verified", f"the signature is {providers.get(event.source.provider).title}'s, and fresh")
-            self._story.step("stored", f"{event.public_id} {event.type}: committed before it was acknowledged")
-        for event in self._progress(Event.objects.select_related("source").order_by("id")):
+        # Read from the effects to their causes, and told the other way round: what caused something that was seen had
+        # been committed, so it is seen, too.
+        deliveries = self._jobs(Delivery.objects.select_related("message", "endpoint"))
+        while not self._consumer.verified.empty():
+            self._verified.add(self._consumer.verified.get())
+        messages = self._new(Message.objects.all())
+        events = self._jobs(Event.objects.select_related("source"))
+        for event in events:
+            if event.id > self._last[Event]:
+                self._tell_stored(event)
+        for event in self._progress(events):
             self._tell_processed(event)
-        for message in Message.objects.filter(id__gt=self._last[Message]).order_by("id"):
-            self._last[Message] = message.id
+        for message in messages:
             count = message.deliveries.count()
             endpoints = "1 endpoint" if count == 1 else f"{count} endpoints"
             self._story.step("dispatched", f"{message.public_id} {message.type} to {endpoints}")
-        for delivery in Delivery.objects.filter(id__gt=self._last[Delivery]).order_by("id"):
-            self._last[Delivery] = delivery.id
-            self._open[delivery.id] = 0
-        while not self._consumer.verified.empty():
-            self._verified.add(self._consumer.verified.get())
-        for delivery in self._progress(Delivery.objects.select_related("message", "endpoint").order_by("id")):
+        for delivery in self._progress(deliveries):
             self._tell_delivered(delivery)
-        for rejection in Rejection.objects.filter(id__gt=self._last[Rejection]).order_by("id"):
-            self._last[Rejection] = rejection.id
+        for rejection in self._new(Rejection.objects.all()):
             self.rejected += 1
             self._story.step("refused", f"{rejection.public_id} {rejection.reason}: {rejection.detail}")
 
-    def _progress(self, jobs: QuerySet[J]) -> list[J]:
-        """Those of the jobs shown that were tried since."""
-        tried = [job for job in jobs.filter(id__in=list(self._open)) if job.state != State.RUNNING]
-        moved = [job for job in tried if job.state != State.PENDING or job.attempts > self._open[job.id]]
-        for job in moved:
-            if job.state == State.PENDING:
+    def _new(self, rows: QuerySet[M]) -> list[M]:
+        """Those that were not seen before."""
+        new = list(rows.filter(id__gt=self._last[rows.model]).order_by("id"))
+        if new:
+            self._last[rows.model] = new[-1].pk
+        return new
+
+    def _jobs(self, jobs: QuerySet[J]) -> list[J]:
+        """Those that were not seen before, and those that were not finished then."""
+        return list(jobs.filter(Q(id__gt=self._last[jobs.model]) | Q(id__in=list(self._open))).order_by("id"))
+
+    def _progress(self, jobs: Sequence[J]) -> list[J]:
+        """Those that were tried since."""
+        moved = []
+        for job in jobs:
+            self._last[type(job)] = max(job.id, self._last[type(job)])
+            known = self._open.setdefault(job.id, 0)
+            if job.state == State.PENDING and job.attempts > known:
                 self._open[job.id] = job.attempts
-            else:
+                moved.append(job)
+            elif job.state not in (State.PENDING, State.RUNNING):
                 del self._open[job.id]
+                moved.append(job)
         return moved
+
+    def _tell_stored(self, event: Event) -> None:
+        self._story.step("verified", f"the signature is {providers.get(event.source.provider).title}'s, and fresh")
+        self._story.step("stored", f"{event.public_id} {event.type}: committed before it was acknowledged")
 
     def _tell_processed(self, event: Event) -> None:
         if event.state == State.SUCCEEDED:
