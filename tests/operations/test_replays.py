@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
@@ -23,7 +24,7 @@ from hookline.models import Attempt, Delivery, Endpoint, Event, Message, Replay,
 from hookline.operations import deliveries, endpoints, replays
 from hookline.operations.selection import Selection
 from hookline.outgoing.models import EXPUNGED
-from hookline.replays import portion
+from hookline.replays import work
 from hookline.replays.run import run
 from hookline.testing import StubTransport, deliver_all
 from hookline.transport.transport import Response
@@ -78,7 +79,8 @@ def test_what_was_published_while_an_endpoint_was_disabled_is_sent_when_it_is_re
 
 
 def test_the_contents_of_all_messages_of_a_tenant_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portion, "PORTION", 2)
+    for what, one in work.WORKS.items():
+        monkeypatch.setitem(work.WORKS, what, replace(one, portion=2))
     endpoint = make_endpoint(tenant=Tenant.objects.create(key="acme"))
     other = make_endpoint(tenant=Tenant.objects.create(key="other"))
     sent = dispatch("invoice.paid", {"n": 0}, tenant="acme")
@@ -100,7 +102,7 @@ def test_the_contents_of_all_messages_of_a_tenant_are_removed(monkeypatch: pytes
 
 
 def test_usage_is_counted_by_tenant_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portion, "COUNTED", 2)
+    monkeypatch.setitem(work.WORKS, "usage", replace(work.WORKS["usage"], portion=2))
     acme, other, idle = (Tenant.objects.create(key=key) for key in ("acme", "other", "idle"))
     for tenant in (acme, acme, other):
         make_endpoint(tenant=tenant)
@@ -119,6 +121,29 @@ def test_usage_is_counted_by_tenant_in_portions(monkeypatch: pytest.MonkeyPatch)
     assert found[0]["note"] == "5 of 5 were counted"
     with pytest.raises(ConfigurationError, match="must begin before it ends"):
         replays.count_usage(ADA, since=ago(60), until=ago(3600))
+
+
+def test_deliveries_are_counted_by_event_type_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(work.WORKS, "types", replace(work.WORKS["types"], portion=2))
+    acme = Tenant.objects.create(key="acme")
+    for _ in range(2):
+        make_endpoint(tenant=acme)
+    for event_type in ("invoice.paid", "invoice.paid", "user.created"):
+        dispatch(event_type, {}, tenant="acme")
+    made = timezone.now()
+    wait_until(lambda: timezone.now() - made > timedelta(milliseconds=2))  # ids tell the time to the millisecond
+    counted = replays.count_types(ADA)
+    before = replays.count_types(ADA, until=ago(3600))
+    carry_out()
+    found = [replays.as_json(replays.find(one.public_id)) for one in (counted, before)]
+    assert [one["usage"] for one in found] == [{"invoice.paid": 4, "user.created": 2}, {}]
+    assert found[0]["note"] == "6 of 6 were counted"
+    with pytest.raises(ConfigurationError, match="must begin before it ends"):
+        replays.count_types(ADA, since=ago(60), until=ago(3600))
+
+
+def test_what_counts_is_no_replay_to_be_started() -> None:
+    since = ago(60)
     with pytest.raises(ConfigurationError, match="'usage' cannot be replayed"):
         replays.start(ADA, "usage", Selection(since=since))
 
@@ -181,7 +206,8 @@ def test_a_rate_spreads_what_is_made_due_and_bounds_each_portion() -> None:
 
 
 def test_events_are_processed_again_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(portion, "PORTION", 2)
+    for what, one in work.WORKS.items():
+        monkeypatch.setitem(work.WORKS, what, replace(one, portion=2))
     source = make_source()
     made = [make_event(source, state=State.SUCCEEDED, attempts=1) for _ in range(5)]
     other = make_event(make_source(), state=State.SUCCEEDED)
@@ -223,11 +249,11 @@ def test_a_portion_that_fails_leaves_nothing_and_is_done_again(monkeypatch: pyte
     replay = replays.start(ADA, "events", Selection(source=source.public_id))
 
     def fail(*arguments: object) -> object:
-        renew(*arguments)  # type: ignore[arg-type]
+        do_portion(*arguments)  # type: ignore[arg-type]
         raise DatabaseError("the disk is full")
 
-    renew = portion.renew
-    monkeypatch.setattr("hookline.replays.run.renew", fail)
+    do_portion = work.do_portion
+    monkeypatch.setattr("hookline.replays.run.do_portion", fail)
     carry_out()
     event.refresh_from_db()
     replay.refresh_from_db()

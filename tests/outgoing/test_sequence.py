@@ -37,7 +37,7 @@ from hookline.outgoing import sequence
 from hookline.outgoing.deliver.load import prepare
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery, Endpoint
-from hookline.replays.portion import endpoint_of, renew
+from hookline.replays.work import do_portion
 from hookline.testing import StubTransport, deliver_all
 from tests.engine.other_processes import databases_as_json
 from tests.engine.rows import SECRET, ago, make_delivery, make_endpoint
@@ -141,7 +141,7 @@ def test_what_was_missed_while_it_was_disabled_is_numbered_when_it_is_recovered(
     assert since(endpoint, 0).last == 2
     replay = replays.start(SYSTEM, "missed", Selection(endpoint=endpoint.public_id, since=ago(60)))
     with transaction.atomic():
-        renew(replay, endpoint_of(replay))
+        do_portion(replay)
     assert [json.loads(one.body)["data"]["n"] for one in since(endpoint, 0).messages] == [1, 3, 2]
 
 

@@ -31,6 +31,7 @@ NAMES = {
     replays.What.DELIVERIES.value: "endpoint.replay",
     replays.What.CONTENTS.value: "application.purge_content",
     replays.What.USAGE.value: "application.stats",
+    replays.What.TYPES.value: "event-type.aggregate",
 }
 STATUSES = {"running": "running", "paused": "running", "succeeded": "finished", "dead": "failed", "cancelled": "failed"}
 
@@ -66,6 +67,10 @@ def with_progress(replay: Replay) -> BackgroundTaskOut:
         data["appStats"] = [
             {"appId": app_id(tenant), "appUid": uid_of(tenant), "messageDestinations": number}
             for tenant, number in replays.usage_of(replay)
+        ]
+    if replay.what == replays.What.TYPES:
+        data["eventTypeStats"] = [
+            {"name": name, "messageDestinations": number} for name, number in replays.types_of(replay)
         ]
     return BackgroundTaskOut(**dict(as_task(replay)), data=data)
 

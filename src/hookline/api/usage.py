@@ -1,10 +1,10 @@
-"""Usage: how much was sent, by application."""
+"""Usage: how much was sent, by application or by event type."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from ninja import Status
+from ninja import Query, Status
 from pydantic import Field
 
 from hookline.api.auth import Needs, Request
@@ -27,6 +27,13 @@ class AppUsageStatsIn(In):
     app_ids: Annotated[list[Text], Field(max_length=1000)] | None = None
 
 
+class Period(In):
+    """What Svix's clients do not send: they have everything counted."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+
 class AppUsageStatsOut(TaskOut):
     #: Those of the request that were not found.
     unresolved_app_ids: list[str]
@@ -45,3 +52,12 @@ def count_usage(request: Request, body: AppUsageStatsIn) -> Status[AppUsageStats
     started = replays.count_usage(request.auth.actor, since=body.since, until=body.until, tenants=list(known.values()))
     unresolved = [name for name, tenant in found.items() if tenant is None]
     return Status(202, AppUsageStatsOut(**dict(as_task(started)), unresolved_app_ids=unresolved))
+
+
+@routes.put("/stats/usage/event-types", "v1.statistics.aggregate-event-types", COUNT, {202: TaskOut})
+def count_event_types(request: Request, query: Query[Period]) -> Status[TaskOut]:
+    """Have a worker count the deliveries of all applications by event type: all that are kept, or those of a time.
+
+    `GET /background-task/{task}` has the numbers as `eventTypeStats`, complete once it is `finished`.
+    """
+    return Status(202, as_task(replays.count_types(request.auth.actor, since=query.since, until=query.until)))

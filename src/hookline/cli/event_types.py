@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from hookline.cli.command import DocumentPrinted, Group, json_option, something_to_change
 from hookline.cli.json_file import JsonFile
 from hookline.cli.output import print_fields, print_json, print_rows
-from hookline.cli.times import Duration
+from hookline.cli.times import Duration, Since
 
 
 @click.group("event-types", cls=Group)
@@ -68,6 +69,21 @@ def list_event_types(as_json: bool) -> None:
     rows = [event_types.as_json(found) for found in event_types.all_types()]
     columns = ("name", "version", "enforcement", "deprecated", "description")
     print_rows(rows, columns, as_json, "No event types yet; add one with `hookline event-types create`.")
+
+
+@event_types.command()
+@click.option("--since", type=Since(), help="From when on: 30d ago, or a time.  [default: all that is kept]")
+@click.option("--until", type=Since(), help="Until when.  [default: now]")
+@json_option
+def usage(since: datetime | None, until: datetime | None, as_json: bool) -> None:
+    """Have a worker count the deliveries of a period by event type.
+
+    `hookline replay show` has the numbers by type, complete once its status is `succeeded`.
+    """
+    from hookline.cli.actor import actor
+    from hookline.operations import replays
+
+    print_fields(replays.as_json(replays.count_types(actor(), since=since, until=until)), as_json)
 
 
 @event_types.command()

@@ -26,7 +26,7 @@ from hookline.outgoing.content import HAS_CONTENT
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.outgoing.publish.missed import count_wanted
 from hookline.replays.models import Replay, What
-from hookline.replays.portion import AGAIN, may_renew, part_of
+from hookline.replays.work import WORKS, may_renew, part_of
 from hookline.tenants.models import Tenant
 
 __all__ = ["Preview", "What", "as_json", "cancel", "find", "newest", "pause", "preview", "resume", "start"]
@@ -89,13 +89,25 @@ def count_usage(
 
     Nothing is made due. `usage_of` has the result. Raises ConfigurationError.
     """
-    until = until or timezone.now()
-    if since >= until:
-        raise ConfigurationError(f"the time to count must begin before it ends, at {until.isoformat()}")
-    replay = Replay(what=What.USAGE, since=since, until=until, counts={one.pk.hex: 0 for one in tenants})
+    replay = Replay(what=What.USAGE, since=since, counts={one.pk.hex: 0 for one in tenants})
     if tenants:
         replay.chosen = {"tenants": [one.public_id for one in tenants]}
         replay.lookups = {"endpoint__tenant__in": [str(one.pk) for one in tenants]}
+    return _counting(actor, replay, until)
+
+
+def count_types(actor: Actor, *, since: datetime | None = None, until: datetime | None = None) -> Replay:
+    """Have workers count the deliveries that were made in a time, or of all that are kept, by event type.
+
+    Nothing is made due. `types_of` has the result. Raises ConfigurationError.
+    """
+    return _counting(actor, Replay(what=What.TYPES, since=since, counts={}), until)
+
+
+def _counting(actor: Actor, replay: Replay, until: datetime | None) -> Replay:
+    replay.until = until or timezone.now()
+    if replay.since is not None and replay.since >= replay.until:
+        raise ConfigurationError(f"the time to count must begin before it ends, at {replay.until.isoformat()}")
     with transaction.atomic(using=router.db_for_write(Replay)):
         replay.save(force_insert=True)
         details = {"what": replay.what, **replay.chosen, "rate": None, "count": None}
@@ -109,6 +121,11 @@ def usage_of(replay: Replay) -> list[tuple[Tenant, int]]:
     counts = {UUID(digits): number for digits, number in (replay.counts or {}).items()}
     found = Tenant.objects.in_bulk(list(counts))
     return sorted(((found[pk], number) for pk, number in counts.items() if pk in found), key=lambda one: -one[1])
+
+
+def types_of(replay: Replay) -> list[tuple[str, int]]:
+    """What was counted until now, by event type, the most first."""
+    return sorted((replay.counts or {}).items(), key=lambda one: (-one[1], one[0]))
 
 
 def pause(actor: Actor, replay: Replay) -> None:
@@ -174,10 +191,16 @@ def as_json(replay: Replay) -> dict[str, Any]:
         "seen": replay.seen,
         "renewed": replay.renewed,
         "note": replay.note,
-        **({} if replay.counts is None else {"usage": {one.key: number for one, number in usage_of(replay)}}),
+        **_counted(replay),
         "created_at": replay.created_at,
         "finished_at": replay.finished_at,
     }
+
+
+def _counted(replay: Replay) -> dict[str, Any]:
+    if replay.what == What.USAGE:
+        return {"usage": {tenant.key: number for tenant, number in usage_of(replay)}}
+    return {"usage": dict(types_of(replay))} if replay.what == What.TYPES else {}
 
 
 # ---- what is to be done -----------------------------------------------------------------------------
@@ -259,7 +282,7 @@ _CHOOSE: Mapping[str, Callable[[Replay, Selection], None]] = {
 def _previewed(replay: Replay) -> Preview:
     if replay.what == What.MISSED and replay.since is not None and "type" not in replay.chosen:
         endpoint = Endpoint.find(replay.chosen["endpoint"])
-        count = count_wanted(endpoint.pk, replay.since, replay.until, AGAIN[What.MISSED])
+        count = count_wanted(endpoint.pk, replay.since, replay.until, WORKS[What.MISSED].again)
     else:
         part = part_of(replay)
         found = part.rows

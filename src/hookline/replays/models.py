@@ -25,14 +25,15 @@ class What(models.TextChoices):
     MESSAGES = "messages", _("messages")
     #: Messages, whose contents are removed.
     CONTENTS = "contents", _("contents")
-    #: Deliveries, which are counted by tenant.
+    #: Deliveries, which are counted by tenant, or by the type of the message.
     USAGE = "usage", _("usage")
+    TYPES = "types", _("types")
 
 
 class Replay(Lane, Job):  # type: ignore[misc]  # the stubs give each its own get_next_by_created_at
     """A job whose every run makes a portion of what it walks over due again, in the order in which that was made.
 
-    One of contents removes them instead, and one of usage counts.
+    One of contents removes them instead, and one of usage or types counts. What each does is in `replays.work`.
 
     Each is a lane of its own, so that holding the lane pauses it. How far it has come is committed with the portion:
     whoever is killed in between has done neither.
@@ -61,7 +62,7 @@ class Replay(Lane, Job):  # type: ignore[misc]  # the stubs give each its own ge
     total = models.PositiveBigIntegerField(_("total"), default=0)
     seen = models.PositiveBigIntegerField(_("seen"), default=0)
     renewed = models.PositiveBigIntegerField(_("renewed"), default=0)
-    #: Of usage: the 32 digits of the id of each tenant, with how many were counted; None for another.
+    #: What was counted, by the 32 digits of the id of a tenant or by event type; None where nothing is.
     counts = models.JSONField(_("counts"), null=True, editable=False)
     #: The row that was looked at last: its time as the database has it, and its id.
     at_time = models.CharField(_("at time"), max_length=40, default="")

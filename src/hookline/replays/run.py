@@ -14,8 +14,8 @@ from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.exceptions import LeaseLost
 from hookline.outgoing.models import Endpoint
-from hookline.replays.models import Replay, What
-from hookline.replays.portion import RENEWS, Done, count, endpoint_of, renew
+from hookline.replays.models import Replay
+from hookline.replays.work import WORKS, Done, do_portion, endpoint_of
 
 logger = logging.getLogger("hookline.replays")
 
@@ -23,9 +23,6 @@ logger = logging.getLogger("hookline.replays")
 SCHEDULE = RetrySchedule((1.0, 5.0, 30.0, 120.0, 600.0), 0.2)
 #: Seconds until a replay to a disabled endpoint looks again whether it was enabled.
 DISABLED = 10.0
-
-
-_DID = {What.CONTENTS.value: "lost their content", What.USAGE.value: "were counted"}
 
 
 def run_next(leases: Leases[Replay]) -> bool:
@@ -65,7 +62,7 @@ def run(replay: Replay) -> None:
             waits = f"waits until {endpoint.public_id} is enabled"
             _settle(replay, Settlement.give_back(DISABLED, waits))
             return
-        done = count(replay) if replay.what == What.USAGE else renew(replay, endpoint)
+        done = do_portion(replay)
         if done.last is not None:
             Replay.objects.using(database).filter(pk=replay.pk).update(
                 seen=replay.seen + done.seen,
@@ -75,14 +72,15 @@ def run(replay: Replay) -> None:
                 counts=done.counts,
             )
         _settle(replay, _next(replay, done, time.monotonic() - began))
-        if done.renewed and replay.what in RENEWS:
-            notifier.notify_after_commit(RENEWS[replay.what])
+        wakes = WORKS[replay.what].wakes
+        if done.renewed and wakes is not None:
+            notifier.notify_after_commit(wakes)
 
 
 def _next(replay: Replay, done: Done, took: float) -> Settlement:
     if not done.more:
-        did = _DID.get(replay.what, "were made due again")
-        return Settlement.succeed(f"{replay.renewed + done.renewed} of {replay.seen + done.seen} {did}")
+        did, seen = replay.renewed + done.renewed, replay.seen + done.seen
+        return Settlement.succeed(f"{did} of {seen} {WORKS[replay.what].did}")
     # What was made due takes so long at the rate; the next portion begins where it ends.
     due_in = 0.0 if replay.rate is None else max(0.0, done.renewed / replay.rate - took)
     return Settlement.give_back(due_in, "")

@@ -57,6 +57,9 @@ ROUTES: dict[str, Route] = {
         "POST", "/auth/app/{key}/expire-all", lambda given: {"expiry": seconds(given["after"])}
     ),
     "tenant usage": Route("POST", "/stats/usage/app", _counted),
+    "event-types usage": Route(
+        "PUT", "/stats/usage/event-types", query=lambda given: {"since": given["since"], "until": given["until"]}
+    ),
     "key create": Route("POST", "/key", _new_key),
     "key list": Route(
         "GET", "/key", query=lambda given: {"app_id": given["tenant"], "tokens": given["tokens"]}, columns=KEYS
