@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
+from collections import deque
 from collections.abc import Collection
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -21,37 +21,32 @@ from hookline.core import ids
 _AT_ONCE = 4096
 
 
-class _Random(threading.local):
-    """Random bytes of this thread, of which each is given away once."""
-
-    def __init__(self) -> None:
-        self.bytes, self.at = b"", 0
-
-    def take(self, count: int) -> bytes:
-        if self.at + count > len(self.bytes):
-            self.bytes, self.at = os.urandom(max(_AT_ONCE, count)), 0
-        taken = self.bytes[self.at : self.at + count]
-        self.at += count
-        return taken
-
-    def forget(self) -> None:
-        self.bytes, self.at = b"", 0
-
-
-_random = _Random()
+#: Eight random bytes each, for one id. What a thread takes out, no other gets.
+_random: deque[bytes] = deque()
 # A process that is forked would make the ids that its parent makes.
-os.register_at_fork(after_in_child=_random.forget)
+os.register_at_fork(after_in_child=_random.clear)
+
+
+def _eight() -> bytes:
+    """Random bytes that were given to nobody else."""
+    try:
+        return _random.pop()
+    except IndexError:
+        fresh = os.urandom(_AT_ONCE)
+        eights = [fresh[start : start + 8] for start in range(0, _AT_ONCE, 8)]
+        eight = eights.pop()
+        _random.extend(eights)
+        return eight
 
 
 def new_id() -> UUID:
     """A fresh UUIDv7."""
-    return ids.uuid7(time.time_ns(), _random.take(8))
+    return ids.uuid7(time.time_ns(), _eight())
 
 
 def new_ids(count: int) -> list[UUID]:
     """As many fresh UUIDv7s, in ascending order."""
-    random = _random.take(8 * count)
-    made = [ids.uuid7(time.time_ns(), random[start : start + 8]) for start in range(0, 8 * count, 8)]
+    made = [new_id() for _ in range(count)]
     made.sort()  # two may be of the same quarter of a microsecond
     return made
 

@@ -127,8 +127,21 @@ class Source(LimitedLane):
         self.encrypted_secrets = ring.dump()
 
     def config(self, now: float) -> SourceConfig:
-        """What the provider may know of this source at this time."""
-        return SourceConfig(self._ring().active(now), self.options, self.awaiting_handshake, source=self.pk)
+        """What the provider may know of this source at this time.
+
+        Made once for as long as it stays the same: a source in memory is asked for every request.
+        """
+        text, options = self.encrypted_secrets, self.options
+        kept: tuple[str, SourceConfig, float, float] | None = self.__dict__.get("_kept_config")
+        if kept is not None and kept[0] is text:
+            _, config, since, until = kept
+            same = config.options is options and config.awaiting_handshake == self.awaiting_handshake
+            if same and since <= now < until:  # no secret has ended meanwhile
+                return config
+        ring = SecretRing.load(text)
+        config = SourceConfig(ring.active(now), options, self.awaiting_handshake, source=self.pk)
+        self.__dict__["_kept_config"] = text, config, now, ring.active_until(now)
+        return config
 
     def allows(self, address: str) -> bool:
         """Whether a request from this address is accepted. Raises ConfigurationError for networks that were spoilt."""
@@ -136,14 +149,6 @@ class Source(LimitedLane):
         if texts is None:
             return True
         read: tuple[list[str], Networks] | None = self.__dict__.get("_read_networks")
-        if read is None or read[0] is not texts:  # as `_ring`
+        if read is None or read[0] is not texts:  # as `config`
             read = self.__dict__["_read_networks"] = (texts, Networks(texts))
         return address in read[1]
-
-    def _ring(self) -> SecretRing:
-        """`secrets`, read once for as long as they stay the same: a source in memory is asked for every request."""
-        text = self.encrypted_secrets
-        read: tuple[str, SecretRing] | None = self.__dict__.get("_read_ring")
-        if read is None or read[0] is not text:
-            read = self.__dict__["_read_ring"] = (text, SecretRing.load(text))
-        return read[1]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -77,18 +77,18 @@ class IngestEdge:
         token = scope["path"][len(self.prefix) :].removesuffix("/")
         body = Body(scope, receive)
         try:
-            reply = await self._answer(scope, token, body)
+            reply = await self._reply(scope, token, body)
             reusable = body.complete or await body.drain()
         except ClientGone:
             return
         await respond(scope, send, reply, reusable=reusable)
 
-    async def _answer(self, scope: Scope, token: str, body: Body) -> Reply:
+    def _reply(self, scope: Scope, token: str, body: Body) -> Coroutine[Any, Any, Reply]:
         try:
             check_header_section(scope["headers"], len(scope["path"]) + len(scope.get("query_string", b"")))
         except HeadersTooLarge as error:  # before the token is looked at, and before they are sorted by name
-            return await self.receiver.refuse(read_head(scope, first=True), token, error)
-        return await self.receiver.receive(read_head(scope), token, body.read)
+            return self.receiver.refuse(read_head(scope, first=True), token, error)
+        return self.receiver.receive(read_head(scope), token, body.read)
 
 
 class LoopReceiver(Receiver):
@@ -164,35 +164,24 @@ class LoopReceiver(Receiver):
             raise CannotStore(str(error)) from None
 
     async def verify(self, request: WebhookRequest, source: Source) -> Verified:
-        refused: dict[Document, CannotVerify] = {}
-
-        def get(document: Document, source_id: UUID | None) -> bytes:
-            if document in refused:
-                raise refused[document]
-            return self._documents.cached(document, source_id)
-
-        fetch = Fetch(get, self._documents.cached.verified)
+        size, fetch = len(request.body), self._documents.cached
         try:
             for _ in range(MAX_DOCUMENTS + 1):
                 try:
-                    return await self._verify_with(request, source, fetch)
+                    if size > LARGE_BODY:
+                        return await self._large.run(size, partial(self.verified, request, source, fetch))
+                    return self.verified(request, source, fetch)
                 except DocumentNeeded as needed:
                     document = needed.document
                 try:
-                    with self._waiting.hold(len(request.body)):
+                    with self._waiting.hold(size):
                         await asyncio.wrap_future(self._documents.obtain(document, source.pk))
                 except CannotVerify as error:
-                    refused[document] = error  # another secret may lead to another document
+                    fetch = without(document, error, fetch)  # another secret may lead to another document
         except QueueFull as error:
             logger.warning("answering 503: %s", error)
             raise CannotStore(str(error)) from None
         raise CannotVerify("document_unavailable", f"more than {MAX_DOCUMENTS} documents were needed")
-
-    async def _verify_with(self, request: WebhookRequest, source: Source, fetch: Fetch) -> Verified:
-        size = len(request.body)
-        if size > LARGE_BODY:
-            return await self._large.run(size, partial(self.verified, request, source, fetch))
-        return self.verified(request, source, fetch)
 
     async def store(self, events: Sequence[NewEvent]) -> Sequence[Stored]:
         try:
@@ -232,6 +221,17 @@ class LoopReceiver(Receiver):
             await asyncio.sleep(REFRESH)
 
 
+def without(refused: Document, error: CannotVerify, fetch: Fetch) -> Fetch:
+    """A way to get documents as before, where this one raises this error."""
+
+    def get(document: Document, source_id: UUID | None) -> bytes:
+        if document == refused:
+            raise error
+        return fetch(document, source_id)
+
+    return Fetch(get, fetch.verified)
+
+
 def store_groups(groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
     """Commit the events of several requests at once. Returns for each request what became of its events."""
     stored = iter(store_at_once([event for group in groups for event in group]))
@@ -254,7 +254,7 @@ def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
     client, told = scope.get("client"), scope.get("hookline.client")
     settings = conf.get()
     # White space around a value is no part of it (RFC 9110 section 5.5), and servers differ in what they leave.
-    pairs = ((name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"])
+    pairs = [(name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"]]
     headers = read_headers(first_headers(pairs) if first else pairs)
     return WebhookRequest(
         method=scope["method"],

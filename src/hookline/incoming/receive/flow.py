@@ -76,10 +76,13 @@ class Receiver:
         #: Sources whose events were found to have no id.
         self._warned: set[int] = set()
 
-    async def receive(self, head: WebhookRequest, token: str, read_body: ReadBody) -> Reply:
+    def receive(self, head: WebhookRequest, token: str, read_body: ReadBody) -> Coroutine[Any, Any, Reply]:
         """Answer a request, of which `head` is all but the body. The answer is true only because it is committed."""
         if tracing.tracer() is None:
-            return await self._receive(head, token, read_body)
+            return self._receive(head, token, read_body)
+        return self._receive_traced(head, token, read_body)
+
+    async def _receive_traced(self, head: WebhookRequest, token: str, read_body: ReadBody) -> Reply:
         sent = {name: values[0] for name, values in head.headers.items() if name in ("traceparent", "tracestate")}
         with tracing.span("receive webhook", "SERVER", sent) as span:
             reply = await self._receive(head, token, read_body)

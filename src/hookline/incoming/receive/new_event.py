@@ -41,7 +41,7 @@ class NewEvent:
     order_key: str | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.source_id = self.source.pk
+        self.source_id = self.source.id  # `pk` would look for the name of the primary key
         self.order_key = UNREAD if self.source.order_by else None
 
     @property

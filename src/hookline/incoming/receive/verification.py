@@ -28,7 +28,7 @@ NEARLY_TOO_LATE = 5 / 6
 MAX_DOCUMENTS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes three times as long to make
 class Verified:
     """A genuine request: rows for what it holds, not yet stored, and what its sender is to be told."""
 
@@ -97,7 +97,11 @@ def new_events(request: WebhookRequest, source: Source, received: Received) -> l
         return []
     provider = providers.get(source.provider)
     hidden = CREDENTIAL_HEADERS | provider.hidden_headers(source.options)
-    headers = {name: ", ".join(values) for name, values in request.headers.items() if name not in hidden}
+    headers = {
+        name: values[0] if len(values) == 1 else ", ".join(values)
+        for name, values in request.headers.items()
+        if name not in hidden
+    }
     method = None if request.method == "POST" else request.method
     url = storable(without_fields(request.url, provider.credential_query)) if "?" in request.url else None
     if problems := [parsed.problem for parsed in received.events if parsed.problem]:
