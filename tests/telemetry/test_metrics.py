@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -33,6 +34,7 @@ from hookline.outgoing.deliver import load
 from hookline.outgoing.deliver.record import record
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery, Endpoint
+from hookline.replays.models import Replay
 from hookline.signals import event_dead
 from hookline.telemetry.emit import emit, subscribe, wanted
 from hookline.telemetry.records import RowsPruned
@@ -310,6 +312,13 @@ def test_the_backlog_names_the_tenants_that_have_most_and_no_more_than_twenty(cl
     assert by_tenant["other"] == 3
     assert samples["hookline_jobs", (("kind", "events"), ("state", "pending"))] == 24
     assert samples["hookline_oldest_pending_seconds", (("kind", "events"),)] > 0
+
+
+@pytest.mark.django_db
+def test_what_waits_for_no_tenant_is_counted_too(client: Client) -> None:
+    """Such as a replay of the events of all sources."""
+    Replay.objects.create(what="events", until=datetime.now(UTC))
+    assert scrape(client)["hookline_tenant_pending", (("kind", "replays"), ("tenant", ""))] == 1
 
 
 @pytest.mark.django_db

@@ -105,8 +105,9 @@ def by_tenant(model: type[Job]) -> Iterator[Sample]:
     for place, (key, number, since) in enumerate(rows):
         age = max(0.0, now - since.timestamp())
         if place < MAX_TENANTS:
-            yield catalogue.TENANT_BACKLOG, (kind, key), number
-            yield catalogue.TENANT_OLDEST, (kind, key), age
+            # A replay may be of no tenant. An empty label is to Prometheus as if there were none.
+            yield catalogue.TENANT_BACKLOG, (kind, key or ""), number
+            yield catalogue.TENANT_OLDEST, (kind, key or ""), age
         else:
             others.append((number, age))
     if others:

@@ -160,7 +160,7 @@ TENANT_BACKLOG = Metric(
     "hookline_tenant_pending",
     Kind.GAUGE,
     f"Of the 10,000 oldest pending jobs, those of each tenant; the {MAX_TENANTS} tenants with most are named by their "
-    "key, the others are `other`",
+    "key, the others are `other`; empty for jobs of no tenant",
     ("kind", "tenant"),
     from_database=True,
 )
