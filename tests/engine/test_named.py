@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hookline import conf
 from hookline.engine import notifier
+from hookline.engine.claim import claim
 from hookline.engine.job import Job, State
 from hookline.engine.kind import kind_of
 from hookline.engine.leases import Leases
@@ -155,18 +156,18 @@ def test_what_siblings_say_is_read_wherever_a_read_ends(words: list[tuple[int, l
     assert (heard, unread) == ([(kind, tuple(ids)) for kind, ids in words], b"")
 
 
-def test_settling_a_few_jobs_is_planned_once(jobs: Jobs) -> None:
+def test_settling_is_planned_once_for_any_number_of_jobs(jobs: Jobs) -> None:
     """With arrays whose lengths it sees, PostgreSQL plans the statement for each of them, for longer than it runs."""
     if connection.vendor != "postgresql":
         return
     lane = jobs.lane()
-    for _ in range(20):
-        [job] = jobs.add(lane, 1)
-        settle([(claim, Settlement.succeed()) for claim in leases(jobs).claim_named([job.pk])])
+    for number in range(20):
+        jobs.add(lane, *[1.0] * (1 + number % 3 * 20))
+        settle([(job, Settlement.succeed()) for job in claim(jobs.model, 50, lease=60)])
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE %s",
-            ["%AS (SELECT * FROM unnest(%"],
+            ["%AS (SELECT given.* FROM unnest(%"],
         )
         [(generic, custom)] = cursor.fetchall()
     assert generic >= 10

@@ -20,14 +20,20 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hookline.db.arrays import Array, packed
 
 
-def unnest(types: Sequence[str], *, prepared: bool = False) -> str:
-    """The FROM item that turns one array parameter for each of these types into rows.
+def unnest(types: Sequence[str]) -> str:
+    """The FROM item that turns one array parameter for each of these types into rows."""
+    return f"unnest({', '.join(f'%b::{name}[]' for name in types)})"
 
-    `prepared`: PostgreSQL does not see how long the arrays are while it plans. Otherwise it would find that a plan for
-    just these is better than one for any, and so plan a prepared statement each time, for longer than it runs.
+
+def unnest_any(types: Sequence[str]) -> str:
+    """The same as a query, for a prepared statement that joins the rows to others by an id.
+
+    PostgreSQL does not see how long the arrays are while it plans. Otherwise it would find that a plan for just these
+    is better than one for any, and so plan a prepared statement each time, for longer than it runs. And it is made to
+    expect many rows, where it would expect ten: so it joins them by their hashes, as quickly for a hundred as for one.
     """
-    arrays = (f"(SELECT %b::{name}[])" if prepared else f"%b::{name}[]" for name in types)
-    return f"unnest({', '.join(arrays)})"
+    arrays = ", ".join(f"(SELECT %b::{name}[])" for name in types)
+    return f"SELECT given.* FROM unnest({arrays}) AS given, generate_series(1, (SELECT 1)) AS once"
 
 
 def arrays(types: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[Any]:
@@ -84,7 +90,7 @@ def fetch_prepared(
 
 
 #: Seconds after which a plan is made again. One made while a table was empty may read the whole table.
-PLAN_AGE = 5.0
+PLAN_AGE = 2.0
 #: When the oldest plan that each connection keeps was made, in monotonic time.
 _PLANNED: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 #: For each connection to PostgreSQL how many statements were candidates for preparing, or at last whether they may be.

@@ -11,24 +11,17 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.db.arrays import packed
-from hookline.db.binary import fetch, fetch_prepared
+from hookline.db.binary import fetch_prepared
 from hookline.db.row import Row
 
 R = TypeVar("R", bound=Row)
 
 
-#: Statements about at most this many rows are prepared: its plan, which is made for any number, is good for few.
-FEW = 10
-
-
-def read(model: type[R], sql: str, params: Mapping[str, Any], *, prepared: bool = False) -> list[R]:
-    """The rows that a statement returns, which are all `columns()` of the model.
-
-    `prepared`: on PostgreSQL as `fetch_prepared` does.
-    """
+def read(model: type[R], sql: str, params: Mapping[str, Any]) -> list[R]:
+    """The rows that a statement returns, which are all `columns()` of the model; on PostgreSQL a prepared one."""
     connection = connections[router.db_for_write(model)]
     if connection.vendor == "postgresql":
-        rows = (fetch_prepared if prepared else fetch)(connection, sql, params)
+        rows = fetch_prepared(connection, sql, params)
         return _instances(model, connection, model._meta.concrete_fields, rows)
     return list(model._default_manager.using(connection.alias).raw(sql, params))
 
@@ -100,7 +93,7 @@ def by_id(model: type[R], ids: Iterable[UUID], names: Sequence[str]) -> dict[int
     fields = [model._meta.get_field(name) for name in ("id", *names)]
     if connection.vendor == "postgresql":
         sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE id = ANY(%b::uuid[])"
-        rows = (fetch_prepared if len(distinct) <= FEW else fetch)(connection, sql, [packed("uuid", distinct)])
+        rows = fetch_prepared(connection, sql, [packed("uuid", distinct)])
         found = _instances(model, connection, fields, rows)
     else:
         sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE id IN (SELECT value FROM json_each(%s))"
@@ -125,7 +118,7 @@ def by_id_with(model: type[R], relation: str, ids: Iterable[UUID]) -> dict[int, 
         f"SELECT {', '.join(names)} FROM {model._meta.db_table} one"
         f" JOIN {key.related_model._meta.db_table} other ON other.id = one.{key.column} WHERE one.id = ANY(%b::uuid[])"
     )
-    rows = (fetch_prepared if len(distinct) <= FEW else fetch)(connection, sql, [packed("uuid", distinct)])
+    rows = fetch_prepared(connection, sql, [packed("uuid", distinct)])
     instances = _instances(model, connection, fields, [row[: len(fields)] for row in rows])
     related = _instances(key.related_model, connection, others, [row[len(fields) :] for row in rows])
     for instance, other in zip(instances, related, strict=True):

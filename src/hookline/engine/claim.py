@@ -92,16 +92,14 @@ def claim(
     per_lane: int | None = None,
     lanes: int = LANES,
     worker: int | None = None,
-    prepared: bool = False,
 ) -> list[J]:
     """Take up to `limit` due jobs for `lease` seconds, spread evenly over at most `lanes` lanes behind `after`.
 
     At most `per_lane` jobs of each lane are taken, none of the lanes in `busy` or of the tenants in `without`, only
     those of the lanes in `among`, if they are given, and on PostgreSQL at most the given number of a lane in `caps`.
     Jobs due first come first. `worker` is the number of this process (see Liveness). Of jobs with the same order key,
-    one is taken. Committed when this returns, as durably as `model.durable_claims` says. `prepared`: on PostgreSQL with
-    a plan that may be some seconds old, which is right while few jobs wait. Raises DatabaseError; jobs that were
-    already taken are released, if the database allows it.
+    one is taken. Committed when this returns, as durably as `model.durable_claims` says. Raises DatabaseError; jobs
+    that were already taken are released, if the database allows it.
     """
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
@@ -133,7 +131,7 @@ def claim(
     names["visited"] = visited
     sql = _CLAIM.format(**{**names, "pick": dialect.pick.format(**names, lock=dialect.lock)})
     for _ in range(LOOKS):
-        taken = read(model, sql, params, prepared=prepared)
+        taken = read(model, sql, params)
         try:
             ready = take_turns(model, taken)
         except Error:

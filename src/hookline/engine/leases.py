@@ -256,7 +256,4 @@ class Leases(Generic[J]):
             caps=self._limits.most(),
             per_lane=per_lane,
             worker=self.worker_number(),
-            # Who finds little has the plan that was made when there was little. A backlog is worth one of its own, but
-            # beside one that fills this worker, others are looked for again and again, and often there is nothing.
-            prepared=self.drained or bool(without),
         )

@@ -63,7 +63,7 @@ class Claim:
         given = json.dumps([one.hex for one in names]) if on_sqlite else packed("uuid", names)
         params = {"names": given, "limit": limit, "lease": lease, "worker": worker}
         if on_sqlite or not self._parts:
-            return read(self._model, sql, params, prepared=True)
+            return read(self._model, sql, params)
         return read_with(self._model, sql, params, self._parts)
 
     def _make(self, alias: str, alone: bool) -> str:

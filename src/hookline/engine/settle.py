@@ -9,9 +9,8 @@ from uuid import UUID
 from django.db import connections, router, transaction
 
 from hookline.core.text import storable
-from hookline.db.binary import arrays, fetch_ids, unnest
+from hookline.db.binary import arrays, fetch_ids, unnest_any
 from hookline.db.insert import Insertion
-from hookline.db.rows import FEW
 from hookline.engine import order
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
@@ -209,11 +208,10 @@ def _change(
         "beside": f"beside AS ({beside.sql})," if beside else "",
     }
     if connection.vendor == "postgresql":
-        prepared = len(rows) <= FEW
-        sql = statement.format(**names, rows=f"SELECT * FROM {unnest(types, prepared=prepared)}")
+        sql = statement.format(**names, rows=unnest_any(types))
         params = arrays(types, list(zip(*rows, strict=True)))
         params = [*beside.params, *params] if beside else params
-        return fetch_ids(connection, sql, params, prepared=prepared)
+        return fetch_ids(connection, sql, params, prepared=True)
     if beside:
         with transaction.atomic(using=connection.alias):
             beside.run()
