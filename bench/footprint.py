@@ -136,6 +136,7 @@ def send_out(count: int, costs: Costs) -> None:
 def result(delivery: Delivery) -> Result:
     from hookline.core.outcome import classify
     from hookline.core.retry import RetrySchedule
+    from hookline.outgoing.deliver.admission import Loaded
     from hookline.outgoing.deliver.attempt import Result, decide
     from hookline.outgoing.deliver.load import outbound_of
     from hookline.outgoing.deliver.signers import Signers
@@ -143,7 +144,7 @@ def result(delivery: Delivery) -> Result:
 
     response = Response(200, ANSWERED, b"ok", duration_ms=87)
     outcome = classify(response.status, response.error, None, time.time())
-    outbound = outbound_of(delivery, Signers(), time.time())
+    (outbound,) = outbound_of([Loaded.of(delivery)], Signers(), time.time())
     return Result(outbound, response, outcome, decide(outbound, response, outcome, RetrySchedule(), time.time()))
 
 

@@ -31,6 +31,7 @@ from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver import breakers as health
 from hookline.outgoing.deliver import load as claimed
 from hookline.outgoing.deliver import sender
+from hookline.outgoing.deliver.admission import Loaded
 from hookline.outgoing.deliver.attempt import Result
 from hookline.outgoing.deliver.load import outbound_of
 from hookline.outgoing.deliver.record import record
@@ -260,7 +261,7 @@ def test_a_held_endpoint_spends_no_attempts_and_asks_nothing_of_the_workers(
     endpoint = make_endpoint(consumer.url())
     deliveries = [make_delivery(endpoint) for _ in range(5)]
     first, *others = claim(Delivery, 3, lease=60)
-    health.admit([first])
+    health.admit([Loaded.of(first)])
     result = failed(first)
     record([result])
     endpoint.refresh_from_db()
@@ -268,7 +269,7 @@ def test_a_held_endpoint_spends_no_attempts_and_asks_nothing_of_the_workers(
     assert claim(Delivery, 10, lease=60) == []
     # Those that were claimed before the breaker opened are given back, with their attempts.
     claimed = list(Delivery.objects.select_related("endpoint").filter(pk__in=[delivery.pk for delivery in others]))
-    admitted, put_off = health.admit(claimed)
+    admitted, put_off = health.admit([Loaded.of(delivery) for delivery in claimed])
     assert (admitted, len(put_off)) == ([], 2)
     assert len(settle(put_off)) == 2
     assert Counter(Delivery.objects.values_list("attempts", flat=True)) == {1: 1, 0: 4}
@@ -281,7 +282,7 @@ def failed(delivery: Delivery, status: int = 500) -> Result:
 
     response = Response(status=status)
     outcome = classify(status, "", None, time.time())
-    outbound = outbound_of(delivery, Signers(), time.time())
+    (outbound,) = outbound_of([Loaded.of(delivery)], Signers(), time.time())
     return Result(outbound, response, outcome, decide(outbound, response, outcome, RetrySchedule(), time.time()))
 
 

@@ -78,7 +78,9 @@ def test_an_outbound_delivery_cannot_be_changed_and_shows_no_secret() -> None:
     assert (outbound.body, outbound.endpoint_id, outbound.attempts) == (bytes(message.body), endpoint.pk, 1)
     assert outbound.public_id == Delivery.objects.get().public_id
     with pytest.raises(dataclasses.FrozenInstanceError):
-        outbound.url = "https://elsewhere.example"  # type: ignore[misc]  # that is the point
+        outbound.to.url = "https://elsewhere.example"  # type: ignore[misc]  # that is the point
+    with pytest.raises(AttributeError):
+        outbound.url = "https://elsewhere.example"  # type: ignore[misc]  # as above
     assert "signer" not in repr(outbound)
 
 

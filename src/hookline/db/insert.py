@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from json.encoder import encode_basestring_ascii as quoted
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,17 @@ def _form(model: type[Row], names: tuple[str, ...], alias: str) -> _Form:
     types = tuple(_base_type(field, connections[alias]) for field in fields)
     head = f"INSERT INTO {model._meta.db_table} ({', '.join(field.column for field in fields)})"
     return _Form(fields, types, head)
+
+
+class Json(str):
+    """The text of a value for a column of JSON, which is written as it is."""
+
+    __slots__ = ()
+
+
+def json_of_texts(texts: Iterable[tuple[str, str]]) -> Json:
+    """An object of texts, as `json.dumps` writes it, which takes twice as long."""
+    return Json("{" + ", ".join([f"{quoted(name)}: {quoted(text)}" for name, text in texts]) + "}")
 
 
 class Insertion:
@@ -143,7 +155,7 @@ def _prepared(field: Any, values: Sequence[Any], connection: BaseDatabaseWrapper
 
 
 def _json(value: Any, field: Any) -> str | None:
-    return None if value is None else json.dumps(value, cls=field.encoder)
+    return value if value is None or type(value) is Json else json.dumps(value, cls=field.encoder)
 
 
 def _field(model: type[Row], name: str) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -47,7 +48,7 @@ def new_id() -> UUID:
 def new_ids(count: int) -> list[UUID]:
     """As many fresh UUIDv7s, in ascending order."""
     made = [new_id() for _ in range(count)]
-    made.sort()  # two may be of the same quarter of a microsecond
+    made.sort(key=attrgetter("int"))  # two may be of the same quarter of a microsecond
     return made
 
 
@@ -82,12 +83,25 @@ class Row(models.Model):
         Django's own asks every field to set itself and sends two signals, which takes longer than reading the row. A
         column that is not in `__dict__` is what Django means by a deferred one.
         """
-        row, state = cls.__new__(cls), ModelState()
-        state.adding, state.db = False, db
-        if fetch_mode is not None:  # since Django 6.1
-            state.fetch_mode = fetch_mode
-        row.__dict__.update(zip(field_names, values, strict=True), _state=state)
+        (row,) = cls.from_rows(db, field_names, [values], fetch_mode)
         return row
+
+    @classmethod
+    def from_rows(
+        cls, db: str | None, names: Collection[str], rows: Iterable[Collection[Any]], fetch_mode: Any = None
+    ) -> list[Self]:
+        """The same for many rows, each of as many values as there are names."""
+        made = []
+        for values in rows:
+            row, state = cls.__new__(cls), ModelState()
+            state.adding, state.db = False, db
+            if fetch_mode is not None:  # since Django 6.1
+                state.fetch_mode = fetch_mode
+            held = row.__dict__
+            held.update(zip(names, values, strict=True))
+            held["_state"] = state
+            made.append(row)
+        return made
 
     @property
     def public_id(self) -> str:

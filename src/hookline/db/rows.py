@@ -139,7 +139,7 @@ def _instances(
     model: type[R], connection: BaseDatabaseWrapper, fields: Sequence[Any], rows: Sequence[Sequence[Any]]
 ) -> list[R]:
     names = [field.attname for field in fields]
-    instances = [model.from_db(connection.alias, names, row) for row in rows]
+    instances = model.from_rows(connection.alias, names, rows)
     # JSON is a value already; what else wants to see what the database has is our EncryptedField.
     for field in fields:
         if hasattr(field, "from_db_value") and not isinstance(field, models.JSONField):

@@ -86,21 +86,17 @@ def number_all(endpoint_id: UUID) -> None:
         pass
 
 
-def with_numbers(deliveries: list[Delivery]) -> tuple[list[Delivery], list[tuple[Delivery, Settlement]]]:
-    """Those that have their number, or need none, and those to give back until they have one. Raises DatabaseError."""
-    waiting = [one for one in deliveries if one.sequence == UNNUMBERED and one.endpoint.sequenced]
-    if not waiting:
-        return deliveries, []
-    for endpoint_id in {one.endpoint_id for one in waiting}:
-        mine = [one for one in waiting if one.endpoint_id == endpoint_id]
+def give_numbers(deliveries: Collection[Delivery]) -> list[tuple[Delivery, Settlement]]:
+    """Give each of these, which wait for one, its number. Returns those to give back until they have it.
+
+    Raises DatabaseError.
+    """
+    for endpoint_id in {one.endpoint_id for one in deliveries}:
+        mine = [one for one in deliveries if one.endpoint_id == endpoint_id]
         while number(endpoint_id) == PORTION and not _read(mine):
             pass
-    _read(waiting)
-    without = {one.pk for one in waiting if one.sequence == UNNUMBERED}
-    if not without:
-        return deliveries, []
-    sent = [one for one in deliveries if one.pk not in without]
-    return sent, [(one, _LATER) for one in deliveries if one.pk in without]
+    _read(deliveries)
+    return [(one, _LATER) for one in deliveries if one.sequence == UNNUMBERED]
 
 
 def _read(deliveries: Collection[Delivery]) -> bool:

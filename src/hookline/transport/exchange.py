@@ -48,10 +48,11 @@ class Exchange:
 
     def timing(self, now: float) -> dict[str, float]:
         """Milliseconds of each step that began and ended, the last one at `now`, in monotonic time."""
-        steps = self.dialled or {}
+        steps = {name: round(seconds * 1000, 1) for name, seconds in self.dialled.items()} if self.dialled else {}
         if self.sent_at is not None and self.first_at is not None:
-            steps = {**steps, "first_byte": self.first_at - self.sent_at, "body": now - self.first_at}
-        return {name: round(seconds * 1000, 1) for name, seconds in steps.items()}
+            steps["first_byte"] = round((self.first_at - self.sent_at) * 1000, 1)
+            steps["body"] = round((now - self.first_at) * 1000, 1)
+        return steps
 
     @property
     def truncated(self) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from hookline.core.addresses import AddressPolicy
 from hookline.core.outcome import Failure
@@ -59,7 +59,7 @@ class TransportSettings:
     limits: Limits = field(default_factory=Limits)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes three times as long to make
 class Response:
     """What came back. A complete response has a status and no error.
 
@@ -81,7 +81,16 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """The first value of a header, or None."""
-        return next(iter(self.headers.get(name, ())), None)
+        values = self.headers.get(name)
+        return values[0] if values else None
+
+
+class _Target(NamedTuple):
+    """A URL that may be sent to."""
+
+    url: Url
+    #: What stands behind the method in a request to it, up to and with the headers that each of them has.
+    head: str
 
 
 class Transport:
@@ -101,7 +110,7 @@ class Transport:
         self._pool: Pool | None = None
         self._places = asyncio.Semaphore(self._settings.concurrency)
         # The policy never changes, so what it said of a URL holds. Only what passed is remembered.
-        self._check_url = lru_cache(maxsize=20_000)(policy.check_url)
+        self._target_of = lru_cache(maxsize=20_000)(partial(_target_of, policy))
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes, route: Route | None = None) -> Response:
         """POST the body. Network trouble, refusals and broken responses are in the Response; nothing is raised."""
@@ -122,7 +131,7 @@ class Transport:
         With a body it is POSTed: some key servers want to be asked so. Hosts other than `allowed_hosts` are refused.
         """
         try:
-            host = self._check_url(url).host
+            host = self._target_of(url).url.host
         except AddressRefused as error:
             return Response(error=Failure.ADDRESS_REFUSED, detail=str(error))
         if host not in allowed_hosts:
@@ -168,19 +177,19 @@ class Transport:
         route: Route | None,
     ) -> Response:
         try:
-            url = self._check_url(text)
+            target = self._target_of(text)
             check_headers(headers)
         except AddressRefused as error:
             return Response(error=Failure.ADDRESS_REFUSED, detail=str(error))
         except ConfigurationError as error:
             return Response(error=Failure.INVALID_REQUEST, detail=str(error))
         async with self._places:
-            return await self._exchange(method, url, headers, body, Exchange(max_body), route=route)
+            return await self._exchange(method, target, headers, body, Exchange(max_body), route=route)
 
     async def _exchange(
         self,
         method: str,
-        url: Url,
+        target: _Target,
         headers: Mapping[str, str],
         body: bytes | None,
         exchange: Exchange,
@@ -190,7 +199,8 @@ class Transport:
         started = time.monotonic()
         failure, detail = "", ""
         try:
-            await self._converse(url, write_request(method, url, headers, body), body or b"", exchange, route)
+            request = write_request(method, target.head, headers, body)
+            await self._converse(target.url, request, body or b"", exchange, route)
         except Failed as failed:
             failure, detail = failed.failure, failed.detail
         except TimeoutError:
@@ -224,15 +234,28 @@ class Transport:
         pool.give(origin, connection)
 
 
-def write_request(method: str, url: Url, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    """The head of a request (RFC 9112 section 3). Nothing breaks out of a line: all of it was checked."""
-    given = set(map(str.lower, headers))
-    lines = [f"{method} {url.target} HTTP/1.1\r\nHost: {url.authority}\r\nAccept-Encoding: identity\r\n"]
-    lines += [line for name, line in _DEFAULTS.items() if name not in given]
+def _target_of(policy: AddressPolicy, text: str) -> _Target:
+    """Raises AddressRefused."""
+    url = policy.check_url(text)
+    return _Target(url, f"{url.target} HTTP/1.1\r\nHost: {url.authority}\r\nAccept-Encoding: identity\r\n")
+
+
+def write_request(method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """The head of a request (RFC 9112 section 3). Nothing breaks out of a line: all of it was checked.
+
+    `target`: see `_Target.head`.
+    """
+    lines = [f"{method} ", target, _beside(tuple(headers), body is not None)]
     lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
-    if body is not None:
-        if "content-type" not in given:
-            lines.append("Content-Type: application/octet-stream\r\n")
-        lines.append(f"Content-Length: {len(body)}\r\n")
-    lines.append("\r\n")
+    lines.append("\r\n" if body is None else f"Content-Length: {len(body)}\r\n\r\n")
     return "".join(lines).encode("ascii")
+
+
+@lru_cache(maxsize=1024)  # the same few names with every request
+def _beside(names: tuple[str, ...], with_body: bool) -> str:
+    """The lines that are sent besides the headers with these names."""
+    given = set(map(str.lower, names))
+    lines = [line for name, line in _DEFAULTS.items() if name not in given]
+    if with_body and "content-type" not in given:
+        lines.append("Content-Type: application/octet-stream\r\n")
+    return "".join(lines)

@@ -23,7 +23,7 @@ from hookline.transport.route import Route
 from hookline.transport.transport import Response, Transport
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes three times as long to make
 class Result:
     """The result of one try: the answer, its outcome, and the settlement of the delivery."""
 
@@ -48,7 +48,7 @@ async def deliver(
     attributes = {f"hookline.{name}": value for name, value in of_outbound(outbound).items()}
     sent = {"traceparent": outbound.traceparent} if outbound.traceparent else None
     with tracing.span("deliver", "CLIENT", sent, {**attributes, "hookline.attempt": outbound.attempts}) as span:
-        result = await _deliver(outbound, transport, schedule, clock, tokens)
+        result = await _deliver(outbound, transport, schedule, clock, tokens, carrier=tracing.carrier())
         if span is not None and result.response.status is not None:
             span.set_attribute("http.response.status_code", result.response.status)
         if not result.outcome.succeeded:
@@ -62,13 +62,17 @@ async def _deliver(
     schedule: RetrySchedule,
     clock: Callable[[], float],
     tokens: Tokens | None,
+    *,
+    carrier: Mapping[str, str] | None = None,
 ) -> Result:
     headers: Mapping[str, str] = {}
     try:
-        headers = {**tracing.carrier(), **sign(outbound, clock())}
+        headers = sign(outbound, clock())
     except ValueError as error:
         response = Response(error=Failure.INVALID_REQUEST, detail=str(error))
     else:
+        if carrier:
+            headers = {**carrier, **headers}
         response = await send(outbound, headers, transport, tokens, clock)
     now = clock()
     outcome = classify(response.status, response.error, response.header("retry-after"), now)
@@ -80,9 +84,10 @@ def sign(outbound: Outbound, now: float) -> dict[str, str]:
 
     Raises ValueError, quoting no secret, when there is nothing to sign with.
     """
-    if outbound.signer is None:
-        raise ValueError(outbound.unsignable)
-    return outbound.signer.headers(outbound, int(now))
+    signer = outbound.to.signer
+    if signer is None or outbound.unsendable:
+        raise ValueError(outbound.unsendable or outbound.to.unsignable)
+    return signer.headers(outbound, int(now))
 
 
 class Request(Protocol):
@@ -144,7 +149,7 @@ def decide(outbound: Outbound, response: Response, outcome: Outcome, schedule: R
     note = describe(response)
     if outcome.verdict is Verdict.GONE:
         return Settlement.die(f"{note}; the endpoint says it is gone for good and was suspended")
-    schedule = outbound.schedule or schedule
+    schedule = outbound.to.schedule or schedule
     settlement = after_failure(schedule, outbound.attempts, note, at_least=outcome.retry_after or 0.0)
     since = now if outbound.tried_since is None else outbound.tried_since
     if settlement.state is State.PENDING and 0 < schedule.deadline < now + settlement.due_in - since:

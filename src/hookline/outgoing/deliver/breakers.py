@@ -29,8 +29,9 @@ from hookline.core.url import shown_url
 from hookline.db import clock
 from hookline.engine.settlement import ITS_TIME, Settlement
 from hookline.outgoing import notices
+from hookline.outgoing.deliver.admission import Loaded, PutOff
 from hookline.outgoing.log_fields import of_endpoint
-from hookline.outgoing.models import Delivery, Endpoint
+from hookline.outgoing.models import Endpoint
 from hookline.telemetry.emit import emit
 from hookline.telemetry.records import BreakerChanged, EndpointSuspended
 
@@ -49,33 +50,37 @@ _STATE = ("breaker_state", "disabled", "disabled_reason", "disabled_at", "lane_s
 _BACK = Settlement.give_back(ITS_TIME, "waits for its endpoint's breaker")
 
 
-def admit(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[tuple[Delivery, Settlement]]]:
+def admit(loaded: list[Loaded]) -> tuple[list[Loaded], list[PutOff]]:
     """Split claimed deliveries into those to send now and those to give back because a breaker says so.
 
     Those whose endpoint was deleted meanwhile are in neither.
     """
-    doubtful = [delivery for delivery in deliveries if delivery.endpoint.breaker.state is not breakers.State.CLOSED]
+    doubtful = [one for one in loaded if not one.endpoint.is_at_rest and not _is_closed(one.endpoint)]
     if not doubtful:
-        return list(deliveries), []
-    admitted = [delivery for delivery in deliveries if delivery.endpoint.breaker.state is breakers.State.CLOSED]
-    put_off: list[tuple[Delivery, Settlement]] = []
+        return loaded, []
+    admitted = [one for one in loaded if _is_closed(one.endpoint)]
+    put_off: list[PutOff] = []
     with transaction.atomic(using=router.db_for_write(Endpoint)):
-        endpoints, now = _locked({delivery.endpoint_id for delivery in doubtful}), clock.now(Endpoint)
-        for delivery in doubtful:
-            if delivery.endpoint_id not in endpoints:
+        endpoints, now = _locked({one.endpoint.id for one in doubtful}), clock.now(Endpoint)
+        for one in doubtful:
+            if one.endpoint.id not in endpoints:
                 continue
-            endpoint = endpoints[delivery.endpoint_id]
+            endpoint = endpoints[one.endpoint.id]
             before = endpoint.breaker.state
             decision = breakers.admits(endpoint.breaker, now, SETTINGS)
             endpoint.breaker = decision.breaker
             if endpoint.breaker.state is not before:
                 _announce(endpoint, before)
             if decision.admit:
-                admitted.append(delivery)
+                admitted.append(one)
             else:  # its endpoint is held from now on
-                put_off.append((delivery, _BACK))
+                put_off.append((one.delivery, _BACK))
         _save(endpoints.values())
     return admitted, put_off
+
+
+def _is_closed(endpoint: Endpoint) -> bool:
+    return endpoint.breaker.state is breakers.State.CLOSED
 
 
 def are_routine(results: Sequence[Result]) -> bool:
@@ -179,7 +184,7 @@ def _announce(endpoint: Endpoint, before: breakers.State) -> None:
 
 def _is_routine(result: Result) -> bool:
     """A success of an endpoint whose breaker, when it was claimed, had nothing to forget."""
-    return result.outcome.succeeded and result.outbound.at_rest
+    return result.outcome.succeeded and result.outbound.to.at_rest
 
 
 def _locked(ids: Iterable[UUID]) -> dict[UUID, Endpoint]:

@@ -17,11 +17,11 @@ from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
 from hookline.exceptions import ConfigurationError
 from hookline.outgoing.deliver import breakers
-from hookline.outgoing.deliver.admission import PutOff, enabled_ones, whole_ones
-from hookline.outgoing.deliver.outbound import Outbound, access_of, body_for, headers_for
+from hookline.outgoing.deliver.admission import Loaded, PutOff, enabled_ones, whole_ones
+from hookline.outgoing.deliver.outbound import Outbound, Recipient, access_of, body_for, headers_for
 from hookline.outgoing.deliver.signers import Signers
-from hookline.outgoing.models import Attempt, Delivery, Endpoint, Message
-from hookline.outgoing.sequence import with_numbers
+from hookline.outgoing.models import UNNUMBERED, Attempt, Delivery, Endpoint, Message
+from hookline.outgoing.sequence import give_numbers
 
 #: What sending needs of an endpoint.
 OF_ENDPOINT = (
@@ -30,7 +30,6 @@ OF_ENDPOINT = (
 )  # fmt: skip
 OF_MESSAGE = ("type", "body", "expires_at", "forwarded", "traceparent")
 
-_MESSAGE: Any = Delivery._meta.get_field("message")
 _ENDPOINT: Any = Delivery._meta.get_field("endpoint")
 
 
@@ -83,19 +82,27 @@ def prepare(deliveries: Sequence[Delivery], signers: Signers, now: float) -> tup
     """
     whole, spent = whole_ones(with_parts(deliveries), now)
     enabled, disabled = enabled_ones(whole)
-    admitted, held = breakers.admit(enabled) if any(not one.endpoint.is_at_rest for one in enabled) else (enabled, [])
-    to_send, unnumbered = with_numbers(admitted)
-    tried = tried_since(to_send, conf.get().delivery_retry)
-    outbound = [outbound_of(delivery, signers, now, tried.get(delivery.id.int)) for delivery in to_send]
-    return outbound, [*spent, *disabled, *held, *unnumbered]
+    admitted, held = breakers.admit(enabled)
+    to_send, unnumbered = numbered_ones(admitted)
+    return outbound_of(to_send, signers, now), [*spent, *disabled, *held, *unnumbered]
 
 
-def tried_since(deliveries: Sequence[Delivery], schedule: RetrySchedule) -> Mapping[int, float]:
+def numbered_ones(loaded: list[Loaded]) -> tuple[list[Loaded], list[PutOff]]:
+    """Those that have their number, or need none, and those to give back until they have one. Raises DatabaseError."""
+    waiting = [delivery for delivery, _, endpoint in loaded if delivery.sequence == UNNUMBERED and endpoint.sequenced]
+    if not waiting:
+        return loaded, []
+    without = give_numbers(waiting)
+    put_off = {delivery.id for delivery, _ in without}
+    return [one for one in loaded if one.delivery.id not in put_off], without
+
+
+def tried_since(loaded: Sequence[Loaded], schedule: RetrySchedule) -> Mapping[int, float]:
     """When the first attempts of those ended whose retries have a deadline, by the numbers of their ids."""
     again = [
         delivery.id
-        for delivery in deliveries
-        if delivery.attempts > 1 and schedule.changed_by(delivery.endpoint.retry).deadline
+        for delivery, _, endpoint in loaded
+        if delivery.attempts > 1 and schedule.changed_by(endpoint.retry).deadline
     ]
     if not again:
         return {}
@@ -104,28 +111,61 @@ def tried_since(deliveries: Sequence[Delivery], schedule: RetrySchedule) -> Mapp
     return {delivery.int: began.timestamp() for delivery, began in first}
 
 
-def with_parts(deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Give each delivery its message and endpoint, with two statements. Leaves out those that lost one meanwhile.
+def with_parts(deliveries: Sequence[Delivery]) -> list[Loaded]:
+    """Each delivery with its message and endpoint, read by two statements. Leaves out those that lost one meanwhile.
 
     Where they have them already, nothing is read.
     """
     if all(_ENDPOINT.is_cached(delivery) for delivery in deliveries):
-        return list(deliveries)
-    messages = by_id(Message, (delivery.message_id for delivery in deliveries), OF_MESSAGE)
-    endpoints = by_id(Endpoint, (delivery.endpoint_id for delivery in deliveries), OF_ENDPOINT)
+        return [Loaded.of(delivery) for delivery in deliveries]
+    keys = [(delivery, delivery.message_id, delivery.endpoint_id) for delivery in deliveries]
+    messages = by_id(Message, [message_id for _, message_id, _ in keys], OF_MESSAGE)
+    endpoints = by_id(Endpoint, [endpoint_id for _, _, endpoint_id in keys], OF_ENDPOINT)
     whole = []
-    for delivery in deliveries:
-        message, endpoint = messages.get(delivery.message_id.int), endpoints.get(delivery.endpoint_id.int)
+    for delivery, message_id, endpoint_id in keys:
+        message, endpoint = messages.get(message_id.int), endpoints.get(endpoint_id.int)
         if message is not None and endpoint is not None:
-            _MESSAGE.set_cached_value(delivery, message)
-            _ENDPOINT.set_cached_value(delivery, endpoint)
-            whole.append(delivery)
+            whole.append(Loaded(delivery, message, endpoint))
     return whole
 
 
-def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: float | None = None) -> Outbound:
-    """The values of a delivery that has its message and its endpoint. `tried_since`: as Outbound has it."""
-    endpoint, message = delivery.endpoint, delivery.message
+def outbound_of(loaded: Sequence[Loaded], signers: Signers, now: float) -> list[Outbound]:
+    """The values of deliveries at `now`, in Unix time. Raises DatabaseError."""
+    tried = tried_since(loaded, conf.get().delivery_retry)
+    recipients: dict[int, Recipient] = {}
+    made = []
+    for delivery, message, endpoint in loaded:
+        recipient = recipients.get(endpoint.id.int)
+        if recipient is None:
+            recipient = recipients[endpoint.id.int] = recipient_of(endpoint, signers, now)
+        body, unsendable = bytes(message.body), ""
+        if endpoint.payload is not None:
+            body, unsendable = body_for(endpoint, body)
+        made.append(
+            Outbound(
+                delivery.id,
+                delivery.claim,
+                delivery.attempts,
+                delivery.is_suspect,
+                delivery.order_key,
+                recipient.endpoint_id,
+                recipient,
+                message.public_id,
+                message.type,
+                body,
+                None if message.forwarded is None else headers_for(endpoint.id, message.forwarded),
+                unsendable,
+                message.traceparent,
+                delivery.earlier_attempts,
+                tried.get(delivery.id.int),
+                delivery.sequence,
+            )
+        )
+    return made
+
+
+def recipient_of(endpoint: Endpoint, signers: Signers, now: float) -> Recipient:
+    """The values of an endpoint at `now`, in Unix time."""
     signer, unsignable = signers.find(endpoint, now)
     access = None
     if sealed(endpoint, "encrypted_access") != "":
@@ -133,30 +173,13 @@ def outbound_of(delivery: Delivery, signers: Signers, now: float, tried_since: f
             access = access_of(endpoint)
         except ConfigurationError as error:
             signer, unsignable = None, f"cannot reach this endpoint: {error}"
-    body = bytes(message.body)
-    if endpoint.payload is not None:
-        body, problem = body_for(endpoint, body)
-        signer, unsignable = (None, problem) if problem else (signer, unsignable)
-    return Outbound(
-        id=delivery.id,
-        claim=delivery.claim,
-        attempts=delivery.attempts,
-        is_suspect=delivery.is_suspect,
-        endpoint_id=delivery.endpoint_id,
+    return Recipient(
+        endpoint_id=endpoint.id,
         tenant_id=endpoint.tenant_id,
-        order_key=delivery.order_key,
-        at_rest=endpoint.is_at_rest,
         url=endpoint.url,
-        message_id=message.public_id,
-        type=message.type,
-        body=body,
-        headers=None if message.forwarded is None else headers_for(endpoint.id, message.forwarded),
+        at_rest=endpoint.is_at_rest,
         signer=signer,
         unsignable=unsignable,
-        traceparent=message.traceparent,
-        earlier_attempts=delivery.earlier_attempts,
         access=access,
         schedule=None if endpoint.retry is None else conf.get().delivery_retry.changed_by(endpoint.retry),
-        tried_since=tried_since,
-        sequence=delivery.sequence,
     )

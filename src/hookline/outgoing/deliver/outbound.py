@@ -22,8 +22,26 @@ from hookline.outgoing.models import Endpoint
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Recipient:
+    """An endpoint: where it is, and how it is sent to. Made once for all that a claim has for it."""
+
+    endpoint_id: UUID
+    tenant_id: UUID
+    url: str
+    #: Whether its breaker had nothing to forget.
+    at_rest: bool
+    #: What signs by every scheme, with every active secret; otherwise `unsignable` says why it cannot.
+    signer: MessageSigner | None = field(repr=False)
+    unsignable: str = ""
+    #: How it is reached, where not simply at its URL.
+    access: Access | None = field(default=None, repr=False)
+    #: Its own; None: as the settings say.
+    schedule: RetrySchedule | None = None
+
+
+@dataclass(slots=True, eq=False)  # not frozen, which takes three times as long to make; nothing sets it later
 class Outbound:
-    """What is sent where, and which claim it belongs to."""
+    """What is sent to whom, and which claim it belongs to."""
 
     #: Of the Delivery.
     id: UUID
@@ -32,36 +50,40 @@ class Outbound:
     attempts: int
     #: Whether it may have crashed a worker, so that it must be sent alone.
     is_suspect: bool
-    endpoint_id: UUID
-    tenant_id: UUID
     #: Of the delivery.
     order_key: str | None
-    #: Whether the endpoint's breaker had nothing to forget.
-    at_rest: bool
+    #: That of `to`, here because so much asks for it.
+    endpoint_id: UUID
+    to: Recipient
 
-    url: str
     #: The `webhook-id`, the same in every attempt.
     message_id: str
     type: str
     body: bytes = field(repr=False)
     #: The sender's own, of a webhook that was forwarded.
-    headers: Mapping[str, str] | None = field(repr=False)
-    #: What signs by every scheme of the endpoint, with every active secret; otherwise `unsignable` says why it cannot.
-    signer: MessageSigner | None = field(repr=False)
-    unsignable: str = ""
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
+    #: Why there is no body to send, where there is none.
+    unsendable: str = ""
     #: Of the span in which the message was dispatched.
     traceparent: str | None = None
     #: Tries before it was last made due again by a person or a replay.
     earlier_attempts: int = 0
-    #: How the endpoint is reached, where not simply at its URL.
-    access: Access | None = field(default=None, repr=False)
-    #: The endpoint's own; None: as the settings say.
-    schedule: RetrySchedule | None = None
     #: When its first attempt ended, in Unix time. Known of those alone whose retries have a deadline.
     tried_since: float | None = None
-
     #: Among all that is sent to the endpoint; None where it numbers nothing.
     sequence: int | None = None
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self.to.tenant_id
+
+    @property
+    def url(self) -> str:
+        return self.to.url
+
+    @property
+    def access(self) -> Access | None:
+        return self.to.access
 
     @property
     def number(self) -> int:

@@ -15,7 +15,7 @@ from hookline.core.request import HIDDEN
 from hookline.core.shown_headers import shown_value
 from hookline.core.signatures.message_signer import CONTENT_TYPE
 from hookline.core.text import printable, storable
-from hookline.db.insert import Insertion
+from hookline.db.insert import Insertion, Json, json_of_texts
 from hookline.db.row import new_ids
 from hookline.engine.job import State
 from hookline.engine.settle import settle
@@ -39,6 +39,10 @@ class Recorded:
     held: bool
 
 
+#: What most come to.
+_KEPT = Recorded(ours=True, held=False)
+
+
 def record(results: Sequence[Result]) -> list[Recorded]:
     """Commit results: Attempt, Delivery and the endpoint's health."""
     if not results:
@@ -54,13 +58,15 @@ def record(results: Sequence[Result]) -> list[Recorded]:
             ours = settle(settled, beside=attempts, model=Delivery)
             # A worker that lost its lease may have slept through its deadlines, and knows nothing of the endpoint.
             held = health.learn([result for result in results if result.outbound.id in ours])
+    kept = results
     if len(ours) < len(results):
         emit(LeasesLost(Delivery.nouns, len(results) - len(ours)))
+        kept = [result for result in results if result.outbound.id in ours]
     if wanted(DeliveriesAttempted):
-        emit(DeliveriesAttempted([result for result in results if result.outbound.id in ours]))
-    announce_dead(
-        [result for result in results if result.settlement.state == State.DEAD and result.outbound.id in ours]
-    )
+        emit(DeliveriesAttempted(kept))
+    announce_dead([result for result in kept if result.settlement.state is State.DEAD])
+    if kept is results and not held:
+        return [_KEPT] * len(results)
     return [Recorded(result.outbound.id in ours, result.outbound.endpoint_id in held) for result in results]
 
 
@@ -99,23 +105,29 @@ def attempt_of(pk: UUID, result: Result) -> tuple[Any, ...]:
         response.error,
         storable(response.detail)[:1000],
         response.duration_ms,
-        {
-            name: storable(", ".join(values))[:MAX_HEADER]
-            for name, values in islice(response.headers.items(), MAX_HEADERS)
-        },
+        json_of_texts(
+            [
+                (name, storable(", ".join(values))[:MAX_HEADER])
+                for name, values in islice(response.headers.items(), MAX_HEADERS)
+            ]
+        ),
         storable(response.body.decode("utf-8", "backslashreplace")),
         request_of(result),
     )
 
 
-def request_of(result: Result) -> dict[str, Any] | None:
+def request_of(result: Result) -> Json | None:
     """What is kept of a request: its headers without the same in every attempt, and how long each step took."""
-    if not result.sent or result.outbound.signer is None:
+    signer = result.outbound.to.signer
+    if not result.sent or signer is None:
         return None
-    own = result.outbound.signer.own_names
-    headers = {
-        name: HIDDEN if name in own else shown_value(name, value)
-        for name, value in result.sent.items()
-        if name != "webhook-id" and not (name == "content-type" and value == CONTENT_TYPE)
-    }
-    return {"headers": headers, "ms": result.response.timing}
+    own = signer.own_names
+    headers = json_of_texts(
+        [
+            (name, HIDDEN if name in own else shown_value(name, value))
+            for name, value in result.sent.items()
+            if name != "webhook-id" and not (name == "content-type" and value == CONTENT_TYPE)
+        ]
+    )
+    steps = ", ".join([f'"{name}": {milliseconds!r}' for name, milliseconds in result.response.timing.items()])
+    return Json(f'{{"headers": {headers}, "ms": {{{steps}}}}}')

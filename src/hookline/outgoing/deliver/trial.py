@@ -8,6 +8,7 @@ from asgiref.sync import async_to_sync
 
 from hookline import conf
 from hookline.engine.kind import kind_of
+from hookline.outgoing.deliver.admission import Loaded
 from hookline.outgoing.deliver.attempt import Result, deliver
 from hookline.outgoing.deliver.load import outbound_of
 from hookline.outgoing.deliver.outbound import Outbound
@@ -23,7 +24,8 @@ def send(endpoint: Endpoint, event_type: str, body: bytes) -> Result:
     """
     message = Message(tenant=endpoint.tenant, type=event_type, body=body)
     delivery = Delivery(message=message, endpoint=endpoint, claim=0, attempts=1, crashes=0)
-    return async_to_sync(_send)(outbound_of(delivery, Signers(), time.time()), conf.get())
+    (outbound,) = outbound_of([Loaded.of(delivery)], Signers(), time.time())
+    return async_to_sync(_send)(outbound, conf.get())
 
 
 async def _send(outbound: Outbound, settings: conf.Settings) -> Result:
