@@ -32,9 +32,9 @@ def check_header_section(headers: Sequence[tuple[AnyStr, AnyStr]], url_length: i
         )
 
 
-def first_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def first_headers(headers: Iterable[tuple[AnyStr, AnyStr]]) -> list[tuple[AnyStr, AnyStr]]:
     """The part of a section that is too large that a person needs to see what was sent."""
-    kept: list[tuple[str, str]] = []
+    kept: list[tuple[AnyStr, AnyStr]] = []
     size = 0
     for name, value in headers:
         size += len(name) + len(value)

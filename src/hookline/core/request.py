@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NoReturn
@@ -39,6 +39,22 @@ def read_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]
             headers[lower] = (value,)
     for name, values in repeated.items():
         headers[name] = tuple(values)
+    return headers
+
+
+def read_raw_headers(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, tuple[str, ...]]:
+    """The same of pairs as an ASGI server hands them on, without the white space around values.
+
+    It is no part of a value (RFC 9110 section 5.5), and servers differ in what they leave.
+    """
+    headers: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        lower = name.decode("latin-1").lower()
+        if lower in headers:  # seldom; the slow way keeps every value
+            return read_headers(
+                (name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in pairs
+            )
+        headers[lower] = (value.strip(b" \t").decode("latin-1"),)
     return headers
 
 

@@ -7,7 +7,7 @@ pieces. Any other application is served as uvicorn does.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -20,21 +20,20 @@ class HttpExchange(RequestResponseCycle, WholeAnswers):
 
     def start(self, application: Any, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
         """Have the application answer. Until it has, its task is among `tasks`."""
-        task = loop.create_task(self._run(application, tasks))
-        tasks.add(task)
+        self._task = loop.create_task(self._run(application, tasks))
+        tasks.add(self._task)
 
     async def _run(self, application: Any, tasks: set[asyncio.Task[None]]) -> None:
         try:
             await self.run_asgi(application)
         finally:
-            with suppress(KeyError):  # a callback of the task would cost another round of the loop
-                tasks.remove(asyncio.current_task())  # type: ignore[arg-type]  # a task runs this
+            tasks.discard(self._task)  # a callback of the task would cost another round of the loop
+            del self._task  # which holds this exchange
 
     def take_body(self, most: int) -> bytes | None:
         if self.more_body or self.disconnected or self.response_complete or len(self.body) > most:
             return None
-        body = bytes(self.body)
-        self.body.clear()
+        body, self.body = bytes(self.body), bytearray()
         self.message_event.clear()
         self.waiting_for_100_continue = False  # it has sent its body without
         self.flow.resume_reading()
@@ -49,12 +48,11 @@ class HttpExchange(RequestResponseCycle, WholeAnswers):
             raise RuntimeError("the request is answered already")
         self.waiting_for_100_continue = False
         self.keep_alive = self.keep_alive and not close
-        own = b"".join([b"%b: %b\r\n" % pair for pair in self.default_headers])
         self.transport.write(
             b"%b%b%bcontent-length: %d\r\n%b\r\n%b"
             % (
                 STATUS_LINE[status],
-                own,
+                header_fields(tuple(self.default_headers)),
                 fields,
                 len(body),
                 b"" if self.keep_alive else b"connection: close\r\n",
@@ -66,3 +64,9 @@ class HttpExchange(RequestResponseCycle, WholeAnswers):
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
+
+
+@lru_cache(maxsize=8)
+def header_fields(pairs: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """Header fields as they are sent: those of every answer, which change once a second with its date."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in pairs])

@@ -22,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from hookline.core.header_section import MAX_HEADER_BYTES, MAX_HEADERS
-from hookline.runtime.http_exchange import HttpExchange
+from hookline.runtime.http_exchange import HttpExchange, header_fields
 from hookline.runtime.http_limits import HttpLimits
 from hookline.transport.asgi import API_PATH, CONNECTION
 
@@ -275,7 +275,7 @@ class HttpProtocol(HttpToolsProtocol):
         """In place of uvicorn's own, which starts a timer for each request."""
         self.server_state.total_requests += 1
         self._release()
-        if self.transport.is_closing():
+        if self._lingering or self._real.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
@@ -359,8 +359,7 @@ class HttpProtocol(HttpToolsProtocol):
         if scope and API_PATH in scope.get("path", ""):  # its clients read errors in another form
             said = {"code": "payload_too_large" if status == 413 else code, "detail": f"refused by the server: {code}"}
         body = json.dumps(said, separators=(",", ":")).encode()
-        lines = [STATUS_LINE[status]]
-        lines += [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
+        lines = [STATUS_LINE[status], header_fields(tuple(self.server_state.default_headers))]
         lines.append(b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body))
         if status == 503:
             lines.append(b"retry-after: 30\r\n")

@@ -25,7 +25,7 @@ from django.db import close_old_connections
 from hookline import conf
 from hookline.core.client_address import client_address
 from hookline.core.header_section import check_header_section, first_headers
-from hookline.core.request import WebhookRequest, read_headers
+from hookline.core.request import WebhookRequest, read_raw_headers
 from hookline.db.group_commit import GroupCommit, QueueFull
 from hookline.db.permits import TRIES, Limit, permits
 from hookline.engine.postgres_notify import notifying_later
@@ -43,7 +43,7 @@ from hookline.incoming.receive.verification import MAX_DOCUMENTS, Verified
 from hookline.incoming.url import path_prefix
 from hookline.providers.base import Reply
 from hookline.providers.schemes.documents import Document, DocumentNeeded
-from hookline.transport.asgi import Application, Body, ClientGone, Receive, Scope, Send, respond
+from hookline.transport.asgi import CONNECTION, Application, Body, ClientGone, Receive, Scope, Send, respond
 
 logger = logging.getLogger("hookline.incoming")
 
@@ -84,10 +84,11 @@ class IngestEdge:
         await respond(scope, send, reply, reusable=reusable)
 
     def _reply(self, scope: Scope, token: str, body: Body) -> Coroutine[Any, Any, Reply]:
-        try:
-            check_header_section(scope["headers"], len(scope["path"]) + len(scope.get("query_string", b"")))
-        except HeadersTooLarge as error:  # before the token is looked at, and before they are sorted by name
-            return self.receiver.refuse(read_head(scope, first=True), token, error)
+        if CONNECTION not in scope:  # our own server has refused what is too large before it kept it
+            try:
+                check_header_section(scope["headers"], len(scope["path"]) + len(scope.get("query_string", b"")))
+            except HeadersTooLarge as error:  # before the token is looked at, and before they are sorted by name
+                return self.receiver.refuse(read_head(scope, first=True), token, error)
         return self.receiver.receive(read_head(scope), token, body.read)
 
 
@@ -253,15 +254,13 @@ def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
     query = scope.get("query_string", b"").decode("latin-1")
     client, told = scope.get("client"), scope.get("hookline.client")
     settings = conf.get()
-    # White space around a value is no part of it (RFC 9110 section 5.5), and servers differ in what they leave.
-    pairs = [(name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in scope["headers"]]
-    headers = read_headers(first_headers(pairs) if first else pairs)
+    headers = read_raw_headers(first_headers(scope["headers"]) if first else scope["headers"])
     return WebhookRequest(
-        method=scope["method"],
-        url=f"{settings.PUBLIC_URL.rstrip('/')}{_quoted(scope['path'])}{'?' + query if query else ''}",
-        headers=headers,
-        body=b"",
-        remote_addr=client_address(client[0] if client else "", headers, settings.TRUSTED_PROXIES)
+        scope["method"],
+        f"{settings.PUBLIC_URL.rstrip('/')}{_quoted(scope['path'])}{'?' + query if query else ''}",
+        headers,
+        b"",
+        client_address(client[0] if client else "", headers, settings.TRUSTED_PROXIES)
         if told is None  # else our own server has looked already
         else told,
     )

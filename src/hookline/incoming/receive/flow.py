@@ -170,9 +170,10 @@ class Receiver:
     def verified(self, request: WebhookRequest, source: Source, fetch: Fetch) -> Verified:
         """`verified` at this moment. Raises VerificationError."""
         found = verified(request, source, self._clock(), fetch)
-        nameless = next((e for e in found.received.events if not (e.provider_id or e.problem)), None)
-        if nameless is not None:
-            self._warn_of_missing_ids(source, nameless)
+        for event in found.received.events:
+            if not (event.provider_id or event.problem):
+                self._warn_of_missing_ids(source, event)
+                break
         return found
 
     def _warn_of_missing_ids(self, source: Source, event: ParsedEvent) -> None:

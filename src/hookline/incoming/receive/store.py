@@ -89,7 +89,7 @@ def portions(events: Sequence[NewEvent]) -> Iterator[tuple[Sequence[NewEvent], i
     for number, event in enumerate(events):
         if event.headers is not headers:  # those of one request are the same object
             headers = event.headers
-            headers_size = sum(len(name) + len(value) for name, value in headers.items())
+            headers_size = sum(map(len, headers)) + sum(map(len, headers.values()))
         more = _ROW_BYTES + headers_size + len(event.url or "") + len(event.body)
         if number > start and (number - start == PORTION_EVENTS or size + more > PORTION_BYTES):
             yield events[start:number], size
