@@ -64,9 +64,13 @@ def post(posts: Sequence[Post]) -> list[Posted]:
     left is written in a transaction. Raises DatabaseError; then some may be written, as after a COMMIT whose answer is
     lost.
     """
-    results = _written_alone(posts)
-    if not (left := [one for one in posts if one.draft.id not in results]):
-        return [results[one.draft.id] for one in posts]
+    times = _written_alone(posts)
+    if len(times) == len(posts):
+        return [Posted(Outcome.NEW, one.draft, times[one.draft.id]) for one in posts]
+    left = [one for one in posts if one.draft.id not in times]
+    results = {
+        one.draft.id: Posted(Outcome.NEW, one.draft, at) for one in posts if (at := times.get(one.draft.id)) is not None
+    }
     with transaction.atomic(using=router.db_for_write(Message), durable=True):
         for _ in range(_TRIES):
             results |= _written(left)
@@ -77,12 +81,10 @@ def post(posts: Sequence[Post]) -> list[Posted]:
     return [results.get(one.draft.id) or Posted(Outcome.NO_TENANT, one.draft) for one in posts]
 
 
-def _written_alone(posts: Sequence[Post]) -> dict[UUID, Posted]:
+def _written_alone(posts: Sequence[Post]) -> dict[UUID, datetime]:
     if any(_has_details(one.draft) for one in posts):
         return {}
-    ordered = sorted(posts, key=_order)
-    times = store_alone([(one.draft, one.tenant_id) for one in ordered])
-    return {one.draft.id: Posted(Outcome.NEW, one.draft, times[one.draft.id]) for one in posts if one.draft.id in times}
+    return store_alone([(one.draft, one.tenant_id) for one in sorted(posts, key=_order)])
 
 
 def _written(posts: Sequence[Post]) -> dict[UUID, Posted]:

@@ -249,7 +249,7 @@ def _store_many_on_postgresql(
         packed("uuid", [draft.id for draft, _ in drafts]),
         packed("uuid", [tenant_id for _, tenant_id in drafts]),
         packed("text", [draft.type for draft, _ in drafts]),
-        packed("jsonb", [json.dumps(draft.channels) for draft, _ in drafts]),
+        packed("jsonb", [json.dumps(draft.channels) if draft.channels else "[]" for draft, _ in drafts]),
         packed("bytea", [draft.body for draft, _ in drafts]),
     ]
     keyed = any(draft.uid is not None or draft.request_key is not None for draft, _ in drafts)
@@ -344,7 +344,7 @@ def _statement(
         **_TABLES,
         tenant=f"{'key' if by_key else 'id'} = {mark}{type_of}",
         wants=wants,
-        filtered=_FILTERED_POSTGRESQL.format(**_TABLES, wants=wants),
+        filtered="NULL" if alone else _FILTERED_POSTGRESQL.format(**_TABLES, wants=wants),
         has_filters=_HAS_FILTERS_SQLITE.format(**_TABLES),
         due_at=", due_at" if scheduled else "",
         due=f", {mark}{cast}" if scheduled else "",
