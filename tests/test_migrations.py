@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.migrations import executor
 from django.db.migrations.recorder import MigrationRecorder
 
 from hookline.db import schema
@@ -45,7 +46,7 @@ def test_on_postgresql_the_tables_that_grow_are_vacuumed_early() -> None:
 def test_of_an_up_to_date_database_no_migration_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     name = max(file.stem for file in Path(schema.__file__).parents[1].glob("migrations/0*.py"))
     with monkeypatch.context() as patched:
-        patched.delattr(schema, "MigrationExecutor")
+        patched.delattr(executor, "MigrationExecutor")
         assert schema.pending() == []
     MigrationRecorder(connection).record_unapplied("hookline", name)
     assert schema.pending() == [f"hookline.{name}"]

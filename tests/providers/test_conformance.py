@@ -407,3 +407,12 @@ def test_an_event_that_is_named_is_the_same_all_day_long(name: str) -> None:
     (first,), (second,) = received(1_700_050_000).events, received(1_700_053_600).events
     if provider.id_is_signed and provider.id_at and not provider.time_is_checked:
         assert (first.dedup_key, first.body) == (second.dedup_key, second.body)
+
+
+def test_a_list_of_providers_that_could_not_be_read_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(providers, "__path__", ["/nowhere"])  # as when too many files are open
+        providers.names.cache_clear()
+        with pytest.raises(ConfigurationError, match="cannot list the modules in /nowhere"):
+            providers.names()
+    assert "stripe" in providers.names()

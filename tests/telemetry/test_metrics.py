@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -37,6 +38,7 @@ from hookline.outgoing.models import Delivery, Endpoint
 from hookline.replays.models import Replay
 from hookline.signals import event_dead
 from hookline.telemetry.emit import emit, subscribe, wanted
+from hookline.telemetry.prometheus import Prometheus
 from hookline.telemetry.records import RowsPruned
 from hookline.tenants.models import Tenant, resolve
 from hookline.testing import StubTransport, deliver_all, post_webhook, run_events
@@ -474,3 +476,18 @@ def test_workers_without_a_server_answer_on_an_address_of_their_own(
     assert taken.wait() != 0
     assert f"cannot listen on METRICS_LISTEN 127.0.0.1:{free_port}" in taken.output
     assert worker.stop() == 0
+
+
+def test_what_happens_before_prometheus_client_is_loaded_is_counted() -> None:
+    counting = Prometheus()
+    take = partial(counting._take, counting.rows_pruned)  # no sink for good, in the process of all tests
+    take(RowsPruned({"attempts": 3}))
+    take(RowsPruned({"attempts": 2}))
+    document, _ = counting.exposition("")
+    take(RowsPruned({"attempts": 1}))
+    after, _ = counting.exposition("")
+    counts = [
+        [value for (name, _), value in parsed(text.decode()).items() if name == "hookline_rows_pruned_total"]
+        for text in (document, after)
+    ]
+    assert counts == [[5.0], [6.0]]

@@ -5,9 +5,10 @@ application = IngestEdge(ApiEdges(get_asgi_application()))
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 from hookline.transport.asgi import API_PATH, Application, Receive, Scope, Send
+from hookline.transport.on_demand import OnDemand
 
 
 class ApiEdges:
@@ -15,20 +16,13 @@ class ApiEdges:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._edges: Application | None = None
-        self._loading: asyncio.Task[Application] | None = None
+        self._edges = OnDemand(partial(_load, application))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or API_PATH not in scope["path"]:
-            await self._application(scope, receive, send)
-            return
-        if self._edges is not None:
+        if scope["type"] == "http" and API_PATH in scope["path"]:
             await self._edges(scope, receive, send)
-            return
-        if self._loading is None or (self._loading.done() and self._loading.exception()):
-            self._loading = asyncio.create_task(asyncio.to_thread(_load, self._application))
-        self._edges = await asyncio.shield(self._loading)
-        await self._edges(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
 
 
 def _load(application: Application) -> Application:

@@ -43,10 +43,15 @@ def serve(
         return
     load_django(create=True)
     with loading():
+        from hookline.runtime import ahead
+
+        is_prepared = ahead.is_prepared()
         from hookline.runtime import http_server
 
+        http_server.load()
     with http_server.listen(host, port) as listener:
-        prepare(migrate)
+        if not is_prepared():
+            prepare(migrate)
         run(listener, processes, workers_of(worker, single_process))
 
 
@@ -60,9 +65,10 @@ def prepare(migrate: bool | None) -> None:
 
     if migrate is None:
         migrate = django_settings.SETTINGS_MODULE == "hookline.server.settings"
-    if migrate and (applied := schema.apply()):
+    if not migrate:
+        schema.require()
+    elif applied := schema.apply():
         click.echo(f"Applied to the database: {', '.join(applied)}", err=True)
-    schema.require()
     secrets.require_keys()
 
 

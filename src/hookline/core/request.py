@@ -6,11 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
+from hookline.core.dataclass import dataclass
 from hookline.core.forms import is_form, parse_form
 from hookline.exceptions import Unreadable
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from hookline.core.dataclass import dataclass
 
 #: Secrets that have ended and are kept.
 MAX_ENDED = 2

@@ -14,7 +14,6 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -31,6 +30,8 @@ def pending() -> list[str]:
     connection = _connection()
     if _names() <= {name for app, name in MigrationRecorder(connection).applied_migrations() if app == APP}:
         return []  # without loading them, which would be a twentieth of a server's start
+    from django.db.migrations.executor import MigrationExecutor  # a server that is up to date starts without it
+
     executor = MigrationExecutor(connection)
     targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] == APP]
     return [f"{migration.app_label}.{migration.name}" for migration, _ in executor.migration_plan(targets)]

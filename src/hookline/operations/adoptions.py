@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -11,6 +10,7 @@ from django.db import router, transaction
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
+from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.adopt import adopt as flow
 from hookline.incoming.adopt.convert import event_of

@@ -15,8 +15,11 @@ _NOT_PROVIDERS = {"base", "schemes"}
 
 @cache
 def names() -> tuple[str, ...]:
-    """The registry keys of all providers, sorted."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _NOT_PROVIDERS))
+    """The registry keys of all providers, sorted. Raises ConfigurationError when they cannot be listed now."""
+    found = tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in _NOT_PROVIDERS))
+    if not found:  # which must not be remembered: this process has too many files open, for example
+        raise ConfigurationError(f"cannot list the modules in {__path__[0]}")
+    return found
 
 
 @cache

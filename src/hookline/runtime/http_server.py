@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from django.conf import settings as django_settings
-from django.core.asgi import get_asgi_application
 
 from hookline import conf
 from hookline.exceptions import ConfigurationError
@@ -108,6 +107,16 @@ def limits_of(application: Any) -> HttpLimits:
     return limits
 
 
+def load() -> None:
+    """Import what a server needs, as far as that starts nothing: before processes are forked, or beside other work."""
+    from uvicorn.loops.auto import auto_loop_factory
+
+    from hookline.incoming.receive import asgi  # noqa: F401  # all of them are only loaded
+    from hookline.runtime import server, supervisor  # noqa: F401
+
+    auto_loop_factory()
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A socket that is bound and does not accept yet. Raises ConfigurationError, for example when the port is taken."""
     try:
@@ -142,6 +151,8 @@ def application() -> IngestEdge:
 
     path = getattr(django_settings, "ASGI_APPLICATION", None)
     if not path:
+        from django.core.asgi import get_asgi_application  # a project may do without
+
         return IngestEdge(get_asgi_application())
     module, _, name = path.rpartition(".")
     found = getattr(importlib.import_module(module), name)

@@ -84,6 +84,7 @@ def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Cal
     """Serve on the socket until told to stop, and with `worker` work meanwhile. Accepting stops before the workers."""
     settings = conf.get()
     application = http_server.application()
+    application.receiver.prepare()
     spare_what_is_loaded()
     # With Celery as the engine, its workers are the fleet.
     fleet = FleetBeside(settings, stopping) if worker and settings.ENGINE == "worker" else None
@@ -91,6 +92,7 @@ def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Cal
         switch_sooner()
 
     def ready() -> None:
+        application.receiver.begin()
         on_ready()
         if fleet is not None:
             fleet.start()

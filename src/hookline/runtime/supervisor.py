@@ -18,7 +18,7 @@ from django.db import connections
 
 from hookline.exceptions import HooklineError
 from hookline.runtime.stopping import Stopping
-from hookline.telemetry.prometheus import counted_together, process_ended
+from hookline.telemetry.prometheus import counted_together, process_ended, prometheus
 
 logger = logging.getLogger("hookline.cli")
 
@@ -111,6 +111,7 @@ class Supervisor:
         with Stopping((signal.SIGTERM,)) as stopping:
             threading.Thread(target=self._stop_with_supervisor, name="hookline-orphan", daemon=True).start()
             self._works[place](stopping, partial(self._report_ready, place))
+            prometheus.count_the_last()
             if stopping.failure:
                 logger.critical("%s", stopping.failure)
                 sys.exit(1)

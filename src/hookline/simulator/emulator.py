@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify, ConfigurationError, HooklineError, NotVerified, VerificationError
 from hookline.providers.base import Provider, SourceConfig

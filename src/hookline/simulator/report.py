@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from hookline.core.dataclass import dataclass
 from hookline.simulator.guarantees import GUARANTEES, Guarantee
 from hookline.simulator.play import Play
 

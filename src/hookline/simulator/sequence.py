@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from hookline.core.dataclass import dataclass
 from hookline.providers.base import Provider
 
 

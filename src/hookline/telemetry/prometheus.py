@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import shutil
@@ -11,7 +12,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,6 +31,9 @@ logger = logging.getLogger("hookline.telemetry")
 
 #: Where several processes keep what they count, as prometheus-client has it.
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+
+#: Seconds from the first record until prometheus-client is loaded, which takes 15 ms: then no process is starting.
+LOADED_AFTER = 0.3
 
 #: Value of each label beyond MAX_SERIES.
 OTHER = "other"
@@ -80,11 +84,14 @@ def observe_all(histogram: Any, values: Iterable[float]) -> None:
 
 
 class Prometheus:
-    """Counts records. prometheus-client is loaded with the first record, or when somebody reads."""
+    """Counts records. prometheus-client is loaded soon after the first one, on a thread that nobody waits for."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.connected = False
+        #: What has not been counted, because prometheus-client is not loaded; then None.
+        self._early: list[Callable[[], object]] | None = []
+        self._loading: threading.Thread | None = None
         self._made: dict[str, Series] | None = None
         #: Sender -> what it used last.
         self._senders: dict[int, records.SenderUsed] = {}
@@ -92,20 +99,25 @@ class Prometheus:
     def connect(self) -> None:
         """Count every record from now on."""
         self.connected = True
-        subscribe(records.EventsStored, self.events_stored)
-        subscribe(records.RequestRefused, self.request_refused)
-        subscribe(records.EventsProcessed, self.events_processed)
-        subscribe(records.MessagesPublished, lambda record: self._count(catalogue.PUBLISHED, by=record.number))
-        subscribe(records.PublishFailed, lambda record: self._count(catalogue.PUBLISH_FAILURES, record.type))
-        subscribe(records.DeliveriesAttempted, self.deliveries_attempted)
-        subscribe(records.JobsDied, lambda record: self._count(catalogue.DEAD, record.kind, by=len(record.ids)))
-        subscribe(records.JobsClaimed, partial(self._count_jobs, catalogue.CLAIMED))
-        subscribe(records.LeasesLost, partial(self._count_jobs, catalogue.LEASES_LOST))
-        subscribe(records.LeasesExpired, partial(self._count_jobs, catalogue.LEASES_EXPIRED))
-        subscribe(records.BreakerChanged, lambda record: self._count(catalogue.BREAKER_CHANGES, record.after))
-        subscribe(records.EndpointSuspended, lambda _: self._count(catalogue.SUSPENDED))
-        subscribe(records.RowsPruned, self.rows_pruned)
-        subscribe(records.SenderUsed, self.sender_used)
+        sinks: dict[type, Callable[[Any], object]] = {
+            records.EventsStored: self.events_stored,
+            records.RequestRefused: self.request_refused,
+            records.EventsProcessed: self.events_processed,
+            records.MessagesPublished: lambda record: self._count(catalogue.PUBLISHED, by=record.number),
+            records.PublishFailed: lambda record: self._count(catalogue.PUBLISH_FAILURES, record.type),
+            records.DeliveriesAttempted: self.deliveries_attempted,
+            records.JobsDied: lambda record: self._count(catalogue.DEAD, record.kind, by=len(record.ids)),
+            records.JobsClaimed: partial(self._count_jobs, catalogue.CLAIMED),
+            records.LeasesLost: partial(self._count_jobs, catalogue.LEASES_LOST),
+            records.LeasesExpired: partial(self._count_jobs, catalogue.LEASES_EXPIRED),
+            records.BreakerChanged: lambda record: self._count(catalogue.BREAKER_CHANGES, record.after),
+            records.EndpointSuspended: lambda _: self._count(catalogue.SUSPENDED),
+            records.RowsPruned: self.rows_pruned,
+            records.SenderUsed: self.sender_used,
+        }
+        for kind, sink in sinks.items():
+            subscribe(kind, partial(self._take, sink))
+        atexit.register(self.count_the_last)
 
     @cached_property
     def registry(self) -> CollectorRegistry:
@@ -122,16 +134,42 @@ class Prometheus:
         from prometheus_client import CollectorRegistry
         from prometheus_client.exposition import choose_encoder
 
+        self.catch_up()
         shown = CollectorRegistry()
         if directory := os.environ.get(DIRECTORY):
             shown.register(_OfAllProcesses(Path(directory)))
         else:
-            _ = self._series
             shown.register(self.registry)
         for collector in beside:
             shown.register(collector)
         encode, content_type = choose_encoder(accept)
         return encode(shown), content_type
+
+    def catch_up(self) -> None:
+        """Load prometheus-client, unless it is, and count what came before."""
+        with self._lock:
+            early, _ = self._early, self._series
+            for count in early or ():
+                count()
+            self._early = None
+
+    def count_the_last(self) -> None:
+        """Before this process ends: count what came just now, if others can still read it."""
+        if self._early and os.environ.get(DIRECTORY):
+            self.catch_up()
+
+    def _take(self, sink: Callable[[Any], object], record: object) -> None:
+        if self._early is not None:
+            with self._lock:
+                if self._early is not None:  # nobody loaded it meanwhile
+                    self._early.append(partial(sink, record))
+                    # A thread does not live on in a process that was forked.
+                    if self._loading is None or not self._loading.is_alive():
+                        self._loading = threading.Timer(LOADED_AFTER, self.catch_up)
+                        self._loading.name, self._loading.daemon = "hookline-metrics", True
+                        self._loading.start()
+                    return
+        sink(record)
 
     # ---- what is counted ---------------------------------------------------------------------------
     def events_stored(self, stored: records.EventsStored) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
+from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest, without_fields
 from hookline.incoming.diagnose.bodies import bodies
 from hookline.incoming.diagnose.case import Case

@@ -13,14 +13,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections, router
 
 from hookline import conf
 from hookline.core.client_address import client_address
@@ -49,6 +49,8 @@ logger = logging.getLogger("hookline.incoming")
 
 #: How old the snapshot of the sources may become, in seconds.
 REFRESH = 0.5
+#: How long the first request waits at most until the sources were read, in seconds; then it looks up its own.
+FIRST = 0.1
 #: Verifying a longer body takes long enough to be worth a thread.
 LARGE_BODY = 64 * 1024
 #: Requests that wait for a certificate or key at once; those beyond are answered 503 and come again.
@@ -105,6 +107,8 @@ class LoopReceiver(Receiver):
         super().__init__(settings, sources, documents, clock)
         self._cache = sources
         self._refreshing: asyncio.Task[None] | None = None
+        #: Reading the sources before there were requests.
+        self._first: Future[None] | None = None
         self._refresher = ThreadPoolExecutor(1, "hookline-sources")
         # One thread, because one COMMIT at a time is what makes a group.
         self._writer = ThreadPoolExecutor(1, "hookline-store")
@@ -134,9 +138,24 @@ class LoopReceiver(Receiver):
         """Those whose threads have connections to the database."""
         return self._refresher, self._writer, self._looker, self._keeper
 
-    async def find_source(self, token: str) -> Source:
-        if self._refreshing is None:  # the first request; those that come before the snapshot is read look up theirs
+    def prepare(self) -> None:
+        """Begin to connect to the database and to read the sources, for a server that is about to listen.
+
+        Returns at once, and raises nothing: the first request is told what is wrong. `begin` must follow.
+        """
+        self._writer.submit(with_connection, connect)
+        self._first = self._refresher.submit(with_connection, self._cache.refresh)
+
+    def begin(self) -> None:
+        """Keep the sources fresh, on the event loop that the requests come to."""
+        if self._refreshing is None:
             self._refreshing = asyncio.create_task(self._keep_fresh())
+
+    async def find_source(self, token: str) -> Source:
+        self.begin()
+        if self._first is not None:  # sooner there than a connection to look up this source alone
+            await asyncio.wait([asyncio.wrap_future(self._first)], timeout=FIRST)
+            self._first = None
         if source := self._cache.get(token):
             return source
         try:
@@ -213,6 +232,8 @@ class LoopReceiver(Receiver):
 
     async def _keep_fresh(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._first is not None:
+            await asyncio.sleep(REFRESH)
         while True:
             try:
                 await loop.run_in_executor(self._refresher, with_connection, self._cache.refresh)
@@ -237,6 +258,10 @@ def store_groups(groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
     """Commit the events of several requests at once. Returns for each request what became of its events."""
     stored = iter(store_at_once([event for group in groups for event in group]))
     return [[next(stored) for _ in group] for group in groups]
+
+
+def connect() -> None:
+    connections[router.db_for_write(Source)].ensure_connection()
 
 
 def with_connection(work: Callable[..., Any], *arguments: Any) -> Any:

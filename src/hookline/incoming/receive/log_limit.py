@@ -7,7 +7,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from hookline.core.dataclass import dataclass
 
 #: Lines of one kind: a burst of this many, and then one per this many seconds.
 BURST = 200

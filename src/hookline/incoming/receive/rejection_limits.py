@@ -8,7 +8,8 @@ rare reasons.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from hookline.core.dataclass import dataclass
 
 #: An hour may take this share of all that is kept of a source.
 _HOURS = 8

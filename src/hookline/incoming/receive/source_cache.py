@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import Error
 
+from hookline import providers
 from hookline.exceptions import CannotStore, UnknownSource
 from hookline.incoming.models import Source
 
@@ -105,6 +107,9 @@ class SourceCache:
             logger.exception("cannot read the sources; going on with those known")
             return
         self._seen = max((source.changed_at for source in changed), default=self._seen)
+        for name in {source.provider for source in changed}:
+            with suppress(Exception):  # a request says what is wrong
+                providers.get(name)  # loaded here, not with the first request
 
     def look_up(self, tokens: Sequence[str]) -> list[Found]:
         """What there is for each of these tokens, which were not known."""

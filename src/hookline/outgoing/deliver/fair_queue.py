@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
+
+from hookline.core.dataclass import dataclass
 
 
 class Waiting(Protocol):

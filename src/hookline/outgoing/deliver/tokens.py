@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from hookline.core.client_credentials import MAX_ANSWER, ClientCredentials, Token, TokenRefused, read_answer
+from hookline.core.dataclass import dataclass
 from hookline.core.url import parse_url
 from hookline.transport.route import Route
 from hookline.transport.transport import Transport

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
+from hookline.core.dataclass import dataclass
 from hookline.core.forms import URLENCODED
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified, Unreadable
