@@ -31,7 +31,7 @@ logger = logging.getLogger("hookline.server")
 MOST_BY_ITSELF = 4
 #: How far those that work stand back, in steps of `nice`, while there is not processor time enough for all: what comes
 #: in is acknowledged first, and the backlog is worked off in larger batches, which cost less.
-YIELDING = 5
+YIELDING = 10
 
 
 def works(listener: socket.socket, servers: int, workers: int | None) -> list[Work]:
