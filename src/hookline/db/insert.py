@@ -155,7 +155,14 @@ def _prepared(field: Any, values: Sequence[Any], connection: BaseDatabaseWrapper
 
 
 def _json(value: Any, field: Any) -> str | None:
-    return value if value is None or type(value) is Json else json.dumps(value, cls=field.encoder)
+    if value is None or type(value) is Json:
+        return value
+    if type(value) is dict:
+        try:
+            return json_of_texts(value.items())
+        except TypeError:  # something else than texts in it
+            pass
+    return json.dumps(value, cls=field.encoder)
 
 
 def _field(model: type[Row], name: str) -> Any:
