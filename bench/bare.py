@@ -1,6 +1,7 @@
 """A bare ASGI application: reads a body, checks its HMAC, parses the JSON and answers. Nothing is stored.
 
-python -m bench.bare    prints where it listens. It runs under uvicorn with its own protocol, as anybody would run it.
+python -m bench.bare [PROCESSES]    prints where it listens. It runs under uvicorn with its own protocol, as anybody
+would run it: in one process, or in as many of uvicorn's own as are asked for.
 
 It is what somebody has who takes webhooks or messages without Hookline, so what stores is held against it: with the
 same load generator, over as many connections, and in turns.
@@ -12,10 +13,12 @@ import hashlib
 import hmac
 import json
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from bench.load import send
 from bench.process import port_of, running
@@ -24,6 +27,8 @@ from hookline.runtime import http_server
 SECRET = b"made up for the benchmark"
 #: Of the requests to it: the HMAC-SHA256 of the body, in hexadecimal digits.
 SIGNATURE = b"x-signature"
+#: Seconds until each of several processes accepts connections: uvicorn does not say when.
+ALL_READY = 2.0
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -42,12 +47,14 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": answer})
 
 
-def rate(requests: Sequence[bytes], connections: int) -> float:
+def rate(requests: Sequence[bytes], connections: int, processes: int = 1) -> float:
     """How many of these requests it answers in a second, each with a signature that it checks."""
     signed = [_with_signature(request) for request in requests]
-    with running(sys.executable, "-m", "bench.bare") as server:
+    with running(sys.executable, "-m", "bench.bare", str(processes)) as server:
         port = port_of(server)
         send(port, signed[:200], connections).check(202)
+        if processes > 1:
+            time.sleep(ALL_READY)
         return send(port, signed, connections).check(202).rate
 
 
@@ -60,13 +67,23 @@ def _signature(body: bytes) -> bytes:
     return hmac.digest(SECRET, body, hashlib.sha256).hex().encode()
 
 
-def main() -> None:
+def main(processes: int = 1) -> None:
     with http_server.listen("127.0.0.1", 0) as listener:
         listener.listen()  # who reads the line may come before uvicorn does it
         print(f"listens on {http_server.url_of(listener)}", flush=True)
-        config = uvicorn.Config(application, http="httptools", lifespan="off", access_log=False, log_config=None)
-        uvicorn.Server(config).run(sockets=[listener])
+        config = uvicorn.Config(
+            "bench.bare:application",
+            http="httptools",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            workers=processes,
+        )
+        if processes == 1:
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            Multiprocess(config, sockets=[listener]).run()
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -4,10 +4,15 @@
 ratios: against a bare ASGI application that checks an HMAC and stores nothing, against the same server answering
 without storing, and against the plain Django view with one INSERT for each request. The measurements take turns for
 several rounds, and a ratio is the median of those within one round, so that a noisy moment does not decide.
+
+The aim holds one server process against one process of the bare application. On PostgreSQL as many server processes as
+there are cores are measured, too, and held against one bare process and against as many. On SQLite, whose one write
+lock they would pass to each other, several are slower than one.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
@@ -16,7 +21,7 @@ from typing import TYPE_CHECKING
 from bench import bare, report
 from bench.events import requests
 from bench.load import Load, send
-from bench.process import port_of, running
+from bench.process import port_of, running, server
 from bench.stand import database, set_up
 
 if TYPE_CHECKING:
@@ -39,10 +44,12 @@ def main() -> int:
     parser = report.parser(__doc__)
     parser.add_argument("--requests", type=int, default=20_000, help="in one measurement; the view gets a tenth")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="where several answer")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hookline-bench-") as directory, database(arguments.database, directory):
-        source, count = set_up(), arguments.requests
+        source, count, processes = set_up(), arguments.requests, arguments.processes
         bares: list[float] = []
+        several: list[tuple[Load, float]] = []
         rounds: list[dict[str, Load]] = []
         for _ in range(arguments.rounds):
             bares.append(bare.rate(list(requests(source, count)), CONNECTIONS))
@@ -54,7 +61,25 @@ def main() -> int:
                     VIEW: measure("view", source, max(count // 10, 500)),
                 }
             )
-        return results(arguments.database, rounds, bares).finish(arguments)
+            if arguments.database == "postgresql" and processes > 1:
+                load = measure_serve(source, count, processes)
+                several.append((load, bare.rate(list(requests(source, count)), CONNECTIONS, processes)))
+        result = results(arguments.database, rounds, bares)
+        if several:
+            results_of_several(result, processes, several, bares)
+        return result.finish(arguments)
+
+
+def results_of_several(
+    result: report.Report, processes: int, several: list[tuple[Load, float]], bares: list[float]
+) -> None:
+    """`several`: what so many processes stored, and as many of the bare application answered, in each round."""
+    name, name_of_bare = f"hookline serve --no-worker --processes {processes}", f"{processes} bare processes"
+    result.row(name, statistics.median(load.rate for load, _ in several), "events/s")
+    result.row(name_of_bare, statistics.median(rate for _, rate in several), "requests/s")
+    of_one = [load.rate / rate for (load, _), rate in zip(several, bares, strict=True)]
+    result.row(f"{name}, of one bare process", statistics.median(of_one), "")
+    result.row(f"{name}, of {name_of_bare}", statistics.median(load.rate / rate for load, rate in several), "")
 
 
 def results(kind: str, rounds: list[dict[str, Load]], bares: list[float]) -> report.Report:
@@ -73,7 +98,7 @@ def results(kind: str, rounds: list[dict[str, Load]], bares: list[float]) -> rep
 
     against_bare, stored, view = AIMS[kind]
     shares = [loads[EDGE].rate / rate for loads, rate in zip(rounds, bares, strict=True)]
-    result.aim("stored / bare", statistics.median(shares), least=against_bare)
+    result.aim("stored / bare, one process each", statistics.median(shares), least=against_bare)
     result.aim("stored / answered without storing", ratio(EDGE, ANSWERING), least=stored)
     result.aim("edge / Django view", ratio(EDGE, VIEW), least=view)
     result.aim("duplicates / distinct events", ratio(SAME, EDGE), least=NOISE)
@@ -86,12 +111,26 @@ def measure(mode: str, source: Source, count: int, *, same: bool = False) -> Loa
 
     prepared, warm_up = list(requests(source, count, same=same)), list(requests(source, 200))
     before = Event.objects.count()
-    with running(sys.executable, "-m", "bench.ingest_server", mode) as server:
-        port = port_of(server)
+    with running(sys.executable, "-m", "bench.ingest_server", mode) as process:
+        port = port_of(process)
         send(port, warm_up, CONNECTIONS)
         load = send(port, prepared, CONNECTIONS).check()
     stored = Event.objects.count() - before
     assert stored == (0 if mode == "answering" else 200 + (1 if same else count)), f"{stored} events were stored"
+    return load
+
+
+def measure_serve(source: Source, count: int, processes: int) -> Load:
+    """The same of the command as somebody runs it for whom one process cannot acknowledge enough."""
+    from hookline.incoming.models import Event
+
+    prepared, warm_up = list(requests(source, count)), list(requests(source, 200))
+    before = Event.objects.count()
+    with server("--no-worker", "--processes", str(processes)) as (_, port):
+        send(port, warm_up, CONNECTIONS)
+        load = send(port, prepared, CONNECTIONS).check()
+    stored = Event.objects.count() - before
+    assert stored == 200 + count, f"{stored} events were stored"
     return load
 
 
