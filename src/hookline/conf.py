@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -12,7 +12,6 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 from hookline.core.addresses import AddressPolicy
-from hookline.core.dataclass import dataclass
 from hookline.core.retry import RetrySchedule
 from hookline.core.signatures.scheme import check_schemes
 from hookline.core.suspension import SuspensionSettings

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import DatabaseError, Error, router, transaction
@@ -21,7 +22,6 @@ from hookline.access.principal import Principal
 from hookline.audit import actor
 from hookline.core import api_keys, scopes
 from hookline.core.api_keys import ApiKeyText, KeyKind
-from hookline.core.dataclass import dataclass
 from hookline.core.rate_limit import Rate
 from hookline.exceptions import CannotStore, ConfigurationError, NotAuthenticated
 from hookline.tenants.organisation import organisation_of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from hookline.audit.actor import Actor
-from hookline.core.dataclass import dataclass
 from hookline.core.rate_limit import Rate
 from hookline.tenants.models import Tenant
 from hookline.tenants.organisation import key_in, organisation_of

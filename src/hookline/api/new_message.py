@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from hookline.api.errors import JSON_DECODE, Refused
 from hookline.api.schema import Moment, is_name, is_tag
-from hookline.core.dataclass import dataclass
 from hookline.core.json_slices import JsonSlice, read_once
 from hookline.core.request import MAX_JSON_DEPTH, is_deeper
 from hookline.exceptions import Unreadable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -11,7 +12,6 @@ from hookline.api.errors import Refused
 from hookline.api.query import Listing
 from hookline.api.schema import Out
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 
 R = TypeVar("R", bound=Model)
 M = TypeVar("M", bound=Out)

@@ -6,6 +6,7 @@ The view answers at once. `poll_edge` is ahead of it under ASGI, and waits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -25,7 +26,6 @@ from hookline.api.renderer import compact, written
 from hookline.api.routes import Routes
 from hookline.api.schema import Out
 from hookline.api.visible import body_fields
-from hookline.core.dataclass import dataclass
 from hookline.models import Endpoint
 from hookline.operations import endpoint_messages
 from hookline.operations.endpoint_messages import Numbered, Page

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -27,7 +27,6 @@ from hookline.api.poll import BEGINNING, EVENTS, wants_events
 from hookline.api.poll_watch import Awaited, Watch
 from hookline.api.polled import Found, Polled, Streamed, Waiting, read_query
 from hookline.api.seen import with_connection
-from hookline.core.dataclass import dataclass
 from hookline.providers.base import Reply
 from hookline.transport.asgi import CONNECTION, Application, Connection, Receive, Scope, Send, respond
 

@@ -11,12 +11,12 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
 from hookline import conf
 from hookline.api.seen import with_connection
-from hookline.core.dataclass import dataclass
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
 from django.http import QueryDict
@@ -13,7 +14,6 @@ from hookline.access.principal import Principal
 from hookline.api.auth import Needs
 from hookline.api.poll_watch import Awaited
 from hookline.api.query import MOST, ApiParser, Number
-from hookline.core.dataclass import dataclass
 
 Q = TypeVar("Q", bound="Waiting")
 

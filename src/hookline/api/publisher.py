@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -20,7 +21,6 @@ from hookline.api.gate import MAX_BODY
 from hookline.api.message_text import WITHOUT, compact, message_text, shown
 from hookline.api.names import application_for
 from hookline.api.new_message import NewMessage, read_message, read_messages
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import TooLarge
 from hookline.operations import posts
 from hookline.operations.posts import Draft, Outcome, Post, Posted

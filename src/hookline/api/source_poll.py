@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -21,7 +22,6 @@ from hookline.api.renderer import compact
 from hookline.api.routes import Routes
 from hookline.api.schema import Out, refused
 from hookline.api.sources import find_for
-from hookline.core.dataclass import dataclass
 from hookline.models import Source
 from hookline.operations import source_events
 from hookline.operations.source_events import Cursor, Page

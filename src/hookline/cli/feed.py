@@ -10,6 +10,7 @@ import base64
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,7 +19,6 @@ import click
 from hookline.cli.command import Failure
 from hookline.cli.patience import Away, patiently
 from hookline.cli.remote.client import PAGE, Client, in_path
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 
 #: Seconds that a look waits; less than a request may take.

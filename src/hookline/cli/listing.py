@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,7 +12,6 @@ import click
 from hookline.cli import complete
 from hookline.cli.output import say
 from hookline.cli.times import Since
-from hookline.core.dataclass import dataclass
 
 if TYPE_CHECKING:
     from hookline.operations.selection import Selection

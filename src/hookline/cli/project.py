@@ -10,9 +10,9 @@ import base64
 import os
 import re
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 
 KEY_FILE = "hookline.key"

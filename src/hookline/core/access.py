@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from hookline.core.client_certificate import read_client_certificate
 from hookline.core.client_credentials import ClientCredentials
-from hookline.core.dataclass import dataclass
 from hookline.core.proxy import parse_proxy
 from hookline.exceptions import ConfigurationError
 

@@ -11,9 +11,9 @@ the metadata service of its cloud. The policy is asked twice, and both checks ar
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from hookline.core.dataclass import dataclass
 from hookline.core.proxy import Proxy, parse_proxy
 from hookline.core.ranges import IPAddress, IPNetwork, embedded_ipv4, special_range
 from hookline.core.url import Url, parse_url

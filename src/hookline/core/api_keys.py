@@ -12,11 +12,11 @@ import hmac
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID, _SECRET, _CHECKSUM = 22, 43, 6

@@ -23,11 +23,9 @@ Nothing has to be released when a worker dies: probes without a result are forgo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
-
-from hookline.core.dataclass import dataclass
 
 
 class State(StrEnum):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 
 MAX_PEM = 32 * 1024

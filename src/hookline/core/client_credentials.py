@@ -10,11 +10,10 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 
 #: Seconds for which a token is good whose answer does not say so (RFC 6749 section 5.1 leaves that open).

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import Unreadable
 
 _BLANK = re.compile(r"[ \t\n\r]*", re.ASCII)

@@ -9,10 +9,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.core.text import storable
 from hookline.exceptions import ConfigurationError
 

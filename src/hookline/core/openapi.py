@@ -8,9 +8,9 @@ copied; nothing else is fetched. https://spec.openapis.org/oas/v3.1.0
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.core.event_types import check_type
 from hookline.exceptions import ConfigurationError, InvalidEventType
 

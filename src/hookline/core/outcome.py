@@ -9,10 +9,10 @@ a delivery that is not retried is lost. 410 says that the endpoint is gone for g
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from hookline.core.dataclass import dataclass
 from hookline.core.retry_after import parse_retry_after
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote
 
-from hookline.core.dataclass import dataclass
 from hookline.core.url import Url, parse_url
 from hookline.exceptions import AddressRefused, ConfigurationError
 

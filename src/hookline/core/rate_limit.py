@@ -7,8 +7,8 @@ rate. The burst is how far that time may be in the future. https://en.wikipedia.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 
 MOST_PER_SECOND = 1_000_000.0

@@ -6,12 +6,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-from hookline.core.dataclass import dataclass
 from hookline.core.forms import is_form, parse_form
 from hookline.exceptions import Unreadable
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from hookline.core.dataclass import dataclass
 from hookline.core.retry_after import MAX_RETRY_AFTER
 from hookline.exceptions import ConfigurationError
 

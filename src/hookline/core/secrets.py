@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import field
-
-from hookline.core.dataclass import dataclass
+from dataclasses import dataclass, field
 
 #: Secrets that have ended and are kept.
 MAX_ENDED = 2

@@ -8,7 +8,7 @@ overwhelm it. That is set when it becomes unavailable, since workers read it eve
 
 from __future__ import annotations
 
-from hookline.core.dataclass import dataclass
+from dataclasses import dataclass
 
 #: What begins a second at first: of an endpoint with few deliveries, no less than before.
 FIRST = 20.0

@@ -8,10 +8,10 @@ breaker's pauses.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from hookline.core.breaker import Breaker
-from hookline.core.dataclass import dataclass
 
 
 class Notice(StrEnum):

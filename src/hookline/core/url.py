@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import AddressRefused
 
 #: Longer URLs are cut or refused by servers on the way (RFC 9110 section 4.1 asks for at least 8000 octets in all).

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-
-from hookline.core.dataclass import dataclass
 
 #: More is written at once, so that what is kept stays small.
 MAX_ITEMS, MAX_BYTES = 1000, 4 * 1024 * 1024

@@ -11,10 +11,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from hookline.core.dataclass import dataclass
 from hookline.db.connections import look_after
 from hookline.exceptions import HooklineError
 

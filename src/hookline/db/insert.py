@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 from json.encoder import encode_basestring_ascii as quoted
 from operator import attrgetter
@@ -14,7 +15,6 @@ from uuid import UUID
 from django.db import connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookline.core.dataclass import dataclass
 from hookline.db.arrays import alike
 from hookline.db.binary import arrays, execute, fetch_ids, unnest
 from hookline.db.row import Row

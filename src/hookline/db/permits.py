@@ -12,10 +12,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from django.db import Error, router, transaction
 
-from hookline.core.dataclass import dataclass
 from hookline.core.rate_limit import Rate, take
 from hookline.db import clock
 from hookline.db.rate_use import RateUse

@@ -6,6 +6,7 @@ A record is ignored unless the signal has receivers, and the thread that emits i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -13,7 +14,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.dispatch import Signal
 
-from hookline.core.dataclass import dataclass
 from hookline.engine.job import Job
 from hookline.telemetry.courier import courier
 from hookline.telemetry.emit import subscribe

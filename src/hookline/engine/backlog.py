@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db import router
 
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 from hookline.db import clock
 from hookline.engine.claim import first_due
 from hookline.engine.job import Job, State

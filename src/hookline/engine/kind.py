@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.core.retry import RetrySchedule
 from hookline.db.rows import Parts
 from hookline.engine.job import Job

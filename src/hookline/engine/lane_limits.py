@@ -12,13 +12,13 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
 from django.db import models, router, transaction
 from django.utils.translation import gettext_lazy as _
 
-from hookline.core.dataclass import dataclass
 from hookline.core.rate_limit import Rate, take
 from hookline.core.slowing import Slowing
 from hookline.db import clock

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -20,7 +20,6 @@ from django.db import close_old_connections, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 from hookline.db import clock
 from hookline.db.row import Row
 from hookline.engine.claim import FIRST

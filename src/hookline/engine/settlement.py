@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
-from hookline.core.dataclass import dataclass
 from hookline.core.retry import RetrySchedule
 from hookline.engine.job import State
 

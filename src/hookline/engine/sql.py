@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookline.core.dataclass import dataclass
 from hookline.engine.job import Job, Lane
 from hookline.exceptions import ConfigurationError
 

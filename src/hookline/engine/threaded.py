@@ -7,10 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from hookline.core.dataclass import dataclass
 from hookline.engine.job import Job
 from hookline.engine.kind import JobKind
 from hookline.engine.lease_renewer import LeaseRenewer

@@ -8,14 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db import DatabaseError, connections, router
 
-from hookline.core.dataclass import dataclass
 from hookline.engine import hang
 from hookline.engine.job import Job, State
 from hookline.engine.leases import Leases

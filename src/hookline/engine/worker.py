@@ -9,13 +9,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from django.db import OperationalError, connections
 
-from hookline.core.dataclass import dataclass
 from hookline.db.connections import look_after
 from hookline.engine import handover, notifier
 from hookline.engine.job import Job

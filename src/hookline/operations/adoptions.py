@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -10,7 +11,6 @@ from django.db import router, transaction
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.adopt import adopt as flow
 from hookline.incoming.adopt.convert import event_of

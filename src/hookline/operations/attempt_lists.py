@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
@@ -11,7 +12,6 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 from hookline.db import json_items  # noqa: F401  # for has_item
 from hookline.db.clock import boundary
 from hookline.engine.job import State

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from hookline.core.dataclass import dataclass
 from hookline.core.url import shown_url
 from hookline.engine.job import State
 from hookline.incoming.models import Event, Source

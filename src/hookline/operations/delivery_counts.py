@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Q
 
-from hookline.core.dataclass import dataclass
 from hookline.db.clock import boundary
 from hookline.engine.job import State
 from hookline.outgoing.models import Delivery, Endpoint

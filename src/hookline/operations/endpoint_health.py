@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.db import clock
 from hookline.db.clock import moment
 from hookline.engine.job import State

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.engine import notifier
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.operations.jobs import State

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.core.event_types import matches
 from hookline.exceptions import ConfigurationError, DispatchError
 from hookline.operations.endpoint_fields import checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import router, transaction
@@ -10,7 +11,6 @@ from django.utils import timezone
 from hookline.audit.actor import Actor
 from hookline.audit.models import AuditEntry
 from hookline.audit.record import record
-from hookline.core.dataclass import dataclass
 from hookline.core.outcome import Verdict
 from hookline.core.url import shown_url
 from hookline.outgoing.deliver import trial

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,6 @@ from django.db.models import QuerySet
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core import openapi
-from hookline.core.dataclass import dataclass
 from hookline.core.event_types import check_type
 from hookline.core.openapi import Described
 from hookline.core.schema_changes import breaking_changes

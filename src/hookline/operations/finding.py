@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.incoming.models import Source
 
 

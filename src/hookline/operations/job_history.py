@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from hookline.audit.actor import Actor
-from hookline.core.dataclass import dataclass
 from hookline.engine.job import Job
 from hookline.operations import jobs, rows
 from hookline.operations.jobs import FINISHED, State

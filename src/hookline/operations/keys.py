@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,6 @@ from hookline.audit.actor import Actor
 from hookline.audit.record import record
 from hookline.core import api_keys, scopes
 from hookline.core.api_keys import KeyKind
-from hookline.core.dataclass import dataclass
 from hookline.core.rate_limit import Rate
 from hookline.exceptions import ConfigurationError, Conflict
 from hookline.operations import rates, rows

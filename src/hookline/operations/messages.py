@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,6 @@ from django.db import router, transaction
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.core.dataclass import dataclass
 from hookline.core.event_types import matches
 from hookline.engine import order
 from hookline.exceptions import Conflict

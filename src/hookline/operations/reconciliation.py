@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,7 +13,6 @@ from django.db import router, transaction
 from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.db.clock import boundary
 from hookline.exceptions import ConfigurationError

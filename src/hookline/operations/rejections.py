@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import router
@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 from hookline import providers
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.core.dataclass import dataclass
 from hookline.core.request import HIDDEN, WebhookRequest, without_fields
 from hookline.core.shown_headers import shown_value
 from hookline.exceptions import HooklineError, VerificationError

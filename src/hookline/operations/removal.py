@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,6 @@ from hookline.access.models import ApiKey
 from hookline.audit.actor import Actor, Kind
 from hookline.audit.models import AuditEntry
 from hookline.audit.record import record
-from hookline.core.dataclass import dataclass
 from hookline.db import clock
 from hookline.db.rate_use import RateUse
 from hookline.db.row import Row

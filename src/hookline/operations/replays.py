@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from hookline.audit.actor import Actor
 from hookline.audit.record import record
-from hookline.core.dataclass import dataclass
 from hookline.engine import notifier
 from hookline.engine.job import FINISHED, State
 from hookline.exceptions import ConfigurationError, Conflict

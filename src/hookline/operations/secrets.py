@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import datetime
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.db.clock import moment
 from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 from hookline.db.row import Row
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.models import Source

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from hookline import conf, providers
 from hookline.audit.actor import Actor
 from hookline.audit.models import AuditEntry
 from hookline.audit.record import record
-from hookline.core.dataclass import dataclass
 from hookline.core.event_types import matches
 from hookline.core.request import WebhookRequest
 from hookline.core.signatures import scheme

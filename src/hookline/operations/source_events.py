@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
@@ -20,7 +21,6 @@ from django.db import connections, router
 from django.db.models import Count, Q
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.db import clock
 from hookline.engine import notifier
 from hookline.engine.postgres_notify import Listener

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hookline.core import ids
 from hookline.core.breaker import State
-from hookline.core.dataclass import dataclass
 from hookline.core.url import shown_url
 from hookline.db.clock import moment
 from hookline.engine.backlog import MOST, Backlog, backlog_of

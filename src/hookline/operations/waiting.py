@@ -6,12 +6,12 @@ delivery would cost more than sending it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
 
 from hookline.core.breaker import State as BreakerState
-from hookline.core.dataclass import dataclass
 from hookline.db.clock import moment
 from hookline.engine.job import FOREVER, State
 from hookline.engine.lane_limits import wait_of

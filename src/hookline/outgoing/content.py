@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,7 +12,6 @@ from django.db import router, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 from hookline.db import clock
 from hookline.db.row import Row
 from hookline.engine import notifier, order

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.engine.kind import JobKind, register
 from hookline.engine.worker import OnStuck
 from hookline.outgoing import retention

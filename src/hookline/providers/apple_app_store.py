@@ -21,12 +21,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, encode
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, Unreadable

@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.exceptions import CannotVerify, ConfigurationError, Unreadable, WrongMethod
 from hookline.providers.schemes.documents import Document, DocumentNeeded

@@ -12,10 +12,10 @@ documents no window for the timestamp, so none is enforced; the option `toleranc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified
 from hookline.providers.base import json_request

@@ -16,9 +16,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
 from hookline.providers.base import Option, SourceConfig, json_request

@@ -22,10 +22,10 @@ The type is `Event` (`StartApp`, `Hangup`), or else `Status` (`delivered`), `Typ
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from hookline.core.dataclass import dataclass
 from hookline.core.forms import URLENCODED, urlencoded_fields
 from hookline.core.request import WebhookRequest, read_headers
 from hookline.core.signing import decode, equal, mac

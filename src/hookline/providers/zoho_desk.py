@@ -16,9 +16,9 @@ id: the deduplication key is a hash of the item, which has `eventTime`. Zoho wan
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified
 from hookline.providers.base import Option, ParsedEvent, Reply, SourceConfig, json_request

@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.db import close_old_connections, connections
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.engine import notifier
 from hookline.engine.kind import JobKind, register
 from hookline.engine.leases import Leases

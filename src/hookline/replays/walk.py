@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,6 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 from hookline.db.clock import boundary
 from hookline.db.row import Row
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import router
 from django.db.models import Case, Count, DateTimeField, Q, Value, When
 
-from hookline.core.dataclass import dataclass
 from hookline.db import clock
 from hookline.db.row import Row
 from hookline.engine.job import FINISHED, UNREAD, Job, State, requeue

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hookline.conf import Settings
-from hookline.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

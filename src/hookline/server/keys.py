@@ -8,10 +8,9 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 
 logger = logging.getLogger("hookline.server")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import CannotVerify, ConfigurationError, HooklineError, NotVerified, VerificationError
 from hookline.providers.base import Provider, SourceConfig

@@ -5,7 +5,7 @@ docs/consumers.md is made of these.
 
 from __future__ import annotations
 
-from hookline.core.dataclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 from hookline.simulator.acts import ACTS
 

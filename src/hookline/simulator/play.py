@@ -6,10 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import HooklineError
 from hookline.simulator.effect import NOTHING, effect

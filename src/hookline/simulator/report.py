@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.simulator.guarantees import GUARANTEES, Guarantee
 from hookline.simulator.play import Play
 

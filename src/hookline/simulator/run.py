@@ -6,9 +6,9 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError, HooklineError
 from hookline.simulator import judges
 from hookline.simulator.effect import NOTHING

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence as Seq
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hookline.core.dataclass import dataclass
 from hookline.simulator import expected, histories, judges, lacking
 from hookline.simulator.acts import FORGED, HOSTILE
 from hookline.simulator.history import History

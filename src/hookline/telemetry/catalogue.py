@@ -5,9 +5,8 @@ Labels are bounded: by the code (provider, reason, outcome) or by a number (`MAX
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-
-from hookline.core.dataclass import dataclass
 
 #: Maximum number of label values of one metric; further ones are counted under "other".
 MAX_SERIES = 1000

@@ -7,10 +7,9 @@ this layer knows no models. Durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
-
-from hookline.core.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,14 +27,13 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from hookline import conf, providers
 from hookline.audit.actor import SYSTEM
 from hookline.core.addresses import AddressPolicy
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.core.retry import RetrySchedule
 from hookline.engine.claim import claim

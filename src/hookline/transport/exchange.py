@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import Headers
 
 

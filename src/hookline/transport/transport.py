@@ -15,13 +15,12 @@ import asyncio
 import ssl
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from hookline.core.addresses import AddressPolicy
-from hookline.core.dataclass import dataclass
 from hookline.core.outcome import Failure
 from hookline.core.request import Headers
 from hookline.core.sent_headers import check_headers

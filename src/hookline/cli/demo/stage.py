@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hookline import providers
 from hookline.audit.actor import SYSTEM
 from hookline.cli.demo.consumer import Consumer
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.core.signatures.standard_webhooks import new_secret
 from hookline.models import Endpoint, Source, Tenant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -13,7 +13,6 @@ import click
 from hookline.cli.command import Failure
 from hookline.cli.patience import Away
 from hookline.cli.post import exchange
-from hookline.core.dataclass import dataclass
 from hookline.version import __version__
 
 #: How much of an answer is read.

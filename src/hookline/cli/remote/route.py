@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
 from hookline.cli.remote.client import Client, in_path
-from hookline.core.dataclass import dataclass
 
 
 class Given(dict[str, Any]):

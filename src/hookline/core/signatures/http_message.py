@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from hookline.core.dataclass import dataclass
 from hookline.core.signatures.ed25519 import SigningKey
 from hookline.core.signing import Mac, encode
 

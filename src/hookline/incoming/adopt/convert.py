@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping as Dict
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
 from hookline import providers
 from hookline.core import ids
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.core.text import storable
 from hookline.db.row import new_id

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError, connections
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.adopt.mapping import Mapping
 

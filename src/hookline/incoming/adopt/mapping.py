@@ -6,10 +6,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping as Dict
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 
 #: Words for "it was processed" that tables use, and booleans.

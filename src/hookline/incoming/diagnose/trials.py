@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest, without_fields
 from hookline.incoming.diagnose.bodies import bodies
 from hookline.incoming.diagnose.case import Case

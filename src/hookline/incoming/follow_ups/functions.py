@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.process.handlers import check_function, checked_delays, name_of
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 
 from hookline import providers
-from hookline.core.dataclass import dataclass
 from hookline.core.event_types import matches
 from hookline.core.retry import RetrySchedule
 from hookline.exceptions import ConfigurationError

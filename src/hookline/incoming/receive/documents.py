@@ -15,11 +15,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.core.text import printable
 from hookline.exceptions import CannotVerify, ConfigurationError
 from hookline.incoming.receive.fetch_queue import FetchQueue

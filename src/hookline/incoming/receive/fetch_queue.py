@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import field
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import CannotVerify
 
 T = TypeVar("T")

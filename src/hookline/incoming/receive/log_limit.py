@@ -7,8 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-
-from hookline.core.dataclass import dataclass
+from dataclasses import dataclass
 
 #: Lines of one kind: a burst of this many, and then one per this many seconds.
 BURST = 200

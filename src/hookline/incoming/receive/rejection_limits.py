@@ -8,8 +8,7 @@ rare reasons.
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from hookline.core.dataclass import dataclass
+from dataclasses import dataclass
 
 #: An hour may take this share of all that is kept of a source.
 _HOURS = 8

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,6 @@ from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import Q, Sum
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.core.request import Headers, WebhookRequest
 from hookline.core.text import printable, storable
 from hookline.db import counters

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
-
-from hookline.core.dataclass import dataclass
 
 #: Documents that verified something, each no longer than its `max_bytes`.
 MAX_VERIFIED = 256

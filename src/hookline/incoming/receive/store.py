@@ -10,13 +10,13 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import Error, connections, router, transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
-from hookline.core.dataclass import dataclass
 from hookline.core.text import storable
 from hookline.engine import notifier
 from hookline.engine.job import State

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hookline import conf, providers
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest, without_fields
 from hookline.core.text import printable, storable
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.core.request import parse_json
 from hookline.exceptions import HooklineError, Unreadable
 from hookline.transport.transport import Response, Transport, TransportSettings

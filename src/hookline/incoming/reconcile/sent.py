@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import ConfigurationError
 from hookline.incoming.reconcile.api import MAX_PAGES, Api, ApiFailed
 

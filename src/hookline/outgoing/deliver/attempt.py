@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from hookline.core import durations
 from hookline.core.access import Access
 from hookline.core.client_credentials import TokenRefused
-from hookline.core.dataclass import dataclass
 from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
 from hookline.engine.job import State

@@ -12,12 +12,12 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from django.utils import timezone
 
 from hookline import conf
 from hookline.core.access import Access
-from hookline.core.dataclass import dataclass
 from hookline.core.serialisation import serialise
 from hookline.db.row import new_id
 from hookline.exceptions import ConfigurationError

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Min
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.core.retry import RetrySchedule
 from hookline.db.encrypted_field import sealed
 from hookline.db.rows import by_id

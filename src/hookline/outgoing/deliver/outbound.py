@@ -7,14 +7,13 @@ would be lost. So the thread that claims reads everything that sending needs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from hookline import conf
 from hookline.core import ids
 from hookline.core.access import Access
-from hookline.core.dataclass import dataclass
 from hookline.core.retry import RetrySchedule
 from hookline.core.signatures.message_signer import MessageSigner
 from hookline.db.encrypted_field import opened

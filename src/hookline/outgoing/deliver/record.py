@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db import router, transaction
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import HIDDEN
 from hookline.core.shown_headers import shown_value
 from hookline.core.signatures.message_signer import CONTENT_TYPE

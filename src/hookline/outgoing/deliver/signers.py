@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from hookline.core.dataclass import dataclass
 from hookline.core.secrets import SecretRing
 from hookline.core.signatures import scheme
 from hookline.core.signatures.ed25519 import SigningKey

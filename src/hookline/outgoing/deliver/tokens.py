@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from hookline.core.client_credentials import MAX_ANSWER, ClientCredentials, Token, TokenRefused, read_answer
-from hookline.core.dataclass import dataclass
 from hookline.core.url import parse_url
 from hookline.transport.route import Route
 from hookline.transport.transport import Transport

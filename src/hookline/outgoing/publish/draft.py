@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from hookline import conf
-from hookline.core.dataclass import dataclass
 from hookline.core.event_types import check_type
 from hookline.core.serialisation import serialise
 from hookline.exceptions import ConfigurationError, MessageTooLarge

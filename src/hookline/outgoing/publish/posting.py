@@ -7,6 +7,7 @@ and the key of the request, by which a repeated request is answered with the fir
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
@@ -14,7 +15,6 @@ from uuid import UUID
 from django.db import router, transaction
 from django.db.models import Q
 
-from hookline.core.dataclass import dataclass
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.dispatch import keep_traces
 from hookline.outgoing.publish.draft import Draft

@@ -16,7 +16,8 @@ This is the place for further rules, but not for rules that can be applied later
 
 from __future__ import annotations
 
-from hookline.core.dataclass import dataclass
+from dataclasses import dataclass
+
 from hookline.engine.job import UNREAD
 
 #: What a new delivery to the endpoint `e` has as its order key: it is read when the delivery is claimed.

@@ -10,11 +10,11 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import router
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import InvalidEventType, SchemaViolation
 from hookline.outgoing.event_type import Enforcement, EventType
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
@@ -12,7 +13,6 @@ from uuid import UUID
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookline.core.dataclass import dataclass
 from hookline.db.arrays import packed
 from hookline.db.binary import fetch_prepared
 from hookline.engine import notifier

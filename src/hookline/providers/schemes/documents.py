@@ -6,10 +6,9 @@ A provider is pure, so it does not fetch. It asks `config.document(document)`; w
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
-from hookline.core.dataclass import dataclass
 from hookline.exceptions import CannotVerify
 
 HOUR = 3600

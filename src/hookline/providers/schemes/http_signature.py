@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import decode, encode, equal, mac
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, OutOfTime, Unreadable, VerificationError

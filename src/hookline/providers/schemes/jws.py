@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import is_deeper
 from hookline.core.signing import Digest, decode, encode, equal, mac
 from hookline.exceptions import ConfigurationError, NotVerified

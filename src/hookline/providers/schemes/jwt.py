@@ -10,9 +10,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.core.signing import Encoding, decode, encode, equal
 from hookline.exceptions import CannotVerify, ConfigurationError, NotVerified, OutOfTime

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
 
-from hookline.core.dataclass import dataclass
 from hookline.core.forms import URLENCODED
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified, Unreadable

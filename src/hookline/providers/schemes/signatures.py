@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from hookline.core.dataclass import dataclass
 from hookline.core.request import WebhookRequest
 from hookline.exceptions import NotVerified
 from hookline.providers.schemes.parts import Header, Part

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -18,7 +19,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
-from hookline.core.dataclass import dataclass
 from hookline.core.url import parse_url
 from hookline.exceptions import AddressRefused, CannotVerify, NotVerified
 from hookline.providers.base import SourceConfig
