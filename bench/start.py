@@ -22,7 +22,7 @@ from bench.process import HOOKLINE, Process, port_of
 from bench.stand import database, set_up
 
 #: Seconds.
-MOST = 2.0
+MOST = 0.4
 
 
 def main() -> int:

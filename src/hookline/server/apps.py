@@ -12,7 +12,6 @@ from django.core.signals import request_finished
 from django.db import connections
 
 from hookline.exceptions import ConfigurationError
-from hookline.server.sqlite import ask_often
 
 
 class ServerConfig(AppConfig):
@@ -23,7 +22,10 @@ class ServerConfig(AppConfig):
         # Django's ASGI handler runs each request in a thread of its own, so a connection that outlives the request is
         # never used again. The worker's threads send no such signal and keep theirs.
         request_finished.connect(_close_connections)
-        ask_often()
+        if any(connection.vendor == "sqlite" for connection in connections.all()):
+            from hookline.server.sqlite import ask_often  # loads SQLite
+
+            ask_often()
         for module in getattr(settings, "HOOKLINE_APPS", ()):
             load_handlers(module)
 
