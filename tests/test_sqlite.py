@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.core.management import call_command
+from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.models.signals import pre_migrate
 from django.db.utils import ConnectionHandler
 
 from hookline.server import sqlite
@@ -42,6 +44,21 @@ def held(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield other
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrations_sort_on_the_disk() -> None:
+    if connections["default"].vendor != "sqlite":
+        pytest.skip("PostgreSQL has a bound of its own")
+    sqlite.sort_on_disk()
+    with connections["default"].cursor() as cursor:
+        try:
+            cursor.execute("PRAGMA temp_store = MEMORY")
+            call_command("migrate", "hookline", verbosity=0)
+            assert cursor.execute("PRAGMA temp_store").fetchone() == (1,)
+        finally:
+            pre_migrate.disconnect(sqlite._before_migrations)
+            cursor.execute("PRAGMA temp_store = DEFAULT")
 
 
 def write(connection: BaseDatabaseWrapper) -> None:

@@ -23,9 +23,10 @@ class ServerConfig(AppConfig):
         # never used again. The worker's threads send no such signal and keep theirs.
         request_finished.connect(_close_connections)
         if any(connection.vendor == "sqlite" for connection in connections.all()):
-            from hookline.server.sqlite import ask_often  # loads SQLite
+            from hookline.server.sqlite import ask_often, sort_on_disk  # loads SQLite
 
             ask_often()
+            sort_on_disk()
         for module in getattr(settings, "HOOKLINE_APPS", ()):
             load_handlers(module)
 

@@ -1,4 +1,4 @@
-"""Waiting for SQLite's one write lock.
+"""Waiting for SQLite's one write lock, and sorting on the disk.
 
 SQLite's own waiting looks again after 1, 2, 5, 10 and so on up to 100 ms (`sqliteDefaultBusyCallback` in its main.c).
 Whoever looks at the wrong moments waits on while others take the lock many times: at 1,000 webhooks per second and a
@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.models.signals import pre_migrate
 
 #: Seconds between two looks.
 PAUSE = 0.0002
@@ -28,6 +29,17 @@ _looking = threading.Lock()
 def ask_often() -> None:
     """Have every connection to SQLite that is made from now on wait for the lock so."""
     connection_created.connect(_prepare)
+
+
+def sort_on_disk() -> None:
+    """Have migrations sort on the disk: a new index of a large table would take as much memory as it has bytes."""
+    pre_migrate.connect(_before_migrations)
+
+
+def _before_migrations(using: str, **kwargs: Any) -> None:
+    if connections[using].vendor == "sqlite":
+        with connections[using].cursor() as cursor:
+            cursor.execute("PRAGMA temp_store = FILE")
 
 
 def _prepare(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
