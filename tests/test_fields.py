@@ -278,6 +278,20 @@ def test_the_secret_is_in_no_text_about_the_row() -> None:
         assert "recognisable" not in seen
 
 
+def test_a_source_in_memory_tells_at_each_time_what_is_active_then() -> None:
+    source = make_source("stripe", SECRET)
+    source.secrets = SecretRing.of(SECRET).rotate("whsec_next", 1000.0, 60.0)
+    assert source.config(1059.0).secrets == ("whsec_next", SECRET)
+    assert source.config(1060.0).secrets == ("whsec_next",)
+    assert source.config(1059.0).secrets == ("whsec_next", SECRET)
+    source.options = {"tolerance": "10"}
+    source.awaiting_handshake = False
+    changed = source.config(1059.0)
+    assert (changed.options, changed.awaiting_handshake) == ({"tolerance": "10"}, False)
+    source.secrets = SecretRing.of("whsec_other")
+    assert source.config(1059.0).secrets == ("whsec_other",)
+
+
 def test_a_dump_of_the_database_holds_only_what_the_database_holds() -> None:
     """`manage.py dumpdata` writes files that are copied to other machines."""
     source = make_source("stripe", SECRET)

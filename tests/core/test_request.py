@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hookline.core.json_slices import JsonSlice
-from hookline.core.request import WebhookRequest, parse_json, read_headers
+from hookline.core.request import WebhookRequest, parse_json, read_headers, read_raw_headers
 from hookline.exceptions import Unreadable
 
 
@@ -18,6 +18,12 @@ def request(body: bytes = b"", url: str = "https://hooks.example.com/in/abc", **
 def test_header_names_are_lower_case_and_repeated_headers_keep_every_value_in_order() -> None:
     headers = read_headers([("X-A", "1"), ("x-b", "2"), ("X-a", "3"), ("x-A", "")])
     assert headers == {"x-a": ("1", "3", ""), "x-b": ("2",)}
+
+
+def test_headers_as_bytes_lose_the_white_space_around_values_and_no_value() -> None:
+    pairs = [(b"X-A", b" 1\t"), (b"x-b", b"\xe9\xa0"), (b"x-a", b"2 3 ")]
+    assert read_raw_headers(pairs[:2]) == {"x-a": ("1",), "x-b": ("\xe9\xa0",)}
+    assert read_raw_headers(pairs) == {"x-a": ("1", "2 3"), "x-b": ("\xe9\xa0",)}
 
 
 def test_an_absent_header_is_none_and_an_empty_one_is_empty() -> None:
@@ -70,7 +76,7 @@ def test_a_form_without_the_field_is_refused() -> None:
     [b"", b"{", b"nul", b'{"a":NaN}', b"[Infinity]", b"[-Infinity]", b'"\xff"', b'{"a":1}\x00', b"\xef\xbb\xbf",
      b"\xef\xbb\xbf\xef\xbb\xbf{}", b" \xef\xbb\xbf{}",
      '{"a":1}'.encode("utf-16"), '{"a":1}'.encode("utf-32-le"), b'"\xed\xa0\x80"', b"[" * 200_000, b"9" * 5000,
-     b'{"a":1}{"a":2}', b"{'a':1}", b'"\n"'],
+     b'{"a":1}{"a":2}', b"{'a':1}", b'"\n"', b'{"a":1} x', b"[1]\x0b", b"[1]]"],
     ids=lambda text: repr(text[:20]),
 )  # fmt: skip
 def test_what_is_not_strict_utf8_json_is_refused(text: bytes) -> None:
@@ -80,7 +86,15 @@ def test_what_is_not_strict_utf8_json_is_refused(text: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [(b" null ", None), (b"0", 0), (b'"\\ud83d\\ude00"', "😀"), ('"é"'.encode(), "é"), (b"[1.5e3]", [1500.0])],
+    [
+        (b" null ", None),
+        (b"0", 0),
+        (b'{"a":[1]} \r\n\t', {"a": [1]}),
+        (b"\n[]", []),
+        (b'"\\ud83d\\ude00"', "😀"),
+        ('"é"'.encode(), "é"),
+        (b"[1.5e3]", [1500.0]),
+    ],
 )
 def test_strict_json_is_read(text: bytes, value: object) -> None:
     assert parse_json(text) == value
