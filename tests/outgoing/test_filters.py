@@ -117,6 +117,29 @@ def test_what_an_endpoint_missed_is_recovered_through_its_filter() -> None:
     assert wanted(endpoint.pk, [message.pk for message in messages]) == {message.pk for message in messages[2:]}
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("many", [False, True])
+def test_without_a_transaction_a_message_is_committed_with_its_filtered_deliveries_or_not_at_all(
+    many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_endpoint()
+    make_endpoint(filter="@.data.total")
+
+    def write() -> None:
+        _ = dispatch_many([("order.paid", ORDER)]) if many else dispatch("order.paid", ORDER)
+
+    def die(*arguments: object) -> int:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hookline.outgoing.publish.filtering.store_passing", die)
+        with pytest.raises(SystemExit):
+            write()
+    assert not Message.objects.exists()
+    write()
+    assert Delivery.objects.count() == 2
+
+
 def statements(work: Callable[[], object]) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
         work()

@@ -1,12 +1,13 @@
-"""Keeping a thread's connections to the database good, without asking the database before each piece of work."""
+"""A thread's connections: kept good without asking the database before each piece of work, and their transactions."""
 
 from __future__ import annotations
 
 import select
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _thread = threading.local()
@@ -43,3 +44,8 @@ def _has_spoken(connection: BaseDatabaseWrapper) -> bool:
     poll = select.poll()
     poll.register(connection.connection.fileno(), select.POLLIN)
     return bool(poll.poll(0))
+
+
+def one_transaction(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+    """The caller's transaction, without a savepoint, or one of its own: what is written in it is written whole."""
+    return nullcontext() if connection.in_atomic_block else transaction.atomic(using=connection.alias)

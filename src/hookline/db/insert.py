@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from json.encoder import encode_basestring_ascii as quoted
@@ -12,11 +11,12 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, models, router, transaction
+from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.db.arrays import alike
 from hookline.db.binary import arrays, execute, fetch_ids, unnest
+from hookline.db.connections import one_transaction
 from hookline.db.row import Row
 
 
@@ -91,10 +91,14 @@ class Insertion:
 
     def _run_in_parts(self, tail: str) -> set[UUID]:
         """Insert as many as SQLite takes at a time. Returns the ids of those inserted."""
+        import sqlite3  # not loaded where another database is used
+
         rows = list(zip(*self._values, strict=True))
         inserted = 0
-        with _transaction(self._connection), self._connection.cursor() as cursor:
-            for start, size in _parts(len(rows)):
+        with one_transaction(self._connection), self._connection.cursor() as cursor:
+            # Until 3.32 SQLite took 999 parameters in a statement; as many rows as that allows, or fewer.
+            most = cursor.connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(self._values)
+            for start, size in _parts(len(rows), most):
                 marks = _marks(len(self._values), size)
                 values = [value for row in rows[start : start + size] for value in row]
                 cursor.execute(f"{self._form.head} VALUES {marks} {tail}", values)
@@ -109,18 +113,19 @@ class Insertion:
             return {UUID(hex=value) for (value,) in cursor.fetchall()}
 
 
-#: SQLite takes at most 32,766 parameters in a statement; no table of ours has as many as 30 columns.
+#: A statement with more takes no less time for each row.
 _ROWS_OF_SQLITE = 1000
 #: Up to so many rows, statements have 64 rows, 32, 16 and so on: there are so few of them that they stay prepared. In a
 #: server each statement lets other threads run and then waits for its turn; executemany() would do so for each row.
 _OFTEN = 64
 
 
-def _parts(count: int) -> Iterator[tuple[int, int]]:
-    """Where each part of so many rows starts, and its size."""
+def _parts(count: int, most: int) -> Iterator[tuple[int, int]]:
+    """Where each part of so many rows starts, and its size, which is `most` at most."""
     start = 0
     while left := count - start:
         size = 1 << left.bit_length() - 1 if count <= _OFTEN else min(left, _ROWS_OF_SQLITE)
+        size = min(size, most)
         yield start, size
         start += size
 
@@ -128,11 +133,6 @@ def _parts(count: int) -> Iterator[tuple[int, int]]:
 @lru_cache(32)
 def _marks(columns: int, rows: int) -> str:
     return ", ".join([f"({', '.join(['%s'] * columns)})"] * rows)
-
-
-def _transaction(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
-    """The caller's transaction, or one of its own."""
-    return nullcontext() if connection.in_atomic_block else transaction.atomic(using=connection.alias)
 
 
 def insert_new(model: type[Row], names: Sequence[str], rows: Iterable[Any], unique: Sequence[str]) -> set[UUID]:

@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.db.arrays import packed
 from hookline.db.binary import fetch_prepared
+from hookline.db.connections import one_transaction
 from hookline.engine import notifier
 from hookline.engine.handover import noted
 from hookline.engine.sql import dialect_of
@@ -110,11 +111,12 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
         expiry = () if draft.expires_at is None else (draft.expires_at,)
         sql = _statement(_ONE_POSTGRESQL, "postgresql", by_key, bool(scheduled), expiring=bool(expiry))
         params = (owner, draft.id, draft.type, _jsonb(draft.channels), draft.body, draft.uid, *expiry, *scheduled)
-        rows = fetch_prepared(connection, sql, params)
-        stored = Stored(*rows[0][:2]) if rows else None
-        deliveries = rows[0][2] if rows else 0
-        if rows and rows[0][3]:
-            deliveries += filtering.store_passing(connection, [draft], rows[0][3], draft.deliver_at)
+        with one_transaction(connection):  # deliveries that pass a filter take a second statement
+            rows = fetch_prepared(connection, sql, params)
+            stored = Stored(*rows[0][:2]) if rows else None
+            deliveries = rows[0][2] if rows else 0
+            if rows and rows[0][3]:
+                deliveries += filtering.store_passing(connection, [draft], rows[0][3], draft.deliver_at)
     else:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             stored, deliveries = _store_on_sqlite(cursor, draft, owner, by_key)
@@ -205,10 +207,11 @@ def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
     if not drafts:
         return {}
     if len({draft.deliver_at for draft, _ in drafts}) == 1 and connection.vendor == "postgresql":
-        return _announced(connection, *_store_many_on_postgresql(connection, drafts))
+        with one_transaction(connection):
+            written, deliveries = _store_many_on_postgresql(connection, drafts)
+        return _announced(connection, written, deliveries)
     on_database = {"postgresql": _store_many_on_postgresql, "sqlite": _store_many_on_sqlite}[connection.vendor]
-    written: dict[UUID, datetime] = {}
-    deliveries = 0
+    written, deliveries = {}, 0
     with transaction.atomic(using=connection.alias):
         for part in _by_time_of_delivery(drafts):
             stored, count = on_database(connection, part)
