@@ -39,12 +39,10 @@ OWN: Mapping[str, str] = {
 LOG_FORMATS = ("text", "json")
 
 #: Without IMMEDIATE, a transaction that reads before it writes fails at once with "database is locked". FULL, because
-#: an acknowledged webhook must survive a power cut: NORMAL may lose the last transactions of a WAL. The log is copied
-#: into the database every 16 MB instead of every 4, since each copy waits for the disk. MEMORY, because otherwise
-#: SQLite makes and deletes a file for each statement that changes many rows, in case it must undo a part of it.
+#: an acknowledged webhook must survive a power cut: NORMAL may lose the last transactions of a WAL. MEMORY, because
+#: otherwise SQLite makes and deletes a file for each statement that changes many rows, in case it must undo a part.
 _SQLITE_OPTIONS = {
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-    "PRAGMA wal_autocheckpoint=4000; PRAGMA temp_store=MEMORY",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY",
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
 }
