@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import Error, IntegrityError, transaction
 
-from hookline.db.insert import Insertion, insert_new
+from hookline.db.insert import Insertion, insert_new, json_of_texts
 from hookline.db.row import new_ids
 from hookline.incoming.models import Event, Rejection
 from hookline.incoming.receive.new_event import COLUMNS, NewEvent
@@ -34,6 +34,20 @@ def test_columns_get_what_is_given_and_the_others_their_defaults(db: None) -> No
     ]  # fmt: skip
     assert [bytes(row.body) for row in rows] == [b"\x00", b"{}", b"xyz"]
     assert all(row.created_at for row in rows)
+
+
+def test_an_object_of_texts_that_is_written_out_reads_the_same_whatever_its_texts_hold(db: None) -> None:
+    texts = {"quote": 'say "hi"', "back\\slash": "a\\b", "line": "a\nb\t\x01", "é": "ü\u2028😀", "": ""}
+    tenant, (key,) = resolve(None), new_ids(1)
+    columns: dict[str, list[Any]] = {
+        "id": [key],
+        "tenant": [tenant.pk],
+        "type": ["a"],
+        "channels": [[]],
+        "body": [b"{}"],
+    }
+    Insertion(Message, {**columns, "forwarded": [json_of_texts(texts.items())]}).run()
+    assert Message.objects.get(pk=key).forwarded == texts
 
 
 def test_more_rows_than_sqlite_takes_at_once_and_none_at_all(db: None) -> None:
