@@ -112,7 +112,7 @@ def load() -> None:
     from uvicorn.loops.auto import auto_loop_factory
 
     from hookline.incoming.receive import asgi  # noqa: F401  # all of them are only loaded
-    from hookline.runtime import server, supervisor  # noqa: F401
+    from hookline.runtime import server, supervisor  # noqa: F401  # as above
 
     auto_loop_factory()
 
