@@ -102,6 +102,24 @@ def by_id(model: type[R], ids: Iterable[UUID], names: Sequence[str]) -> dict[int
     return {row.id.int: row for row in found}
 
 
+def by_second_key(
+    model: type[R], first: tuple[str, UUID], second: tuple[str, Sequence[str]], names: Sequence[str]
+) -> list[R]:
+    """The rows with this id in the field `first` and one of these texts in the field `second`, as `by_id` reads them.
+
+    For a pair of fields with an index of their own.
+    """
+    (one, value), (other, texts) = first, second
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor != "postgresql":
+        found = model._default_manager.using(connection.alias).filter(**{one: value, f"{other}__in": texts})
+        return list(found.only("id", *names))
+    fields: list[Any] = [model._meta.get_field(name) for name in ("id", *names)]
+    keys = f"{model._meta.get_field(one).column} = %b AND {model._meta.get_field(other).column} = ANY(%b::text[])"  # type: ignore[union-attr]  # both are columns
+    sql = f"SELECT {_columns(fields)} FROM {model._meta.db_table} WHERE {keys}"
+    return _instances(model, connection, fields, fetch_prepared(connection, sql, [value, packed("text", texts)]))
+
+
 def by_id_with(model: type[R], relation: str, ids: Iterable[UUID]) -> dict[int, R]:
     """The same with all fields, and with the whole row that each refers to by the foreign key `relation`."""
     distinct = list({one.int: one for one in ids}.values())

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connections, router
 
 from hookline.db.insert import insert_new
+from hookline.db.rows import by_second_key
 from hookline.engine.job import State, requeue
 from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event
@@ -136,14 +137,11 @@ def _look_up(keys: Iterable[tuple[UUID, str]], *fields: str) -> dict[Key, Event]
     by_source: dict[UUID, list[str]] = defaultdict(list)
     for source_id, key in keys:
         by_source[source_id].append(key)
-    # Where it was just inserted in vain: a replica, which a project's router may read from, may not have it yet.
-    events = Event.objects.using(router.db_for_write(Event)).only(
-        "source_id", "dedup_key", "state", "type", "provider_id", *fields
-    )
+    names = ("source_id", "dedup_key", "state", "type", "provider_id", *fields)
     return {
         key_of(event): event
         for source_id, dedup_keys in by_source.items()
-        for event in events.filter(source_id=source_id, dedup_key__in=dedup_keys)
+        for event in by_second_key(Event, ("source_id", source_id), ("dedup_key", dedup_keys), names)
     }
 
 
