@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,15 +22,23 @@ from uvicorn.supervisors import Multiprocess
 from bench.load import send
 from bench.process import port_of, running
 from hookline.runtime import http_server
+from tests.waiting import wait_until
 
 SECRET = b"made up for the benchmark"
 #: Of the requests to it: the HMAC-SHA256 of the body, in hexadecimal digits.
 SIGNATURE = b"x-signature"
-#: Seconds until each of several processes accepts connections: uvicorn does not say when.
-ALL_READY = 2.0
+#: What each process prints when it is about to accept connections.
+READY = "a process is ready"
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        print(READY, flush=True)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
     pieces, more = [], True
     while more:
         message = await receive()
@@ -52,9 +59,8 @@ def rate(requests: Sequence[bytes], connections: int, processes: int = 1) -> flo
     signed = [_with_signature(request) for request in requests]
     with running(sys.executable, "-m", "bench.bare", str(processes)) as server:
         port = port_of(server)
+        wait_until(lambda: server.output.count(READY) == processes)
         send(port, signed[:200], connections).check(202)
-        if processes > 1:
-            time.sleep(ALL_READY)
         return send(port, signed, connections).check(202).rate
 
 
@@ -74,7 +80,7 @@ def main(processes: int = 1) -> None:
         config = uvicorn.Config(
             "bench.bare:application",
             http="httptools",
-            lifespan="off",
+            lifespan="on",
             access_log=False,
             log_config=None,
             workers=processes,

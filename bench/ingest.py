@@ -107,30 +107,27 @@ def results(kind: str, rounds: list[dict[str, Load]], bares: list[float]) -> rep
 
 def measure(mode: str, source: Source, count: int, *, same: bool = False) -> Load:
     """Start a server, send `count` events, and check that each is answered 200 and, if it should be, stored once."""
-    from hookline.incoming.models import Event
-
-    prepared, warm_up = list(requests(source, count, same=same)), list(requests(source, 200))
-    before = Event.objects.count()
     with running(sys.executable, "-m", "bench.ingest_server", mode) as process:
-        port = port_of(process)
-        send(port, warm_up, CONNECTIONS)
-        load = send(port, prepared, CONNECTIONS).check()
-    stored = Event.objects.count() - before
-    assert stored == (0 if mode == "answering" else 200 + (1 if same else count)), f"{stored} events were stored"
-    return load
+        stored = 0 if mode == "answering" else 200 + (1 if same else count)
+        return sent(port_of(process), source, count, stored, same=same)
 
 
 def measure_serve(source: Source, count: int, processes: int) -> Load:
     """The same of the command as somebody runs it for whom one process cannot acknowledge enough."""
+    with server("--no-worker", "--processes", str(processes)) as (_, port):
+        return sent(port, source, count, 200 + count)
+
+
+def sent(port: int, source: Source, count: int, stored: int, *, same: bool = False) -> Load:
+    """Send `count` events after 200 others, of which so many in all must be stored then."""
     from hookline.incoming.models import Event
 
-    prepared, warm_up = list(requests(source, count)), list(requests(source, 200))
+    prepared, warm_up = list(requests(source, count, same=same)), list(requests(source, 200))
     before = Event.objects.count()
-    with server("--no-worker", "--processes", str(processes)) as (_, port):
-        send(port, warm_up, CONNECTIONS)
-        load = send(port, prepared, CONNECTIONS).check()
-    stored = Event.objects.count() - before
-    assert stored == 200 + count, f"{stored} events were stored"
+    send(port, warm_up, CONNECTIONS)
+    load = send(port, prepared, CONNECTIONS).check()
+    found = Event.objects.count() - before
+    assert found == stored, f"{found} events were stored"
     return load
 
 

@@ -68,6 +68,6 @@ def test_patterns_select_what_the_shells_select(pattern: str, event_type: str) -
 
 @pytest.mark.parametrize("pattern", ["*a" * 128, "*" * 256, "a*" * 20 + "b", "*a*a*a*a*a*a*b"])
 def test_a_hostile_pattern_takes_no_long_time(pattern: str) -> None:
-    before = time.perf_counter()
+    before = time.process_time()
     matches(pattern, "a" * 256)
-    assert time.perf_counter() - before < 5
+    assert time.process_time() - before < 1

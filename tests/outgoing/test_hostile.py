@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DEADLINE = 1.0
+DEADLINE = 2.0
 #: Ten gigabytes of zeros are a hundred times as short.
 BOMB = gzip.compress(bytes(20_000_000))
 
@@ -133,11 +133,8 @@ def test_each_way_to_fail_is_an_attempt_that_names_it_within_the_deadline_and_in
             wait_until(lambda: Attempt.objects.count() >= 3 * len(WAYS), 30)
             wait_until(lambda: len(running._leases) == 0)
         assert peak_of_memory() - before < 64 * 1024 * 1024
-    found = set(Attempt.objects.values_list("delivery__endpoint", "status", "error"))
-    expected = {(endpoints[path].pk, *WAYS[path]) for path in WAYS}
-    # On a busy machine a connection may be too late for the deadline before it can fail in its own way.
-    late = {(endpoint.pk, None, "timeout") for endpoint in endpoints.values()}
-    assert expected <= found <= expected | late
+    found = Attempt.objects.values_list("delivery__endpoint", "status", "error")
+    assert set(found) == {(endpoints[path].pk, *WAYS[path]) for path in WAYS}
     # The deadline is that of the endpoint; what is beyond it is the machine's.
     assert max(Attempt.objects.values_list("duration_ms", flat=True)) < (DEADLINE + 3) * 1000
     assert max(map(len, Attempt.objects.values_list("response_body", flat=True))) <= 4 * 1000  # escapes are longer

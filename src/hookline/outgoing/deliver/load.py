@@ -148,7 +148,6 @@ def outbound_of(loaded: Sequence[Loaded], signers: Signers, now: float) -> list[
                 delivery.attempts,
                 delivery.is_suspect,
                 delivery.order_key,
-                recipient.endpoint_id,
                 recipient,
                 message.public_id,
                 message.type,

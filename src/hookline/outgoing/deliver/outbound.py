@@ -52,8 +52,6 @@ class Outbound:
     is_suspect: bool
     #: Of the delivery.
     order_key: str | None
-    #: That of `to`, here because so much asks for it.
-    endpoint_id: UUID
     to: Recipient
 
     #: The `webhook-id`, the same in every attempt.
@@ -72,6 +70,10 @@ class Outbound:
     tried_since: float | None = None
     #: Among all that is sent to the endpoint; None where it numbers nothing.
     sequence: int | None = None
+
+    @property
+    def endpoint_id(self) -> UUID:
+        return self.to.endpoint_id
 
     @property
     def tenant_id(self) -> UUID:
