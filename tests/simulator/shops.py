@@ -64,12 +64,13 @@ def shop(folder: Path, bug: str = "", module: str = "shop") -> Iterator[ShopProc
         running.kill()
 
 
-def stage_of(running: ShopProcess, sequence: str = "subscription") -> Stage:
-    """Stripe, without retries."""
+def stage_of(running: ShopProcess, sequence: str = "subscription", settle: float = 0.1) -> Stage:
+    """Stripe, without retries. `settle`: seconds that the shop may need for its effect once it has answered."""
     urls, probe = [running.url(tenant) for tenant in ("a", "b")], url_probe(running.state_url)
     return stage_for(
-        "stripe", urls, SECRETS, probe, sequence=sequence, retrying=Retrying(), timeout=5, restart=running.restart
-    )
+        "stripe", urls, SECRETS, probe,
+        sequence=sequence, retrying=Retrying(), timeout=5, settle=settle, restart=running.restart,
+    )  # fmt: skip
 
 
 def stage_of_other(running: ShopProcess, name: str) -> Stage:
