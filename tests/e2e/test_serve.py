@@ -39,6 +39,16 @@ def slow(event):
         time.sleep(0.05)
 """
 
+#: Modules that only those need who process, send, fetch documents or use the API. With them a server answers later.
+LATER = {
+    "encodings.idna", "hookline.admin", "hookline.api.build", "hookline.engine.prune", "hookline.engine.threaded",
+    "hookline.engine.worker", "hookline.gateway.route", "hookline.incoming.diagnose",
+    "hookline.incoming.follow_ups.run", "hookline.incoming.process.run", "hookline.incoming.retention",
+    "hookline.outgoing.deliver",
+    "hookline.outgoing.publish", "hookline.outgoing.retention", "hookline.replays.run", "hookline.replays.worker",
+    "hookline.runtime.fleet", "hookline.simulator", "hookline.transport.transport", "ninja", "pydantic",
+}  # fmt: skip
+
 
 @dataclass
 class Installation:
@@ -244,6 +254,16 @@ def test_without_a_worker_events_wait_for_a_worker_elsewhere(installation: Insta
     worker.wait_for_output("Hookline works")
     wait_until(lambda: installation.json("events", "list", "--status", "succeeded"))
     assert worker.stop() == 0
+
+
+def test_what_the_first_answer_does_not_need_is_not_loaded_before_it(installation: Installation) -> None:
+    source = installation.source()
+    server = installation.serve("--no-worker", PYTHONPROFILEIMPORTTIME="1")
+    installation.trigger(source)
+    lines = [line for line in server.output.splitlines() if line.startswith("import time:")]
+    loaded = {line.rpartition("|")[2].strip() for line in lines}
+    assert "hookline.incoming.receive.asgi" in loaded
+    assert loaded & LATER == set()
 
 
 def test_a_worker_for_deliveries_leaves_events_alone(installation: Installation) -> None:

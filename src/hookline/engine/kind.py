@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from hookline import conf
 from hookline.core.retry import RetrySchedule
 from hookline.db.rows import Parts
 from hookline.engine.job import Job
 from hookline.engine.leases import MARK_AFTER, Leases, no_number
-from hookline.engine.prune import Steps
 from hookline.engine.settle import release_expired
-from hookline.engine.worker import OnStuck
+
+if TYPE_CHECKING:
+    from hookline.engine.prune import Steps
+    from hookline.engine.worker import OnStuck
 
 J = TypeVar("J", bound=Job)
 

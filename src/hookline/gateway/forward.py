@@ -11,11 +11,8 @@ from collections.abc import Collection
 from django.db import router
 
 from hookline.gateway.models import Forward
-from hookline.gateway.route import names_of, route
 from hookline.incoming.models import Event, Source
 from hookline.incoming.process.handlers import Handler, Handlers
-from hookline.outgoing.publish.dispatch import traceparent
-from hookline.outgoing.publish.forwarded import publish
 
 #: Where a source keeps its rules while its events run.
 _KEPT = "_hookline_forwards"
@@ -23,6 +20,10 @@ _KEPT = "_hookline_forwards"
 
 def forward(event: Event) -> None:
     """Have an event sent on to the endpoints that the rules of its source choose."""
+    from hookline.gateway.route import route  # only who processes needs these, and a start is to be short
+    from hookline.outgoing.publish.dispatch import traceparent
+    from hookline.outgoing.publish.forwarded import publish
+
     item = route(event, rules_of(event.source), traceparent())
     if item is not None:
         publish(item)
@@ -48,6 +49,8 @@ class Gateway:
     def wanting(self, source: Source, event_type: str) -> Handlers:
         if not source.forwarded:
             return ()
+        from hookline.gateway.route import names_of  # as above
+
         names = names_of(source, event_type)
         return _FORWARDING if any(rule.selects(name) for rule in rules_of(source) for name in names) else ()
 

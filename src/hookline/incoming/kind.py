@@ -7,18 +7,18 @@ from functools import partial
 from hookline import conf
 from hookline.db.rows import all_fields
 from hookline.engine.kind import JobKind, register
-from hookline.engine.prefetch import MOST
-from hookline.engine.threaded import Threaded
-from hookline.incoming import retention
 from hookline.incoming.follow_ups import functions
-from hookline.incoming.follow_ups import run as follow_ups
 from hookline.incoming.models import Event, FollowUp, Source
-from hookline.incoming.process import run as process
 from hookline.tenants.models import Tenant
 
 
 def make(settings: conf.Settings) -> JobKind[Event]:
     """Events as the settings want them processed."""
+    from hookline.engine.prefetch import MOST  # only who processes needs these, and a start is to be short
+    from hookline.engine.threaded import Threaded
+    from hookline.incoming import retention
+    from hookline.incoming.process import run as process
+
     threads, batch = settings.HANDLER_THREADS, settings.EVENTS_PER_TRANSACTION
     # One source may fill the whole leases in one claim when no other has work. A second claim for the other half would
     # meet the handlers of the first, and on SQLite wait for their transactions.
@@ -45,6 +45,10 @@ def make(settings: conf.Settings) -> JobKind[Event]:
 
 def make_follow_ups(settings: conf.Settings) -> JobKind[FollowUp]:
     """Follow-ups as the settings want them run."""
+    from hookline.engine.threaded import Threaded  # as above
+    from hookline.incoming import retention
+    from hookline.incoming.follow_ups import run as follow_ups
+
     threads = settings.FOLLOW_UP_THREADS
     return JobKind(
         model=FollowUp,

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from hookline import conf
 from hookline.engine.kind import JobKind, register
-from hookline.engine.worker import OnStuck
-from hookline.outgoing import retention
 from hookline.outgoing.models import Delivery
 
 if TYPE_CHECKING:
+    from hookline.engine.worker import OnStuck
     from hookline.outgoing.deliver.sender import Sender
 
 #: A request that takes longer is marked as begun, so that a crash counts. Most take less, and cost no write more.
@@ -43,6 +42,8 @@ class Sending:
 
 def make(settings: conf.Settings) -> JobKind[Delivery]:
     """Deliveries as the settings want them sent."""
+    from hookline.outgoing import retention  # as above
+
     return JobKind(
         model=Delivery,
         lease=settings.LEASE,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hookline.core import ids
-from hookline.outgoing.deliver.outbound import Outbound
 from hookline.outgoing.models import Endpoint
+
+if TYPE_CHECKING:
+    from hookline.outgoing.deliver.outbound import Outbound
 
 
 def of_outbound(outbound: Outbound) -> dict[str, str]:

@@ -21,7 +21,6 @@ from hookline.db.clock import moment
 from hookline.exceptions import HooklineError
 from hookline.outgoing.log_fields import of_endpoint
 from hookline.outgoing.models import Endpoint
-from hookline.outgoing.publish.dispatch import dispatch
 from hookline.telemetry.courier import courier
 from hookline.telemetry.emit import emit, subscribe
 from hookline.telemetry.records import EndpointNoticed
@@ -71,6 +70,8 @@ def tell(endpoint: Endpoint, notice: Notice, reason: str, since: float | None) -
 
 
 def _publish(endpoint: Endpoint, notice: Notice, reason: str, since: str) -> None:
+    from hookline.outgoing.publish.dispatch import dispatch  # seldom needed, and a start is to be short
+
     key = conf.get().OPERATIONAL_TENANT
     # Not of its own: what cannot be sent to an endpoint would be told to that endpoint.
     if not key or Tenant.objects.filter(key=key, pk=endpoint.tenant_id).exists():

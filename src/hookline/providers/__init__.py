@@ -6,6 +6,7 @@ import difflib
 import importlib
 import pkgutil
 from functools import cache
+from importlib.util import find_spec
 
 from hookline.exceptions import ConfigurationError
 from hookline.providers.base import Provider
@@ -26,8 +27,8 @@ def names() -> tuple[str, ...]:
 def get(name: str) -> Provider:
     """The provider of this name or alias. Raises ConfigurationError, naming the nearest ones."""
     key = name.lower().replace("-", "_")
-    if key in names():
-        return _load(key)
+    if key.isidentifier() and key not in _NOT_PROVIDERS and find_spec(f"{__name__}.{key}") is not None:
+        return _load(key)  # without listing all of them, which takes as long as loading one
     aliases = _aliases()
     if key in aliases:
         return _load(aliases[key])

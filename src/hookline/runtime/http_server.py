@@ -8,14 +8,16 @@ import logging
 import resource
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from django.conf import settings as django_settings
+from django.db import connections, router
 
 from hookline import conf
+from hookline.db.encrypted_field import keyring
 from hookline.exceptions import ConfigurationError
 from hookline.runtime.forwarded import Forwarded
 from hookline.runtime.http_limits import HttpLimits
@@ -108,20 +110,28 @@ def limits_of(application: Any) -> HttpLimits:
 
 
 def load() -> None:
-    """Import what a server needs, as far as that starts nothing: before processes are forked, or beside other work."""
+    """Import and make what a server needs, as far as that starts nothing: before processes are forked, or beside other
+    work."""
     from uvicorn.loops.auto import auto_loop_factory
 
-    from hookline.incoming.receive import asgi  # noqa: F401  # all of them are only loaded
+    from hookline.incoming.receive import asgi  # noqa: F401  # most of them are only loaded
+    from hookline.models import Event
+    from hookline.providers.schemes import hmac  # noqa: F401  # as above; most senders sign in this way
     from hookline.runtime import server, supervisor  # noqa: F401  # as above
 
     auto_loop_factory()
+    connections[router.db_for_write(Event)].get_connection_params()  # Django keeps what all connections share
+    with suppress(ConfigurationError):  # whoever reads a secret says what is wrong
+        keyring(conf.get().ENCRYPTION_KEYS)
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket that is bound and does not accept yet. Raises ConfigurationError, for example when the port is taken."""
+    # For a text Python would load its tables of international names, whatever it is.
+    name = host.encode() if host.isascii() else host
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            name or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         try:

@@ -84,12 +84,12 @@ def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Cal
     """Serve on the socket until told to stop, and with `worker` work meanwhile. Accepting stops before the workers."""
     settings = conf.get()
     application = http_server.application()
-    application.receiver.prepare()
-    spare_what_is_loaded()
     # With Celery as the engine, its workers are the fleet.
     fleet = FleetBeside(settings, stopping) if worker and settings.ENGINE == "worker" else None
     if fleet is None:
-        switch_sooner()
+        switch_sooner()  # so that what connects does not make the server wait, either
+    application.receiver.prepare()
+    spare_what_is_loaded()
 
     def ready() -> None:
         application.receiver.begin()

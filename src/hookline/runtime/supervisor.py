@@ -48,8 +48,9 @@ def run(works: Sequence[Work], on_ready: Callable[[], None], needed: int | None 
 class Supervisor:
     """Does each of the works in a forked process. The calling process must have no threads and no connections.
 
-    A process that ends is replaced. SIGTERM and Ctrl-C are passed on as SIGTERM, and the processes are waited for.
-    They also stop by themselves when the supervisor is killed.
+    Those beyond the first `needed` are started once these have begun, so that they take no time from them. A process
+    that ends is replaced. SIGTERM and Ctrl-C are passed on as SIGTERM, and the processes are waited for. They also stop
+    by themselves when the supervisor is killed.
     """
 
     def __init__(self, works: Sequence[Work], on_ready: Callable[[], None], needed: int | None = None) -> None:
@@ -66,7 +67,7 @@ class Supervisor:
     def run(self) -> None:
         """Return when told to stop. Raises HooklineError when a process cannot even start."""
         with Stopping() as stopping:
-            self._children = [self._start(place) for place in range(len(self._works))]
+            self._children = [self._start(place) for place in sorted(self._needed)]
             try:
                 while not stopping.requested:
                     self._watch(stopping)
@@ -97,6 +98,7 @@ class Supervisor:
         self._unready -= {int.from_bytes(said[start : start + 2]) for start in range(0, len(said), 2)}
         if waited and not self._needed & self._unready:
             self._on_ready()
+            self._children += [self._start(place) for place in range(len(self._children), len(self._works))]
 
     def _start(self, place: int) -> ForkProcess:
         child = self._fork.Process(target=self._run_child, args=(place,))

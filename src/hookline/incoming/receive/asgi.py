@@ -34,6 +34,7 @@ from hookline.incoming.models import Source
 from hookline.incoming.receive import rejections
 from hookline.incoming.receive.bounded_threads import Bound, BoundedThreads
 from hookline.incoming.receive.documents import Documents, Fetch, documents
+from hookline.incoming.receive.duplicates import insert_nothing
 from hookline.incoming.receive.flow import Receiver
 from hookline.incoming.receive.limits import limits_of
 from hookline.incoming.receive.new_event import NewEvent
@@ -261,7 +262,9 @@ def store_groups(groups: Sequence[Sequence[NewEvent]]) -> list[list[Stored]]:
 
 
 def connect() -> None:
+    """Get this thread's connection ready for the first event."""
     connections[router.db_for_write(Source)].ensure_connection()
+    insert_nothing()
 
 
 def with_connection(work: Callable[..., Any], *arguments: Any) -> Any:

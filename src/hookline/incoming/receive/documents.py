@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from hookline import conf
@@ -24,7 +25,9 @@ from hookline.exceptions import CannotVerify, ConfigurationError
 from hookline.incoming.receive.fetch_queue import FetchQueue
 from hookline.incoming.receive.remembered import Identity, Kept, Remembered
 from hookline.providers.schemes.documents import Document, DocumentNeeded
-from hookline.transport.transport import Response, Transport, TransportSettings
+
+if TYPE_CHECKING:
+    from hookline.transport.transport import Response
 
 logger = logging.getLogger("hookline.incoming")
 
@@ -199,6 +202,8 @@ def load_document(document: Document) -> Response:
 
 
 async def _load(document: Document) -> Response:
+    from hookline.transport.transport import Transport, TransportSettings  # few senders have documents
+
     settings = conf.get()
     policy = settings.address_policy
     body = document.body if document.method == "POST" else None

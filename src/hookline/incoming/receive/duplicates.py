@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connections, router
 
-from hookline.db.insert import insert_new
+from hookline.db.insert import Insertion, insert_new
 from hookline.db.rows import by_second_key
 from hookline.engine.job import State, requeue
 from hookline.exceptions import CannotStore
@@ -26,6 +26,8 @@ _CONTENT = ("body", "headers", "method", "url")
 
 #: The number of the source's id, and the event's dedup_key.
 Key = tuple[int, str]
+#: The constraint that decides what is new.
+_UNIQUE = ("source_id", "dedup_key")
 
 
 def key_of(event: Event | NewEvent) -> Key:
@@ -61,6 +63,16 @@ def insert_new_events(
     return duplicates
 
 
+def insert_nothing() -> None:
+    """Have this thread's connection, and the process at its other end, load all that inserting events needs.
+
+    On a new connection that takes longer than the rest of the insertion. Does nothing on SQLite, where it would lock.
+    Raises DatabaseError.
+    """
+    if connections[router.db_for_write(Event)].vendor == "postgresql":
+        Insertion(Event, dict.fromkeys(COLUMNS, ())).run_where_new(_UNIQUE)
+
+
 def insert_alone(events: Sequence[NewEvent]) -> set[UUID] | None:
     """Insert and commit what is new by one statement, nearly always all of it. Returns the ids of what is stored.
 
@@ -77,7 +89,7 @@ def insert_alone(events: Sequence[NewEvent]) -> set[UUID] | None:
 
 def _insert(events: Mapping[Key, NewEvent], columns: Sequence[str]) -> set[UUID]:
     """Insert those whose keys are new. Returns their ids."""
-    return insert_new(Event, columns, events.values(), unique=("source_id", "dedup_key")) if events else set()
+    return insert_new(Event, columns, events.values(), unique=_UNIQUE) if events else set()
 
 
 def _set_apart(events: Iterable[NewEvent], firsts: Mapping[Key, Event | NewEvent]) -> Duplicates:
