@@ -64,10 +64,12 @@ WORKER = {
         "hookline.incoming.process.run", "run_each", False, "a batch failed, its events run one by one", passages=1
     ),
     "handed": Point(
-        "hookline.engine.handover", "HandOver.claim", True, "what was dispatched is claimed in advance, before COMMIT"
+        "hookline.engine.handover", "HandOver.claim", True, "what was dispatched is claimed, by the settling statement"
     ),
     "given": Point("hookline.engine.handover", "HandOver.give", False, "after COMMIT, nothing handed over yet"),
-    "settled": Point("hookline.incoming.process.run", "settle", True, "handler done and settled, before COMMIT"),
+    "settled": Point(
+        "hookline.incoming.process.run", "settle_or_raise", True, "handler done and settled, before COMMIT"
+    ),
     "processed": Point("hookline.incoming.process.run", "run_all", True, "after COMMIT, before the next event"),
     "sending": Point(SENDING, "deliver", False, "delivery claimed, nothing sent"),
     "answered": Point(RECORDING, "record", False, "after the consumer's 200, before recording it"),

@@ -53,10 +53,11 @@ def main(hold: str) -> None:
 
     made = HandedOver.claim
 
-    def claim_and_hold(self: Any, made_for: Any) -> Sequence[Any]:
-        if claimed := made(self, made_for):
+    def claim_and_hold(self: Any, made_for: Any, beside: Any) -> tuple[Sequence[Any], Any]:
+        claimed, changed = made(self, made_for, beside)
+        if claimed:
             hold_on(claimed[0].public_id)
-        return claimed
+        return claimed, changed
 
     if hold == "claim":
         setattr(HandedOver, "claim", claim_and_hold)  # noqa: B010  # mypy knows that it is no attribute to set

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
+from django.db.models import F
 from django.test.utils import override_settings
 
 from hookline import conf, dispatch
@@ -17,6 +19,7 @@ from hookline.core.slowing import Slowing
 from hookline.engine import notifier
 from hookline.engine.claim import claim
 from hookline.engine.job import State
+from hookline.exceptions import LeaseLost
 from hookline.incoming.models import Event
 from hookline.incoming.process import run as process
 from hookline.outgoing.models import Delivery, Endpoint
@@ -112,6 +115,42 @@ def test_what_is_rolled_back_is_not_sent_though_others_of_the_batch_are(
     assert sorted(json.loads(arrival.body)["data"]["of"] for arrival in consumer.arrivals) == ["a", "c"]
 
 
+def test_one_statement_claims_them_and_settles_the_event(
+    worker: Any, consumer: Consumer, handler: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no statement that changes two tables")
+    endpoint = make_endpoint(consumer.url(), event_types=["effect"])
+    handler("*")(lambda _: dispatch("effect", {}))
+    monkeypatch.setattr(process, "settle", None)
+    process.run_all(made := events("a", "b"))
+    wait_until(lambda: of(endpoint) == [(State.SUCCEEDED, 1, 1)] * 2)
+    assert [Event.objects.get(pk=event.pk).state for event in made] == [State.SUCCEEDED] * 2
+
+
+def test_an_event_whose_endpoint_is_held_is_settled_all_the_same(
+    worker: Any, consumer: Consumer, handler: Register
+) -> None:
+    endpoint = make_endpoint(consumer.url(), event_types=["effect"])
+    Endpoint.objects.filter(pk=endpoint.pk).update(**HELD["held by its breaker"])
+    handler("*")(lambda _: dispatch("effect", {}))
+    process.run(event := events("a")[0])
+    assert (Event.objects.get(pk=event.pk).state, of(endpoint)) == (State.SUCCEEDED, [(State.PENDING, 0, 0)])
+
+
+def test_an_event_that_was_lost_hands_nothing_over(worker: Any, consumer: Consumer, handler: Register) -> None:
+    endpoint = make_endpoint(consumer.url(), event_types=["effect"])
+
+    @handler("*")
+    def is_too_slow(event: Event) -> None:
+        dispatch("effect", {})
+        Event.objects.filter(pk=event.pk).update(claim=F("claim") + 1)
+
+    with pytest.raises(LeaseLost):
+        process.run(event := events("a")[0])
+    assert (Event.objects.get(pk=event.pk).state, of(endpoint)) == (State.RUNNING, [])
+
+
 HELD: dict[str, dict[str, Any]] = {
     "limited": {"lane_rate": 0.001, "lane_burst": 1},
     "limited at once": {"lane_at_once": 1},
@@ -182,10 +221,11 @@ def test_a_worker_that_was_stopped_meanwhile_gives_it_back(
     handler("*")(lambda _: dispatch("effect", {}))
     claimed = HandOver.claim
 
-    def stopping(self: HandOver) -> None:
-        claimed(self)
+    def stopping(self: HandOver, beside: Any) -> Any:
+        settled = claimed(self, beside)
         assert of(endpoint) == [(State.RUNNING, 1, 1)]
         worker.stop(10)
+        return settled
 
     monkeypatch.setattr(HandOver, "claim", stopping)
     process.run(events("a")[0])

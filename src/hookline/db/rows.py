@@ -37,7 +37,13 @@ def read_with(model: type[R], sql: str, params: Mapping[str, Any], parts: Parts)
     Behind all `columns()` of the model it returns those of the parts: see `columns_with`.
     """
     connection = connections[router.db_for_write(model)]
-    rows = fetch_prepared(connection, sql, params)
+    return instances_with(model, connection, fetch_prepared(connection, sql, params), parts)
+
+
+def instances_with(
+    model: type[R], connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any]], parts: Parts
+) -> list[R]:
+    """The instances of rows that have the columns of `columns_with`."""
     fields = model._meta.concrete_fields
     start = len(fields)
     found: dict[str, Sequence[Any]] = {"": _instances(model, connection, fields, [row[:start] for row in rows])}

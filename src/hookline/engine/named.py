@@ -15,7 +15,9 @@ from uuid import UUID
 from django.db import connections, router
 
 from hookline.db.arrays import packed
-from hookline.db.rows import Parts, columns, columns_with, joined, read, read_with
+from hookline.db.binary import fetch_prepared
+from hookline.db.rows import Parts, columns, columns_with, instances_with, joined, read, read_with
+from hookline.engine.change import Change
 from hookline.engine.job import Job
 from hookline.engine.sql import claimed, dialect_of, lanes_of, names_of
 
@@ -36,6 +38,11 @@ UPDATE {table}
 SET {claimed}
 {others} {table}.{ready}{no_wait}
 RETURNING {columns}
+"""
+# A claim and another change by one statement. There is one row at least, so that the ids always come.
+_BESIDE = """
+WITH claimed AS ({claim}), changed AS ({beside})
+SELECT (SELECT array_agg(id) FROM changed), claimed.* FROM (SELECT) AS one LEFT JOIN claimed ON true
 """
 _NAMED = {"postgresql": "{} = ANY(%(names)s::uuid[])", "sqlite": "{} IN (SELECT value FROM json_each(%(names)s))"}
 
@@ -58,20 +65,29 @@ class Claim:
         says, and jobs that others are claiming are left to those.
         """
         connection = connections[router.db_for_write(self._model)]
-        on_sqlite = connection.vendor == "sqlite"
         sql = self._statement(connection.alias, not connection.in_atomic_block)
-        given = json.dumps([one.hex for one in names]) if on_sqlite else packed("uuid", names)
-        params = {"names": given, "limit": limit, "lease": lease, "worker": worker}
-        if on_sqlite or not self._parts:
+        params = _params(connection.vendor, names, limit, lease, worker)
+        if connection.vendor == "sqlite" or not self._parts:
             return read(self._model, sql, params)
         return read_with(self._model, sql, params, self._parts)
 
-    def _make(self, alias: str, alone: bool) -> str:
+    def beside(
+        self, change: Change, names: Sequence[UUID], limit: int, lease: float, worker: int | None
+    ) -> tuple[list[Any], set[UUID]]:
+        """The same on PostgreSQL by one statement with another change in the open transaction, and the ids of that."""
+        connection = connections[router.db_for_write(self._model)]
+        sql = self._statement(connection.alias, False, change.sql)
+        params = {**_params(connection.vendor, names, limit, lease, worker), **change.params}
+        rows = fetch_prepared(connection, sql, params)
+        claimed = [row[1:] for row in rows if row[1] is not None]  # the first of its columns is its id
+        return instances_with(self._model, connection, claimed, self._parts), set(rows[0][0] or ())
+
+    def _make(self, alias: str, alone: bool, beside: str = "") -> str:
         model, connection = self._model, connections[alias]
         dialect = dialect_of(connection)
         names = names_of(model, dialect)
         parts = self._parts if connection.vendor == "postgresql" else {}
-        return _CLAIM.format(
+        claim = _CLAIM.format(
             **names,
             named=_NAMED[connection.vendor].format(self._by),
             also=self._also,
@@ -83,3 +99,9 @@ class Claim:
             no_wait=dialect.no_wait if alone and not model.durable_claims else "",
             columns=columns_with(model, parts) if parts else columns(model),
         )
+        return _BESIDE.format(claim=claim, beside=beside) if beside else claim
+
+
+def _params(vendor: str, names: Sequence[UUID], limit: int, lease: float, worker: int | None) -> dict[str, Any]:
+    given = packed("uuid", names) if vendor == "postgresql" else json.dumps([one.hex for one in names])
+    return {"names": given, "limit": limit, "lease": lease, "worker": worker}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -12,9 +13,10 @@ from hookline.core.text import storable
 from hookline.db.binary import arrays, fetch_ids, unnest_any
 from hookline.db.insert import Insertion
 from hookline.engine import order
+from hookline.engine.change import Change
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
-from hookline.engine.sql import dialect_of, names_of
+from hookline.engine.sql import Dialect, dialect_of, names_of
 from hookline.telemetry.emit import emit
 from hookline.telemetry.records import LeasesExpired
 
@@ -98,9 +100,7 @@ def settle(
     """
     if not results:
         return set()
-    rows = [
-        (job.id, job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)) for job, to in results
-    ]
+    rows = _rows_of(results)
     model = model or cast("type[Job]", type(results[0][0]))
     if all(job.order_key is None for job, _ in results):
         return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
@@ -108,6 +108,37 @@ def settle(
         ours = _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
         order.pass_turns(model, order.ended(model, results, ours))
     return ours
+
+
+def _rows_of(results: Sequence[tuple[Held, Settlement]]) -> list[tuple[Any, ...]]:
+    return [
+        (job.id, job.claim, to.state.value, float(to.due_in), storable(to.note), int(to.refund)) for job, to in results
+    ]
+
+
+def change_of(results: Sequence[tuple[Job, Settlement]]) -> Change | None:
+    """What `settle` would run, to be run together with other work in the open transaction.
+
+    None where it takes more than one statement: on SQLite, or where one of the jobs has an order key.
+    """
+    model = type(results[0][0])
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor != "postgresql" or any(job.order_key is not None for job, _ in results):
+        return None
+    params = {
+        f"settled{place}": one
+        for place, one in enumerate(arrays(_RESULT_TYPES, list(zip(*_rows_of(results), strict=True))))
+    }
+    return Change(_named_settlement(model, connection.alias), params)
+
+
+@cache
+def _named_settlement(model: type[Job], alias: str) -> str:
+    """The statement, with names for its parameters."""
+    sql = _SETTLE.format(**_names(model, dialect_of(connections[alias])), beside="", rows=unnest_any(_RESULT_TYPES))
+    for place in range(len(_RESULT_TYPES)):
+        sql = sql.replace("%b", f"%(settled{place})b", 1)
+    return sql
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
@@ -199,9 +230,7 @@ def _change(
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
     names = {
-        **names_of(model, dialect),
-        "due": dialect.later.format("result.due_in"),
-        "among": dialect.among.format("SELECT id FROM result"),
+        **_names(model, dialect),
         "among_ours": dialect.among.format("SELECT id FROM ours"),
         "kept": kept.format(lease_end=dialect.later.format(float(lease)), now=dialect.now),
         "lock": dialect.lock_waiting if wait else dialect.lock_unlocked,
@@ -223,6 +252,14 @@ def _change(
             [value.hex if isinstance(value, UUID) else value for row in rows for value in row],
         )
         return {UUID(hex=value) for (value,) in cursor.fetchall()}
+
+
+def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
+    return {
+        **names_of(model, dialect),
+        "due": dialect.later.format("result.due_in"),
+        "among": dialect.among.format("SELECT id FROM result"),
+    }
 
 
 def _uuid(value: UUID | str) -> UUID:

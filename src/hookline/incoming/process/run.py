@@ -20,7 +20,7 @@ from hookline.db.deferred import deferring
 from hookline.db.rows import by_id_with
 from hookline.engine.handover import HandOver
 from hookline.engine.job import State
-from hookline.engine.settle import settle
+from hookline.engine.settle import change_of, settle
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.exceptions import Discard, LeaseLost, Retry
 from hookline.incoming.follow_ups import store as follow_ups
@@ -176,9 +176,8 @@ def _run_in_transaction(
                 runs.append(EventRun(event, settlement, time.monotonic() - began))
             kept.write()
             follow_ups.write([run.event for run in runs])
-            handed.claim()
             opened.finish_reading()
-            settle_or_raise([(run.event, run.settlement) for run in runs])
+            settle_or_raise([(run.event, run.settlement) for run in runs], handed)
             if len(runs) > 1:
                 part_commit_hooks(connection)
     except BaseException as error:
@@ -258,9 +257,12 @@ def traced(event: Event) -> AbstractContextManager[Any]:
     return tracing.span("process event", "CONSUMER", event.headers, {**attributes, "hookline.attempt": event.attempts})
 
 
-def settle_or_raise(results: Sequence[tuple[Event, Settlement]]) -> None:
-    """Make the settlements true. Raises LeaseLost, so that a surrounding transaction rolls back."""
-    ours = settle(results)
+def settle_or_raise(results: Sequence[tuple[Event, Settlement]], handed: HandOver | None = None) -> None:
+    """Make the settlements true, and claim what is handed over. Raises LeaseLost, so that a surrounding transaction
+    rolls back."""
+    ours = handed.claim(partial(change_of, results)) if handed is not None else None
+    if ours is None:
+        ours = settle(results)
     if lost := [event.public_id for event, _ in results if event.id not in ours]:
         if len(results) == 1:  # of several, each that was lost comes here once more, by itself
             emit(LeasesLost(Event.nouns, 1))

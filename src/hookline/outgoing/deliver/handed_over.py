@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from uuid import UUID
 
+from hookline.engine.change import Change
 from hookline.engine.leases import Leases
 from hookline.engine.named import Claim
 from hookline.engine.settlement import Settlement
@@ -55,13 +56,17 @@ class HandedOver:
     def worker(self) -> int | None:
         return self._leases.worker_number()
 
-    def claim(self, made_for: Sequence[UUID]) -> Sequence[Delivery]:
+    def claim(self, made_for: Sequence[UUID], beside: Change | None) -> tuple[Sequence[Delivery], set[UUID] | None]:
         """Claim the deliveries of these messages in the open transaction. Raises DatabaseError."""
         if (places := self.places) <= 0:
-            return []
-        claimed: list[Delivery] = _CLAIM(made_for, places, self.lease, self.worker)
+            return [], None
+        claimed: list[Delivery]
+        if beside is None:
+            claimed, changed = _CLAIM(made_for, places, self.lease, self.worker), None
+        else:
+            claimed, changed = _CLAIM.beside(beside, made_for, places, self.lease, self.worker)
         self._leases.read_clock(claimed)
-        return claimed
+        return claimed, changed
 
     def take(self, claimed: Sequence[Delivery]) -> None:
         """Have them sent. What cannot be prepared is given back."""
