@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
 from django.db import connections, models, router
@@ -22,7 +24,7 @@ def read(model: type[R], sql: str, params: Mapping[str, Any]) -> list[R]:
     connection = connections[router.db_for_write(model)]
     if connection.vendor == "postgresql":
         rows = fetch_prepared(connection, sql, params)
-        return _instances(model, connection, model._meta.concrete_fields, rows)
+        return _whole(model).instances(model, connection, rows)
     return list(model._default_manager.using(connection.alias).raw(sql, params))
 
 
@@ -31,50 +33,70 @@ def read(model: type[R], sql: str, params: Mapping[str, Any]) -> list[R]:
 Parts = Mapping[str, Sequence[str]]
 
 
-def read_with(model: type[R], sql: str, params: Mapping[str, Any], parts: Parts) -> list[R]:
-    """On PostgreSQL the rows that a prepared statement returns, each with its parts.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of the rows that a joined row consists of: the first, or what a path of foreign keys leads to."""
 
-    Behind all `columns()` of the model it returns those of the parts: see `columns_with`.
+    path: str
+    model: type[Row]
+    columns: Sequence[str]
+    form: _Form
+    #: Where its columns are in the joined row.
+    place: slice
+    #: The path before the last foreign key, and that key; None of the first row.
+    above: tuple[str, Any]
+
+
+class RowsWithParts(Generic[R]):
+    """Rows of a model together with rows that they refer to, on PostgreSQL, by one statement.
+
+    What is known before a statement runs is found out once: many a statement reads a single row.
     """
-    connection = connections[router.db_for_write(model)]
-    return instances_with(model, connection, fetch_prepared(connection, sql, params), parts)
+
+    def __init__(self, model: type[R], parts: Parts) -> None:
+        self._model = model
+        self._wanted = parts
+
+    @property
+    def columns(self) -> str:
+        """For RETURNING: all columns of the model, and those of the parts; each other row goes by its path."""
+        table = self._model._meta.db_table
+        return ", ".join(f"{part.path or table}.{column}" for part in self._parts for column in part.columns)
+
+    @property
+    def joined(self) -> str:
+        """FROM, and the beginning of WHERE: what joins the rows to their parts."""
+        others, table = self._parts[1:], self._model._meta.db_table
+        if not others:
+            return "WHERE"
+        tables = ", ".join(f"{part.model._meta.db_table} {part.path}" for part in others)
+        keys = " AND ".join(f"{part.path}.id = {part.above[0] or table}.{part.above[1].column}" for part in others)
+        return f"FROM {tables} WHERE {keys} AND"
+
+    def of(self, connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any]]) -> list[R]:
+        """The instances of rows that have `columns`, each with its parts."""
+        found: dict[str, list[Any]] = {}
+        for part in self._parts:
+            found[part.path] = made = part.form.instances(part.model, connection, [row[part.place] for row in rows])
+            before, key = part.above
+            if key is not None:
+                for instance, other in zip(found[before], made, strict=True):
+                    key.set_cached_value(instance, other)
+        return found[""]
+
+    @cached_property
+    def _parts(self) -> Sequence[_Part]:
+        parts = [_part("", self._model, self._model._meta.concrete_fields, 0, ("", None))]
+        for path, names in self._wanted.items():
+            _, key = above = _key_at(self._model, path)
+            fields = [key.related_model._meta.get_field(name) for name in ("id", *names)]
+            parts.append(_part(path, key.related_model, fields, parts[-1].place.stop, above))
+        return parts
 
 
-def instances_with(
-    model: type[R], connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any]], parts: Parts
-) -> list[R]:
-    """The instances of rows that have the columns of `columns_with`."""
-    fields = model._meta.concrete_fields
-    start = len(fields)
-    found: dict[str, Sequence[Any]] = {"": _instances(model, connection, fields, [row[:start] for row in rows])}
-    for path, names in parts.items():
-        before, key = _key_at(model, path)
-        others = [key.related_model._meta.get_field(name) for name in ("id", *names)]
-        end = start + len(others)
-        found[path] = _instances(key.related_model, connection, others, [row[start:end] for row in rows])
-        for instance, other in zip(found[before], found[path], strict=True):
-            key.set_cached_value(instance, other)
-        start = end
-    return list(found[""])
-
-
-def columns_with(model: type[Row], parts: Parts) -> str:
-    """The columns for `read_with`; each other row goes by its path, see `joined`."""
-    names = [f"{model._meta.db_table}.{field.column}" for field in model._meta.concrete_fields]
-    for path, wanted in parts.items():
-        other: Any = _key_at(model, path)[1].related_model
-        names += [f"{path}.{other._meta.get_field(name).column}" for name in ("id", *wanted)]
-    return ", ".join(names)
-
-
-def joined(model: type[Row], parts: Parts) -> tuple[str, str]:
-    """What stands behind FROM, and behind WHERE, for the parts of the model's rows."""
-    tables, conditions = [], []
-    for path in parts:
-        before, key = _key_at(model, path)
-        tables.append(f"{key.related_model._meta.db_table} {path}")
-        conditions.append(f"{path}.id = {before or model._meta.db_table}.{key.column}")
-    return ", ".join(tables), " AND ".join(conditions)
+def _part(path: str, model: type[Row], fields: Sequence[Any], start: int, above: tuple[str, Any]) -> _Part:
+    place = slice(start, start + len(fields))
+    return _Part(path, model, [field.column for field in fields], _Form.of(fields), place, above)
 
 
 def _key_at(model: type[Row], path: str) -> tuple[str, Any]:
@@ -162,13 +184,32 @@ def _columns(fields: Sequence[Any]) -> str:
 def _instances(
     model: type[R], connection: BaseDatabaseWrapper, fields: Sequence[Any], rows: Sequence[Sequence[Any]]
 ) -> list[R]:
-    names = [field.attname for field in fields]
-    instances = model.from_rows(connection.alias, names, rows)
-    # JSON is a value already; what else wants to see what the database has is our EncryptedField.
-    for field in fields:
-        if hasattr(field, "from_db_value") and not isinstance(field, models.JSONField):
+    return _Form.of(fields).instances(model, connection, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the columns of rows become attributes."""
+
+    names: Sequence[str]
+    #: JSON is a value already; what else wants to see what the database has is our EncryptedField.
+    seen: Sequence[Any]
+
+    @classmethod
+    def of(cls, fields: Sequence[Any]) -> Self:
+        seen = [one for one in fields if hasattr(one, "from_db_value") and not isinstance(one, models.JSONField)]
+        return cls([field.attname for field in fields], seen)
+
+    def instances(self, model: type[R], connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any]]) -> list[R]:
+        instances = model.from_rows(connection.alias, self.names, rows)
+        for field in self.seen:
             for instance in instances:
-                instance.__dict__[field.attname] = field.from_db_value(
-                    instance.__dict__[field.attname], None, connection
-                )
-    return instances
+                held = instance.__dict__
+                held[field.attname] = field.from_db_value(held[field.attname], None, connection)
+        return instances
+
+
+@cache
+def _whole(model: type[Row]) -> _Form:
+    """The form of rows with all columns."""
+    return _Form.of(model._meta.concrete_fields)

@@ -16,7 +16,7 @@ from django.db import connections, router
 
 from hookline.db.arrays import packed
 from hookline.db.binary import fetch_prepared
-from hookline.db.rows import Parts, columns, columns_with, instances_with, joined, read, read_with
+from hookline.db.rows import Parts, RowsWithParts, columns, read
 from hookline.engine.change import Change
 from hookline.engine.job import Job
 from hookline.engine.sql import claimed, dialect_of, lanes_of, names_of
@@ -55,7 +55,7 @@ class Claim:
         self._model = model
         self._by = by
         self._also = also
-        self._parts = parts or {}
+        self._rows: RowsWithParts[Any] = RowsWithParts(model, parts or {})
         self._statement = cache(self._make)
 
     def __call__(self, names: Sequence[UUID], limit: int, lease: float, worker: int | None) -> list[Any]:
@@ -67,9 +67,9 @@ class Claim:
         connection = connections[router.db_for_write(self._model)]
         sql = self._statement(connection.alias, not connection.in_atomic_block)
         params = _params(connection.vendor, names, limit, lease, worker)
-        if connection.vendor == "sqlite" or not self._parts:
+        if connection.vendor == "sqlite":
             return read(self._model, sql, params)
-        return read_with(self._model, sql, params, self._parts)
+        return self._rows.of(connection, fetch_prepared(connection, sql, params))
 
     def beside(
         self, change: Change, names: Sequence[UUID], limit: int, lease: float, worker: int | None
@@ -80,13 +80,13 @@ class Claim:
         params = {**_params(connection.vendor, names, limit, lease, worker), **change.params}
         rows = fetch_prepared(connection, sql, params)
         claimed = [row[1:] for row in rows if row[1] is not None]  # the first of its columns is its id
-        return instances_with(self._model, connection, claimed, self._parts), set(rows[0][0] or ())
+        return self._rows.of(connection, claimed), set(rows[0][0] or ())
 
     def _make(self, alias: str, alone: bool, beside: str = "") -> str:
         model, connection = self._model, connections[alias]
         dialect = dialect_of(connection)
         names = names_of(model, dialect)
-        parts = self._parts if connection.vendor == "postgresql" else {}
+        on_postgresql = connection.vendor == "postgresql"
         claim = _CLAIM.format(
             **names,
             named=_NAMED[connection.vendor].format(self._by),
@@ -94,10 +94,10 @@ class Claim:
             unlimited=lanes_of(model).unlimited("lane"),
             lock=dialect.lock_made if alone else "",
             claimed=claimed(dialect),
-            others="FROM {} WHERE {} AND".format(*joined(model, parts)) if parts else "WHERE",
+            others=self._rows.joined if on_postgresql else "WHERE",
             ready=dialect.among.format("SELECT id FROM ready"),
             no_wait=dialect.no_wait if alone and not model.durable_claims else "",
-            columns=columns_with(model, parts) if parts else columns(model),
+            columns=self._rows.columns if on_postgresql else columns(model),
         )
         return _BESIDE.format(claim=claim, beside=beside) if beside else claim
 
