@@ -7,6 +7,7 @@ https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/ar
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from struct import Struct, error
 from typing import Any
@@ -19,8 +20,17 @@ _LENGTH = Struct(">i").pack
 _NULL = _LENGTH(-1)
 
 
-class Array(bytes):
+class Packed(bytes):
+    """A value in the form that PostgreSQL reads; the statement says of which type it is."""
+
+
+class Array(Packed):
     """An array of PostgreSQL, packed."""
+
+
+def jsonb(value: Any) -> Packed:
+    """One value for a column of JSON."""
+    return Packed(b"\x01" + json.dumps(value).encode())  # behind the version of the form
 
 
 def packed(base: str, values: Sequence[Any]) -> Array | list[Any]:

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookline.db.arrays import Array, packed
+from hookline.db.arrays import Packed, packed
 
 
 def unnest(types: Sequence[str]) -> str:
@@ -143,25 +143,25 @@ def _cursor(raw: Any) -> Any:
 
     cursor = psycopg.Cursor(raw)
     dumper, loader = _adapters()
-    cursor.adapters.register_dumper(Array, dumper)
+    cursor.adapters.register_dumper(Packed, dumper)
     cursor.adapters.register_loader("jsonb", loader)
     return cursor
 
 
 @cache
 def _adapters() -> tuple[Any, Any]:
-    """What hands an Array to psycopg, and what reads JSON, in half of the time that psycopg's own takes.
+    """What hands a Packed to psycopg, and what reads JSON, in half of the time that psycopg's own takes.
 
     Made when first used: psycopg is not there where SQLite is all that is used.
     """
     from psycopg.adapt import Dumper, Loader
     from psycopg.pq import Format
 
-    class ArrayDumper(Dumper):
+    class PackedDumper(Dumper):
         format = Format.BINARY
         oid = 0  # the statement says which type it is
 
-        def dump(self, obj: Array) -> Array:
+        def dump(self, obj: Packed) -> Packed:
             return obj
 
     class JsonLoader(Loader):
@@ -170,7 +170,7 @@ def _adapters() -> tuple[Any, Any]:
         def load(self, data: Any) -> Any:
             return _read_json(str(data[1:], "utf-8"))  # behind the version of the form
 
-    return ArrayDumper, JsonLoader
+    return PackedDumper, JsonLoader
 
 
 _read_json = json.JSONDecoder().decode

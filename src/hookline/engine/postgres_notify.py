@@ -21,12 +21,15 @@ from uuid import UUID
 
 from django.db import DatabaseError, connections, router
 
+from hookline.db.binary import fetch_prepared
 from hookline.engine import notifier
 from hookline.engine.job import Job
 
 logger = logging.getLogger("hookline.engine")
 
 CHANNEL = "hookline"
+# There is nothing here that a crash could lose, so nobody need wait for the disk.
+_SEND = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%b::text, %b::text)"
 #: Seconds between two notifications from one process.
 WINDOW = 0.01
 #: Seconds without a notification after which the thread of a storm ends and closes its connection.
@@ -73,6 +76,9 @@ class PostgresNotify:
 
     def __call__(self, named: Sequence[UUID] = ()) -> None:
         """Notify, now or at the end of the window; not on SQLite. Raises nothing."""
+        storm = self._storm
+        if storm is not None and self._waiting.is_set() and storm.is_alive():
+            return  # it sends after this, for all of them
         connection = connections[router.db_for_write(self._model)]
         if connection.vendor != "postgresql" or connection.in_atomic_block:
             return
@@ -116,12 +122,8 @@ class PostgresNotify:
 
     def _send(self) -> None:
         try:
-            with connections[router.db_for_write(self._model)].cursor() as cursor:
-                # There is nothing here that a crash could lose, so nobody need wait for the disk.
-                cursor.execute(
-                    "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)",
-                    [CHANNEL, f"{self._model._meta.db_table} {_group}".rstrip()],
-                )
+            said = f"{self._model._meta.db_table} {_group}".rstrip()
+            fetch_prepared(connections[router.db_for_write(self._model)], _SEND, (CHANNEL, said))
         except Exception:  # it is a hint: whatever keeps it from being sent must end nobody's thread
             logger.warning("cannot notify other processes; they find the job by polling", exc_info=True)
 
