@@ -60,10 +60,10 @@ def test_one_item_is_written_at_once_and_gets_its_result() -> None:
 def test_a_write_has_no_more_bytes_than_it_may_unless_one_item_alone_has_more() -> None:
     async def work(commit: GroupCommit[str, str], table: Table) -> None:
         table.gate.clear()
-        first = asyncio.create_task(commit.submit("a", 10))
+        first = asyncio.ensure_future(commit.submit("a", 10))
         await wait_for(table.writing)
         others = [
-            asyncio.create_task(commit.submit(name, size))
+            asyncio.ensure_future(commit.submit(name, size))
             for name, size in zip("bcdef", (60, 40, 1, 500, 1), strict=True)
         ]
         await asyncio.sleep(0)
@@ -104,9 +104,9 @@ def test_a_few_that_arrive_at_once_are_written_together() -> None:
 def test_what_arrives_during_a_write_is_written_together_and_in_order() -> None:
     async def work(commit: GroupCommit[str, str], table: Table) -> None:
         table.gate.clear()
-        first = asyncio.create_task(commit.submit("a"))
+        first = asyncio.ensure_future(commit.submit("a"))
         await wait_for(table.writing)
-        rest = [asyncio.create_task(commit.submit(item)) for item in "bcdef"]
+        rest = [asyncio.ensure_future(commit.submit(item)) for item in "bcdef"]
         await asyncio.sleep(0)
         table.gate.set()
         assert await asyncio.gather(first, *rest) == list("ABCDEF")
@@ -135,9 +135,9 @@ def test_a_bad_item_fails_alone_and_with_its_own_error() -> None:
 def test_a_waiter_that_goes_away_disturbs_nobody() -> None:
     async def work(commit: GroupCommit[str, str], table: Table) -> None:
         table.gate.clear()
-        tasks = [asyncio.create_task(commit.submit(item)) for item in "abc"]
+        tasks = [asyncio.ensure_future(commit.submit(item)) for item in "abc"]
         await wait_for(table.writing)
-        more = [asyncio.create_task(commit.submit(item)) for item in "def"]
+        more = [asyncio.ensure_future(commit.submit(item)) for item in "def"]
         await asyncio.sleep(0)
         tasks[1].cancel()
         more[1].cancel()
@@ -152,9 +152,9 @@ def test_a_waiter_that_goes_away_disturbs_nobody() -> None:
 def test_more_than_the_bound_of_items_is_refused_and_what_waits_is_still_written() -> None:
     async def work(commit: GroupCommit[str, str], table: Table) -> None:
         table.gate.clear()
-        tasks = [asyncio.create_task(commit.submit("a"))]
+        tasks = [asyncio.ensure_future(commit.submit("a"))]
         await wait_for(table.writing)
-        tasks += [asyncio.create_task(commit.submit(item)) for item in "bc"]
+        tasks += [asyncio.ensure_future(commit.submit(item)) for item in "bc"]
         await asyncio.sleep(0)
         with pytest.raises(QueueFull):
             await commit.submit("d")
@@ -168,11 +168,11 @@ def test_more_than_the_bound_of_items_is_refused_and_what_waits_is_still_written
 def test_more_than_the_bound_of_bytes_is_refused_and_bytes_count_until_they_are_written() -> None:
     async def work(commit: GroupCommit[str, str], table: Table) -> None:
         table.gate.clear()
-        first = asyncio.create_task(commit.submit("a", 60))
+        first = asyncio.ensure_future(commit.submit("a", 60))
         await wait_for(table.writing)
         with pytest.raises(QueueFull):
             await commit.submit("b", 41)
-        second = asyncio.create_task(commit.submit("c", 40))
+        second = asyncio.ensure_future(commit.submit("c", 40))
         await asyncio.sleep(0)
         table.gate.set()
         assert list(await asyncio.gather(first, second)) == ["A", "C"]

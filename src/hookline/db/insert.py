@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from json.encoder import encode_basestring_ascii as quoted
@@ -95,14 +96,18 @@ class Insertion:
 
         rows = list(zip(*self._values, strict=True))
         inserted = 0
-        with one_transaction(self._connection), self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor:
             # Until 3.32 SQLite took 999 parameters in a statement; as many rows as that allows, or fewer.
             most = cursor.connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // len(self._values)
-            for start, size in _parts(len(rows), most):
-                marks = _marks(len(self._values), size)
-                values = [value for row in rows[start : start + size] for value in row]
-                cursor.execute(f"{self._form.head} VALUES {marks} {tail}", values)
-                inserted += cursor.rowcount
+            size = min(len(rows), most, _ROWS_OF_SQLITE)
+            # One statement is a transaction. BEGIN and COMMIT would have this thread wait for its turn twice more.
+            with nullcontext() if size == len(rows) else one_transaction(self._connection):
+                for start in range(0, len(rows), size):
+                    part = rows[start : start + size]
+                    marks = _marks(len(self._values), len(part))
+                    values = [value for row in part for value in row]
+                    cursor.execute(f"{self._form.head} VALUES {marks} {tail}", values)
+                    inserted += cursor.rowcount
             if not tail:
                 return set()
             ids: Sequence[UUID] = self._columns["id"]
@@ -115,22 +120,12 @@ class Insertion:
 
 #: A statement with more takes no less time for each row.
 _ROWS_OF_SQLITE = 1000
-#: Up to so many rows, statements have 64 rows, 32, 16 and so on: there are so few of them that they stay prepared. In a
-#: server each statement lets other threads run and then waits for its turn; executemany() would do so for each row.
-_OFTEN = 64
+#: As many rows as any SQLite takes in one statement, whatever the columns. Statements with so few stay prepared, each
+#: for its number of rows.
+AT_ONCE_ON_SQLITE = 64
 
 
-def _parts(count: int, most: int) -> Iterator[tuple[int, int]]:
-    """Where each part of so many rows starts, and its size, which is `most` at most."""
-    start = 0
-    while left := count - start:
-        size = 1 << left.bit_length() - 1 if count <= _OFTEN else min(left, _ROWS_OF_SQLITE)
-        size = min(size, most)
-        yield start, size
-        start += size
-
-
-@lru_cache(32)
+@lru_cache(AT_ONCE_ON_SQLITE)
 def _marks(columns: int, rows: int) -> str:
     return ", ".join([f"({', '.join(['%s'] * columns)})"] * rows)
 

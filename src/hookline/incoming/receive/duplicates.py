@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connections, router
 
-from hookline.db.insert import Insertion, insert_new
+from hookline.db.insert import AT_ONCE_ON_SQLITE, Insertion, insert_new
 from hookline.db.rows import by_second_key
 from hookline.engine.job import State, requeue
 from hookline.exceptions import CannotStore
@@ -76,11 +76,11 @@ def insert_nothing() -> None:
 def insert_alone(events: Sequence[NewEvent]) -> set[UUID] | None:
     """Insert and commit what is new by one statement, nearly always all of it. Returns the ids of what is stored.
 
-    None, and nothing was tried, on SQLite, in a transaction, or if more must be looked up or written for one of the
-    events. The others are left to `insert_new_events`.
+    None, and nothing was tried, if they are more than one statement takes, in a transaction, or if more must be looked
+    up or written for one of the events. The others are left to `insert_new_events`.
     """
     connection = connections[router.db_for_write(Event)]
-    if connection.vendor != "postgresql" or connection.in_atomic_block:
+    if connection.in_atomic_block or (connection.vendor == "sqlite" and len(events) > AT_ONCE_ON_SQLITE):
         return None
     if any(event.problem or event.source.awaiting_handshake or _other_keys(event) for event in events):
         return None
