@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from hookline.db.group_commit import IN_A_ROW, GroupCommit, QueueFull
-from tests.waiting import wait_until
+from hookline.db.group_commit import GroupCommit, QueueFull
 
 
 class Table:
@@ -113,39 +112,6 @@ def test_what_arrives_during_a_write_is_written_together_and_in_order() -> None:
         assert await asyncio.gather(first, *rest) == list("ABCDEF")
 
     assert run(work).batches == [["a"], list("bcdef")]
-
-
-def test_the_writer_does_not_wait_for_a_busy_event_loop() -> None:
-    async def work(commit: GroupCommit[str, str], table: Table) -> None:
-        table.gate.clear()
-        first = commit.submit("a")
-        await wait_for(table.writing)
-        rest = [commit.submit(item) for item in "bcd"]
-        table.gate.set()
-        wait_until(lambda: len(table.committed) == 4)  # the event loop does nothing else
-        assert not first.done()
-        assert await asyncio.gather(first, *rest) == list("ABCD")
-
-    assert run(work).batches == [["a"], ["b", "c", "d"]]
-
-
-def test_other_work_of_the_same_thread_waits_for_a_few_batches_only() -> None:
-    table, committed_before = Table(), list[int]()
-
-    async def main() -> None:
-        with ThreadPoolExecutor(1) as writer:
-            commit: GroupCommit[str, str] = GroupCommit(table.write, writer, batch=1)
-            table.gate.clear()
-            first = commit.submit("first")
-            await wait_for(table.writing)
-            rest = [commit.submit(str(number)) for number in range(3 * IN_A_ROW)]
-            writer.submit(lambda: committed_before.append(len(table.committed)))
-            table.gate.set()
-            await asyncio.wait_for(asyncio.gather(first, *rest), 20)
-
-    asyncio.run(main())
-    assert committed_before == [IN_A_ROW]
-    assert len(table.committed) == 3 * IN_A_ROW + 1
 
 
 def test_a_batch_has_at_most_its_size() -> None:

@@ -24,9 +24,6 @@ R = TypeVar("R")
 #: So few items are always written together: a second COMMIT would cost more than waiting.
 FEW = 4
 
-#: So many batches the writer writes at most before it does what else waits for its thread.
-IN_A_ROW = 8
-
 #: Called in the event loop with what `write` returned for an item, or with what it raised. What it raises is logged.
 Done = Callable[[R | None, Exception | None], None]
 
@@ -41,9 +38,6 @@ class _Waiting(Generic[T, R]):
     size: int
     #: Who is told.
     waiter: asyncio.Future[R] | Done[R]
-
-
-_Batch = Sequence[_Waiting[T, R]]
 
 
 class GroupCommit(Generic[T, R]):
@@ -79,7 +73,6 @@ class GroupCommit(Generic[T, R]):
         self._batch_bytes = batch_bytes
         self._max_items = max_items
         self._max_bytes = max_bytes
-        #: Filled on the event loop; emptied by the writer, or on the event loop while the writer has nothing.
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._bytes = 0
         #: How many items the last batch had.
@@ -103,10 +96,13 @@ class GroupCommit(Generic[T, R]):
             self._flushing = asyncio.create_task(self._flush())
 
     async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                await self._write_batch(loop, self._next_batch(), IN_A_ROW)
+                batch = self._next_batch()
+                try:
+                    await self._write_batch(batch)
+                finally:
+                    self._bytes -= sum(entry.size for entry in batch)
         finally:
             self._flushing = None
 
@@ -122,55 +118,37 @@ class GroupCommit(Generic[T, R]):
         self._written = len(batch)
         return batch
 
-    async def _write_batch(self, loop: asyncio.AbstractEventLoop, batch: _Batch[T, R], most: int) -> None:
-        """Write it, and up to `most` batches in all that the writer finds then."""
+    async def _write_batch(self, batch: Sequence[_Waiting[T, R]]) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            batch, results, problem = await loop.run_in_executor(self._writer, self._write_on, loop, batch, most)
-        except Exception as error:  # noqa: BLE001  # the writer is shut down; whatever it is, the waiters are told
-            results, problem = (), error
-        if problem is not None and len(batch) > 1:
+            results = await loop.run_in_executor(self._writer, self._write_items, [entry.item for entry in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(results)} results were returned for {len(batch)} items")
+        except Exception as error:  # noqa: BLE001  # whatever it is, the waiters are told
+            if len(batch) == 1:
+                _tell(batch[0], None, error)
+                return
             for entry in batch:
-                await self._write_batch(loop, [entry], 1)
+                await self._write_batch([entry])
             return
-        self._tell(batch, results, problem)
-
-    def _write_on(
-        self, loop: asyncio.AbstractEventLoop, batch: _Batch[T, R], most: int
-    ) -> tuple[_Batch[T, R], Sequence[R], Exception | None]:
-        """In the writer's thread: while as much waits as was just written, go on without waiting for the event loop.
-
-        Returns what the last batch came to, of which nobody was told yet.
-        """
-        while True:
-            try:
-                results = self._write_items([entry.item for entry in batch])
-            except Exception as error:  # noqa: BLE001  # told by the event loop
-                return batch, (), error
-            most -= 1
-            if not most or len(self._waiting) < len(batch):
-                return batch, results, None
-            written, batch = batch, self._next_batch()
-            loop.call_soon_threadsafe(self._tell, written, results, None)
+        for entry, result in zip(batch, results, strict=True):
+            _tell(entry, result, None)
 
     def _write_items(self, items: Sequence[T]) -> Sequence[R]:
+        """In the writer's thread."""
         if self._look:
             look_after()
-        results = self._write(items)
-        if len(results) != len(items):
-            raise RuntimeError(f"{len(results)} results were returned for {len(items)} items")
-        return results
+        return self._write(items)
 
-    def _tell(self, batch: _Batch[T, R], results: Sequence[R], problem: Exception | None) -> None:
-        outcomes: Sequence[R | None] = results if problem is None else [None] * len(batch)
-        for entry, result in zip(batch, outcomes, strict=True):
-            self._bytes -= entry.size
-            if isinstance(entry.waiter, asyncio.Future):
-                _resolve(entry.waiter, result, problem)
-                continue
-            try:
-                entry.waiter(result, problem)
-            except Exception:  # the others of the batch must hear of theirs
-                logger.exception("what was written could not be reported")
+
+def _tell(entry: _Waiting[T, R], result: R | None, error: Exception | None) -> None:
+    if isinstance(entry.waiter, asyncio.Future):
+        _resolve(entry.waiter, result, error)
+        return
+    try:
+        entry.waiter(result, error)
+    except Exception:  # the others of the batch must hear of theirs
+        logger.exception("what was written could not be reported")
 
 
 def _resolve(future: asyncio.Future[R], result: R | None, error: Exception | None) -> None:
