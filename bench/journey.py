@@ -7,7 +7,8 @@ Deployments: `hookline serve` as it starts by default; and a server and two work
 checkout takes turns with this one in the closed loop, each on a database of its own.
 
 What the figures are held against is measured in the same run: `dispatch_many()` to one worker that sends; a bare POST
-to the sink; and an fsync of the disk.
+to the sink; and an fsync of the disk. At the end single calls of `dispatch()` are measured, each in a transaction of
+its own, in turn with those of the other checkout.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ SECRET = "whsec_made_up"
 ENDPOINT_SECRET = "whsec_" + "c2VjcmV0IGZvciB0aGUgYmVuY2htYXJr"
 SERVE, APART, ALONE = "serve", "server and two workers apart", "serve --no-worker"
 CONNECTIONS = 32
+#: How often single calls of `dispatch()` are measured, in turns.
+TURNS = 4
 #: Seconds that the last of the messages may take after the last acknowledgement.
 DRAIN = 120.0
 
@@ -83,6 +86,12 @@ class Installation:
 
     def start(self, *arguments: str) -> Process:
         return Process(self.hookline, *arguments, environment=self.environment)
+
+    def single_dispatches(self, count: int) -> float:
+        """How many calls of `dispatch()`, each in a transaction of its own, one process makes in a second."""
+        python = str(Path(self.hookline).with_name("python"))
+        with running(python, "-m", "bench.single_dispatches", str(count), environment=self.environment) as caller:
+            return float(caller.wait_for("per second:"))
 
     @contextmanager
     def deployed(self, deployment: str) -> Iterator[int]:
@@ -144,6 +153,7 @@ def main() -> int:
         closed_loops(result, size, here, other, target)
         open_loops(result, here, target, arguments.seconds)
         killed(result, here, target)
+        single_dispatches(result, here, other, arguments.count)  # the last, because it leaves messages that wait
         import django
 
         django.setup()
@@ -298,6 +308,20 @@ def dispatch_many_and_deliver(here: Installation, target: Sink, count: int) -> f
             ids = json.loads(caller.wait_for("dispatched "))
             arrived = target.wait(ids, DRAIN)
     return count / (max(arrived.values()) - started)
+
+
+def single_dispatches(result: report.Report, here: Installation, other: Installation | None, count: int) -> None:
+    """Calls of `dispatch()` per second, each in a transaction of its own, and against the other checkout."""
+    mine, others = list[float](), list[float]()
+    for _ in range(TURNS):
+        if other is not None:
+            others.append(other.single_dispatches(count))
+        mine.append(here.single_dispatches(count))
+    result.row("dispatch(), each in a transaction of its own", statistics.median(mine), "messages/s")
+    if other is not None:
+        result.row("the other checkout, the same", statistics.median(others), "messages/s")
+        ratio = statistics.median(one / base for one, base in zip(mine, others, strict=True))
+        result.aim("dispatch() / that of the other checkout", ratio, least=4.0)
 
 
 def bare_post(target: Sink) -> float:
