@@ -100,8 +100,6 @@ class DeliveryLoop:
         self.more = True
         #: Whether the last claim was beside some tenants, and took all that is due of the others.
         self._others_drained = False
-        #: Whether a claim begins once it is time for it, without being woken.
-        self._paced = False
         #: When room will be looked for again, if that was too early.
         self._later: asyncio.TimerHandle | None = None
         #: Something came to its end.
@@ -119,9 +117,7 @@ class DeliveryLoop:
             self._next_claim = 0.0
         if (early := self._next_claim - loop.time()) > 0:
             self._wake_in(early)
-            self._paced = True
             return None
-        self._paced = False
         free = self._free
         self._crowding = self._crowding_ones() if free < self._worth_a_claim else []
         if self._crowding:
@@ -136,7 +132,6 @@ class DeliveryLoop:
         else:
             take = self._take
         self.more = False
-        self._cancel_look()
         began = loop.time()
         claimed = await loop.run_in_executor(self._claimer, take, free)
         self._beside_full = self._leases.full
@@ -196,11 +191,6 @@ class DeliveryLoop:
                 await self._changed.wait()
         self._changed.clear()
 
-    @property
-    def will_look(self) -> bool:
-        """Whether it claims soon what is committed by now, so that nobody need wake it. For any thread."""
-        return self._paced and self.more
-
     def wake(self) -> None:
         """End a pause. For the thread of the event loop."""
         self.more, self._others_drained = True, False
@@ -226,12 +216,9 @@ class DeliveryLoop:
             waiting = len(self._queue) + len(self._suspects)
             emit(SenderUsed(id(self), self._queue.under_way, waiting, self._transport.idle))
 
-    def _cancel_look(self) -> None:
+    def _wake_in(self, seconds: float) -> None:
         if self._later is not None:
             self._later.cancel()
-
-    def _wake_in(self, seconds: float) -> None:
-        self._cancel_look()
         self._later = asyncio.get_running_loop().call_later(seconds, self._changed.set)
 
     @property

@@ -68,7 +68,7 @@ class Sender(threading.Thread):
         transport = self._make_transport()
         reserve = self._settings.DELIVERY_CONCURRENCY * 3
         deliveries = DeliveryLoop(self._leases, self._settings, transport, self._claimer, self._writer, reserve=reserve)
-        wake = partial(_wake, asyncio.get_running_loop(), deliveries)
+        wake = partial(_call_in, asyncio.get_running_loop(), deliveries.wake)
         notifier.of(Delivery).subscribe(wake)
         handed_over = HandedOver(self._leases, deliveries, asyncio.get_running_loop())
         handover.offer(Delivery, handed_over)
@@ -94,11 +94,10 @@ class Sender(threading.Thread):
                 await deliveries.pause(self._leases.pause(pause))
 
 
-def _wake(loop: asyncio.AbstractEventLoop, deliveries: DeliveryLoop) -> None:
-    """Have it claim what was committed; from any thread."""
-    if not deliveries.will_look:
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(deliveries.wake)
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Call a function in the thread of an event loop, from any thread."""
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(function)
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
