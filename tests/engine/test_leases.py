@@ -21,10 +21,6 @@ def make_desk(jobs: Jobs, *, longest_run: float = 3600) -> Leases[Job]:
     return Leases(jobs.model, lease=60, per_lane=100, longest_run=longest_run)
 
 
-def is_full(leases: Leases[Job]) -> bool:
-    return leases.full
-
-
 def lease_of(job: Job) -> datetime:
     job.refresh_from_db()
     assert job.lease_until is not None
@@ -157,43 +153,3 @@ def test_a_claim_that_leaves_out_a_busy_lane_has_not_taken_all(jobs: Jobs) -> No
     assert len(leases.claim(10)) == 2
     assert leases.claim(10) == []
     assert not leases.drained
-
-
-def test_lanes_that_have_no_room_are_full_until_one_has(jobs: Jobs) -> None:
-    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=4, longest_run=3600)
-    jobs.add(jobs.lane(), *[1.0] * 9)
-    taken = leases.claim(10)
-    assert not is_full(leases)  # half of its places are free
-    taken += leases.claim(10)
-    assert is_full(leases)
-    assert leases.claim(10) == []
-    assert is_full(leases)
-    leases.forget(taken.pop())
-    assert is_full(leases)  # one place less than half is no room
-    leases.forget(taken.pop())
-    assert not is_full(leases)
-    assert len(leases.claim(10)) == 2
-
-
-def test_lanes_are_not_full_beside_one_that_may_have_more(jobs: Jobs) -> None:
-    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=4, longest_run=3600)
-    deep = jobs.lane()
-    jobs.add(deep, *[1.0] * 9)
-    leases.claim(10)
-    leases.claim(10)
-    jobs.add(jobs.lane(), *[1.0] * 3)
-    assert len(leases.claim(10)) == 2
-    assert not is_full(leases)
-    assert len(leases.claim(10)) == 1
-    assert is_full(leases)
-
-
-def test_what_is_due_of_another_lane_is_claimed_beside_a_full_one(jobs: Jobs) -> None:
-    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=4, longest_run=3600)
-    jobs.add(jobs.lane(), *[1.0] * 9)
-    leases.claim(10)
-    leases.claim(10)
-    assert is_full(leases)
-    other = jobs.lane()
-    jobs.add(other, 1)
-    assert [getattr(job, f"{jobs.model.lane}_id") for job in leases.claim(10)] == [other.pk]

@@ -71,9 +71,6 @@ class Leases(Generic[J]):
         self.drained = False
         #: The same of the tenants that the last claim without some asked.
         self.others_drained = False
-        #: Lanes that may have more and had no room here after the last claim, which took all that was due of others.
-        #: Empty once one of them has room.
-        self._full: set[int] = set()
         #: By how many seconds this machine's clock is ahead of the database's.
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
@@ -83,11 +80,6 @@ class Leases(Generic[J]):
     def __len__(self) -> int:
         return len(self._jobs)
 
-    @property
-    def full(self) -> bool:
-        """Whether another claim would give nothing until somebody notifies, or one of the lanes here has room again."""
-        return bool(self._full)
-
     def claim(self, limit: int, *, without: Collection[UUID] = (), among: Collection[UUID] | None = None) -> list[J]:
         """Claim up to `limit` due jobs, of all tenants but these; of these lanes only, if they are given.
 
@@ -96,10 +88,9 @@ class Leases(Generic[J]):
         # A lane may fill half of its places at once, so that those that are half full can still be asked.
         half = max(1, self.per_lane // 2)
         with self._lock:
-            crowded = {lane for lane in self._lanes if self._has_no_room(lane)}
+            busy = [UUID(int=lane) for lane, count in self._lanes.items() if count > self.per_lane - half]
         self._limits.refresh()
-        limited = self._limits.waiting()
-        busy = [*(UUID(int=lane) for lane in crowded), *limited]
+        busy += self._limits.waiting()
         whole = self._after == FIRST
         jobs = self._claim(limit, busy, half, without, among)
         if not jobs and not whole and not without:
@@ -111,30 +102,18 @@ class Leases(Generic[J]):
         unvisited = len(lanes) * 2 >= LANES or len(jobs) == limit == len(lanes)
         # Every lane was asked for as many, and had less. Those of which another worker was just taking are its own.
         share = min(half, limit // max(1, len(lanes)))
-        deep = {lane for lane, count in lanes.items() if count >= share}
+        drained = not (unvisited or busy) and all(count < share for count in lanes.values())
         # Of those that were taken others had to wait for their turn, so there may be more than that.
-        visited = not (unvisited or limited) and all(job.order_key is None for job in jobs)
-        drained = visited and not (crowded or deep)
+        drained = drained and all(job.order_key is None for job in jobs)
         if without:
             self.others_drained = drained
         else:
             self._after = UUID(int=max(lanes)) if unvisited else FIRST
             self.drained = drained and whole
         self.read_clock(jobs)
-        admitted = self._admit(jobs)
-        self.keep(admitted)
-        searched = visited and whole and not without and len(admitted) == len(jobs)
-        self._note_full(crowded | deep if searched else set())
-        return admitted
-
-    def _note_full(self, lanes: set[int]) -> None:
-        """These are all that may have more."""
-        with self._lock:
-            self._full = lanes if all(self._has_no_room(lane) for lane in lanes) else set()
-
-    def _has_no_room(self, lane: int) -> bool:
-        """Whether the next claim leaves this lane out."""
-        return self._lanes[lane] > self.per_lane - max(1, self.per_lane // 2)
+        jobs = self._admit(jobs)
+        self.keep(jobs)
+        return jobs
 
     def claim_named(self, ids: Sequence[UUID]) -> list[J]:
         """Claim those of these jobs about which nothing has to be decided: see `named`. Raises DatabaseError."""
@@ -255,8 +234,6 @@ class Leases(Generic[J]):
         if self._jobs.pop(job.id.int, None) is not None:
             lane = self._lane_of(job).int
             self._lanes[lane] -= 1
-            if self._full and lane in self._full and not self._has_no_room(lane):
-                self._full = set()
             if not self._lanes[lane]:
                 del self._lanes[lane]
 

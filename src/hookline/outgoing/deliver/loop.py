@@ -35,10 +35,9 @@ logger = logging.getLogger("hookline.outgoing")
 
 #: For every this many places there is one more for tenants that have few.
 EXTRA = 4
-#: A claim that took more than FEW, and all that was due but what endpoints have no room for, shows that much is
-#: published right now. The next one begins BETWEEN times its duration after its end, and at most LONGEST_BETWEEN
-#: seconds: what comes meanwhile is claimed, read and recorded together, which costs less for each. Once one of these
-#: endpoints has room it begins at once. Where little is published nothing waits.
+#: A claim that took all that was due, and more than FEW, shows that much is published right now. The next one begins
+#: BETWEEN times its duration after its end, and at most LONGEST_BETWEEN seconds: what comes meanwhile is claimed, read
+#: and recorded together, which costs less for each. Where little is published nothing waits.
 FEW, BETWEEN, LONGEST_BETWEEN = 8, 3, 0.05
 
 
@@ -94,8 +93,6 @@ class DeliveryLoop:
         self._stays = reserve > 0
         #: Before this time of the loop more gathers.
         self._next_claim = 0.0
-        #: Whether the last claim left only what endpoints had no room for.
-        self._beside_full = False
         #: Whether there may be something to claim: the last claim left some, or somebody rang since it began.
         self.more = True
         #: Whether the last claim was beside some tenants, and took all that is due of the others.
@@ -113,8 +110,6 @@ class DeliveryLoop:
     async def claim(self) -> Claimed | None:
         """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
         loop = asyncio.get_running_loop()
-        if self._beside_full and not self._leases.full:
-            self._next_claim = 0.0
         if (early := self._next_claim - loop.time()) > 0:
             self._wake_in(early)
             return None
@@ -134,9 +129,7 @@ class DeliveryLoop:
         self.more = False
         began = loop.time()
         claimed = await loop.run_in_executor(self._claimer, take, free)
-        self._beside_full = self._leases.full
-        much = claimed.count > FEW and (self._leases.drained or self._beside_full)
-        if self._stays and (much or (self._beside_full and not claimed.count)):
+        if self._stays and claimed.count > FEW and self._leases.drained:
             ended = loop.time()
             self._next_claim = ended + min(BETWEEN * (ended - began), LONGEST_BETWEEN)
         if self._crowding:
@@ -154,7 +147,7 @@ class DeliveryLoop:
     @property
     def again(self) -> bool:
         """Whether another claim at once may find something, after one that did."""
-        return self.more and not self._others_drained and not self._leases.full
+        return self.more and not self._others_drained
 
     @property
     def places(self) -> int:
@@ -318,5 +311,5 @@ class DeliveryLoop:
         self._finished.set()
         crowded_by_others = bool(self._crowding) and outbound.tenant_id not in self._crowding
         crowded_by_others = crowded_by_others and not self._others_drained
-        if self.more and not self._leases.full and (self._free >= self._worth_a_claim or crowded_by_others):
+        if self.more and (self._free >= self._worth_a_claim or crowded_by_others):
             self._changed.set()
