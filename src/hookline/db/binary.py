@@ -25,14 +25,16 @@ def unnest(types: Sequence[str]) -> str:
     return f"unnest({', '.join(f'%b::{name}[]' for name in types)})"
 
 
-def unnest_any(types: Sequence[str]) -> str:
-    """The same as a query, for a prepared statement that joins the rows to others by an id.
+def unnest_any(types: Sequence[str], name: str = "") -> str:
+    """The same as a query, for a prepared statement that joins the rows to others by an id. With a `name`, the
+    parameters are named: `name0`, `name1` and so on.
 
     PostgreSQL does not see how long the arrays are while it plans. Otherwise it would find that a plan for just these
     is better than one for any, and so plan a prepared statement each time, for longer than it runs. And it is made to
     expect many rows, where it would expect ten: so it joins them by their hashes, as quickly for a hundred as for one.
     """
-    arrays = ", ".join(f"(SELECT %b::{name}[])" for name in types)
+    marks = [f"%({name}{place})b" if name else "%b" for place in range(len(types))]
+    arrays = ", ".join(f"(SELECT {mark}::{one}[])" for mark, one in zip(marks, types, strict=True))
     return f"SELECT given.* FROM unnest({arrays}) AS given, generate_series(1, (SELECT 1)) AS once"
 
 

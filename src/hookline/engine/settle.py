@@ -135,10 +135,8 @@ def change_of(results: Sequence[tuple[Job, Settlement]]) -> Change | None:
 @cache
 def _named_settlement(model: type[Job], alias: str) -> str:
     """The statement, with names for its parameters."""
-    sql = _SETTLE.format(**_names(model, dialect_of(connections[alias])), beside="", rows=unnest_any(_RESULT_TYPES))
-    for place in range(len(_RESULT_TYPES)):
-        sql = sql.replace("%b", f"%(settled{place})b", 1)
-    return sql
+    names = _names(model, dialect_of(connections[alias]))
+    return _SETTLE.format(**names, beside="", rows=unnest_any(_RESULT_TYPES, "settled"))
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
