@@ -18,6 +18,8 @@ from django.db import DataError
 _HEAD = Struct(">iiIii").pack
 _LENGTH = Struct(">i").pack
 _NULL = _LENGTH(-1)
+#: Stands before the text of a jsonb: the version of its form.
+_JSONB = b"\x01"
 
 
 class Packed(bytes):
@@ -30,7 +32,7 @@ class Array(Packed):
 
 def jsonb(value: Any) -> Packed:
     """One value for a column of JSON."""
-    return Packed(b"\x01" + json.dumps(value).encode())  # behind the version of the form
+    return Packed(_JSONB + json.dumps(value).encode())
 
 
 def packed(base: str, values: Sequence[Any]) -> Array | list[Any]:
@@ -75,7 +77,7 @@ def _bytes(value: Any) -> bytes:
 
 def _json(value: str) -> bytes:
     data = value.encode()
-    return _LENGTH(len(data) + 1) + b"\x01" + data  # the version of the form
+    return _LENGTH(len(data) + 1) + _JSONB + data
 
 
 def _number(code: str) -> Callable[[float], bytes]:

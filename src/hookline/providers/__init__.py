@@ -27,7 +27,8 @@ def names() -> tuple[str, ...]:
 def get(name: str) -> Provider:
     """The provider of this name or alias. Raises ConfigurationError, naming the nearest ones."""
     key = name.lower().replace("-", "_")
-    if key.isidentifier() and key not in _NOT_PROVIDERS and find_spec(f"{__name__}.{key}") is not None:
+    named = key.isidentifier() and not key.startswith("_") and key not in _NOT_PROVIDERS  # not `__pycache__`, either
+    if named and find_spec(f"{__name__}.{key}") is not None:
         return _load(key)  # without listing all of them, which takes as long as loading one
     aliases = _aliases()
     if key in aliases:
