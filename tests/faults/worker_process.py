@@ -1,8 +1,8 @@
 """A process with a worker for each direction, which a test may kill: `python worker_process.py [POINT]`.
 
 With an argument it stops at a point and says so: `handler`, after a handler's writes and before their COMMIT; `claim`,
-when a delivery was claimed in that transaction, before the COMMIT; `take`, after the COMMIT, before that delivery is
-handed over; `record`, after an endpoint's answer and before it is recorded. Then only SIGKILL moves it on.
+when a delivery was made claimed in that transaction, before the COMMIT; `take`, after the COMMIT, before that delivery
+is handed over; `record`, after an endpoint's answer and before it is recorded. Then only SIGKILL moves it on.
 
 Standard input: one line of JSON, the settings DATABASES and HOOKLINE. Standard output: "ready", "held <id>".
 """
@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Sequence
-from typing import Any
 
 
 def main(hold: str) -> None:
@@ -51,16 +49,9 @@ def main(hold: str) -> None:
     if hold == "record":
         vars(result_writer)["record"] = lambda results: hold_on(results[0].outbound.message_id)
 
-    made = HandedOver.claim
-
-    def claim_and_hold(self: Any, made_for: Any, beside: Any) -> tuple[Sequence[Any], Any]:
-        claimed, changed = made(self, made_for, beside)
-        if claimed:
-            hold_on(claimed[0].public_id)
-        return claimed, changed
-
     if hold == "claim":
-        setattr(HandedOver, "claim", claim_and_hold)  # noqa: B010  # mypy knows that it is no attribute to set
+        # mypy knows that it is no attribute to set
+        setattr(HandedOver, "made", lambda _, claimed: hold_on(claimed[0].public_id))  # noqa: B010
     if hold == "take":
         setattr(HandedOver, "take", lambda _, claimed: hold_on(claimed[0].public_id))  # noqa: B010  # as above
 

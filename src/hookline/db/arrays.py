@@ -35,6 +35,11 @@ def jsonb(value: Any) -> Packed:
     return Packed(_JSONB + json.dumps(value).encode())
 
 
+def scalar(base: str, value: Any) -> Packed:
+    """One value of the type `base`, which the statement names: what psycopg takes for a number depends on its size."""
+    return Packed(_TYPES[base][1](value)[4:])
+
+
 def packed(base: str, values: Sequence[Any]) -> Array | list[Any]:
     """The values as an array of the type `base`, such as "uuid"; a list for psycopg where the type is none of ours.
 

@@ -45,6 +45,7 @@ class Deferred:
         self.connection = connection
         self._kept: list[_Kept] = []
         self._facts: dict[Hashable, tuple[Any, _Mark]] = {}
+        self._assumed: dict[Hashable, Any] = {}
         self._tables: set[str] = set()
         self._bytes = self._waiting = 0
         self._writing = False
@@ -93,8 +94,14 @@ class Deferred:
         """Remember what the database said, until it is rolled back."""
         self._facts[fact] = value, self._mark()
 
+    def assume(self, fact: Hashable, value: Any) -> None:
+        """Take this for true, whatever is rolled back: the database said so before the transaction."""
+        self._assumed[fact] = value
+
     def recall(self, fact: Hashable) -> Any:
-        """What was remembered; None where nothing was, or where it was rolled back since."""
+        """What was assumed or remembered; None where nothing was, or where it was rolled back since."""
+        if (assumed := self._assumed.get(fact)) is not None:
+            return assumed
         value, mark = self._facts.get(fact, (None, None))
         return value if any(entry[1] is mark for entry in self.connection.run_on_commit) else None
 

@@ -60,8 +60,11 @@ class RowsWithParts(Generic[R]):
     @property
     def columns(self) -> str:
         """For RETURNING: all columns of the model, and those of the parts; each other row goes by its path."""
-        table = self._model._meta.db_table
-        return ", ".join(f"{part.path or table}.{column}" for part in self._parts for column in part.columns)
+        return self.columns_of(self._model._meta.db_table)
+
+    def columns_of(self, name: str) -> str:
+        """The same where the rows of the model go by another name than their table's."""
+        return ", ".join(f"{part.path or name}.{column}" for part in self._parts for column in part.columns)
 
     @property
     def joined(self) -> str:

@@ -22,6 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.engine import notifier
 from hookline.engine.change import Change
+from hookline.engine.grant import Grant
 from hookline.engine.job import Job
 
 logger = logging.getLogger("hookline.engine")
@@ -55,6 +56,13 @@ class Taker(Protocol):
     @property
     def places(self) -> int:
         """How many it could begin now."""
+
+    @property
+    def grant(self) -> Grant | None:
+        """Leave to make so many claimed; None if it could begin none."""
+
+    def made(self, claimed: Sequence[Any]) -> None:
+        """These were made claimed at this moment, in the open transaction."""
 
     def claim(self, made_for: Sequence[UUID], beside: Change | None) -> tuple[Sequence[Any], set[UUID] | None]:
         """Claim, in the open transaction, what was made for these, as far as there are places. Raises DatabaseError.
@@ -114,8 +122,10 @@ class HandOver:
         self._takers = dict(_takers)
         #: What jobs were made for, such as messages, and how many jobs.
         self._made: dict[type[Job], tuple[list[UUID], int]] = {}
-        self._claimed: dict[type[Job], Sequence[Any]] = {}
-        self._ended = False
+        self._claimed: dict[type[Job], list[Any]] = {}
+        #: Those of which some were made before the end, and so not claimed.
+        self._before_end: set[type[Job]] = set()
+        self._ending = self._ended = False
 
     def __enter__(self) -> Self:
         _current.set(self)
@@ -124,12 +134,31 @@ class HandOver:
     def __exit__(self, *error: object) -> None:
         _current.set(None)
 
-    def note(self, model: type[Job], made_for: Sequence[UUID], count: int) -> bool:
-        """So many jobs were made. Returns whether whoever waits for them is told from here."""
+    def end(self) -> None:
+        """Nothing but the end of the transaction follows: what is made from now on may be made claimed.
+
+        Not before: a handler may take a while, look at what it made, and roll a part of it back.
+        """
+        self._ending = True
+
+    def grant(self, model: type[Job], made_for: int) -> Grant | None:
+        """Leave to make jobs claimed, for so many of what jobs are made for; None where there is none."""
+        taker = self._takers.get(model)
+        if taker is None or not self._ending or self._ended or self._claimed.get(model) or made_for > MOST:
+            return None
+        return taker.grant
+
+    def note(self, model: type[Job], made_for: Sequence[UUID], count: int, claimed: Sequence[Any]) -> bool:
+        """So many jobs were made, some of them claimed. Returns whether whoever waits for them is told from here."""
         if self._ended or model not in self._takers:
             return False
         known, number = self._made.setdefault(model, ([], 0))
+        if claimed:
+            self._claimed.setdefault(model, []).extend(claimed)
+            self._takers[model].made(claimed)
         known.extend(made_for)
+        if not self._ending:
+            self._before_end.add(model)
         self._made[model] = known, number + count
         return True
 
@@ -142,9 +171,10 @@ class HandOver:
         self._ended = True
         changed: set[UUID] | None = None
         for model, (made_for, count) in self._made.items():
-            if count and len(made_for) <= MOST:
+            if count and model in self._before_end and len(made_for) <= MOST:
                 change = beside() if changed is None else None
-                self._claimed[model], ids = self._takers[model].claim(made_for, change)
+                claimed, ids = self._takers[model].claim(made_for, change)
+                self._claimed.setdefault(model, []).extend(claimed)
                 changed = ids if changed is None else changed
         return changed
 
@@ -161,10 +191,23 @@ class HandOver:
 _current: ContextVar[HandOver | None] = ContextVar("hookline_handover", default=None)
 
 
-def noted(connection: BaseDatabaseWrapper, model: type[Job], made_for: Sequence[UUID], count: int) -> bool:
+def noted(
+    connection: BaseDatabaseWrapper, model: type[Job], made_for: Sequence[UUID], count: int, claimed: Sequence[Any]
+) -> bool:
     """Tell the open transaction's HandOver, if it has one, what was made. Returns whether it tells those who wait."""
+    handover = _of(connection)
+    return handover is not None and handover.note(model, made_for, count, claimed)
+
+
+def granted_to(connection: BaseDatabaseWrapper, model: type[Job], made_for: int) -> Grant | None:
+    """See `HandOver.grant`; None where the open transaction has no HandOver."""
+    handover = _of(connection)
+    return None if handover is None else handover.grant(model, made_for)
+
+
+def _of(connection: BaseDatabaseWrapper) -> HandOver | None:
     handover = _current.get()
     # A context may be copied into another thread, which has a connection of its own, and outlive the transaction.
     if handover is None or handover.connection is not connection or not connection.in_atomic_block:
-        return False
-    return handover.note(model, made_for, count)
+        return None
+    return handover

@@ -74,6 +74,11 @@ class Tenant(Row):
         return self.name or self.key
 
 
+def named(tenant: Tenant | str | None) -> tuple[str, int | str]:
+    """What a caller means by a tenant, as a name for what is known of it: an id, or a key."""
+    return "tenant", tenant.pk.int if isinstance(tenant, Tenant) else tenant or DEFAULT_KEY
+
+
 def resolve(tenant: Tenant | str | None) -> Tenant:
     """The tenant that is meant: itself, by key, or the default one, which is made when first needed.
 

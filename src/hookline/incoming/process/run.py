@@ -16,7 +16,7 @@ from django.db import router, transaction
 from hookline import conf
 from hookline.core.retry import RetrySchedule
 from hookline.core.text import printable
-from hookline.db.deferred import deferring
+from hookline.db.deferred import Deferred, deferring
 from hookline.db.rows import by_id_with
 from hookline.engine.handover import HandOver
 from hookline.engine.job import State
@@ -40,6 +40,7 @@ from hookline.telemetry import tracing
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.log_fields import concerning
 from hookline.telemetry.records import EventRun, EventsProcessed, LeasesLost
+from hookline.tenants.models import Tenant, named
 
 logger = logging.getLogger("hookline.incoming")
 
@@ -65,14 +66,14 @@ def fetch_sources(events: Sequence[Event]) -> None:
     handlers.read_layers({event.source_id.int: event.source for event in events}.values())
 
 
-def run(event: Event, begin: Begin = _unwatched) -> Settlement:
-    """Run the handlers of a claimed event and settle it. Returns what became of it.
+def run(event: Event, begin: Begin = _unwatched, *, again: bool = False) -> Settlement:
+    """Run the handlers of a claimed event and settle it. Returns what became of it. `again`: after a run that failed.
 
     Raises LeaseLost if the event belongs to another worker by now; then nothing that was done here remains.
     """
     began = time.monotonic()
     try:
-        runs = _run_alone(event, begin)
+        runs = _run_alone(event, begin, again=again)
     except LeaseLost:
         raise
     except BaseException as error:  # a handler is foreign code and may raise anything
@@ -115,7 +116,7 @@ def run_each(events: Sequence[Event], error: BaseException, began: float, begin:
     for event in events:
         try:
             if len(events) > 1:
-                run(event, begin)
+                run(event, begin, again=True)
             elif isinstance(error, LeaseLost):
                 raise error
             else:
@@ -124,14 +125,14 @@ def run_each(events: Sequence[Event], error: BaseException, began: float, begin:
             logger.warning("%s", lost)
 
 
-def _run_alone(event: Event, begin: Begin) -> list[EventRun]:
+def _run_alone(event: Event, begin: Begin, *, again: bool) -> list[EventRun]:
     if takes_lock_at_once([handlers_of(event)]):
-        return _run_in_transaction([event], [], begin, immediate=True)
+        return _run_in_transaction([event], [], begin, immediate=True, again=again)
     try:
-        return _run_in_transaction([event], [], begin, immediate=False)
+        return _run_in_transaction([event], [], begin, immediate=False, again=again)
     except _Conflict:
         met_conflict([handlers_of(event)])
-        return _run_in_transaction([event], [], begin, immediate=True)
+        return _run_in_transaction([event], [], begin, immediate=True, again=again)
 
 
 def _run_together(first: Event, others: Iterator[Event], begun: list[Event], begin: Begin) -> list[EventRun]:
@@ -145,9 +146,11 @@ def _run_together(first: Event, others: Iterator[Event], begun: list[Event], beg
 
 
 def _run_in_transaction(
-    events: Iterable[Event], begun: list[Event], begin: Begin, *, immediate: bool
+    events: Iterable[Event], begun: list[Event], begin: Begin, *, immediate: bool, again: bool = False
 ) -> list[EventRun]:
     """Run events, each of which is put into `begun`, and settle them. Where this raises, nothing happened.
+
+    What was known of their tenants when they were claimed is taken for true; not `again`, when it may be what failed.
 
     No event has a savepoint of its own: two more round trips for each would cost as much as many a handler.
     """
@@ -166,6 +169,8 @@ def _run_in_transaction(
             for event in events:
                 begun.append(event)
                 began = time.monotonic()
+                if not again:
+                    _assume_tenant(kept, event.source.tenant)
                 with concerning(partial(of_event, event)), traced(event):
                     settlement = call_handlers(event, handlers_of(event), begin)
                 if connection.needs_rollback:
@@ -174,6 +179,7 @@ def _run_in_transaction(
                         "a handler caught a database error, but not its rollback"
                     )
                 runs.append(EventRun(event, settlement, time.monotonic() - began))
+            handed.end()
             kept.write()
             follow_ups.write([run.event for run in runs])
             opened.finish_reading()
@@ -189,6 +195,13 @@ def _run_in_transaction(
         else:
             raise
     return runs
+
+
+def _assume_tenant(kept: Deferred, tenant: Tenant) -> None:
+    """Handlers mostly dispatch to the tenant of their event, which was read as the event was claimed."""
+    if tenant.deleted_at is None:
+        kept.assume(named(tenant), tenant.pk)
+        kept.assume(named(tenant.key), tenant.pk)
 
 
 def fail(event: Event, error: BaseException, begin: Begin = _unwatched) -> Settlement:

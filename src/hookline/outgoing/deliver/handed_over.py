@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from hookline.engine.change import Change
+from hookline.engine.grant import Grant
 from hookline.engine.leases import Leases
 from hookline.engine.named import Claim
 from hookline.engine.settlement import Settlement
-from hookline.outgoing.deliver.load import OF_ENDPOINT, OF_MESSAGE, prepare
+from hookline.outgoing.born import OF_ENDPOINT, OF_MESSAGE
+from hookline.outgoing.deliver.load import prepare
 from hookline.outgoing.deliver.loop import DeliveryLoop
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Delivery
@@ -55,6 +57,13 @@ class HandedOver:
     @property
     def worker(self) -> int | None:
         return self._leases.worker_number()
+
+    @property
+    def grant(self) -> Grant | None:
+        return Grant(places, self.lease, self.worker) if (places := self.places) > 0 else None
+
+    def made(self, claimed: Sequence[Delivery]) -> None:
+        self._leases.read_clock(claimed)
 
     def claim(self, made_for: Sequence[UUID], beside: Change | None) -> tuple[Sequence[Delivery], set[UUID] | None]:
         """Claim the deliveries of these messages in the open transaction. Raises DatabaseError."""

@@ -16,6 +16,7 @@ from hookline.db.rows import by_id
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
 from hookline.exceptions import ConfigurationError
+from hookline.outgoing.born import OF_ENDPOINT, OF_MESSAGE
 from hookline.outgoing.deliver import breakers
 from hookline.outgoing.deliver.admission import Loaded, PutOff, enabled_ones, whole_ones
 from hookline.outgoing.deliver.outbound import Outbound, Recipient, access_of, body_for, headers_for
@@ -23,13 +24,7 @@ from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import UNNUMBERED, Attempt, Delivery, Endpoint, Message
 from hookline.outgoing.sequence import give_numbers
 
-#: What sending needs of an endpoint.
-OF_ENDPOINT = (
-    "tenant", "url", "breaker_state", "disabled", "encrypted_secrets", "signatures", "encrypted_keys",
-    "encrypted_headers", "payload", "retry", "sequenced", "encrypted_access",
-)  # fmt: skip
-OF_MESSAGE = ("type", "body", "expires_at", "forwarded", "traceparent")
-
+_MESSAGE: Any = Delivery._meta.get_field("message")
 _ENDPOINT: Any = Delivery._meta.get_field("endpoint")
 
 
@@ -119,7 +114,10 @@ def with_parts(deliveries: Sequence[Delivery]) -> list[Loaded]:
     if all(_ENDPOINT.is_cached(delivery) for delivery in deliveries):
         return [Loaded.of(delivery) for delivery in deliveries]
     keys = [(delivery, delivery.message_id, delivery.endpoint_id) for delivery in deliveries]
-    messages = by_id(Message, [message_id for _, message_id, _ in keys], OF_MESSAGE)
+    if all(_MESSAGE.is_cached(delivery) for delivery in deliveries):
+        messages = {message_id.int: delivery.message for delivery, message_id, _ in keys}
+    else:
+        messages = by_id(Message, [message_id for _, message_id, _ in keys], OF_MESSAGE)
     endpoints = by_id(Endpoint, [endpoint_id for _, _, endpoint_id in keys], OF_ENDPOINT)
     whole = []
     for delivery, message_id, endpoint_id in keys:

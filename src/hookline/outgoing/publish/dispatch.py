@@ -18,7 +18,7 @@ from hookline.outgoing.models import Message
 from hookline.outgoing.publish.draft import Draft, check_channels, check_key, check_time, compose, data_of, expiry_of
 from hookline.outgoing.publish.store import TABLES, Stored, store, store_many
 from hookline.telemetry import tracing
-from hookline.tenants.models import DEFAULT_KEY, Tenant, resolve
+from hookline.tenants.models import DEFAULT_KEY, Tenant, named, resolve
 
 
 def dispatch(
@@ -115,8 +115,8 @@ def dispatch_many(
 
 # ---- in a handler -----------------------------------------------------------------------------------
 
-# What the handlers of a batch dispatch is written together at its end. The first message of each tenant is not: writing
-# it tells that there is such a tenant, and a lone event with one message would gain nothing.
+# What the handlers of a batch dispatch is written together at its end. The first message of a tenant that is not known
+# to exist is not: writing it tells that there is such a tenant. That of the event's own source is known.
 
 
 def keep(drafts: Sequence[Draft], tenant: Tenant | str | None, now: datetime) -> list[Message] | None:
@@ -124,7 +124,7 @@ def keep(drafts: Sequence[Draft], tenant: Tenant | str | None, now: datetime) ->
     deferred = current(connections[router.db_for_write(Message)])
     if deferred is None:
         return None
-    tenant_id = deferred.recall(_fact(tenant))
+    tenant_id = deferred.recall(named(tenant))
     if tenant_id is None or any(draft.uid is not None or draft.deliver_at is not None for draft in drafts):
         deferred.write()  # what was dispatched before is due before
         return None
@@ -147,11 +147,7 @@ def write_kept(kept: Sequence[tuple[Draft, Message]]) -> None:
 def know(tenant: Tenant | str | None, tenant_id: UUID) -> None:
     """Remember that there is this tenant, where that saves a question."""
     if (deferred := current(connections[router.db_for_write(Message)])) is not None:
-        deferred.remember(_fact(tenant), tenant_id)
-
-
-def _fact(tenant: Tenant | str | None) -> tuple[str, UUID | str]:
-    return ("tenant", tenant.pk if isinstance(tenant, Tenant) else tenant or DEFAULT_KEY)
+        deferred.remember(named(tenant), tenant_id)
 
 
 # ---- traces -----------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def post(posts: Sequence[Post]) -> list[Posted]:
 def _written_alone(posts: Sequence[Post]) -> dict[UUID, datetime]:
     if any(_has_details(one.draft) for one in posts):
         return {}
-    return store_alone([(one.draft, one.tenant_id) for one in sorted(posts, key=_order)])
+    return store_alone([(one.draft, one.tenant_id) for one in sorted(posts, key=_order)]).times
 
 
 def _written(posts: Sequence[Post]) -> dict[UUID, Posted]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any
@@ -16,9 +16,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hookline.db.arrays import jsonb, packed
 from hookline.db.binary import fetch_prepared
 from hookline.db.connections import one_transaction
+from hookline.engine import grant as grants
 from hookline.engine import notifier
-from hookline.engine.handover import noted
+from hookline.engine.grant import Grant
+from hookline.engine.handover import granted_to, noted
+from hookline.engine.job import State
+from hookline.engine.sql import DIALECTS as ENGINE_DIALECTS
 from hookline.engine.sql import dialect_of
+from hookline.outgoing import born
 from hookline.outgoing.models import Delivery, Endpoint, Message
 from hookline.outgoing.publish import filtering
 from hookline.outgoing.publish.draft import Draft
@@ -154,7 +159,7 @@ def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tup
 # ---- many messages ----------------------------------------------------------------------------------
 
 _MANY_POSTGRESQL = """
-WITH message AS (
+WITH {granted}message AS (
     INSERT INTO {messages} (id, tenant_id, type, channels, body{keys}{expires_at})
     SELECT given.id, tenant.id, given.type, given.channels, given.body{given_keys}{given_expiry}
     FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[]{key_arrays}{expiry_array})
@@ -165,17 +170,24 @@ WITH message AS (
 ), topic AS MATERIALIZED (
     SELECT DISTINCT tenant_id, type, channels FROM message
 ), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id, {order_key} AS order_key, {sequence} AS sequence
+    SELECT message.tenant_id, message.type, message.channels, e.id,
+        {order_key} AS order_key, {sequence} AS sequence{free}
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
-    SELECT {new_id}, message.id, wanted.id, wanted.order_key, wanted.sequence{due}
-    FROM message JOIN wanted USING (tenant_id, type, channels)
-    RETURNING 1
+    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at}{claimed_columns})
+    SELECT {new_id_made}, made.message_id, made.id, made.order_key, made.sequence{due}{claimed_values}
+    FROM {made} AS made
+    RETURNING {returned}
 )
-SELECT id, created_at, (SELECT count(*) FROM delivery), ({filtered}) FROM message
+SELECT message.id, message.created_at, (SELECT count(*) FROM delivery), ({filtered}){born} FROM message{born_joined}
 """
+# The deliveries to make: as they are, or with whether each is made claimed.
+_MADE = "(SELECT message.id AS message_id, wanted.* FROM message JOIN wanted USING (tenant_id, type, channels))"
+_MADE_OR_CLAIMED = """(
+        SELECT message.id AS message_id, wanted.*, {placed} AS claimed
+        FROM message JOIN wanted USING (tenant_id, type, channels)
+    )"""
 
 _MESSAGES_SQLITE = """
 INSERT INTO {messages} (id, tenant_id, type, channels, body, uid, request_key, expires_at)
@@ -186,22 +198,36 @@ WHERE tenant.deleted_at IS NULL ON CONFLICT DO NOTHING
 RETURNING id, created_at, {has_filters}
 """
 _DELIVERIES_OF_MANY_SQLITE = """
-WITH message AS MATERIALIZED (
+WITH {granted}message AS MATERIALIZED (
     SELECT id, tenant_id, type, channels FROM {messages} WHERE id IN (SELECT value FROM json_each(%s))
 ), topic AS MATERIALIZED (
     SELECT DISTINCT tenant_id, type, channels FROM message
 ), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id, {order_key} AS order_key, {sequence} AS sequence
+    SELECT message.tenant_id, message.type, message.channels, e.id,
+        {order_key} AS order_key, {sequence} AS sequence{free}
     FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
     WHERE e.filter IS NULL AND {wants}
 )
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
-SELECT {new_id}, message.id, wanted.id, wanted.order_key, wanted.sequence{due}
-FROM message JOIN wanted USING (tenant_id, type, channels)
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at}{claimed_columns})
+SELECT {new_id_made}, made.message_id, made.id, made.order_key, made.sequence{due}{claimed_values}
+FROM {made} AS made WHERE true
+{returning}
 """
 
 #: Rows in one statement of SQLite, which takes at most 32,766 parameters.
 _ROWS_OF_SQLITE = 1000
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of many drafts."""
+
+    #: When each was written, by its id.
+    times: dict[UUID, datetime] = field(default_factory=dict)
+    #: How many deliveries were made of them.
+    deliveries: int = 0
+    #: Those of them that were made claimed, each with its message, and on PostgreSQL with its endpoint.
+    claimed: list[Delivery] = field(default_factory=list)
 
 
 def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
@@ -213,35 +239,40 @@ def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
     connection = _connection()
     if not drafts:
         return {}
+    grant = granted_to(connection, Delivery, len(drafts))
     if len({draft.deliver_at for draft, _ in drafts}) == 1 and connection.vendor == "postgresql":
         with one_transaction(connection):
-            written, deliveries = _store_many_on_postgresql(connection, drafts)
-        return _announced(connection, written, deliveries)
+            written = _store_many_on_postgresql(connection, drafts, grant)
+        return _announced(connection, written).times
     on_database = {"postgresql": _store_many_on_postgresql, "sqlite": _store_many_on_sqlite}[connection.vendor]
-    written, deliveries = {}, 0
+    all_of_them = Written()
     with transaction.atomic(using=connection.alias):
         for part in _by_time_of_delivery(drafts):
-            stored, count = on_database(connection, part)
-            written |= stored
-            deliveries += count
-    return _announced(connection, written, deliveries)
+            written = on_database(connection, part, grant)
+            all_of_them.times |= written.times
+            all_of_them.deliveries += written.deliveries
+            all_of_them.claimed += written.claimed
+            grant = None  # its places are taken
+    return _announced(connection, all_of_them).times
 
 
-def store_alone(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
+def store_alone(drafts: Sequence[tuple[Draft, UUID]], grant: Grant | None = None) -> Written:
     """The same by one statement, which commits itself. Left out are also the messages of tenants with a filter, which
     take a second statement; and all of them on SQLite, in a transaction, or where they are due at different times.
+
+    With a grant, the caller has to hand over what was made claimed; all else is told of from here.
     """
     connection = _connection()
     if connection.vendor != "postgresql" or connection.in_atomic_block:
-        return {}
+        return Written()
     if len({draft.deliver_at for draft, _ in drafts}) != 1:
-        return {}
-    return _announced(connection, *_store_many_on_postgresql(connection, drafts, alone=True))
+        return Written()
+    return _announced(connection, _store_many_on_postgresql(connection, drafts, grant, alone=True))
 
 
-def _announced(connection: BaseDatabaseWrapper, written: dict[UUID, datetime], deliveries: int) -> dict[UUID, datetime]:
-    if written:
-        announce_after_commit(connection, list(written), deliveries)
+def _announced(connection: BaseDatabaseWrapper, written: Written) -> Written:
+    if written.times:
+        announce_after_commit(connection, list(written.times), written.deliveries, written.claimed)
     return written
 
 
@@ -253,9 +284,17 @@ def _by_time_of_delivery(drafts: Sequence[tuple[Draft, UUID]]) -> Iterable[Seque
 
 
 def _store_many_on_postgresql(
-    connection: BaseDatabaseWrapper, drafts: Sequence[tuple[Draft, UUID]], *, alone: bool = False
-) -> tuple[dict[UUID, datetime], int]:
-    params: list[Any] = [
+    connection: BaseDatabaseWrapper,
+    drafts: Sequence[tuple[Draft, UUID]],
+    grant: Grant | None,
+    *,
+    alone: bool = False,
+) -> Written:
+    due = drafts[0][0].deliver_at
+    if due is not None:
+        grant = None  # it is for a claim to see that it is due
+    params: list[Any] = [] if grant is None else [*grant.params("postgresql")]
+    params += [
         packed("uuid", [draft.id for draft, _ in drafts]),
         packed("uuid", [tenant_id for _, tenant_id in drafts]),
         packed("text", [draft.type for draft, _ in drafts]),
@@ -268,25 +307,38 @@ def _store_many_on_postgresql(
         params.append(packed("uuid", [draft.request_key for draft, _ in drafts]))
     if expiring := any(draft.expires_at is not None for draft, _ in drafts):
         params.append([draft.expires_at for draft, _ in drafts])
-    if (due := drafts[0][0].deliver_at) is not None:
+    if due is not None:
         params.append(due)
     sql = _statement(
-        _MANY_POSTGRESQL, "postgresql", scheduled=due is not None, keyed=keyed, expiring=expiring, alone=alone
+        _MANY_POSTGRESQL,
+        "postgresql",
+        scheduled=due is not None,
+        keyed=keyed,
+        expiring=expiring,
+        alone=alone,
+        granted=grant is not None,
     )
     rows = fetch_prepared(connection, sql, params)
-    deliveries = rows[0][2] if rows else 0
-    if rows and rows[0][3]:
+    if not rows:
+        return Written()
+    deliveries = rows[0][2]
+    if rows[0][3]:
         deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3])
-    return {message_id: created_at for message_id, created_at, _, _ in rows}, deliveries
+    claimed: list[Delivery] = []
+    if grant is not None:
+        sent = {draft.id: draft for draft, _ in drafts}
+        claimed = born.born_of((row[4:] for row in rows if row[4] is not None), sent)
+    return Written({row[0]: row[1] for row in rows}, deliveries, claimed)
 
 
 def _store_many_on_sqlite(
-    connection: BaseDatabaseWrapper, drafts: Sequence[tuple[Draft, UUID]]
-) -> tuple[dict[UUID, datetime], int]:
-    written: dict[UUID, datetime] = {}
-    deliveries = 0
+    connection: BaseDatabaseWrapper, drafts: Sequence[tuple[Draft, UUID]], grant: Grant | None
+) -> Written:
+    all_of_them = Written()
     due = drafts[0][0].deliver_at
     scheduled = () if due is None else (_written(due),)
+    if due is not None:
+        grant = None  # as above
     with connection.cursor() as cursor:
         for start in range(0, len(drafts), _ROWS_OF_SQLITE):
             part = drafts[start : start + _ROWS_OF_SQLITE]
@@ -295,13 +347,23 @@ def _store_many_on_sqlite(
             cursor.execute(sql, [value for draft, tenant_id in part for value in _row_of_sqlite(draft, tenant_id)])
             found = cursor.fetchall()
             times = {UUID(hex=message_id): _moment(created_at) for message_id, created_at, _ in found}
-            sql = _statement(_DELIVERIES_OF_MANY_SQLITE, "sqlite", scheduled=due is not None)
-            cursor.execute(sql, (json.dumps([one.hex for one in times]), *scheduled))
-            deliveries += cursor.rowcount
+            sql = _statement(_DELIVERIES_OF_MANY_SQLITE, "sqlite", scheduled=due is not None, granted=grant is not None)
+            ids = json.dumps([one.hex for one in times])
+            if grant is None:
+                cursor.execute(sql, (ids, *scheduled))
+                all_of_them.deliveries += cursor.rowcount
+            else:
+                made = list(Delivery.objects.using(connection.alias).raw(sql, (*grant.params("sqlite"), ids)))
+                claimed = [one for one in made if one.state == State.RUNNING]
+                sent = {draft.id: draft for draft, _ in part}
+                all_of_them.claimed += born.with_messages(connection, claimed, sent)
+                all_of_them.deliveries += len(made)
+                grant = None  # its places are taken
             if any(has_filters for _, _, has_filters in found):
-                deliveries += _filtered_on_sqlite(cursor, [draft for draft, _ in part if draft.id in times])
-            written |= times
-    return written, deliveries
+                passing = [draft for draft, _ in part if draft.id in times]
+                all_of_them.deliveries += _filtered_on_sqlite(cursor, passing)
+            all_of_them.times |= times
+    return all_of_them
 
 
 def _row_of_sqlite(draft: Draft, tenant_id: UUID) -> tuple[Any, ...]:
@@ -313,10 +375,16 @@ def _row_of_sqlite(draft: Draft, tenant_id: UUID) -> tuple[Any, ...]:
 # ---- what they share --------------------------------------------------------------------------------
 
 
-def announce_after_commit(connection: BaseDatabaseWrapper, messages: Sequence[UUID], deliveries: int) -> None:
-    """Once the caller's transaction is committed, have what was made sent, and the messages counted."""
-    if deliveries and noted(connection, Delivery, messages, deliveries):
+def announce_after_commit(
+    connection: BaseDatabaseWrapper, messages: Sequence[UUID], deliveries: int, claimed: Sequence[Delivery] = ()
+) -> None:
+    """Once the caller's transaction is committed, have what was made sent, and the messages counted.
+
+    Of the deliveries, those that were made claimed are handed over by whoever has granted it.
+    """
+    if deliveries and noted(connection, Delivery, messages, deliveries, claimed):
         deliveries = 0
+    deliveries -= len(claimed) if deliveries else 0
     connection.on_commit(partial(_announce, len(messages), deliveries))
 
 
@@ -333,6 +401,25 @@ def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft]) -> int:
     return filtering.store_passing(_connection(), drafts, cursor.fetchall(), drafts[0].deliver_at)
 
 
+def _claiming(vendor: str) -> dict[str, str]:
+    """What a statement has that makes deliveries claimed."""
+    return {
+        "granted": f"{grants.granted(vendor)}, ",
+        "free": f", {born.is_free(vendor)} AS free",
+        "made": _MADE_OR_CLAIMED.format(placed=grants.placed("wanted.free", "message.id")),
+        "claimed_columns": f", {grants.CLAIMED_COLUMNS}",
+        "claimed_values": f", {grants.claimed_values(ENGINE_DIALECTS[vendor], 'made.claimed')}",
+        "returned": born.columns_of_delivery(),
+        "returning": f"RETURNING {born.columns_of_delivery()}",
+        "born": f", {born.columns_joined()}",
+        "born_joined": born.JOINED,
+    }
+
+
+_CLAIMING = {vendor: _claiming(vendor) for vendor in DIALECTS}
+_NOT_CLAIMING = {**dict.fromkeys(_CLAIMING["sqlite"], ""), "made": _MADE, "returned": "1"}
+
+
 @cache
 def _statement(
     template: str,
@@ -343,6 +430,7 @@ def _statement(
     keyed: bool = False,
     expiring: bool = False,
     alone: bool = False,
+    granted: bool = False,
 ) -> str:
     """A statement, built once."""
     dialect = DIALECTS[vendor]
@@ -372,6 +460,8 @@ def _statement(
         key_arrays=f", {mark}::text[], {mark}::uuid[]" if keyed else "",
         unless_known="ON CONFLICT DO NOTHING" if keyed else "",
         without_filters=_WITHOUT_FILTERS.format(**_TABLES) if alone else "",
+        new_id_made=dialect.new_id.format(message="made.message_id"),
+        **(_CLAIMING[vendor] if granted else _NOT_CLAIMING),
     )
 
 
