@@ -78,6 +78,14 @@ WORKER = {
     ),
 }
 
+#: Points of the processes that `hookline serve` starts by default: events are made claimed for a sibling process.
+COMMAND = {
+    "made": Point("hookline.runtime.siblings", "_Reserved.give", False, "made and claimed, the worker not told"),
+    "told": Point("hookline.runtime.siblings", "_Reserved.give", True, "the worker told, nothing acknowledged"),
+    "heard": Point("hookline.runtime.siblings", "_Offering.receive", False, "the word read, nothing begun"),
+    "taken": Point("hookline.runtime.siblings", "_Offering.receive", True, "begun by another thread"),
+}
+
 #: These, and more, with Celery. They are in a process of its pool.
 CELERY_WORKER = {
     **WORKER,
@@ -91,7 +99,7 @@ def install() -> None:
     """Set the point that the environment names, and count the deliveries that this process records."""
     name, _, passages = os.environ.get("FAULTS_POINT", "").partition(":")
     if name:
-        _set({**CELERY_SERVER, **CELERY_WORKER}[name], int(passages or 1))
+        _set({**CELERY_SERVER, **CELERY_WORKER, **COMMAND}[name], int(passages or 1))
     if path := os.environ.get("FAULTS_TALLY"):
         _count_recorded(path)
 

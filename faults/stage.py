@@ -112,10 +112,11 @@ class Stage:
             if process in (self.server, *self.workers.values()):  # not killed and replaced meanwhile
                 process.wait_for(text)
 
-    def launch_server(self, point: str = "") -> None:
-        """Start the server without waiting. With a point it will die there, perhaps before it listens."""
+    def launch_server(self, point: str = "", *, alone: bool = False) -> None:
+        """Start the server without waiting. With a point it will die there, perhaps before it listens; or, `alone`, one
+        of its processes."""
         command = [HOOKLINE, "serve", "--port", str(self.port)]
-        environment = self._doom("server", point)
+        environment = self._doom("server", point, alone=alone)
         if self.plan.workers:
             command.append("--no-worker")
         else:
@@ -143,7 +144,11 @@ class Stage:
 
     def died_at_point(self, number: int) -> bool:
         """Whether the worker, or a process of its pool, has died at the point that it was last launched with."""
-        return self._grave(f"worker-{number}").exists()
+        return self.died_at(f"worker-{number}")
+
+    def died_at(self, name: str) -> bool:
+        """The same of any process by its name, such as `server`."""
+        return self._grave(name).exists()
 
     def _doom(self, name: str, point: str, *, alone: bool = False) -> dict[str, str]:
         """What makes a process die at a point; see faults.points."""

@@ -18,6 +18,7 @@ from faults.scenarios.disk import DiskFull, DiskFullSqlite
 from faults.scenarios.handlers import HandlerKills, HandlersHang, HandlersHangSqlite
 from faults.scenarios.kills import (
     CommandKilled,
+    CommandKilledAtPoints,
     CommandKilledSqlite,
     EverythingKilled,
     EverythingKilledSqlite,
@@ -40,6 +41,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     WorkerKilled,
     EverythingKilled,
     CommandKilled,
+    CommandKilledAtPoints,
     KilledAtPoints,
     OrderedAndKilled,
     ForwardedAndKilled,

@@ -79,6 +79,29 @@ class CommandKilled(Scenario):
         return killed
 
 
+class CommandKilledAtPoints(CommandKilled):
+    """SIGKILL of one of the processes that `hookline serve` starts by default, at named points of how the one gives
+    events to the other; its supervisor replaces it. In every third round all of them die there."""
+
+    name = "the one command killed at named points"
+    short, rounds = len(points.COMMAND), 3 * len(points.COMMAND)
+
+    def break_once(self, stage: Stage, number: int) -> float:
+        pause_at_random(stage)
+        stage.server.kill()
+        stage.launch_server(_point(stage, points.COMMAND, number), alone=number % 3 != 2)
+        deadline = time.monotonic() + 60
+        while not stage.died_at("server"):
+            if time.monotonic() > deadline:
+                raise Unsettled(f"no process came by its point in round {number + 1} within 60 s")
+            time.sleep(0.02)
+        killed = time.time()
+        if number % 3 == 2:
+            stage.server.kill()
+            stage.start_server()
+        return killed
+
+
 class CommandKilledSqlite(CommandKilled):
     """The same on SQLite, where it is one process."""
 

@@ -8,43 +8,36 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hookline import conf
-from hookline.engine import notifier
 from hookline.engine.claim import claim
 from hookline.engine.job import Job, State
 from hookline.engine.kind import kind_of
-from hookline.engine.leases import Leases
+from hookline.engine.named import Claim
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement
 from hookline.incoming.models import Event
 from hookline.incoming.process import run as process
-from hookline.runtime.siblings import split
 from tests.engine.rows import Jobs, make_event, make_source
-from tests.engine.test_worker import make_worker, states, succeed, working
+from tests.engine.test_worker import states
 from tests.round_trips import round_trips
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def leases(jobs: Jobs) -> Leases[Job]:
-    return Leases(jobs.model, lease=60, per_lane=100, longest_run=3600)
+def claim_named(jobs: Jobs, *named: Job) -> list[Job]:
+    return Claim(jobs.model)([job.pk for job in named], len(named), 60, None)
 
 
 def claimed(jobs: Jobs, *named: Job) -> list[UUID]:
-    return [job.pk for job in leases(jobs).claim_named([job.pk for job in named])]
+    return [job.pk for job in claim_named(jobs, *named)]
 
 
 def test_it_is_claimed_as_any_other_is_and_once(jobs: Jobs) -> None:
     [job] = jobs.add(jobs.lane(), 1)
-    held = leases(jobs)
-    [ours] = held.claim_named([job.pk])
+    [ours] = claim_named(jobs, job)
     assert (ours.state, ours.claim, ours.attempts, ours.pk) == (State.RUNNING, 1, 1, job.pk)
-    assert len(held) == 1
-    assert held.claim_named([job.pk]) == []
+    assert claim_named(jobs, job) == []
     settle([(ours, Settlement.succeed())])
     assert states(jobs) == {"succeeded": 1}
 
@@ -69,66 +62,15 @@ def test_several_of_one_lane_are_claimed_together(jobs: Jobs) -> None:
     assert sorted(claimed(jobs, *added)) == sorted(job.pk for job in added)
 
 
-def test_it_is_run_without_a_search_where_a_thread_is_idle(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    searches: list[int] = []
-    real = Leases.claim
-
-    def counted(leases: Leases[Job], limit: int) -> list[Job]:
-        found = real(leases, limit)
-        searches.append(len(found))
-        return found
-
-    monkeypatch.setattr(Leases, "claim", counted)
-    with working(make_worker(jobs, succeed, poll=60)):
-        wait_until(lambda: searches == [0])
-        for number in range(3):
-            added = jobs.add(jobs.lane(), 1, 1)
-            notifier.of(jobs.model).notify([job.pk for job in added])
-            wait_until(lambda expected=2 * (number + 1): states(jobs)["succeeded"] == expected)  # type: ignore[misc]
-    assert searches == [0]
-
-
-def test_what_could_not_be_claimed_by_its_name_is_searched_for(jobs: Jobs) -> None:
-    with working(make_worker(jobs, succeed, poll=60)):
-        [ordered] = jobs.add_in_order(jobs.ordered_lane(), "a")
-        [plain] = jobs.add(jobs.lane(), 1)
-        notifier.of(jobs.model).notify([ordered.pk, plain.pk])
-        wait_until(lambda: states(jobs) == {"succeeded": 2})
-
-
-def test_everybody_is_told_where_no_thread_is_idle(jobs: Jobs) -> None:
-    """A job that waits behind a slow one in this process could run in another."""
-    told: list[object] = []
-    notifier.of(jobs.model).relay(told.append)
-    runs: list[Job] = []
-
-    def run(job: Job) -> None:
-        runs.append(job)
-        wait_until(lambda: bool(told))
-        succeed(job)
-
-    try:
-        with working(make_worker(jobs, run, threads=1, poll=60)):
-            [slow] = jobs.add(jobs.lane(), 1)
-            notifier.of(jobs.model).notify([slow.pk])
-            wait_until(lambda: bool(runs))
-            [waiting] = jobs.add(jobs.lane(), 1)
-            notifier.of(jobs.model).notify([waiting.pk])
-            assert told == [[waiting.pk]]
-            wait_until(lambda: states(jobs) == {"succeeded": 2})
-    finally:
-        notifier.of(jobs.model).unsubscribe(told.append)
-
-
 def test_on_postgresql_an_event_comes_with_its_source_and_tenant_in_one_statement(
     django_assert_num_queries: Any, tmp_path: Path
 ) -> None:
     source = make_source("stripe", "whsec_first", name="billing", options={"account": "a"})
-    held = kind_of(Event, conf.get()).leases()
+    named = Claim(Event, parts=kind_of(Event, conf.get()).parts)
     claimed: list[Event] = []
 
     def claim() -> None:
-        claimed[:] = held.claim_named([event.pk])
+        claimed[:] = named([event.pk], 1, 60, None)
         process.fetch_sources(claimed)
 
     for _ in range(3):  # until the statement is prepared
@@ -144,16 +86,6 @@ def test_on_postgresql_an_event_comes_with_its_source_and_tenant_in_one_statemen
         found = ours.source
         assert (found.name, found.options, found.tenant.key) == ("billing", {"account": "a"}, "default")
         assert found.secrets.current == "whsec_first"
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.lists(st.uuids(), max_size=16))), st.integers(1, 40))
-def test_what_siblings_say_is_read_wherever_a_read_ends(words: list[tuple[int, list[UUID]]], size: int) -> None:
-    said = b"".join(bytes([kind, len(ids)]) + b"".join(one.bytes for one in ids) for kind, ids in words)
-    heard, unread = [], b""
-    for start in range(0, len(said), size):
-        found, unread = split(unread + said[start : start + size])
-        heard += found
-    assert (heard, unread) == ([(kind, tuple(ids)) for kind, ids in words], b"")
 
 
 def test_settling_is_planned_once_for_any_number_of_jobs(jobs: Jobs) -> None:

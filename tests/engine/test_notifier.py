@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from django.db import transaction
 
-from hookline.db.row import new_id
 from hookline.engine import notifier
 from hookline.engine.notifier import Notifier
 from hookline.incoming.models import Event
@@ -46,20 +45,20 @@ def test_every_listener_hears_a_ring_until_it_ignores_the_bell() -> None:
     assert heard == ["first", "second", "second"]
 
 
-def test_what_one_worker_takes_by_its_name_is_told_to_who_waits_for_it_and_to_no_other_process() -> None:
-    notifier, heard = Notifier(), list[tuple[object, ...]]()
-    one, other = new_id(), new_id()
-    notifier.relay(lambda named: heard.append(("elsewhere", *named)))
-    notifier.subscribe(lambda: heard.append(("poll",)))
-    notifier.subscribe(lambda: heard.append(("worker looks",)), lambda named: list(named) == [one])
-    notifier.notify([one])
-    assert heard == [("poll",)]
+def test_what_was_given_to_a_worker_is_told_to_those_only_who_watch() -> None:
+    notifier, heard = Notifier(), list[str]()
+    notifier.subscribe(lambda: heard.append("worker"))
+    notifier.watch(lambda: heard.append("poll"))
+    notifier.relay(lambda: heard.append("elsewhere"))
+    notifier.relay(lambda: heard.append("sibling"), to_siblings=True)
+    notifier.notify_given()
+    assert heard == ["poll"]
     heard.clear()
-    notifier.notify([other])
-    assert heard == [("poll",), ("worker looks",), ("elsewhere", other)]
+    notifier.notify_given(elsewhere=True)
+    assert heard == ["poll", "elsewhere"]
     heard.clear()
-    notifier.notify([one] * 100)
-    assert heard == [("poll",), ("worker looks",), ("elsewhere",)]
+    notifier.notify()
+    assert heard == ["worker", "poll", "sibling", "elsewhere"]
 
 
 def test_nobody_needs_to_listen() -> None:

@@ -7,10 +7,10 @@ from functools import reduce
 
 import pytest
 
-from faults.points import CELERY_SERVER, CELERY_WORKER, SERVER, WORKER, Point
+from faults.points import CELERY_SERVER, CELERY_WORKER, COMMAND, SERVER, WORKER, Point
 
 
-@pytest.mark.parametrize("known", [SERVER, WORKER, CELERY_SERVER, CELERY_WORKER], ids=["server", "worker"] * 2)
+@pytest.mark.parametrize("known", [SERVER, WORKER, CELERY_SERVER, CELERY_WORKER, COMMAND])
 def test_each_point_is_a_function_that_there_is(known: dict[str, Point]) -> None:
     for point in known.values():
         assert callable(reduce(getattr, point.function.split("."), importlib.import_module(point.module)))

@@ -59,7 +59,7 @@ def worker(consumer: Consumer) -> Iterator[Any]:
 def notified() -> Iterator[list[None]]:
     """An entry for each time that somebody is told that there may be deliveries to claim."""
     heard: list[None] = []
-    notifier.of(Delivery).relay(hear := lambda _: heard.append(None))
+    notifier.of(Delivery).relay(hear := lambda: heard.append(None))
     yield heard
     notifier.of(Delivery).unsubscribe(hear)
 

@@ -16,7 +16,7 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.db.arrays import alike
-from hookline.db.binary import arrays, execute, fetch_ids, unnest
+from hookline.db.binary import arrays, execute, fetch_ids, unnest, unnest_any
 from hookline.db.connections import one_transaction
 from hookline.db.row import Row
 
@@ -63,6 +63,25 @@ class Insertion:
             _prepared(field, values, self._connection)
             for field, values in zip(form.fields, columns.values(), strict=True)
         ]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, by their names in the table."""
+        return tuple(field.column for field in self._form.fields)
+
+    @property
+    def rows(self) -> str:
+        """A query that gives the rows, with `given_params` as its parameters."""
+        if self._connection.vendor == "postgresql":
+            return unnest_any(self._form.types)
+        return f"VALUES {_marks(len(self._values), len(self._values[0]))}"
+
+    @property
+    def given_params(self) -> list[Any]:
+        """Those of `rows`. Raises DataError."""
+        if self._connection.vendor == "postgresql":
+            return self.params
+        return [value for row in zip(*self._values, strict=True) for value in row]
 
     @property
     def sql(self) -> str:
@@ -137,6 +156,11 @@ def insert_new(model: type[Row], names: Sequence[str], rows: Iterable[Any], uniq
     ids of those that were inserted. Two transactions that insert the same row at once wait for each other, and exactly
     one of them inserts it.
     """
+    return insertion_of(model, names, rows, unique).run_where_new(unique)
+
+
+def insertion_of(model: type[Row], names: Sequence[str], rows: Iterable[Any], unique: Sequence[str]) -> Insertion:
+    """What inserts these rows, in the one order."""
     # In one order everywhere: two transactions that insert the same rows in different orders would deadlock.
     ordered = sorted(rows, key=lambda row: [_in_order(getattr(row, name)) for name in unique])
     columns = {}
@@ -144,7 +168,7 @@ def insert_new(model: type[Row], names: Sequence[str], rows: Iterable[Any], uniq
         values = list(map(attrgetter(name), ordered))
         if values[0] is not None or not alike(values):  # all of them NULL, which the database makes without us
             columns[name] = values
-    return Insertion(model, columns).run_where_new(unique)
+    return Insertion(model, columns)
 
 
 def _in_order(value: Any) -> Any:

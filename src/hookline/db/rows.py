@@ -76,6 +76,15 @@ class RowsWithParts(Generic[R]):
         keys = " AND ".join(f"{part.path}.id = {part.above[0] or table}.{part.above[1].column}" for part in others)
         return f"FROM {tables} WHERE {keys} AND"
 
+    def from_query(self, name: str) -> str:
+        """FROM: the rows of a query that go by its name, each joined to its parts."""
+        joins = [
+            f"JOIN {part.model._meta.db_table} {part.path}"
+            f" ON {part.path}.id = {part.above[0] or name}.{part.above[1].column}"
+            for part in self._parts[1:]
+        ]
+        return " ".join([f"FROM {name}", *joins])
+
     def of(self, connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any]]) -> list[R]:
         """The instances of rows that have `columns`, each with its parts."""
         found: dict[str, list[Any]] = {}

@@ -8,17 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db import Error
+from django.db import Error, connections, router
 
-from hookline.db.rows import Parts
+from hookline.db.rows import Parts, RowsWithParts
 from hookline.engine import settle as settling
 from hookline.engine.claim import FIRST, LANES, claim
 from hookline.engine.job import Held, Job
 from hookline.engine.lane_limits import LaneLimits
-from hookline.engine.named import Claim
 from hookline.engine.settlement import Settlement
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import JobsClaimed
@@ -50,7 +49,7 @@ class Leases(Generic[J]):
         worker_number: Callable[[], int | None] = no_number,
         parts: Parts | None = None,
     ) -> None:
-        """`parts`: what is read, where that costs nothing more, with jobs that are claimed by their names."""
+        """`parts`: what is read, where that costs nothing more, with jobs that are given to this worker."""
         self.model = model
         self.lease = lease
         self.per_lane = per_lane
@@ -75,7 +74,7 @@ class Leases(Generic[J]):
         self._ahead = 0.0
         self._lane_of: Callable[[J], UUID] = attrgetter(f"{model.lane}_id")
         self._limits = LaneLimits[J](model, self._lane_of)
-        self._named = Claim(model, parts=parts)
+        self._rows = RowsWithParts(model, parts or {})
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -115,12 +114,10 @@ class Leases(Generic[J]):
         self.keep(jobs)
         return jobs
 
-    def claim_named(self, ids: Sequence[UUID]) -> list[J]:
-        """Claim those of these jobs about which nothing has to be decided: see `named`. Raises DatabaseError."""
-        jobs = self._named(ids, len(ids), self.lease, self.worker_number())
-        self.read_clock(jobs)
-        self.keep(jobs)
-        return jobs
+    def of_rows(self, rows: Sequence[Any]) -> list[J]:
+        """The jobs of rows as they are given, with all columns and those of the parts; on SQLite they are jobs."""
+        connection = connections[router.db_for_write(self.model)]
+        return list(rows) if connection.vendor == "sqlite" else self._rows.of(connection, rows)
 
     def keep(self, jobs: Sequence[J]) -> None:
         """Keep the leases of jobs that were claimed a moment ago, here or with the number and the lease of this."""

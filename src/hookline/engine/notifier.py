@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
-from uuid import UUID
+from collections.abc import Callable
+from functools import cache
 
 from django.db import router, transaction
 
 from hookline.engine.job import Job
 
-#: A notification names jobs only where they are at most so many: more are claimed together just as fast.
-MOST_NAMED = 16
-
-#: Gets the ids of jobs that were just committed, and returns whether they are claimed now, without a search.
-ClaimsNamed = Callable[[Sequence[UUID]], bool]
+#: Called in whichever thread the notification comes from.
+Subscriber = Callable[[], None]
 
 
 class Notifier:
@@ -24,42 +20,56 @@ class Notifier:
     """
 
     def __init__(self) -> None:
-        self._subscribers: tuple[tuple[Callable[[], None], ClaimsNamed | None], ...] = ()
-        self._relays: tuple[Callable[[Sequence[UUID]], None], ...] = ()
+        self._subscribers: tuple[Subscriber, ...] = ()
+        self._watchers: tuple[Subscriber, ...] = ()
+        self._relays: tuple[Subscriber, ...] = ()
+        #: Those that carry to processes that are given jobs.
+        self._relays_to_siblings: tuple[Subscriber, ...] = ()
 
-    def subscribe(self, subscriber: Callable[[], None], taker: ClaimsNamed | None = None) -> None:
-        """Call `subscriber`, in whichever thread the notification comes from.
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` when there may be something to claim."""
+        self._subscribers = (*self._subscribers, subscriber)
 
-        If that names jobs its `taker` is called instead, and `subscriber` only if that does not take them.
+    def watch(self, watcher: Subscriber) -> None:
+        """The same for who claims nothing, and waits for the jobs themselves: also when those are given to a worker."""
+        self._watchers = (*self._watchers, watcher)
+
+    def relay(self, carry: Subscriber, *, to_siblings: bool = False) -> None:
+        """Call `carry` for each notification that began in this process.
+
+        `to_siblings`: to processes that need none for what they are given (see `engine.giving`).
         """
-        self._subscribers = (*self._subscribers, (subscriber, taker))
+        if to_siblings:
+            self._relays_to_siblings = (*self._relays_to_siblings, carry)
+        else:
+            self._relays = (*self._relays, carry)
 
-    def relay(self, carry: Callable[[Sequence[UUID]], None]) -> None:
-        """Call `carry` with the names in it for each notification that began in this process, and was not taken."""
-        self._relays = (*self._relays, carry)
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """The reverse of `subscribe`, `watch` and `relay`."""
+        for kind in ("_subscribers", "_watchers", "_relays", "_relays_to_siblings"):
+            setattr(self, kind, tuple(known for known in getattr(self, kind) if known != subscriber))
 
-    def unsubscribe(self, subscriber: Callable[..., object]) -> None:
-        """The reverse of `subscribe` and of `relay`."""
-        self._subscribers = tuple(known for known in self._subscribers if known[0] != subscriber)
-        self._relays = tuple(known for known in self._relays if known != subscriber)
+    def notify_here(self) -> None:
+        """A notification that came from another process."""
+        _call(self._subscribers)
+        _call(self._watchers)
 
-    def notify_here(self, named: Sequence[UUID] = ()) -> bool:
-        """A notification that came from another process. Returns whether a worker takes what it names."""
-        taken = False
-        for subscriber, take in self._subscribers:
-            if named and take is not None and not taken and take(named):
-                taken = True
-            else:
-                subscriber()  # others may wait for the event itself, as a poll does
-        return taken
+    def notify(self) -> None:
+        """A notification that begins in this process."""
+        self.notify_here()
+        _call(self._relays_to_siblings)
+        _call(self._relays)
 
-    def notify(self, made: Sequence[UUID] = ()) -> None:
-        """A notification that begins in this process. `made`: the jobs, where those are all that it is about."""
-        named = made if len(made) <= MOST_NAMED else ()
-        if self.notify_here(named):
-            return
-        for carry in self._relays:
-            carry(named)
+    def notify_given(self, *, elsewhere: bool = False) -> None:
+        """Jobs were made that nobody has to claim. `elsewhere`: those who watch in other processes are told, too."""
+        _call(self._watchers)
+        if elsewhere:
+            _call(self._relays)
+
+
+def _call(subscribers: tuple[Subscriber, ...]) -> None:
+    for subscriber in subscribers:
+        subscriber()
 
 
 @cache
@@ -68,6 +78,6 @@ def of(model: type[Job]) -> Notifier:
     return Notifier()
 
 
-def notify_after_commit(model: type[Job], made: Sequence[UUID] = ()) -> None:
-    """Notify once the caller's transaction is committed. `made`: the jobs, where those are all that it is about."""
-    transaction.on_commit(partial(of(model).notify, made), using=router.db_for_write(model))
+def notify_after_commit(model: type[Job]) -> None:
+    """Notify once the caller's transaction is committed."""
+    transaction.on_commit(of(model).notify, using=router.db_for_write(model))

@@ -14,10 +14,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from uuid import UUID
 
 from django.db import DatabaseError, connections, router
 
@@ -74,7 +73,7 @@ class PostgresNotify:
         self._waiting = threading.Event()
         self._storm: threading.Thread | None = None
 
-    def __call__(self, named: Sequence[UUID] = ()) -> None:
+    def __call__(self) -> None:
         """Notify, now or at the end of the window; not on SQLite. Raises nothing."""
         storm = self._storm
         if storm is not None and self._waiting.is_set() and storm.is_alive():

@@ -9,15 +9,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
-from typing import Generic, TypeVar
-from uuid import UUID
+from typing import Any, Generic, TypeVar
 
 from django.db import OperationalError, connections
 
 from hookline.db.connections import look_after
-from hookline.engine import handover, notifier
+from hookline.engine import giving, handover, notifier
 from hookline.engine.job import Job
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
@@ -46,13 +44,8 @@ BATCH_TIME = 0.05
 PATIENCE = 10.0
 #: Pause after the database failed, so that its return is not met by a storm.
 _DATABASE_PAUSE = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """Jobs that were committed a moment ago, for a thread to claim."""
-
-    ids: Sequence[UUID]
+#: So many jobs are given to each idle thread: it runs them in one transaction.
+_GIVEN = 4
 
 
 class ThreadWorker(Generic[J]):
@@ -83,17 +76,23 @@ class ThreadWorker(Generic[J]):
         self._run = run
         self._prepare = prepare
         self._poll = poll
-        self._queue: queue.SimpleQueue[J | _Named | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[J | None] = queue.SimpleQueue()
         #: One entry for each thread that waits for something to run.
         self._idle: deque[None] = deque()
+        #: Told when the places change, by which others give jobs to this worker.
+        self._told: giving.Told | None = None
         self._stopping = threading.Event()
+        #: Everything that waits was given back, and what comes now is, too.
+        self._closed = False
         self._wake = threading.Event()
         #: Whether there may be something to claim: the last claim left some, or somebody notified since it began.
         self._more = True
         self._on_stuck = on_stuck
         self._stuck = False
         self._watchdog = Watchdog(leases, fail, self._replace, gave_up)
-        self._renewer = LeaseRenewer(leases, max_attempts, checks=(self._give_back_waiting, self._check))
+        self._renewer = LeaseRenewer(
+            leases, max_attempts, checks=(self._give_back_waiting, self._check, self._tell_places)
+        )
         self._quarantine = Quarantine()
         #: Suspects that were met while a batch was put together. Each is a batch of its own.
         self._suspects: deque[J] = deque()
@@ -108,8 +107,10 @@ class ThreadWorker(Generic[J]):
         self._moved = time.monotonic()
 
     def start(self) -> None:
-        notifier.of(self._leases.model).subscribe(self._notified, self._take_named)
+        notifier.of(self._leases.model).subscribe(self._notified)
         handover.offer_to_follow(self._leases.model, self)
+        giving.receive(self._leases.model, self)
+        self._told = giving.told_of(self._leases.model)
         for thread in (self._renewer, self._claiming, *self._runners):
             thread.start()
 
@@ -117,6 +118,7 @@ class ThreadWorker(Generic[J]):
         """Claim nothing more, give back what has not begun, and wait for the rest for up to `timeout` seconds."""
         end = time.monotonic() + timeout
         self._stopping.set()
+        self._tell_places()
         notifier.of(self._leases.model).unsubscribe(self._notified)
         handover.withdraw(self._leases.model)
         self._wake.set()
@@ -126,11 +128,17 @@ class ThreadWorker(Generic[J]):
             self._queue.put(None)
         for runner in tuple(self._runners):
             runner.join(max(0.0, end - time.monotonic()))
+        self._closed = True
         self._give_back(self._take_waiting(), "the worker stopped before it began")
         self._renewer.stop()
         self._watchdog.close()
 
-    # The next of order keys: see engine.handover.Follower
+    # What comes without a claim: the next of order keys (see engine.handover.Follower), and jobs that were made claimed
+    # (see engine.giving.Receiver)
+
+    @property
+    def places(self) -> int:
+        return 0 if self._stopping.is_set() else max(0, len(self._idle) - self._queue.qsize()) * _GIVEN
 
     @property
     def room(self) -> int:
@@ -145,33 +153,29 @@ class ThreadWorker(Generic[J]):
         return self._leases.worker_number()
 
     def take(self, claimed: Sequence[J]) -> None:
-        """Have them run. What cannot be prepared is given back."""
-        for job in self._unsearched(self._kept, claimed):
+        """Have them run. What cannot be prepared is given back, and so is what comes after the end."""
+        jobs = self._prepared(self._kept, claimed) or []
+        self._prefetch.added(len(jobs))
+        for job in jobs:
             self._queue.put(job)
+        if self._closed:
+            self._give_back(self._take_waiting(), "the worker stopped before it began")
+
+    def of_rows(self, rows: Sequence[Any]) -> Sequence[J]:
+        return self._leases.of_rows(rows)
+
+    def _tell_places(self) -> None:
+        if self._told is not None:
+            self._told(self)
 
     def _kept(self, claimed: Sequence[J]) -> list[J]:
+        self._leases.read_clock(claimed)
         self._leases.keep(claimed)
         return list(claimed)
-
-    def _unsearched(self, claim: Callable[[A], list[J]], what: A) -> list[J]:
-        """What `claim(what)` gives, ready to run, and counted; nothing where the database failed."""
-        jobs = self._prepared(claim, what) or []
-        self._prefetch.added(len(jobs))
-        return jobs
 
     def _notified(self) -> None:
         self._more = True
         self._wake.set()
-
-    def _take_named(self, ids: Sequence[UUID]) -> bool:
-        """Have an idle thread claim what was just committed, without the claiming thread in between.
-
-        Returns whether one does. It leaves to a claim what it cannot decide.
-        """
-        if self._stopping.is_set() or not self._idle or not self._queue.empty():
-            return False
-        self._queue.put(_Named(ids))
-        return True
 
     def _claim_all(self) -> None:
         while not self._stopping.is_set():
@@ -217,10 +221,7 @@ class ThreadWorker(Generic[J]):
                 waiting.append(self._suspects.popleft())
         with suppress(queue.Empty):  # not asked beforehand: a runner may take the last one in between
             while (job := self._queue.get_nowait()) is not None:
-                if isinstance(job, _Named):
-                    self._notified()  # others may have it, and so may this worker's next claim
-                else:
-                    waiting.append(job)
+                waiting.append(job)
             self._queue.put(None)  # it was meant for a runner
         return waiting
 
@@ -235,10 +236,9 @@ class ThreadWorker(Generic[J]):
         return threading.Thread(target=self._run_all, name=f"hookline-{self._name}-{number}", daemon=True)
 
     def _run_all(self) -> None:
-        while (found := self._next_job()) is not None:
+        while (job := self._next_job()) is not None:
             look_after()  # the database may have closed this thread's while it waited
-            job = self._claim_named(found.ids) if isinstance(found, _Named) else found
-            if job is not None and self._run_batch(job):
+            if self._run_batch(job):
                 break
             if self._more and not self._prefetch.enough(len(self._leases)):
                 self._wake.set()
@@ -299,8 +299,8 @@ class ThreadWorker(Generic[J]):
             job = self._queue.get_nowait()
         except queue.Empty:
             return None
-        if job is None or isinstance(job, _Named):
-            self._queue.put(job)  # it was meant for this thread, which first has its batch to run
+        if job is None:
+            self._queue.put(None)  # it was meant for this thread, which first has its batch to run
         elif job.is_suspect:
             self._suspects.append(job)  # for the next thread that is free: this one, if no other
         else:
@@ -308,23 +308,14 @@ class ThreadWorker(Generic[J]):
             return job
         return None
 
-    def _next_job(self) -> J | _Named | None:
+    def _next_job(self) -> J | None:
         with suppress(IndexError):
             return self._suspects.popleft()
         with suppress(queue.Empty):
             return self._queue.get_nowait()
         self._idle.append(None)
+        self._tell_places()
         job = self._queue.get()
         self._idle.pop()
+        self._tell_places()
         return job
-
-    def _claim_named(self, ids: Sequence[UUID]) -> J | None:
-        """The first of the jobs that could be claimed; the others are put into the queue."""
-        if self._stopping.is_set():
-            return None
-        jobs = self._unsearched(self._leases.claim_named, ids)
-        if len(jobs) < len(ids):
-            self._notified()
-        for job in jobs[1:]:
-            self._queue.put(job)
-        return jobs[0] if jobs else None

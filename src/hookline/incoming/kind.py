@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 from hookline import conf
-from hookline.db.rows import all_fields
+from hookline.db.rows import Parts, all_fields
 from hookline.engine.kind import JobKind, register
 from hookline.incoming.follow_ups import functions
 from hookline.incoming.models import Event, FollowUp, Source
 from hookline.tenants.models import Tenant
+
+
+@cache
+def parts() -> Parts:
+    """What is read with an event that is given to a worker."""
+    return {"source": all_fields(Source), "source__tenant": all_fields(Tenant)}
 
 
 def make(settings: conf.Settings) -> JobKind[Event]:
@@ -29,7 +35,7 @@ def make(settings: conf.Settings) -> JobKind[Event]:
         per_lane=2 * whole,
         longest_run=settings.HANDLER_TIMEOUT,
         retry=settings.event_retry,
-        parts={"source": all_fields(Source), "source__tenant": all_fields(Tenant)},
+        parts=parts(),
         runner=Threaded(
             run=process.run_all,
             fail=process.decide,

@@ -108,7 +108,7 @@ async def asince(endpoint: Endpoint, after: int, *, limit: int = 100, wait: floa
 def notified(ring: Callable[[], None]) -> Iterator[None]:
     """Meanwhile `ring` is called, in any thread, when there may be something new for some endpoint. It is a hint."""
     notifications = notifier.of(Delivery)
-    notifications.subscribe(ring)
+    notifications.watch(ring)
     try:
         yield
     finally:

@@ -146,7 +146,7 @@ def counts(asked: Collection[tuple[UUID, datetime]]) -> dict[tuple[UUID, datetim
 def notified(ring: Callable[[], None]) -> Iterator[None]:
     """Meanwhile `ring` is called, in any thread, when there may be something new at some source. It is a hint."""
     notifications = notifier.of(Event)
-    notifications.subscribe(ring)
+    notifications.watch(ring)
     try:
         yield
     finally:

@@ -41,10 +41,10 @@ def works(listener: socket.socket, servers: int, workers: int | None) -> list[Wo
     """
     if not workers:
         return [partial(run, listener, workers is not None)] * servers
-    siblings = Siblings(workers, [one.model for one in declared()])
-    answering: Work = partial(_with_siblings, siblings, None, partial(run, listener, False))
-    working: list[Work] = [partial(_with_siblings, siblings, place, _work) for place in range(workers)]
-    return [answering] * servers + working
+    siblings = Siblings(workers, servers, [one.model for one in declared()])
+    answering: list[Work] = [partial(_answer, siblings, place, listener) for place in range(servers)]
+    working: list[Work] = [partial(_work, siblings, place) for place in range(workers)]
+    return answering + working
 
 
 def worker_processes(settings: conf.Settings, cores: int) -> int:
@@ -65,18 +65,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _with_siblings(
-    siblings: Siblings, place: int | None, work: Work, stopping: Stopping, on_ready: Callable[[], None]
+def _answer(
+    siblings: Siblings, place: int, listener: socket.socket, stopping: Stopping, on_ready: Callable[[], None]
 ) -> None:
-    siblings.join(place)
-    if place is not None:
-        os.nice(YIELDING)
-    work(stopping, on_ready)
+    siblings.join_as_server(place)
+    run(listener, False, stopping, on_ready)
 
 
-def _work(stopping: Stopping, on_ready: Callable[[], None]) -> None:
+def _work(siblings: Siblings, place: int, stopping: Stopping, on_ready: Callable[[], None]) -> None:
     from hookline.runtime import worker  # loaded beside the server, which listens meanwhile
 
+    siblings.join_as_worker(place)
+    os.nice(YIELDING)
     worker.run(stopping, on_ready)
 
 

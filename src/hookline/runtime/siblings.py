@@ -1,79 +1,237 @@
-"""Siblings: processes under one supervisor that tell each other at once that there may be jobs to claim.
+"""Siblings: processes under one supervisor that tell each other at once of jobs, and give them to each other.
 
-Each process that claims has a pipe, made before they are forked. A write is only a hint, so a full pipe does no
-harm. It has the number of a kind, and of how many jobs which ids follow: those go to one process, in turn.
+Each process that works has a socket, made before they are forked. A word of one byte, the number of a kind, says that
+there may be jobs to claim: only a hint, so a full socket does no harm. A longer one gives jobs that were made claimed
+for this very process, with all their columns (see `engine/giving.py`). Places in shared memory say who has room.
 """
 
 from __future__ import annotations
 
-import os
+import logging
+import pickle
+import socket
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from hookline.engine import notifier, postgres_notify
-from hookline.engine.job import Job
+from django.db import connections
 
-#: Most bytes that are read at a time.
-_MANY = 4096
-#: Bytes before the ids, and of each id.
-_HEAD, _ID = 2, 16
+from hookline import conf
+from hookline.db.connections import look_after
+from hookline.engine import giving, notifier, postgres_notify
+from hookline.engine.giving import Receiver
+from hookline.engine.grant import Grant
+from hookline.engine.job import Job
+from hookline.engine.places import Free, Offer, Places, shared_cells
+from hookline.engine.settle import settle
+from hookline.engine.settlement import Settlement
+
+logger = logging.getLogger("hookline.engine")
+
+#: Most bytes of a word. What is given has at most `giving.MOST_BYTES` of contents, and a few columns besides.
+_LONGEST = 2 * giving.MOST_BYTES
+#: What a socket should keep that is not read yet.
+_KEPT = 4 * _LONGEST
 
 
 class Siblings:
-    """Notifications to `workers` processes, from each other and from those that only answer."""
+    """Words to `workers` processes, from each other and from those that only answer, which are `servers`."""
 
-    def __init__(self, workers: int, models: Sequence[type[Job]]) -> None:
+    def __init__(self, workers: int, servers: int, models: Sequence[type[Job]]) -> None:
         self._name = uuid.uuid4().hex
         self._models = models
-        self._pipes = [os.pipe() for _ in range(workers)]
-        for _, write in self._pipes:
-            os.set_blocking(write, False)
+        self._sockets = [_pair() for _ in range(workers)]
+        self._listening: threading.Thread | None = None
+        cells = shared_cells([Places.size_of(workers, servers)] * len(models))
+        self._places = [Places(memory, workers, servers) for memory in cells]
 
-    def join(self, place: int | None) -> None:
-        """This process is the worker with this place, or one that only answers: pass on what it notifies.
+    def join_as_worker(self, place: int) -> None:
+        """This process is the worker with this place: it is told what others notify and give, and passes on its own."""
+        self._relay([other for other in range(len(self._sockets)) if other != place])
+        offers = [_Offering(Offer(places, place)) for places in self._places]
+        for model, offer in zip(self._models, offers, strict=True):
+            giving.tell_by(model, offer.tell)
+        self._listening = threading.Thread(
+            target=self._listen, args=(place, offers), name="hookline-siblings", daemon=True
+        )
+        self._listening.start()
 
-        A worker is notified of what others do.
-        """
-        postgres_notify.join_group(self._name)
-        others = [write for other, (_, write) in enumerate(self._pipes) if other != place]
+    def join_as_server(self, place: int) -> None:
+        """This process only answers: it passes on what it notifies, and gives its jobs to workers with places."""
+        self._relay(range(len(self._sockets)))
+        writers = [write for _, write in self._sockets]
         for number, model in enumerate(self._models):
-            notifier.of(model).relay(_Teller(others, number))
-        if place is not None:
-            read, _ = self._pipes[place]
-            threading.Thread(target=self._listen, args=(read,), name="hookline-siblings", daemon=True).start()
+            giving.give_by(model, _Giver(model, number, self._places[number], place, writers))
 
-    def _listen(self, read: int) -> None:
-        unread = b""
-        while heard := os.read(read, _MANY):
-            words, unread = split(unread + heard)
-            for number, named in dict.fromkeys(words):
-                notifier.of(self._models[number]).notify_here(named)
+    def close(self) -> None:
+        """Nobody listens any more, in any process."""
+        for read, _ in self._sockets:
+            with suppress(OSError):
+                read.shutdown(socket.SHUT_RDWR)
+        if self._listening is not None:
+            self._listening.join()
+        for pair in self._sockets:
+            for end in pair:
+                end.close()
+
+    def _relay(self, others: Sequence[int]) -> None:
+        postgres_notify.join_group(self._name)
+        writers = [self._sockets[other][1] for other in others]
+        for number, model in enumerate(self._models):
+            notifier.of(model).relay(_Teller(writers, number), to_siblings=True)
+
+    def _listen(self, place: int, offers: Sequence[_Offering]) -> None:
+        read = self._sockets[place][0]
+        word = bytearray(_LONGEST)
+        while size := read.recv_into(word):
+            model = self._models[word[0]]
+            if size == 1:
+                notifier.of(model).notify_here()
+                continue
+            try:
+                look_after()
+                offers[word[0]].receive(model, memoryview(word)[1:size])
+            except Exception:  # whatever it is, the next word may be in order
+                logger.exception("%s that were given could not be taken; their leases will run out", model.nouns)
+        connections.close_all()
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends for whole words, of which the second never waits. macOS has no SEQPACKET; what DGRAM lacks is its end,
+    and no end is needed, since every process has both."""
+    try:
+        read, write = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:
+        read, write = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    write.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KEPT)
+    read.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KEPT)
+    write.setblocking(False)
+    return read, write
 
 
 class _Teller:
-    """Tells others of jobs of one kind; whoever is first of them now is told which."""
+    """Tells others that there may be jobs of one kind, each time another one first."""
 
-    def __init__(self, pipes: Sequence[int], number: int) -> None:
-        self._pipes = deque(pipes)
-        self._number = number
+    def __init__(self, writers: Sequence[socket.socket], number: int) -> None:
+        self._writers = deque(writers)
+        self._word = bytes([number])
 
-    def __call__(self, named: Sequence[UUID]) -> None:
-        for place, pipe in enumerate(tuple(self._pipes)):
-            ids = b"".join(one.bytes for one in named) if place == 0 else b""
-            with suppress(BlockingIOError, BrokenPipeError):  # full: it looks anyway; broken: it has ended
-                os.write(pipe, bytes([self._number, len(ids) // _ID]) + ids)
-        self._pipes.rotate()
+    def __call__(self) -> None:
+        for writer in tuple(self._writers):
+            with suppress(OSError):  # full: it looks anyway
+                writer.send(self._word)
+        self._writers.rotate()
 
 
-def split(heard: bytes) -> tuple[list[tuple[int, tuple[UUID, ...]]], bytes]:
-    """The kinds and jobs that were told of, and the bytes of a word that has not come to its end."""
-    words, start = [], 0
-    while start + _HEAD <= len(heard) and (end := start + _HEAD + heard[start + 1] * _ID) <= len(heard):
-        ids = range(start + _HEAD, end, _ID)
-        words.append((heard[start], tuple(UUID(bytes=heard[place : place + _ID]) for place in ids)))
-        start = end
-    return words, heard[start:]
+class _Offering:
+    """The places of this process for one kind."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+        self._lock = threading.Lock()
+
+    def tell(self, receiver: Receiver) -> None:
+        """See giving.Told."""
+        with self._lock:  # else what was true a moment ago might be told last
+            self._offer.tell(receiver.worker, receiver.places, time.monotonic())
+
+    def receive(self, model: type[Job], word: memoryview) -> None:
+        """Have jobs begun that were given to this process, and not to the one before it in this place."""
+        number, rows = pickle.loads(word)  # noqa: S301  # nobody else has these sockets
+        receiver = giving.receiver_of(model)
+        if receiver is None or number != receiver.worker:
+            return  # others return the jobs of a process that died: see Liveness
+        with self._lock:
+            self._offer.took(len(rows))
+        receiver.take(receiver.of_rows(rows))
+        self.tell(receiver)
+
+
+class _Giver:
+    """Gives jobs of one kind to the worker process that has most places: see giving.Giver. For any thread."""
+
+    def __init__(
+        self, model: type[Job], number: int, places: Places, place: int, writers: Sequence[socket.socket]
+    ) -> None:
+        self.model = model
+        self._number = bytes([number])
+        self._places = places
+        self._place = place
+        self._writers = writers
+        self._lock = threading.Lock()
+
+    def reserve(self, most: int, least: int) -> _Reserved | None:
+        """See giving.Giver."""
+        with self._lock:
+            free = self._places.freest()
+            if free is None or free.places < least:
+                return None
+            count = min(free.places, most)
+            self._places.give(self._place, free, count)
+        return _Reserved(self, free, Grant(count, conf.get().LEASE, free.number))
+
+    def send(self, to: Free, rows: Sequence[Any]) -> bool:
+        """Returns whether the word is under way."""
+        word = self._number + pickle.dumps((to.number, rows), pickle.HIGHEST_PROTOCOL)
+        if len(word) > _LONGEST:
+            return False
+        try:
+            self._writers[to.worker].send(word)
+        except OSError:  # full, or longer than this system allows
+            return False
+        return True
+
+    def take_back(self, to: Free, count: int) -> None:
+        """So many places were not used."""
+        with self._lock:
+            self._places.give(self._place, to, -count)
+
+
+class _Reserved:
+    """See giving.Reserved."""
+
+    def __init__(self, giver: _Giver, to: Free, grant: Grant) -> None:
+        self._giver = giver
+        self._to = to
+        self.grant = grant
+
+    def give(self, rows: Sequence[Any]) -> None:
+        """See giving.Reserved."""
+        given = bool(rows) and self._giver.send(self._to, rows)
+        if unused := self.grant.places - (len(rows) if given else 0):
+            self._giver.take_back(self._to, unused)
+        if rows and not given:
+            self._give_back(rows)
+        elif rows:
+            notifier.of(self._giver.model).notify_given(elsewhere=True)
+
+    def _give_back(self, rows: Sequence[Any]) -> None:
+        """Let any worker claim what this one has no room to be told of."""
+        model = self._giver.model
+        back = Settlement.give_back(0, "the worker could not be told of it")
+        try:
+            settle([(job, back) for job in _held(model, rows)], model=model)
+        except Exception:
+            logger.exception("cannot give back %d %s; their leases will run out", len(rows), model.nouns)
+        notifier.of(model).notify()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """See engine.job.Held."""
+
+    id: UUID
+    claim: int
+    order_key: str | None
+
+
+def _held(model: type[Job], rows: Sequence[Any]) -> list[_Held]:
+    """What settling them takes, of rows that begin with all columns."""
+    names = [field.attname for field in model._meta.concrete_fields]
+    return [_Held(*(row[names.index(name)] for name in ("id", "claim", "order_key"))) for row in rows]

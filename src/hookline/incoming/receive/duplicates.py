@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connections, router
@@ -13,6 +14,7 @@ from hookline.db.rows import by_second_key
 from hookline.engine.job import State, requeue
 from hookline.exceptions import CannotStore
 from hookline.incoming.models import Event
+from hookline.incoming.receive import claimed_at_once
 from hookline.incoming.receive.new_event import COLUMNS, NewEvent
 from hookline.incoming.receive.relation import Relation, other_key, relation
 from hookline.providers.base import UNREADABLE
@@ -73,8 +75,18 @@ def insert_nothing() -> None:
         Insertion(Event, dict.fromkeys(COLUMNS, ())).run_where_new(_UNIQUE)
 
 
-def insert_alone(events: Sequence[NewEvent]) -> set[UUID] | None:
-    """Insert and commit what is new by one statement, nearly always all of it. Returns the ids of what is stored.
+@dataclass(slots=True)
+class Alone:
+    """What `insert_alone` stored."""
+
+    ids: set[UUID]
+    #: Whether some of it is to be claimed.
+    pending: bool
+
+
+def insert_alone(events: Sequence[NewEvent]) -> Alone | None:
+    """Insert and commit what is new by one statement, nearly always all of it. What a worker would begin at once is
+    given to it.
 
     None, and nothing was tried, if they are more than one statement takes, in a transaction, or if more must be looked
     up or written for one of the events. The others are left to `insert_new_events`.
@@ -84,7 +96,10 @@ def insert_alone(events: Sequence[NewEvent]) -> set[UUID] | None:
         return None
     if any(event.problem or event.source.awaiting_handshake or _other_keys(event) for event in events):
         return None
-    return _insert({key_of(event): event for event in reversed(events)}, COLUMNS)
+    firsts = {key_of(event): event for event in reversed(events)}
+    if (places := claimed_at_once.places_for(events)) is not None:
+        return Alone(*claimed_at_once.insert(firsts.values(), _UNIQUE, places))
+    return Alone(_insert(firsts, COLUMNS), pending=True)
 
 
 def _insert(events: Mapping[Key, NewEvent], columns: Sequence[str]) -> set[UUID]:

@@ -126,15 +126,16 @@ def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]
         # A statement is a transaction: without BEGIN and COMMIT, two round trips less before each acknowledgement.
         alone = insert_alone(events) if within is _nothing else None
         others = events
-        if alone:
-            others = [event for event in events if event.id not in alone] if len(alone) < len(events) else ()
-            notifier.of(Event).notify(() if others else _without_order(events))
+        if alone and alone.ids:
+            others = [event for event in events if event.id not in alone.ids] if len(alone.ids) < len(events) else ()
+            if alone.pending:
+                notifier.of(Event).notify()
         if others:
             with transaction.atomic(using=router.db_for_write(Event), durable=True):
                 duplicates = insert_new_events(others, tried=alone is not None)
                 dead = _end_unreadable([event for event in others if event.id.int not in duplicates])
                 _end_handshakes(others)
-                notifier.notify_after_commit(Event, () if duplicates or dead else _without_order(others))
+                notifier.notify_after_commit(Event)
                 within(_stored(others, duplicates))
     except Error as error:  # InterfaceError, too, which is no DatabaseError
         logger.exception("cannot store %d events", len(events))
@@ -154,11 +155,6 @@ def _stored(events: Sequence[NewEvent], duplicates: Duplicates) -> list[Stored]:
     if not duplicates:
         return [Stored(event.id, False) for event in events]
     return [Stored(duplicates.get(event.id.int, event.id), event.id.int in duplicates) for event in events]
-
-
-def _without_order(events: Sequence[NewEvent]) -> Sequence[UUID]:
-    """Their ids; none where one of them may have to wait for its turn."""
-    return [] if any(event.order_key is not None for event in events) else [event.id for event in events]
 
 
 def _end_unreadable(new: Iterable[NewEvent]) -> list[UUID]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Sequence
 from functools import cache, partial
-from uuid import UUID
 
 from celery.app import app_or_default
 
@@ -30,7 +28,7 @@ def connect() -> None:
         notifier.of(kind.model).relay(partial(wake, kind.model))
 
 
-def wake(model: type[Job], named: Sequence[UUID] = ()) -> None:
+def wake(model: type[Job]) -> None:
     """Have a worker look for jobs of this kind. Raises nothing, and does not wait for the broker."""
     if not messenger().app.conf.task_always_eager:  # then there are no workers: somebody's tests
         messenger().send(declaration_of(model).task)
