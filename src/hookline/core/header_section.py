@@ -23,13 +23,15 @@ def check_header_section(headers: Sequence[tuple[AnyStr, AnyStr]], url_length: i
     """Raises HeadersTooLarge (431) for a section that no sender needs."""
     if len(headers) > MAX_HEADERS:
         raise HeadersTooLarge("too_many_headers", f"{len(headers)} headers, and {MAX_HEADERS} are taken")
-    size = url_length
-    for name, value in headers:
-        size += len(name) + len(value) + 4
-    if size > MAX_HEADER_BYTES:
+    if (size := section_bytes(headers, url_length)) > MAX_HEADER_BYTES:
         raise HeadersTooLarge(
             "headers_too_large", f"the URL and the headers have {size} bytes, and {MAX_HEADER_BYTES} are taken"
         )
+
+
+def section_bytes(headers: Iterable[tuple[AnyStr, AnyStr]], url_length: int) -> int:
+    """What MAX_HEADER_BYTES limits."""
+    return url_length + sum([len(name) + len(value) + 4 for name, value in headers])
 
 
 def first_headers(headers: Iterable[tuple[AnyStr, AnyStr]]) -> list[tuple[AnyStr, AnyStr]]:

@@ -8,15 +8,49 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from hookline.transport.asgi import WholeAnswers
 
+if TYPE_CHECKING:
+    from hookline.runtime.http_protocol import HttpProtocol
+
 
 class HttpExchange(RequestResponseCycle, WholeAnswers):
     """The names are those of uvicorn, whose state it keeps."""
+
+    # What nearly all exchanges begin with, and many end with, stands here: uvicorn sets all of it for each.
+    access_log = False
+    disconnected = False
+    #: Of the request that was not read yet.
+    body: bytes | bytearray = b""  # type: ignore[assignment]  # uvicorn has a bytearray, which is a copy
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+    _message_event: asyncio.Event | None = None
+
+    def __init__(self, connection: HttpProtocol, scope: Any, *, keep_alive: bool) -> None:
+        self.scope = scope
+        self.transport = connection.transport
+        self.flow = connection.flow
+        self.logger = connection.logger
+        self.default_headers = connection.server_state.default_headers
+        self.on_response = connection.on_response_complete
+        self.waiting_for_100_continue = connection.expect_100_continue
+        self.keep_alive = keep_alive
+
+    @property
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+        """Set when there is news of the request. Made for who waits, which our own edges hardly ever do."""
+        if self._message_event is None:
+            self._message_event = asyncio.Event()
+            if self.body or not self.more_body:
+                self._message_event.set()
+        return self._message_event
 
     def start(self, application: Any, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
         """Have the application answer. Until it has, its task is among `tasks`."""
@@ -30,18 +64,46 @@ class HttpExchange(RequestResponseCycle, WholeAnswers):
             tasks.discard(self._task)  # a callback of the task would cost another round of the loop
             del self._task  # which holds this exchange
 
+    # ---- the request, as it comes ------------------------------------------------------------------
+    def add(self, piece: bytes) -> int:
+        """Take a piece of the body. Returns how much of it waits to be read."""
+        if not self.body:
+            self.body = piece  # nearly always the only one
+        elif type(self.body) is bytes:
+            self.body = bytearray(self.body)
+            self.body += piece
+        else:
+            self.body += piece
+        self._tell()
+        return len(self.body)
+
+    def end_body(self) -> None:
+        self.more_body = False
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._message_event is not None:
+            self._message_event.set()
+
     def take_body(self, most: int) -> bytes | None:
         if self.more_body or self.disconnected or self.response_complete or len(self.body) > most:
             return None
-        body, self.body = bytes(self.body), bytearray()
-        self.message_event.clear()
+        body, self.body = bytes(self.body), b""
+        if self._message_event is not None:
+            self._message_event.clear()
         self.waiting_for_100_continue = False  # it has sent its body without
         self.flow.resume_reading()
         return body
 
-    async def answer(self, status: int, fields: bytes, body: bytes, *, close: bool) -> None:
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+    # ---- the answer --------------------------------------------------------------------------------
+    @property
+    def is_full(self) -> bool:
+        return self.flow.write_paused and not self.disconnected
+
+    async def drain(self) -> None:
+        await self.flow.drain()
+
+    def answer(self, status: int, fields: bytes, body: bytes, *, close: bool) -> None:
         if self.disconnected:
             return
         if self.response_started:
@@ -60,7 +122,7 @@ class HttpExchange(RequestResponseCycle, WholeAnswers):
             )
         )
         self.response_started = self.response_complete = True
-        self.message_event.set()
+        self._tell()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()

@@ -12,6 +12,7 @@ import json
 import logging
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from hookline.core.header_section import MAX_HEADER_BYTES, MAX_HEADERS
+from hookline.core.header_section import MAX_HEADER_BYTES, MAX_HEADERS, section_bytes
 from hookline.runtime.http_exchange import HttpExchange, header_fields
 from hookline.runtime.http_limits import HttpLimits
 from hookline.transport.asgi import API_PATH, CONNECTION
@@ -61,6 +62,8 @@ class Connections:
 class HttpProtocol(HttpToolsProtocol):
     """One connection. The names are those of asyncio and of httptools, which call it."""
 
+    cycle: HttpExchange
+
     def __init__(
         self,
         config: Config,
@@ -79,9 +82,12 @@ class HttpProtocol(HttpToolsProtocol):
         self.idle_since = math.inf
         self._silent = True  # nothing came yet
         self._in_head = self._in_message = False
-        self._headers_count = self._head_bytes = 0
         #: Requests that began in what came last, and how much came since the head began that is not complete.
         self._begun = self._unparsed = 0
+        #: How long what came last is, and all in which the head stands, which is no longer than that.
+        self._came = self._around_head = 0
+        #: Trailers of the request, and their bytes with those of the head.
+        self._trailers = self._section_bytes = 0
         #: The Content-Length of the request, as far as it was read.
         self._length = b""
         self._longest_body: int | None = None
@@ -121,6 +127,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deaf:
             return
         in_head, in_message, self._begun = self._in_head, self._in_message, 0
+        self._came = len(data)
+        if in_head:
+            self._around_head += self._came
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:  # because of what came, or because a method below says so
@@ -130,7 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._unsupported_upgrade_warning()
         # A header that is not complete yet is known to nobody but the parser.
         if self._in_head and not self._deaf and (in_head or (self._begun == 1 and not in_message)):
-            self._unparsed += len(data)
+            self._unparsed += self._came
             if self._unparsed > MAX_HEADER_BYTES:
                 self._refuse(431, "headers_too_large")
 
@@ -170,77 +179,74 @@ class HttpProtocol(HttpToolsProtocol):
         self.url = self._length = b""
         self.expect_100_continue = False
         self.headers = []
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "root_path": "",
-            "headers": self.headers,
-            "state": self.app_state.copy(),
-            CONNECTION: self,  # type: ignore[misc]  # ours
-        }
+        self.scope = None  # type: ignore[assignment]  # until the head is complete
         self._in_head = self._in_message = True
         self._silent = False
-        self._headers_count = self._head_bytes = self._unparsed = self._body_bytes = 0
+        self._unparsed = self._trailers = self._body_bytes = 0
+        self._around_head = self._came
         self._begun += 1
         self.idle_since = math.inf
         self.deadline = self.loop.time() + self._limits.header_timeout
 
     def on_url(self, url: bytes) -> None:
-        self._head_bytes += len(url)
-        if self._head_bytes > MAX_HEADER_BYTES:
-            self._stop(431, "headers_too_large")
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers_count += 1
-        self._head_bytes += len(name) + len(value) + 4
-        if self._headers_count > MAX_HEADERS or self._head_bytes > MAX_HEADER_BYTES:
-            self._stop(431, "headers_too_large")
-        if not self._in_head:  # what follows the body are trailers, which are no headers (RFC 9110 section 6.5.1)
+        if not self._in_head:
+            self._on_trailer(name, value)
             return
+        headers = self.headers
+        if len(headers) == MAX_HEADERS:
+            self._stop(431, "headers_too_large")
         name = name.lower()
         if name == b"content-length":
             self._length = value
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        self.headers.append((name, value))
+        headers.append((name, value))
+
+    def _on_trailer(self, name: bytes, value: bytes) -> None:
+        """What follows the body are trailers, which are no headers (RFC 9110 section 6.5.1), and count as they do."""
+        if not self._trailers:
+            self._section_bytes = section_bytes(self.headers, len(self.url))
+        self._trailers += 1
+        self._section_bytes += len(name) + len(value) + 4
+        if len(self.headers) + self._trailers > MAX_HEADERS or self._section_bytes > MAX_HEADER_BYTES:
+            self._stop(431, "headers_too_large")
 
     def on_headers_complete(self) -> None:
+        if self._around_head > _SURELY_SHORT and section_bytes(self.headers, len(self.url)) > MAX_HEADER_BYTES:
+            self._stop(431, "headers_too_large")
         self._in_head = False
         self.deadline = self.loop.time() + self._limits.body_timeout
-        scope, version = self.scope, self.parser.get_http_version()
-        scope["method"] = self.parser.get_method().decode("ascii")
-        if version != "1.1":
-            scope["http_version"] = version
-        url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = url.path
-        scope["query_string"] = url.query or b""
+        parser = self.parser
+        version = parser.get_http_version()
+        path, raw_path, query = _parts_of(self.url)
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            CONNECTION: self,  # type: ignore[misc]  # ours
+        }
+        keep_alive = version != "1.0" and parser.should_keep_alive()
         before = self.cycle
-        self.cycle = exchange = HttpExchange(
-            scope=scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        self.cycle = exchange = HttpExchange(self, self.scope, keep_alive=keep_alive)
         if before is None or before.response_complete:
             exchange.start(self.app, self.loop, self.tasks)
         else:  # it came before the one before it was answered
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))
-        self._longest_body = self._limits.longest_body(scope["path"])
+        self._longest_body = self._limits.longest_body(path)
         if self._longest_body is not None and self._length.isdigit() and int(self._length[:20]) > self._longest_body:
             self._stop(413, "too_large")
 
@@ -255,11 +261,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop(503, "overloaded")
         self._held += size
         self._shared.bodies += size
-        cycle = self.cycle
-        cycle.body += body
-        if len(cycle.body) > HIGH_WATER_LIMIT:
+        if self.cycle.add(body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
-        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self._in_message = False
@@ -267,8 +270,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._wait_for_next()
             return
         self.deadline = math.inf  # it is for us to answer
-        self.cycle.more_body = False
-        self.cycle.message_event.set()
+        self.cycle.end_body()
 
     # ---- answers -----------------------------------------------------------------------------------
     def on_response_complete(self) -> None:
@@ -403,6 +405,19 @@ class HttpProtocol(HttpToolsProtocol):
     def _release(self) -> None:
         self._shared.bodies -= self._held
         self._held = 0
+
+
+#: Where no more than this came, the header section has no more than MAX_HEADER_BYTES, which counts a blank after each
+#: colon whether or not there is one.
+_SURELY_SHORT = MAX_HEADER_BYTES - MAX_HEADERS
+
+
+@lru_cache(maxsize=128)  # nearly all requests come to a few paths
+def _parts_of(url: bytes) -> tuple[str, bytes, bytes]:
+    """The path as text and as it was sent, and the query. Raises HttpParserError."""
+    parts = httptools.parse_url(url)
+    path = parts.path.decode("ascii")
+    return unquote(path) if "%" in path else path, parts.path, parts.query or b""
 
 
 class _Stop(Exception):

@@ -47,7 +47,16 @@ class WholeAnswers:
         """The whole body, if all of it is there and nobody has taken it, and it has at most so many bytes."""
         raise NotImplementedError
 
-    async def answer(self, status: int, fields: bytes, body: bytes, *, close: bool) -> None:
+    @property
+    def is_full(self) -> bool:
+        """Whether the client is behind with reading, so that `drain` comes before an answer."""
+        raise NotImplementedError
+
+    async def drain(self) -> None:
+        """Wait until it has read on, or is gone."""
+        raise NotImplementedError
+
+    def answer(self, status: int, fields: bytes, body: bytes, *, close: bool) -> None:
         """Send all of an answer. `fields` are its header fields but Content-Length, each with CRLF behind it."""
         raise NotImplementedError
 
@@ -116,8 +125,9 @@ class Body:
 async def respond(scope: Scope, send: Send, reply: Reply, *, reusable: bool) -> None:
     """Send the answer. A connection that is not `reusable`, because the body was not read, is closed and says so."""
     if (exchange := whole_answers(send)) is not None:
-        fields = _fields(reply.content_type, reply.headers)
-        await exchange.answer(reply.status, fields, reply.body, close=not reusable)
+        if exchange.is_full:
+            await exchange.drain()
+        exchange.answer(reply.status, _fields(reply.content_type, reply.headers), reply.body, close=not reusable)
         return
     headers = [
         (b"content-type", reply.content_type.encode("latin-1")),
