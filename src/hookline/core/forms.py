@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote
 
 from hookline.exceptions import Unreadable
@@ -21,6 +22,7 @@ _NAME = re.compile(rb';[ \t]*name=(?:"([^"\r\n\\]*)"|([^\s;,"]+))', re.IGNORECAS
 _FILENAME = re.compile(rb";[ \t]*filename\*?=", re.IGNORECASE)
 
 
+@lru_cache(maxsize=64)  # nearly all requests have one of a few
 def is_form(content_type: str) -> bool:
     """Whether `parse_form` reads this media type."""
     return _media_type(content_type) in (URLENCODED, MULTIPART)

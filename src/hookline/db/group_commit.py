@@ -11,7 +11,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from hookline.db.connections import look_after
@@ -26,18 +25,12 @@ FEW = 4
 
 #: Called in the event loop with what `write` returned for an item, or with what it raised. What it raises is logged.
 Done = Callable[[R | None, Exception | None], None]
+#: Who is told.
+Waiter = asyncio.Future[R] | Done[R]
 
 
 class QueueFull(HooklineError):
     """More is waiting to be written than the bound allows. Nothing was written; try again later."""
-
-
-@dataclass(slots=True)  # not frozen, which takes three times as long to make
-class _Waiting(Generic[T, R]):
-    item: T
-    size: int
-    #: Who is told.
-    waiter: asyncio.Future[R] | Done[R]
 
 
 class GroupCommit(Generic[T, R]):
@@ -73,7 +66,8 @@ class GroupCommit(Generic[T, R]):
         self._batch_bytes = batch_bytes
         self._max_items = max_items
         self._max_bytes = max_bytes
-        self._waiting: deque[_Waiting[T, R]] = deque()
+        #: Items with their sizes, and with who is told.
+        self._waiting: deque[tuple[T, int, Waiter[R]]] = deque()
         self._bytes = 0
         #: How many items the last batch had.
         self._written = 0
@@ -85,12 +79,12 @@ class GroupCommit(Generic[T, R]):
         self.put(item, future, size)
         return future
 
-    def put(self, item: T, waiter: asyncio.Future[R] | Done[R], size: int = 0) -> None:
+    def put(self, item: T, waiter: Waiter[R], size: int = 0) -> None:
         """Have the item written, and `waiter` told then: a call for many items, where a task for each would cost more
         than writing it. Raises QueueFull."""
         if len(self._waiting) >= self._max_items or self._bytes + size > self._max_bytes:
             raise QueueFull(f"{len(self._waiting)} items of {self._bytes} bytes wait to be written")
-        self._waiting.append(_Waiting(item, size, waiter))
+        self._waiting.append((item, size, waiter))
         self._bytes += size
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
@@ -98,41 +92,43 @@ class GroupCommit(Generic[T, R]):
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                batch = self._next_batch()
+                items, waiters, size = self._next_batch()
                 try:
-                    await self._write_batch(batch)
+                    await self._write_batch(items, waiters)
                 finally:
-                    self._bytes -= sum(entry.size for entry in batch)
+                    self._bytes -= size
         finally:
             self._flushing = None
 
-    def _next_batch(self) -> list[_Waiting[T, R]]:
-        most = self._batch
+    def _next_batch(self) -> tuple[list[T], list[Waiter[R]], int]:
+        waiting, most = self._waiting, self._batch
         if self._halves:
-            most = min(most, max(FEW, (len(self._waiting) + self._written + 1) // 2))
-        batch = [self._waiting.popleft()]
-        size = batch[0].size
-        while self._waiting and len(batch) < most and size + self._waiting[0].size <= self._batch_bytes:
-            batch.append(self._waiting.popleft())
-            size += batch[-1].size
-        self._written = len(batch)
-        return batch
+            most = min(most, max(FEW, (len(waiting) + self._written + 1) // 2))
+        item, size, waiter = waiting.popleft()
+        items, waiters = [item], [waiter]
+        while waiting and len(items) < most and size + waiting[0][1] <= self._batch_bytes:
+            item, more, waiter = waiting.popleft()
+            items.append(item)
+            waiters.append(waiter)
+            size += more
+        self._written = len(items)
+        return items, waiters, size
 
-    async def _write_batch(self, batch: Sequence[_Waiting[T, R]]) -> None:
+    async def _write_batch(self, items: Sequence[T], waiters: Sequence[Waiter[R]]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            results = await loop.run_in_executor(self._writer, self._write_items, [entry.item for entry in batch])
-            if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} results were returned for {len(batch)} items")
+            results = await loop.run_in_executor(self._writer, self._write_items, items)
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results were returned for {len(items)} items")
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters are told
-            if len(batch) == 1:
-                _tell(batch[0], None, error)
+            if len(items) == 1:
+                _tell(waiters[0], None, error)
                 return
-            for entry in batch:
-                await self._write_batch([entry])
+            for item, waiter in zip(items, waiters, strict=True):
+                await self._write_batch([item], [waiter])
             return
-        for entry, result in zip(batch, results, strict=True):
-            _tell(entry, result, None)
+        for waiter, result in zip(waiters, results, strict=True):
+            _tell(waiter, result, None)
 
     def _write_items(self, items: Sequence[T]) -> Sequence[R]:
         """In the writer's thread."""
@@ -141,12 +137,12 @@ class GroupCommit(Generic[T, R]):
         return self._write(items)
 
 
-def _tell(entry: _Waiting[T, R], result: R | None, error: Exception | None) -> None:
-    if isinstance(entry.waiter, asyncio.Future):
-        _resolve(entry.waiter, result, error)
+def _tell(waiter: Waiter[R], result: R | None, error: Exception | None) -> None:
+    if isinstance(waiter, asyncio.Future):
+        _resolve(waiter, result, error)
         return
     try:
-        entry.waiter(result, error)
+        waiter(result, error)
     except Exception:  # the others of the batch must hear of theirs
         logger.exception("what was written could not be reported")
 

@@ -103,7 +103,7 @@ class SourceConfig:
         return content
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen, which takes three times as long to make; nobody changes one
 class Reply:
     """An exact HTTP reply that a provider requires instead of the JSON of the contract."""
 

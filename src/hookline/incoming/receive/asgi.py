@@ -152,6 +152,9 @@ class LoopReceiver(Receiver):
         if self._refreshing is None:
             self._refreshing = asyncio.create_task(self._keep_fresh())
 
+    def known_source(self, token: str) -> Source | None:
+        return self._cache.get(token)
+
     async def find_source(self, token: str) -> Source:
         self.begin()
         if self._first is not None:  # sooner there than a connection to look up this source alone

@@ -47,6 +47,10 @@ class Stored:
     duplicate: bool
 
 
+#: Commits a portion of so many bytes.
+Commit = Callable[[Sequence[NewEvent], int], Awaitable[Sequence[Stored]]]
+
+
 def _nothing(stored: Sequence[Stored]) -> None:
     pass
 
@@ -69,15 +73,15 @@ def store(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]], None]
     return stored + store_at_once(parts[-1], lambda last: within([*stored, *last]))
 
 
-async def store_by_turns(
-    events: Sequence[NewEvent], commit: Callable[[Sequence[NewEvent], int], Awaitable[Sequence[Stored]]]
-) -> Sequence[Stored]:
-    """The same on an event loop. `commit` gets a portion and its bytes, and returns when it is committed.
-
-    The next portion is handed over only then, so that whatever came meanwhile goes before it.
-    """
+def store_by_turns(events: Sequence[NewEvent], commit: Commit) -> Awaitable[Sequence[Stored]]:
+    """The same on an event loop. `commit` gets a portion and its bytes, and returns when it is committed."""
     if len(events) == 1:  # as nearly always
-        return await commit(events, headers_bytes(events[0].headers) + row_bytes(events[0]))
+        return commit(events, headers_bytes(events[0].headers) + row_bytes(events[0]))
+    return _store_by_turns(events, commit)
+
+
+async def _store_by_turns(events: Sequence[NewEvent], commit: Commit) -> Sequence[Stored]:
+    """The next portion is handed over only when one is committed, so that whatever came meanwhile goes before it."""
     stored: list[Stored] = []
     for portion, size in portions(events):
         stored += await commit(portion, size)
