@@ -25,6 +25,21 @@ TABLES = {
     "faults_told": "CREATE TABLE faults_told (event text NOT NULL)",
 }
 
+#: On PostgreSQL: the effect of a handler that only dispatches. What Hookline writes makes it, in whatever transaction.
+TRIGGER = """
+CREATE FUNCTION faults_effect_of_message() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    data jsonb := convert_from(NEW.body, 'UTF8')::jsonb -> 'data';
+BEGIN
+    INSERT INTO faults_effect (event, worker, at)
+    VALUES (data ->> 'event', data ->> 'by', extract(epoch FROM clock_timestamp()));
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER faults_effect AFTER INSERT ON hookline_message
+FOR EACH ROW WHEN (NEW.type = 'effect.only') EXECUTE FUNCTION faults_effect_of_message();
+"""
+
 
 class Database(ABC):
     """Where a scenario's Hookline lives. `fresh` gives it an empty one with the tables, the source and the endpoint."""

@@ -1,6 +1,7 @@
 """The user's code of the kill tests: HOOKLINE_APPS names this module, so that servers and workers import it.
 
-The handler writes one row of effect and dispatches one message, in the transaction that Hookline opened.
+The handler writes one row of effect and dispatches one message, in the transaction that Hookline opened. On PostgreSQL
+that of every second event only dispatches: see `faults.database.TRIGGER`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import random
 import signal
 import time
+import zlib
 from pathlib import Path
 
 from django.db import connection
@@ -50,14 +52,22 @@ def take_effect(event: Event) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     while afflicted("hang", event):
         time.sleep(0.1)
+    about = {"event": event.provider_id, "customer": event.json["customer"]}
+    if connection.vendor == "postgresql" and not FORWARDED and zlib.crc32(event.provider_id.encode()) % 2:
+        hookline.dispatch("effect.only", {**about, "by": WORKER})
+    else:
+        _take_effect(event)
+        if not FORWARDED:
+            hookline.dispatch("effect.taken", about)
+    if ORDERED:
+        event.after_commit(tell)
+    if FAILS_AT_TIMES and random.random() < 0.1:
+        raise ConnectionError("a handler that fails at times")
+
+
+def _take_effect(event: Event) -> None:
     with connection.cursor() as cursor:
         now = _NOW[connection.vendor]  # the database's clock: a worker's own may be wrong on purpose
         cursor.execute(
             f"INSERT INTO faults_effect (event, worker, at) VALUES (%s, %s, {now})", [event.provider_id, WORKER]
         )
-    if not FORWARDED:
-        hookline.dispatch("effect.taken", {"event": event.provider_id, "customer": event.json["customer"]})
-    if ORDERED:
-        event.after_commit(tell)
-    if FAILS_AT_TIMES and random.random() < 0.1:
-        raise ConnectionError("a handler that fails at times")

@@ -58,17 +58,23 @@ WORKER = {
     "claimed": Point("hookline.incoming.process.run", "run_all", False, "event claimed, no handler called"),
     "handled": Point("hookline.incoming.process.run", "call_handlers", True, "after the handler, before it is settled"),
     "published": Point(
-        "hookline.db.deferred", "Deferred.write", True, "what the handlers dispatched is written, before COMMIT"
+        "hookline.db.deferred", "Deferred.write", True, "what the handlers dispatched is written, nothing handed over"
     ),
     "parted": Point(
         "hookline.incoming.process.run", "run_each", False, "a batch failed, its events run one by one", passages=1
     ),
     "handed": Point(
-        "hookline.engine.handover", "HandOver.claim", True, "what was dispatched is claimed, by the settling statement"
+        "hookline.engine.handover",
+        "HandOver.note",
+        True,
+        "what was dispatched is written, claimed for this worker; committed by itself if its event was alone",
     ),
     "given": Point("hookline.engine.handover", "HandOver.give", False, "after COMMIT, nothing handed over yet"),
     "settled": Point(
-        "hookline.incoming.process.run", "settle_or_raise", True, "handler done and settled, before COMMIT"
+        "hookline.incoming.process.run",
+        "finish",
+        True,
+        "all is written and settled; before COMMIT, unless it was one statement",
     ),
     "processed": Point("hookline.incoming.process.run", "run_all", True, "after COMMIT, before the next event"),
     "sending": Point(SENDING, "deliver", False, "delivery claimed, nothing sent"),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from faults.database import TABLES, Database
+from faults.database import TABLES, TRIGGER, Database
 from faults.exceptions import Unsettled
 from faults.facts import DATABASE_ERRORS, Facts
 from faults.fleet import HOOKLINE, Fleet
@@ -229,6 +229,8 @@ class Stage:
             self.database.rows(statement)
             if self.database.name == "PostgreSQL":
                 self.database.rows(f"ALTER TABLE {table} OWNER TO hookline")
+        if self.database.name == "PostgreSQL":
+            self.database.rows(TRIGGER)
 
     def _forward(self) -> None:
         """Have what the source receives sent on to the endpoint."""

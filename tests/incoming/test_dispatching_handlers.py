@@ -16,7 +16,7 @@ from hookline.incoming.models import Event
 from hookline.incoming.process import run as process
 from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.publish import dispatch as publishing
-from hookline.outgoing.publish.store import store, store_many
+from hookline.outgoing.publish.store import store, store_many, store_with
 from tests.edges.conftest import Register
 from tests.engine.rows import make_endpoint, make_event, make_source
 
@@ -36,8 +36,13 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counted.append(len(drafts))
         return store_many(drafts)
 
+    def with_change(drafts: Any, change: Any, *, alone: bool) -> Any:
+        counted.append(len(drafts))
+        return store_with(drafts, change, alone=alone)
+
     monkeypatch.setattr(publishing, "store", one)
     monkeypatch.setattr(publishing, "store_many", many)
+    monkeypatch.setattr(publishing, "store_with", with_change)
     return counted
 
 
@@ -106,7 +111,13 @@ def test_where_the_messages_cannot_be_written_no_event_is_processed_for_it(
             raise failures.pop()
         return store_many(drafts)
 
+    def failing_with(drafts: Any, change: Any, *, alone: bool) -> Any:
+        if failures:
+            raise failures.pop()
+        return store_with(drafts, change, alone=alone)
+
     monkeypatch.setattr(publishing, "store_many", failing)
+    monkeypatch.setattr(publishing, "store_with", failing_with)
 
     @handler("stripe")
     def announce(event: Event) -> None:

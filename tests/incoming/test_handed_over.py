@@ -219,15 +219,15 @@ def test_a_worker_that_was_stopped_meanwhile_gives_it_back(
 
     endpoint = make_endpoint(consumer.url(), event_types=["effect"])
     handler("*")(lambda _: dispatch("effect", {}))
-    claimed = HandOver.claim
+    noted = HandOver.note
 
-    def stopping(self: HandOver, beside: Any) -> Any:
-        settled = claimed(self, beside)
+    def stopping(self: HandOver, *made: Any) -> Any:
+        told = noted(self, *made)
         assert of(endpoint) == [(State.RUNNING, 1, 1)]
         worker.stop(10)
-        return settled
+        return told
 
-    monkeypatch.setattr(HandOver, "claim", stopping)
+    monkeypatch.setattr(HandOver, "note", stopping)
     process.run(events("a")[0])
     wait_until(lambda: of(endpoint) == [(State.PENDING, 1, 0)])
     assert not consumer.arrivals

@@ -35,7 +35,7 @@ class Worker:
     def made(self, claimed: Any) -> None:
         """Its clock is of no interest here."""
 
-    def claim(self, made_for: Any, beside: Any) -> Any:
+    def claim(self, made_for: Any) -> Any:
         raise AssertionError("it is made claimed, so that nobody has to claim it")
 
     def take(self, claimed: Any) -> None:

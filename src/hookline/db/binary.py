@@ -25,16 +25,14 @@ def unnest(types: Sequence[str]) -> str:
     return f"unnest({', '.join(f'%b::{name}[]' for name in types)})"
 
 
-def unnest_any(types: Sequence[str], name: str = "") -> str:
-    """The same as a query, for a prepared statement that joins the rows to others by an id. With a `name`, the
-    parameters are named: `name0`, `name1` and so on.
+def unnest_any(types: Sequence[str]) -> str:
+    """The same as a query, for a prepared statement that joins the rows to others by an id.
 
     PostgreSQL does not see how long the arrays are while it plans. Otherwise it would find that a plan for just these
     is better than one for any, and so plan a prepared statement each time, for longer than it runs. And it is made to
     expect many rows, where it would expect ten: so it joins them by their hashes, as quickly for a hundred as for one.
     """
-    marks = [f"%({name}{place})b" if name else "%b" for place in range(len(types))]
-    arrays = ", ".join(f"(SELECT {mark}::{one}[])" for mark, one in zip(marks, types, strict=True))
+    arrays = ", ".join(f"(SELECT %b::{one}[])" for one in types)
     return f"SELECT given.* FROM unnest({arrays}) AS given, generate_series(1, (SELECT 1)) AS once"
 
 
@@ -97,6 +95,11 @@ PLAN_AGE = 2.0
 _PLANNED: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 #: For each connection to PostgreSQL how many statements were candidates for preparing, or at last whether they may be.
 _MAY_PREPARE: WeakKeyDictionary[Any, int | bool] = WeakKeyDictionary()
+
+
+def is_direct(connection: BaseDatabaseWrapper) -> bool:
+    """Whether this connection is known to lead to the very server process that answers, and to no pooler."""
+    return _MAY_PREPARE.get(connection.connection) is True
 
 
 def _may_prepare(raw: Any) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import select
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 from django.db import close_old_connections, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -49,3 +51,49 @@ def _has_spoken(connection: BaseDatabaseWrapper) -> bool:
 def one_transaction(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
     """The caller's transaction, without a savepoint, or one of its own: what is written in it is written whole."""
     return nullcontext() if connection.in_atomic_block else transaction.atomic(using=connection.alias)
+
+
+def is_untouched(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the open transaction was not begun yet: psycopg does so with the first statement.
+
+    Only where one statement that commits itself is the same as BEGIN, that statement and COMMIT: on PostgreSQL, with
+    Django's own classes and the server's isolation level.
+    """
+    raw: Any = connection.connection
+    if connection.vendor != "postgresql" or raw is None or raw.closed:
+        return False
+    return (
+        connection.in_atomic_block
+        and connection.commit_on_exit
+        and not connection.savepoint_ids
+        and not connection.needs_rollback
+        and raw.pgconn.transaction_status == _IDLE
+        and raw.isolation_level is None
+        and raw.read_only is None
+        and raw.deferrable is None
+        and _package(connection) == "django"
+        and _package(raw) == "psycopg"
+    )
+
+
+def _package(value: object) -> str:
+    return type(value).__module__.partition(".")[0]
+
+
+#: PQTRANS_IDLE: https://www.postgresql.org/docs/current/libpq-status.html
+_IDLE = 0
+
+
+@contextmanager
+def committing_itself(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """The one statement that is run within commits itself, though a transaction `is_untouched` open.
+
+    Django's COMMIT then finds nothing to do.
+    """
+    raw: Any = connection.connection
+    raw.autocommit = True
+    try:
+        yield
+    finally:
+        if not raw.closed:
+            raw.autocommit = False

@@ -13,14 +13,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hookline.db.binary import is_direct
+from hookline.db.change import Change
+from hookline.db.connections import is_untouched
 
 #: More is written at once, so that what is kept stays small.
 MAX_ITEMS, MAX_BYTES = 1000, 4 * 1024 * 1024
 
 Write = Callable[[Sequence[Any]], object]
+#: Writes all of them and makes a change by one statement, which also commits itself if it is `alone`. Returns the ids
+#: of the change; None where it takes more than one statement, and then nothing was done.
+WriteWith = Callable[[Sequence[Any], Change, bool], set[UUID] | None]
 
 
 class _Mark:
@@ -34,6 +42,7 @@ class _Mark:
 class _Kept:
     item: Any
     write: Write
+    write_with: WriteWith | None
     kept: _Mark
     written: _Mark | None = None
 
@@ -50,10 +59,15 @@ class Deferred:
         self._bytes = self._waiting = 0
         self._writing = False
 
-    def keep(self, item: Any, write: Write, tables: Collection[str], size: int) -> None:
-        """Have `write([item, ...])` called at the end, or before a query names one of the tables."""
+    def keep(
+        self, item: Any, write: Write, tables: Collection[str], size: int, write_with: WriteWith | None = None
+    ) -> None:
+        """Have `write([item, ...])` called at the end, or before a query names one of the tables.
+
+        At the end `write_with` may be called instead.
+        """
         self.connection.validate_no_broken_transaction()
-        self._kept.append(_Kept(item, write, self._mark()))
+        self._kept.append(_Kept(item, write, write_with, self._mark()))
         self._tables.update(tables)
         self._bytes += size
         self._waiting += 1
@@ -64,6 +78,60 @@ class Deferred:
         """Write what is kept, except what was rolled back. Raises what writing raises."""
         if not self._kept or self._writing or self.connection.needs_rollback:
             return
+        due, remaining = self._sift()
+        self._kept, self._bytes, self._waiting = remaining, 0, 0
+        if not remaining:
+            self._tables.clear()
+        self._writing = True
+        try:
+            for write, those in due.items():
+                write([kept.item for kept in those])
+                mark = self._mark()
+                for kept in those:
+                    kept.written = mark
+        finally:
+            self._writing = False
+
+    def write_with(self, change: Change, *, alone: bool) -> set[UUID] | None:
+        """At the end: write what is kept and make a change by one statement, which commits itself if it is `alone`.
+
+        Returns the ids of the change; None where there is nothing to write or where it takes more than one statement,
+        and then nothing was done. Raises what writing raises.
+        """
+        if not self._kept:
+            return None
+        due, remaining = self._sift()
+        if remaining or len(due) != 1:
+            return None
+        [those] = due.values()
+        if (write_with := those[0].write_with) is None:
+            return None
+        self._writing = True
+        try:
+            changed = write_with([kept.item for kept in those], change, alone)
+        finally:
+            self._writing = False
+        if changed is not None:
+            self._kept, self._bytes, self._waiting = [], 0, 0
+            self._tables.clear()
+        return changed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is kept."""
+        return not self._kept
+
+    @property
+    def may_commit_itself(self) -> bool:
+        """Whether the transaction may be ended by one statement that commits itself: nothing was said in it yet.
+
+        Through a pooler, and where a project watches what is said, it is begun and committed as usual.
+        """
+        connection = self.connection
+        return connection.execute_wrappers == [self.before_query] and is_untouched(connection) and is_direct(connection)
+
+    def _sift(self) -> tuple[dict[Write, list[_Kept]], list[_Kept]]:
+        """What has to be written, and what may have to be written again if the open savepoint is rolled back."""
         # What is to be called after COMMIT, and within which savepoints that was said.
         alive = {id(entry[1]): entry[0] for entry in self.connection.run_on_commit}
         savepoints = set(self.connection.savepoint_ids)
@@ -77,18 +145,7 @@ class Deferred:
                 due.setdefault(kept.write, []).append(kept)
             if not savepoints <= alive[id(kept.kept)]:
                 remaining.append(kept)
-        self._kept, self._bytes, self._waiting = remaining, 0, 0
-        if not remaining:
-            self._tables.clear()
-        self._writing = True
-        try:
-            for write, those in due.items():
-                write([kept.item for kept in those])
-                mark = self._mark()
-                for kept in those:
-                    kept.written = mark
-        finally:
-            self._writing = False
+        return due, remaining
 
     def remember(self, fact: Hashable, value: Any) -> None:
         """Remember what the database said, until it is rolled back."""

@@ -11,7 +11,7 @@ The same goes for the next job of an order key: the transaction that ends the on
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol, Self
@@ -21,7 +21,6 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.engine import notifier
-from hookline.engine.change import Change
 from hookline.engine.grant import Grant
 from hookline.engine.job import Job
 
@@ -64,11 +63,8 @@ class Taker(Protocol):
     def made(self, claimed: Sequence[Any]) -> None:
         """These were made claimed at this moment, in the open transaction."""
 
-    def claim(self, made_for: Sequence[UUID], beside: Change | None) -> tuple[Sequence[Any], set[UUID] | None]:
-        """Claim, in the open transaction, what was made for these, as far as there are places. Raises DatabaseError.
-
-        Returns what was claimed, and the ids that `beside` gave, if it was run, too.
-        """
+    def claim(self, made_for: Sequence[UUID]) -> Sequence[Any]:
+        """Claim, in the open transaction, what was made for these, as far as there are places. Raises DatabaseError."""
 
     def take(self, claimed: Sequence[Any]) -> None:
         """Begin with what was claimed: the transaction is committed. Raises nothing."""
@@ -162,21 +158,13 @@ class HandOver:
         self._made[model] = known, number + count
         return True
 
-    def claim(self, beside: Callable[[], Change | None]) -> set[UUID] | None:
-        """At the end of the transaction: claim what was made. Raises DatabaseError.
-
-        Another change may be made by the same statement: then the ids that it gave are returned, and None where it has
-        still to be made.
-        """
+    def claim(self) -> None:
+        """At the end of the transaction: claim what was made before it came to that. Raises DatabaseError."""
         self._ended = True
-        changed: set[UUID] | None = None
-        for model, (made_for, count) in self._made.items():
-            if count and model in self._before_end and len(made_for) <= MOST:
-                change = beside() if changed is None else None
-                claimed, ids = self._takers[model].claim(made_for, change)
-                self._claimed.setdefault(model, []).extend(claimed)
-                changed = ids if changed is None else changed
-        return changed
+        for model in self._before_end:
+            made_for, count = self._made[model]
+            if count and len(made_for) <= MOST:
+                self._claimed.setdefault(model, []).extend(self._takers[model].claim(made_for))
 
     def give(self) -> None:
         """After the COMMIT: hand over what was claimed, and tell of the rest."""

@@ -17,7 +17,6 @@ from django.db import connections, router
 from hookline.db.arrays import packed
 from hookline.db.binary import fetch_prepared
 from hookline.db.rows import Parts, RowsWithParts, columns, read
-from hookline.engine.change import Change
 from hookline.engine.job import Job
 from hookline.engine.sql import claimed, dialect_of, lanes_of, names_of
 
@@ -38,11 +37,6 @@ UPDATE {table}
 SET {claimed}
 {others} {table}.{ready}{no_wait}
 RETURNING {columns}
-"""
-# A claim and another change by one statement. There is one row at least, so that the ids always come.
-_BESIDE = """
-WITH claimed AS ({claim}), changed AS ({beside})
-SELECT (SELECT array_agg(id) FROM changed), claimed.* FROM (SELECT) AS one LEFT JOIN claimed ON true
 """
 _NAMED = {"postgresql": "{} = ANY(%(names)s::uuid[])", "sqlite": "{} IN (SELECT value FROM json_each(%(names)s))"}
 
@@ -71,23 +65,12 @@ class Claim:
             return read(self._model, sql, params)
         return self._rows.of(connection, fetch_prepared(connection, sql, params))
 
-    def beside(
-        self, change: Change, names: Sequence[UUID], limit: int, lease: float, worker: int | None
-    ) -> tuple[list[Any], set[UUID]]:
-        """The same on PostgreSQL by one statement with another change in the open transaction, and the ids of that."""
-        connection = connections[router.db_for_write(self._model)]
-        sql = self._statement(connection.alias, False, change.sql)
-        params = {**_params(connection.vendor, names, limit, lease, worker), **change.params}
-        rows = fetch_prepared(connection, sql, params)
-        claimed = [row[1:] for row in rows if row[1] is not None]  # the first of its columns is its id
-        return self._rows.of(connection, claimed), set(rows[0][0] or ())
-
-    def _make(self, alias: str, alone: bool, beside: str = "") -> str:
+    def _make(self, alias: str, alone: bool) -> str:
         model, connection = self._model, connections[alias]
         dialect = dialect_of(connection)
         names = names_of(model, dialect)
         on_postgresql = connection.vendor == "postgresql"
-        claim = _CLAIM.format(
+        return _CLAIM.format(
             **names,
             named=_NAMED[connection.vendor].format(self._by),
             also=self._also,
@@ -99,7 +82,6 @@ class Claim:
             no_wait=dialect.no_wait if alone and not model.durable_claims else "",
             columns=self._rows.columns if on_postgresql else columns(model),
         )
-        return _BESIDE.format(claim=claim, beside=beside) if beside else claim
 
 
 def _params(vendor: str, names: Sequence[UUID], limit: int, lease: float, worker: int | None) -> dict[str, Any]:

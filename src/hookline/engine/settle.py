@@ -11,9 +11,9 @@ from django.db import connections, router, transaction
 
 from hookline.core.text import storable
 from hookline.db.binary import arrays, fetch_ids, unnest_any
+from hookline.db.change import ONLY_IF, Change
 from hookline.db.insert import Insertion
 from hookline.engine import order
-from hookline.engine.change import Change
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
 from hookline.engine.sql import Dialect, dialect_of, names_of
@@ -32,7 +32,8 @@ DIED_UNBEGUN = "the worker died before it was known to run, so this try does not
 # vacuum, and PostgreSQL would read all of them each time.
 _OURS = """
 FROM result
-WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state || '' = 'running' AND {table}.{among}
+WHERE {table}.id = result.id AND {table}.claim = result.claim AND {table}.state || '' = 'running'
+    AND {table}.{among}{only_if}
 RETURNING {table}.id
 """
 
@@ -117,7 +118,7 @@ def _rows_of(results: Sequence[tuple[Held, Settlement]]) -> list[tuple[Any, ...]
 
 
 def change_of(results: Sequence[tuple[Job, Settlement]]) -> Change | None:
-    """What `settle` would run, to be run together with other work in the open transaction.
+    """What `settle` would run, to be run together with other work.
 
     None where it takes more than one statement: on SQLite, or where one of the jobs has an order key.
     """
@@ -125,18 +126,14 @@ def change_of(results: Sequence[tuple[Job, Settlement]]) -> Change | None:
     connection = connections[router.db_for_write(model)]
     if connection.vendor != "postgresql" or any(job.order_key is not None for job, _ in results):
         return None
-    params = {
-        f"settled{place}": one
-        for place, one in enumerate(arrays(_RESULT_TYPES, list(zip(*_rows_of(results), strict=True))))
-    }
-    return Change(_named_settlement(model, connection.alias), params)
+    params = arrays(_RESULT_TYPES, list(zip(*_rows_of(results), strict=True)))
+    return Change(_settlement(model, connection.alias), params, len(results))
 
 
 @cache
-def _named_settlement(model: type[Job], alias: str) -> str:
-    """The statement, with names for its parameters."""
+def _settlement(model: type[Job], alias: str) -> str:
     names = _names(model, dialect_of(connections[alias]))
-    return _SETTLE.format(**names, beside="", rows=unnest_any(_RESULT_TYPES, "settled"))
+    return _SETTLE.format(**{**names, "only_if": f" AND {ONLY_IF}"}, beside="", rows=unnest_any(_RESULT_TYPES))
 
 
 def extend(jobs: Sequence[J], lease: float) -> set[UUID]:
@@ -257,6 +254,7 @@ def _names(model: type[Job], dialect: Dialect) -> dict[str, Any]:
         **names_of(model, dialect),
         "due": dialect.later.format("result.due_in"),
         "among": dialect.among.format("SELECT id FROM result"),
+        "only_if": "",
     }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.db.rows import RowsWithParts, columns
+from hookline.engine import grant
 from hookline.engine.grant import free
+from hookline.engine.job import State
 from hookline.engine.sql import DIALECTS
 from hookline.outgoing.models import Delivery, Endpoint, Message
 
@@ -39,34 +42,48 @@ class Sent(Protocol):
     def traceparent(self) -> str | None: ...
 
 
-def columns_of_delivery() -> str:
-    """What a statement that makes deliveries returns of each."""
-    return columns(Delivery)
-
-
-def columns_joined() -> str:
-    """On PostgreSQL: the same of those that go by the name `delivery`, with the columns of their `endpoint`."""
-    return _ROWS.columns_of("delivery")
-
-
-def is_free(vendor: str) -> str:
-    """A condition on the endpoint `e`: a claim has nothing to decide about a delivery that is made for it now."""
-    return f"e.order_by = '' AND NOT e.sequenced AND {free(Delivery, DIALECTS[vendor], 'e')}"
-
-
 #: On PostgreSQL: joins the deliveries that are claimed, and their endpoints, to `message`, the messages just written.
-JOINED = f"""
-    LEFT JOIN (delivery JOIN {Endpoint._meta.db_table} endpoint ON endpoint.id = delivery.endpoint_id)
+_JOINED = f"""
+LEFT JOIN (delivery JOIN {Endpoint._meta.db_table} endpoint ON endpoint.id = delivery.endpoint_id)
     ON delivery.message_id = message.id AND delivery.state = 'running'"""
 
 
-def born_of(rows: Iterable[Sequence[Any]], sent: Mapping[UUID, Sent]) -> list[Delivery]:
-    """The deliveries of rows with `columns_joined`, each with its endpoint and its message."""
+@cache
+def claiming(vendor: str, *, granted: bool) -> Mapping[str, str]:
+    """The parts of a statement by which it makes deliveries claimed, if that is granted.
+
+    `made` are the rows to insert, with whether each is `claimed`. What it returns of these goes by `delivery`.
+    """
+    if not granted:
+        return {**dict.fromkeys(claiming(vendor, granted=True), ""), "returned": "1"}
+    is_free = f"e.order_by = '' AND NOT e.sequenced AND {free(Delivery, DIALECTS[vendor], 'e')}"
+    return {
+        "granted": f"{grant.granted(vendor)}, ",
+        "free": f", {is_free} AS free",
+        "claimed_columns": f", {grant.CLAIMED_COLUMNS}",
+        "claimed_values": f", {grant.claimed_values(DIALECTS[vendor], 'made.claimed')}",
+        "returned": columns(Delivery),
+        "returning": f"RETURNING {columns(Delivery)}",
+        "born": f", {_ROWS.columns_of('delivery')}",
+        "born_joined": _JOINED,
+    }
+
+
+def made_on_sqlite(
+    connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any], sent: Mapping[UUID, Sent]
+) -> tuple[int, list[Delivery]]:
+    """Run a statement that is granted: how many deliveries it made, and those that are claimed."""
+    made = list(Delivery.objects.using(connection.alias).raw(sql, params))
+    return len(made), _with_messages(connection, [one for one in made if one.state == State.RUNNING], sent)
+
+
+def born_of(rows: Sequence[Sequence[Any]], sent: Mapping[UUID, Sent]) -> list[Delivery]:
+    """On PostgreSQL: the deliveries of the columns `born`, each with its endpoint and its message."""
     connection = connections[router.db_for_write(Delivery)]
-    return with_messages(connection, _ROWS.of(connection, list(rows)), sent)
+    return _with_messages(connection, _ROWS.of(connection, rows), sent)
 
 
-def with_messages(connection: BaseDatabaseWrapper, born: list[Delivery], sent: Mapping[UUID, Sent]) -> list[Delivery]:
+def _with_messages(connection: BaseDatabaseWrapper, born: list[Delivery], sent: Mapping[UUID, Sent]) -> list[Delivery]:
     """Give each its message, of the values that were written."""
     made: dict[UUID, Message] = {}
     for delivery in born:

@@ -10,12 +10,14 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 from django.db import router, transaction
 
 from hookline import conf
 from hookline.core.retry import RetrySchedule
 from hookline.core.text import printable
+from hookline.db.connections import committing_itself
 from hookline.db.deferred import Deferred, deferring
 from hookline.db.rows import by_id_with
 from hookline.engine.handover import HandOver
@@ -30,6 +32,7 @@ from hookline.incoming.process import context, handlers, versions
 from hookline.incoming.process.describe import describe
 from hookline.incoming.process.handlers import Handler, Handlers
 from hookline.incoming.process.transaction import (
+    HandlersTransaction,
     handlers_transaction,
     is_conflict,
     met_conflict,
@@ -179,11 +182,7 @@ def _run_in_transaction(
                         "a handler caught a database error, but not its rollback"
                     )
                 runs.append(EventRun(event, settlement, time.monotonic() - began))
-            handed.end()
-            kept.write()
-            follow_ups.write([run.event for run in runs])
-            opened.finish_reading()
-            settle_or_raise([(run.event, run.settlement) for run in runs], handed)
+            finish(runs, kept, handed, opened)
             if len(runs) > 1:
                 part_commit_hooks(connection)
     except BaseException as error:
@@ -209,7 +208,7 @@ def fail(event: Event, error: BaseException, begin: Begin = _unwatched) -> Settl
     begin(event, f"the end of {event.public_id}")
     with concerning(partial(of_event, event)):
         settlement = decide(event, error)
-        settle_or_raise([(event, settlement)])
+        settle_or_raise(event, settlement)
     return settlement
 
 
@@ -270,12 +269,37 @@ def traced(event: Event) -> AbstractContextManager[Any]:
     return tracing.span("process event", "CONSUMER", event.headers, {**attributes, "hookline.attempt": event.attempts})
 
 
-def settle_or_raise(results: Sequence[tuple[Event, Settlement]], handed: HandOver | None = None) -> None:
-    """Make the settlements true, and claim what is handed over. Raises LeaseLost, so that a surrounding transaction
-    rolls back."""
-    ours = handed.claim(partial(change_of, results)) if handed is not None else None
+def finish(runs: Sequence[EventRun], kept: Deferred, handed: HandOver, opened: HandlersTransaction) -> None:
+    """Write what the handlers left to be written, and settle their events. Raises LeaseLost, so that all rolls back.
+
+    On PostgreSQL this is mostly one statement; it commits itself if nothing else was said in the transaction of a
+    single event.
+    """
+    follow_ups.write([run.event for run in runs])
+    results = [(run.event, run.settlement) for run in runs]
+    handed.end()
+    ours = None
+    if (change := change_of(results)) is not None:
+        alone = len(runs) == 1 and kept.may_commit_itself
+        with committing_itself(kept.connection) if alone else nullcontext():
+            ours = kept.write_with(change, alone=alone)
+            if alone and kept.is_empty and ours is None:
+                ours = settle(results)
     if ours is None:
-        ours = settle(results)
+        kept.write()
+        opened.finish_reading()
+    handed.claim()
+    check_ours(results, settle(results) if ours is None else ours)
+
+
+def settle_or_raise(event: Event, settlement: Settlement) -> None:
+    """Make a settlement true. Raises LeaseLost."""
+    results = [(event, settlement)]
+    check_ours(results, settle(results))
+
+
+def check_ours(results: Sequence[tuple[Event, Settlement]], ours: set[UUID]) -> None:
+    """Raises LeaseLost if one of the events is not among those that were settled."""
     if lost := [event.public_id for event, _ in results if event.id not in ours]:
         if len(results) == 1:  # of several, each that was lost comes here once more, by itself
             emit(LeasesLost(Event.nouns, 1))

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Sequence
 from uuid import UUID
 
-from hookline.engine.change import Change
 from hookline.engine.grant import Grant
 from hookline.engine.leases import Leases
 from hookline.engine.named import Claim
@@ -65,17 +64,12 @@ class HandedOver:
     def made(self, claimed: Sequence[Delivery]) -> None:
         self._leases.read_clock(claimed)
 
-    def claim(self, made_for: Sequence[UUID], beside: Change | None) -> tuple[Sequence[Delivery], set[UUID] | None]:
-        """Claim the deliveries of these messages in the open transaction. Raises DatabaseError."""
+    def claim(self, made_for: Sequence[UUID]) -> Sequence[Delivery]:
         if (places := self.places) <= 0:
-            return [], None
-        claimed: list[Delivery]
-        if beside is None:
-            claimed, changed = _CLAIM(made_for, places, self.lease, self.worker), None
-        else:
-            claimed, changed = _CLAIM.beside(beside, made_for, places, self.lease, self.worker)
+            return []
+        claimed = _CLAIM(made_for, places, self.lease, self.worker)
         self._leases.read_clock(claimed)
-        return claimed, changed
+        return claimed
 
     def take(self, claimed: Sequence[Delivery]) -> None:
         """Have them sent. What cannot be prepared is given back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -11,12 +11,13 @@ from asgiref.sync import sync_to_async
 from django.db import IntegrityError, connections, router
 from django.utils import timezone
 
+from hookline.db.change import Change
 from hookline.db.deferred import current
 from hookline.db.row import new_id, new_ids
 from hookline.exceptions import ConfigurationError, KeyReused
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.draft import Draft, check_channels, check_key, check_time, compose, data_of, expiry_of
-from hookline.outgoing.publish.store import TABLES, Stored, store, store_many
+from hookline.outgoing.publish.store import TABLES, Stored, store, store_many, store_with
 from hookline.telemetry import tracing
 from hookline.tenants.models import DEFAULT_KEY, Tenant, named, resolve
 
@@ -130,18 +131,34 @@ def keep(drafts: Sequence[Draft], tenant: Tenant | str | None, now: datetime) ->
         return None
     messages = [message_of(draft, tenant_id, now, tenant) for draft in drafts]
     for draft, message in zip(drafts, messages, strict=True):
-        deferred.keep((draft, message), write_kept, TABLES, len(draft.body))
+        deferred.keep((draft, message), write_kept, TABLES, len(draft.body), write_kept_with)
     return messages
 
 
 def write_kept(kept: Sequence[tuple[Draft, Message]]) -> None:
     """Raises IntegrityError, as the COMMIT would, where a tenant is gone by now."""
-    written = store_many([(draft, message.tenant_id) for draft, message in kept])
+    _written(kept, store_many([(draft, message.tenant_id) for draft, message in kept]))
+
+
+def write_kept_with(kept: Sequence[tuple[Draft, Message]], change: Change, alone: bool) -> set[UUID] | None:
+    """The same by one statement with a change: see `db.deferred`. Nothing is written unless all of it is changed."""
+    if alone and any(draft.traceparent is not None for draft, _ in kept):
+        return None
+    done = store_with([(draft, message.tenant_id) for draft, message in kept], change, alone=alone)
+    if done is None:
+        return None
+    times, changed = done
+    if len(changed) == change.count:
+        _written(kept, times)
+    return changed
+
+
+def _written(kept: Sequence[tuple[Draft, Message]], times: Mapping[UUID, datetime]) -> None:
     keep_traces([draft for draft, _ in kept])
     for draft, message in kept:
-        if draft.id not in written:
+        if draft.id not in times:
             raise IntegrityError(f"tenant {Tenant.public(message.tenant_id)} was deleted meanwhile")
-        message.created_at = written[draft.id]
+        message.created_at = times[draft.id]
 
 
 def know(tenant: Tenant | str | None, tenant_id: UUID) -> None:

@@ -21,8 +21,11 @@ from hookline.db.binary import fetch_prepared
 from hookline.db.deferred import current
 from hookline.db.row import new_id
 from hookline.engine import notifier
+from hookline.engine.grant import Grant, placed
+from hookline.engine.handover import granted_to
 from hookline.engine.job import UNREAD, requeue
 from hookline.engine.sql import dialect_of
+from hookline.outgoing import born
 from hookline.outgoing.models import UNNUMBERED, Delivery, Endpoint, Message
 from hookline.outgoing.publish import filtering
 from hookline.outgoing.publish.dispatch import keep_traces
@@ -69,9 +72,10 @@ def write(items: Sequence[Forwarded]) -> None:
     dialect_of(connection)  # no other database
     store = _store_on_postgresql if connection.vendor == "postgresql" else _store_on_sqlite
     with transaction.atomic(using=connection.alias, savepoint=False):
-        written, deliveries = store(connection, items)
+        grant = granted_to(connection, Delivery, len(items))
+        written, deliveries, claimed = store(connection, items, grant)
         if written:
-            announce_after_commit(connection, list(written), deliveries)
+            announce_after_commit(connection, list(written), deliveries, claimed)
             keep_traces([item for item in items if item.id in written])
         for item in items:
             if item.id not in written:
@@ -80,7 +84,7 @@ def write(items: Sequence[Forwarded]) -> None:
 
 # Both statements find the endpoints in what they just wrote, as a recovery finds them later.
 _POSTGRESQL = """
-WITH message AS (
+WITH {granted}message AS (
     INSERT INTO {messages} (id, tenant_id, type, channels, body, forwarded)
     SELECT given.id, given.tenant_id, given.type, '[]'::jsonb, given.body, given.forwarded
     FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::bytea[], %b::jsonb[])
@@ -88,18 +92,19 @@ WITH message AS (
     ON CONFLICT (id) DO NOTHING
     RETURNING id, tenant_id, type, channels, forwarded
 ), chosen AS MATERIALIZED (
-    SELECT message.id AS message_id, e.id AS endpoint_id, e.filter, {order_key} AS order_key, {sequence} AS sequence
+    SELECT message.id AS message_id, e.id AS endpoint_id, e.filter,
+        {order_key} AS order_key, {sequence} AS sequence{free}
     FROM message CROSS JOIN LATERAL jsonb_object_keys(message.forwarded -> 'to') AS given (endpoint)
     JOIN {endpoints} e ON e.id = given.endpoint::uuid AND e.tenant_id = message.tenant_id
     WHERE {wants}
 ), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence)
-    SELECT {new_id}, message_id, endpoint_id, order_key, sequence FROM chosen WHERE filter IS NULL
-    RETURNING 1
+    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{claimed_columns})
+    SELECT {new_id}, message_id, endpoint_id, order_key, sequence{claimed_values} FROM {made} AS made
+    RETURNING {returned}
 )
-SELECT id, (SELECT count(*) FROM delivery), (
+SELECT message.id, (SELECT count(*) FROM delivery), (
     SELECT jsonb_agg(jsonb_build_array(message_id, endpoint_id, filter)) FROM chosen WHERE filter IS NOT NULL
-) FROM message
+){born} FROM message{born_joined}
 """
 
 _MESSAGES_SQLITE = """
@@ -111,20 +116,29 @@ FROM {messages} message JOIN json_each(message.forwarded, '$.to') given
 JOIN {endpoints} e ON e.id = given.key AND e.tenant_id = message.tenant_id
 WHERE message.id IN (SELECT value FROM json_each(%s)) AND {wants}
 """
-_DELIVERIES_SQLITE = (
-    """
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence)
-SELECT {new_id}, message.id, e.id, {order_key}, {sequence}
-"""
-    + _CHOSEN_SQLITE
-    + "AND e.filter IS NULL"
+_DELIVERIES_SQLITE = """
+WITH {granted}chosen AS MATERIALIZED (
+    SELECT message.id AS message_id, e.id AS endpoint_id, e.filter,
+        {order_key} AS order_key, {sequence} AS sequence{free}
+    {chosen}
 )
-_FILTERED_SQLITE = "SELECT message.id, e.id, e.filter" + _CHOSEN_SQLITE + "AND e.filter IS NOT NULL"
+INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{claimed_columns})
+SELECT {new_id}, message_id, endpoint_id, order_key, sequence{claimed_values} FROM {made} AS made WHERE true
+{returning}
+"""
+# The deliveries to make: as they are, or with whether each is made claimed.
+_MADE = "(SELECT * FROM chosen WHERE filter IS NULL)"
+_MADE_OR_CLAIMED = "(SELECT chosen.*, {placed} AS claimed FROM chosen WHERE filter IS NULL)"
+_FILTERED_SQLITE = "SELECT message.id, e.id, e.filter {chosen} AND e.filter IS NOT NULL"
 
 
-def _store_on_postgresql(connection: BaseDatabaseWrapper, items: Sequence[Forwarded]) -> tuple[set[UUID], int]:
-    """The ids of the messages that are new, and the number of their deliveries."""
+#: The ids of the messages that are new, the number of their deliveries, and those of these that are made claimed.
+_Stored = tuple[set[UUID], int, Sequence[Delivery]]
+
+
+def _store_on_postgresql(connection: BaseDatabaseWrapper, items: Sequence[Forwarded], grant: Grant | None) -> _Stored:
     params = [
+        *(grant.params("postgresql") if grant is not None else ()),
         packed("uuid", [item.id for item in items]),
         packed("uuid", [item.tenant_id for item in items]),
         packed("text", [item.type for item in items]),
@@ -132,15 +146,19 @@ def _store_on_postgresql(connection: BaseDatabaseWrapper, items: Sequence[Forwar
         packed("jsonb", [json.dumps(item.envelope) for item in items]),
         new_id(),
     ]
-    rows = fetch_prepared(connection, _statement(_POSTGRESQL, "postgresql"), params)
+    rows = fetch_prepared(connection, _statement(_POSTGRESQL, "postgresql", granted=grant is not None), params)
     deliveries = rows[0][1] if rows else 0
     if rows and rows[0][2]:
         deliveries += filtering.store_passing(connection, items, rows[0][2])
-    return {row[0] for row in rows}, deliveries
+    claimed: Sequence[Delivery] = ()
+    if grant is not None:
+        claimed = born.born_of([row[3:] for row in rows if row[3] is not None], {item.id: item for item in items})
+    return {row[0] for row in rows}, deliveries, claimed
 
 
-def _store_on_sqlite(connection: BaseDatabaseWrapper, items: Sequence[Forwarded]) -> tuple[set[UUID], int]:
+def _store_on_sqlite(connection: BaseDatabaseWrapper, items: Sequence[Forwarded], grant: Grant | None) -> _Stored:
     written = set()
+    claimed: Sequence[Delivery] = ()
     with connection.cursor() as cursor:
         for item in items:
             values = (item.id.hex, item.tenant_id.hex, item.type, item.body, json.dumps(item.envelope))
@@ -148,26 +166,37 @@ def _store_on_sqlite(connection: BaseDatabaseWrapper, items: Sequence[Forwarded]
             if cursor.rowcount:
                 written.add(item.id)
         ids = json.dumps([one.hex for one in written])
-        cursor.execute(_statement(_DELIVERIES_SQLITE, "sqlite"), (new_id().hex, ids))
-        deliveries = cursor.rowcount
+        sql = _statement(_DELIVERIES_SQLITE, "sqlite", granted=grant is not None)
+        if grant is None:
+            cursor.execute(sql, (ids, new_id().hex))
+            deliveries = cursor.rowcount
+        else:
+            params = (*grant.params("sqlite"), ids, new_id().hex)
+            deliveries, claimed = born.made_on_sqlite(connection, sql, params, {item.id: item for item in items})
         cursor.execute(_statement(_FILTERED_SQLITE, "sqlite"), (ids,))
         deliveries += filtering.store_passing(connection, items, cursor.fetchall())
-    return written, deliveries
+    return written, deliveries, claimed
 
 
 @cache
-def _statement(template: str, vendor: str) -> str:
+def _statement(template: str, vendor: str, *, granted: bool = False) -> str:
     dialect = DIALECTS[vendor]
     # Of now, and not of the event, which may have come long ago.
     moment = {"postgresql": "%b::uuid", "sqlite": "%s"}[vendor]
+    names = {
+        "messages": Message._meta.db_table,
+        "deliveries": Delivery._meta.db_table,
+        "endpoints": Endpoint._meta.db_table,
+        "wants": dialect.wants.format(type="message.type", channels="message.channels"),
+    }
     return template.format(
-        messages=Message._meta.db_table,
-        deliveries=Delivery._meta.db_table,
-        endpoints=Endpoint._meta.db_table,
-        wants=dialect.wants.format(type="message.type", channels="message.channels"),
+        **names,
+        chosen=_CHOSEN_SQLITE.format(**names),
         new_id=dialect.new_id.format(message=moment),
         order_key=ORDER_KEY,
         sequence=SEQUENCE,
+        made=_MADE_OR_CLAIMED.format(placed=placed("chosen.free", "chosen.message_id")) if granted else _MADE,
+        **born.claiming(vendor, granted=granted),
     )
 
 

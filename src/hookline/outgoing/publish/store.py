@@ -13,15 +13,13 @@ from uuid import UUID
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookline.db.arrays import jsonb, packed
+from hookline.db.arrays import jsonb, packed, scalar
 from hookline.db.binary import fetch_prepared
+from hookline.db.change import ONLY_IF, Change
 from hookline.db.connections import one_transaction
-from hookline.engine import grant as grants
 from hookline.engine import notifier
-from hookline.engine.grant import Grant
+from hookline.engine.grant import Grant, placed
 from hookline.engine.handover import granted_to, noted
-from hookline.engine.job import State
-from hookline.engine.sql import DIALECTS as ENGINE_DIALECTS
 from hookline.engine.sql import dialect_of
 from hookline.outgoing import born
 from hookline.outgoing.models import Delivery, Endpoint, Message
@@ -159,12 +157,12 @@ def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tup
 # ---- many messages ----------------------------------------------------------------------------------
 
 _MANY_POSTGRESQL = """
-WITH {granted}message AS (
+WITH {granted}{changing}message AS (
     INSERT INTO {messages} (id, tenant_id, type, channels, body{keys}{expires_at})
     SELECT given.id, tenant.id, given.type, given.channels, given.body{given_keys}{given_expiry}
     FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[]{key_arrays}{expiry_array})
         AS given (id, tenant_id, type, channels, body{keys}{expires_at})
-    JOIN {tenants} tenant ON tenant.id = given.tenant_id AND tenant.deleted_at IS NULL{without_filters}
+    JOIN {owners}
     {unless_known}
     RETURNING id, tenant_id, type, channels, created_at
 ), topic AS MATERIALIZED (
@@ -180,8 +178,23 @@ WITH {granted}message AS (
     FROM {made} AS made
     RETURNING {returned}
 )
-SELECT message.id, message.created_at, (SELECT count(*) FROM delivery), ({filtered}){born} FROM message{born_joined}
+SELECT message.id, message.created_at, (SELECT count(*) FROM delivery), ({filtered}){changed}{born}
+FROM {written}{born_joined}
 """
+_OWNERS = "{tenants} tenant ON tenant.id = given.tenant_id AND tenant.deleted_at IS NULL{without_filters}"
+
+# With a change beside: it is made if all tenants exist, and then the messages are written if it changed all that it
+# should. So all of it is done or nothing, and there is one row at least that says so.
+_CHANGING = """owner AS MATERIALIZED (
+    SELECT tenant.id FROM {tenants} tenant
+    WHERE tenant.id = ANY(%b::uuid[]) AND tenant.deleted_at IS NULL{without_filters}
+), changed AS ({change}), """
+_ALL_OWNERS = "(SELECT count(*) FROM owner) = %b::bigint"
+_OWNERS_IF_CHANGED = "owner tenant ON tenant.id = given.tenant_id WHERE (SELECT count(*) FROM changed) = %b::bigint"
+_CHANGED = ", one.owners, one.changed"
+_WRITTEN_IF_CHANGED = """(
+    SELECT (SELECT count(*) FROM owner) AS owners, (SELECT array_agg(id) FROM changed) AS changed
+) AS one LEFT JOIN message ON true"""
 # The deliveries to make: as they are, or with whether each is made claimed.
 _MADE = "(SELECT message.id AS message_id, wanted.* FROM message JOIN wanted USING (tenant_id, type, channels))"
 _MADE_OR_CLAIMED = """(
@@ -228,6 +241,8 @@ class Written:
     deliveries: int = 0
     #: Those of them that were made claimed, each with its message, and on PostgreSQL with its endpoint.
     claimed: list[Delivery] = field(default_factory=list)
+    #: The ids of the change beside; None where there was none, or where it was not made for the lack of a tenant.
+    changed: set[UUID] | None = None
 
 
 def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
@@ -270,6 +285,22 @@ def store_alone(drafts: Sequence[tuple[Draft, UUID]], grant: Grant | None = None
     return _announced(connection, _store_many_on_postgresql(connection, drafts, grant, alone=True))
 
 
+def store_with(
+    drafts: Sequence[tuple[Draft, UUID]], change: Change, *, alone: bool
+) -> tuple[dict[UUID, datetime], set[UUID]] | None:
+    """On PostgreSQL: the same as `store_many` by one statement with a change, which also commits itself if `alone`.
+
+    Returns when each was written, and the ids of the change. Nothing is written unless all of it is changed. None
+    where a tenant does not exist, or where one has a filter and that is not possible `alone`; then nothing was done.
+    """
+    connection = _connection()
+    grant = granted_to(connection, Delivery, len(drafts))
+    written = _store_many_on_postgresql(connection, drafts, grant, alone=alone, change=change)
+    if written.changed is None:
+        return None
+    return _announced(connection, written).times, written.changed
+
+
 def _announced(connection: BaseDatabaseWrapper, written: Written) -> Written:
     if written.times:
         announce_after_commit(connection, list(written.times), written.deliveries, written.claimed)
@@ -289,12 +320,50 @@ def _store_many_on_postgresql(
     grant: Grant | None,
     *,
     alone: bool = False,
+    change: Change | None = None,
 ) -> Written:
     due = drafts[0][0].deliver_at
     if due is not None:
         grant = None  # it is for a claim to see that it is due
+    columns, keyed, expiring = _columns_of(drafts)
     params: list[Any] = [] if grant is None else [*grant.params("postgresql")]
-    params += [
+    owners = 0
+    if change is not None:
+        tenants = list({tenant_id.int: tenant_id for _, tenant_id in drafts}.values())
+        owners = len(tenants)
+        columns.append(scalar("bigint", change.count))
+        params += [packed("uuid", tenants), *change.params, scalar("bigint", owners)]
+    params += columns if due is None else [*columns, due]
+    sql = _statement(
+        _MANY_POSTGRESQL,
+        "postgresql",
+        scheduled=due is not None,
+        keyed=keyed,
+        expiring=expiring,
+        alone=alone,
+        granted=grant is not None,
+        change="" if change is None else change.sql,
+    )
+    rows = fetch_prepared(connection, sql, params)
+    changed, before_claimed = None, 4
+    if change is not None:
+        changed, before_claimed = set(rows[0][5] or ()) if rows[0][4] == owners else None, 6
+        rows = [row for row in rows if row[0] is not None]
+    if not rows:
+        return Written(changed=changed)
+    deliveries = rows[0][2]
+    if rows[0][3]:
+        deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3])
+    claimed: list[Delivery] = []
+    if grant is not None:
+        sent = {draft.id: draft for draft, _ in drafts}
+        claimed = born.born_of([row[before_claimed:] for row in rows if row[before_claimed] is not None], sent)
+    return Written({row[0]: row[1] for row in rows}, deliveries, claimed, changed)
+
+
+def _columns_of(drafts: Sequence[tuple[Draft, UUID]]) -> tuple[list[Any], bool, bool]:
+    """The parameters that are messages, whether there are keys among them, and whether times at which they expire."""
+    params: list[Any] = [
         packed("uuid", [draft.id for draft, _ in drafts]),
         packed("uuid", [tenant_id for _, tenant_id in drafts]),
         packed("text", [draft.type for draft, _ in drafts]),
@@ -307,28 +376,7 @@ def _store_many_on_postgresql(
         params.append(packed("uuid", [draft.request_key for draft, _ in drafts]))
     if expiring := any(draft.expires_at is not None for draft, _ in drafts):
         params.append([draft.expires_at for draft, _ in drafts])
-    if due is not None:
-        params.append(due)
-    sql = _statement(
-        _MANY_POSTGRESQL,
-        "postgresql",
-        scheduled=due is not None,
-        keyed=keyed,
-        expiring=expiring,
-        alone=alone,
-        granted=grant is not None,
-    )
-    rows = fetch_prepared(connection, sql, params)
-    if not rows:
-        return Written()
-    deliveries = rows[0][2]
-    if rows[0][3]:
-        deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3])
-    claimed: list[Delivery] = []
-    if grant is not None:
-        sent = {draft.id: draft for draft, _ in drafts}
-        claimed = born.born_of((row[4:] for row in rows if row[4] is not None), sent)
-    return Written({row[0]: row[1] for row in rows}, deliveries, claimed)
+    return params, keyed, expiring
 
 
 def _store_many_on_sqlite(
@@ -353,11 +401,10 @@ def _store_many_on_sqlite(
                 cursor.execute(sql, (ids, *scheduled))
                 all_of_them.deliveries += cursor.rowcount
             else:
-                made = list(Delivery.objects.using(connection.alias).raw(sql, (*grant.params("sqlite"), ids)))
-                claimed = [one for one in made if one.state == State.RUNNING]
                 sent = {draft.id: draft for draft, _ in part}
-                all_of_them.claimed += born.with_messages(connection, claimed, sent)
-                all_of_them.deliveries += len(made)
+                made, claimed = born.made_on_sqlite(connection, sql, (*grant.params("sqlite"), ids), sent)
+                all_of_them.claimed += claimed
+                all_of_them.deliveries += made
                 grant = None  # its places are taken
             if any(has_filters for _, _, has_filters in found):
                 passing = [draft for draft, _ in part if draft.id in times]
@@ -401,25 +448,6 @@ def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft]) -> int:
     return filtering.store_passing(_connection(), drafts, cursor.fetchall(), drafts[0].deliver_at)
 
 
-def _claiming(vendor: str) -> dict[str, str]:
-    """What a statement has that makes deliveries claimed."""
-    return {
-        "granted": f"{grants.granted(vendor)}, ",
-        "free": f", {born.is_free(vendor)} AS free",
-        "made": _MADE_OR_CLAIMED.format(placed=grants.placed("wanted.free", "message.id")),
-        "claimed_columns": f", {grants.CLAIMED_COLUMNS}",
-        "claimed_values": f", {grants.claimed_values(ENGINE_DIALECTS[vendor], 'made.claimed')}",
-        "returned": born.columns_of_delivery(),
-        "returning": f"RETURNING {born.columns_of_delivery()}",
-        "born": f", {born.columns_joined()}",
-        "born_joined": born.JOINED,
-    }
-
-
-_CLAIMING = {vendor: _claiming(vendor) for vendor in DIALECTS}
-_NOT_CLAIMING = {**dict.fromkeys(_CLAIMING["sqlite"], ""), "made": _MADE, "returned": "1"}
-
-
 @cache
 def _statement(
     template: str,
@@ -431,9 +459,12 @@ def _statement(
     expiring: bool = False,
     alone: bool = False,
     granted: bool = False,
+    change: str = "",
 ) -> str:
     """A statement, built once."""
     dialect = DIALECTS[vendor]
+    without_filters = _WITHOUT_FILTERS.format(**_TABLES) if alone else ""
+    on_tenants = {**_TABLES, "without_filters": without_filters}
     mark = "%b" if vendor == "postgresql" else "%s"
     type_of = {"postgresql": "::varchar" if by_key else "::uuid", "sqlite": ""}[vendor]
     wants = dialect.wants.format(type="message.type", channels="message.channels")
@@ -459,9 +490,13 @@ def _statement(
         given_keys=", given.uid, given.request_key" if keyed else "",
         key_arrays=f", {mark}::text[], {mark}::uuid[]" if keyed else "",
         unless_known="ON CONFLICT DO NOTHING" if keyed else "",
-        without_filters=_WITHOUT_FILTERS.format(**_TABLES) if alone else "",
+        changing=_CHANGING.format(**on_tenants, change=change.replace(ONLY_IF, _ALL_OWNERS)) if change else "",
+        owners=_OWNERS_IF_CHANGED if change else _OWNERS.format(**on_tenants),
+        changed=_CHANGED if change else "",
+        written=_WRITTEN_IF_CHANGED if change else "message",
         new_id_made=dialect.new_id.format(message="made.message_id"),
-        **(_CLAIMING[vendor] if granted else _NOT_CLAIMING),
+        made=_MADE_OR_CLAIMED.format(placed=placed("wanted.free", "message.id")) if granted else _MADE,
+        **born.claiming(vendor, granted=granted),
     )
 
 
