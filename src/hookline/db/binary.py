@@ -8,9 +8,10 @@ Python, which takes longer than everything else about a row.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -74,8 +75,11 @@ def fetch_prepared(
     with connection.wrap_database_errors:
         raw: Any = connection.connection
         cursor = _kept_cursor(connection)
+        numbered, names = _numbered(sql)
+        if names:
+            params = [params[name] for name in names]  # type: ignore[call-overload]  # where they have names
         if not _may_prepare(raw):
-            rows: list[tuple[Any, ...]] = cursor.execute(sql, params, prepare=False, binary=True).fetchall()
+            rows: list[tuple[Any, ...]] = cursor.execute(numbered, params, prepare=False, binary=True).fetchall()
             return rows
         if (now := time.monotonic()) - _PLANNED.get(raw, now) > PLAN_AGE:
             _cursor(raw).execute("DISCARD PLANS", prepare=False)
@@ -83,7 +87,7 @@ def fetch_prepared(
         threshold = raw.prepare_threshold  # Django switches preparing off by None
         raw.prepare_threshold = 0
         try:
-            rows = cursor.execute(sql, params, prepare=True, binary=True).fetchall()
+            rows = cursor.execute(numbered, params, prepare=True, binary=True).fetchall()
         finally:
             raw.prepare_threshold = threshold
         return rows
@@ -139,14 +143,39 @@ def _kept_cursor(connection: BaseDatabaseWrapper) -> Any:
     """One for all statements, since making a cursor takes a third of the time that such a statement takes here."""
     kept = _CURSORS.get(connection)
     if kept is None or kept.connection is not connection.connection:
-        kept = _CURSORS[connection] = _cursor(connection.connection)
+        kept = _CURSORS[connection] = _cursor(connection.connection, numbered=True)
     return kept
 
 
-def _cursor(raw: Any) -> Any:
+_MARK = re.compile(r"%(?:[bs]|\((\w+)\)[bs]|%)")
+
+
+@lru_cache(512)
+def _numbered(sql: str) -> tuple[bytes, Sequence[str]]:
+    """The statement with `$1` and so on for its parameters, as the server takes it, and their names if they have any.
+
+    psycopg remembers that for statements of up to 4096 bytes, and looks for the parameters of longer ones each time.
+    """
+    names: dict[str, int] = {}
+    count = 0
+
+    def number(mark: re.Match[str]) -> str:
+        nonlocal count
+        if mark[0] == "%%":
+            return "%"
+        if (name := mark[1]) is not None:
+            return f"${names.setdefault(name, len(names) + 1)}"
+        count += 1
+        return f"${count}"
+
+    return _MARK.sub(number, sql).encode(), tuple(names)
+
+
+def _cursor(raw: Any, *, numbered: bool = False) -> Any:
+    """A cursor of psycopg's, for statements with its marks or with `numbered` parameters."""
     import psycopg
 
-    cursor = psycopg.Cursor(raw)
+    cursor: Any = (psycopg.RawCursor if numbered else psycopg.Cursor)(raw)
     dumper, loader = _adapters()
     cursor.adapters.register_dumper(Packed, dumper)
     cursor.adapters.register_loader("jsonb", loader)
