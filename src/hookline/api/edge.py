@@ -61,15 +61,13 @@ class MessageEdge:
         name, _, rest = behind.partition("/")
         if rest not in ("msg", "msg/batch"):
             return None
-        headers = {}
-        for key, value in scope["headers"]:
-            if key in (b"authorization", b"idempotency-key") and key not in headers:
-                headers[key] = value.strip(b" \t").decode("latin-1")
+        first = dict(reversed(scope["headers"]))  # of those with the same name
+        authorization, key = first.get(b"authorization", b""), first.get(b"idempotency-key")
         return Asked(
             name,
             scope.get("query_string", b"").decode("latin-1"),
-            headers.get(b"authorization", ""),
-            headers.get(b"idempotency-key"),
+            authorization.strip(b" \t").decode("latin-1"),
+            None if key is None else key.strip(b" \t").decode("latin-1"),
             many=rest == "msg/batch",
         )
 
@@ -93,20 +91,20 @@ class LoopPublisher(Publisher):
         """Those whose threads have connections to the database."""
         return self._writer, self._looker, self._checker
 
+    def known_principal(self, authorization: str) -> Principal | None:
+        return known(authorization)
+
     async def find_principal(self, authorization: str) -> Principal:
-        if (principal := known(authorization)) is not None:
-            return principal
         return await self._principals.get(authorization, partial(authenticate, authorization))
 
     async def admit(self, principal: Principal) -> None:
-        if principal.rate is not None:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._looker, partial(with_connection, partial(admit, principal)))
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._looker, partial(with_connection, partial(admit, principal)))
 
     async def find_tenant(self, name: str, principal: Principal, new: NewMessage) -> UUID:
         # One that brings an application is not refused.
         key = name, principal.tenant_id, principal.organisation, new.application is None
-        return await self._tenants.get(key, partial(tenant_of, name, principal, new))
+        return self._tenants.fresh(key) or await self._tenants.get(key, partial(tenant_of, name, principal, new))
 
     def forget_tenant(self, name: str) -> None:
         self._tenants.forget(lambda key: key[0] == name)

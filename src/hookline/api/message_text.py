@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from hookline.core import ids
@@ -50,6 +51,7 @@ def message_text(
     )
 
 
+@lru_cache(maxsize=16)  # messages that are committed together have the same
 def _written(moment: datetime) -> bytes:
     return b"%bZ" % moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6].encode()
 

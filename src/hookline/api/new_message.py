@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from hookline.api.errors import JSON_DECODE, Refused
 from hookline.api.schema import Moment, is_name, is_tag
 from hookline.core.json_slices import JsonSlice, read_once
-from hookline.core.request import MAX_JSON_DEPTH, is_deeper
+from hookline.core.request import MAX_JSON_DEPTH, is_deeper, may_be_deeper
 from hookline.exceptions import Unreadable
 
 MAX_CHANNELS = 5
@@ -72,7 +72,8 @@ def _plain(body: bytes) -> NewMessage | None:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    if "\\u" in text or text.count("{") + text.count("[") > MAX_JSON_DEPTH:
+    # One character is looked for twenty times as fast as two.
+    if ("\\" in text and "\\u" in text) or may_be_deeper(body):
         return None
     members = read_once(text)
     if members is None or not members.keys() <= _USUAL or "payload" not in members:
@@ -127,7 +128,7 @@ def _whole(body: bytes) -> JsonSlice:
     text = whole.text
     if text[whole.end :].strip(" \t\r\n"):
         raise _undecodable(f"there is more behind the JSON: {text[whole.end :][:40]!r}")
-    if text.count("{") + text.count("[") > MAX_JSON_DEPTH and is_deeper(json.loads(text)):
+    if may_be_deeper(body) and is_deeper(json.loads(text)):
         raise _undecodable(f"nested deeper than {MAX_JSON_DEPTH} lists and objects")
     if "\\u" in text and _SURROGATE.search(text):
         try:

@@ -31,14 +31,18 @@ class Seen(Generic[K, V]):
         self._answers: dict[K, tuple[float, V]] = {}
         self._asking: dict[K, asyncio.Task[V]] = {}
 
+    def fresh(self, key: K) -> V | None:
+        """The value that was returned for the key less than FRESH ago."""
+        known = self._answers.get(key)
+        return known[1] if known is not None and time.monotonic() - known[0] < FRESH else None
+
     async def get(self, key: K, look_up: Callable[[], V]) -> V:
         """The value that `look_up` returned less than FRESH ago, or returns now, in a thread of the executor.
 
         Raises what it raises, or CannotStore.
         """
-        known = self._answers.get(key)
-        if known is not None and time.monotonic() - known[0] < FRESH:
-            return known[1]
+        if (known := self.fresh(key)) is not None:
+            return known
         if (task := self._asking.get(key)) is None:
             if len(self._asking) >= MOST_WAITING:
                 raise CannotStore(f"{len(self._asking)} questions wait for the database")

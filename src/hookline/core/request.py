@@ -195,8 +195,7 @@ def parse_json(text: bytes, make_object: Callable[[list[tuple[str, Any]]], Any] 
     try:
         decoder = _DECODER if make_object is None else _decoder(make_object)
         document = _decoded(decoder, text.decode("utf-8").removeprefix(BOM))
-        # What cannot be nested too deeply, as nearly everything, is not looked through.
-        too_deep = text.count(b"[") + text.count(b"{") > MAX_JSON_DEPTH and is_deeper(document)
+        too_deep = may_be_deeper(text) and is_deeper(document)
     except RecursionError:
         too_deep = True
     except ValueError as error:  # includes UnicodeDecodeError and JSONDecodeError
@@ -213,6 +212,12 @@ def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
         if end == len(text) or not text[end:].strip(_WHITE_SPACE):
             return document
     return decoder.decode(text)
+
+
+def may_be_deeper(text: bytes) -> bool:
+    """Whether a JSON text has so many brackets, as hardly any has, that `is_deeper` must look through its value."""
+    # Most texts hold no list at all, which is seen in a tenth of the time that counting takes.
+    return text.count(b"{") + (text.count(b"[") if b"[" in text else 0) > MAX_JSON_DEPTH
 
 
 def is_deeper(document: Any, most: int = MAX_JSON_DEPTH) -> bool:

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from hookline import conf
+from hookline.core import ids
 from hookline.core.event_types import check_type
 from hookline.db.connections import look_after
 from hookline.db.row import new_id
@@ -62,7 +63,8 @@ def drafted(
     due = check_time(deliver_at, now)
     expiry = expiry_of(event_type, now, due, expires_at)
     return Draft(
-        new_id(), event_type, check_channels(channels), sent, check_key(uid), traceparent(), due, key,
+        new_id(), event_type, check_channels(channels) if channels else [], sent,
+        check_key(uid), traceparent(), due, key,
         expires_at=expiry,
         tags=list(tags) or None,
         content_until=None if keep_content is None else _whole_minute(now + keep_content),
@@ -83,7 +85,7 @@ def request_key(whose: str, key: str) -> UUID:
     """What is kept of the Idempotency-Key of a request, and of who sent it."""
     # The length keeps `a` with `bc` apart from `ab` with `c`.
     text = f"{len(whose)}:{whose}{key}".encode("utf-8", "surrogateescape")
-    return UUID(bytes=blake2b(text, digest_size=16).digest())
+    return ids.of_number(int.from_bytes(blake2b(text, digest_size=16).digest(), "big"))
 
 
 def commit(posts: Sequence[Post], *, later: Callable[[Callable[[], None]], object] | None = None) -> list[Posted]:
