@@ -15,6 +15,7 @@ from hookline.engine.handover import HandOver, offer, withdraw
 from hookline.engine.job import State
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement
+from hookline.outgoing.born import given
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.outgoing.publish.draft import Draft
 from hookline.outgoing.publish.store import store_alone, store_many
@@ -159,5 +160,5 @@ def test_a_message_that_is_written_alone_returns_what_was_made_claimed() -> None
     first, second = draft(), draft(request_key=new_id())
     written = store_alone([(first, tenant.pk), (second, tenant.pk)], Grant(1, 60.0, None))
     assert (set(written.times), written.deliveries) == ({first.id, second.id}, 2)
-    assert [one.message_id for one in written.claimed] == [first.id]
-    assert state_of(written.claimed[0]) == (State.RUNNING, 1, 1, None)
+    assert [one.message_id for one in given(written.to_give)] == [first.id]
+    assert state_of(given(written.to_give)[0]) == (State.RUNNING, 1, 1, None)

@@ -189,6 +189,23 @@ def columns(model: type[Row]) -> str:
     return _columns(model._meta.concrete_fields)
 
 
+def of_columns(model: type[R], connection: BaseDatabaseWrapper, rows: Sequence[Sequence[Any]]) -> list[R]:
+    """The rows whose values are those of all `columns()`, as PostgreSQL gave them."""
+    return _whole(model).instances(model, connection, rows)
+
+
+def of_fields(
+    model: type[R], connection: BaseDatabaseWrapper, names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> list[R]:
+    """The same of the id and the fields `names`."""
+    return _instances(model, connection, _fields(model, tuple(names)), rows)
+
+
+@cache
+def _fields(model: type[Row], names: Sequence[str]) -> Sequence[Any]:
+    return [model._meta.get_field(name) for name in ("id", *names)]
+
+
 def _columns(fields: Sequence[Any]) -> str:
     return ", ".join(field.column for field in fields)
 

@@ -117,7 +117,9 @@ class Leases(Generic[J]):
     def of_rows(self, rows: Sequence[Any]) -> list[J]:
         """The jobs of rows as they are given, with all columns and those of the parts; on SQLite they are jobs."""
         connection = connections[router.db_for_write(self.model)]
-        return list(rows) if connection.vendor == "sqlite" else self._rows.of(connection, rows)
+        jobs = list(rows) if connection.vendor == "sqlite" else self._rows.of(connection, rows)
+        self.read_clock(jobs)
+        return jobs
 
     def keep(self, jobs: Sequence[J]) -> None:
         """Keep the leases of jobs that were claimed a moment ago, here or with the number and the lease of this."""

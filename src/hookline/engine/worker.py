@@ -169,7 +169,6 @@ class ThreadWorker(Generic[J]):
             self._told(self)
 
     def _kept(self, claimed: Sequence[J]) -> list[J]:
-        self._leases.read_clock(claimed)
         self._leases.keep(claimed)
         return list(claimed)
 

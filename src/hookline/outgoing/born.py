@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookline.db.rows import RowsWithParts, columns
+from hookline.db.rows import RowsWithParts, columns, of_columns, of_fields
 from hookline.engine import grant
 from hookline.engine.grant import free
 from hookline.engine.job import State
@@ -27,6 +27,8 @@ OF_MESSAGE = ("type", "body", "expires_at", "forwarded", "traceparent")
 
 _ROWS = RowsWithParts(Delivery, {"endpoint": OF_ENDPOINT})
 _MESSAGE: Any = Delivery._meta.get_field("message")
+_ENDPOINT: Any = Delivery._meta.get_field("endpoint")
+_MESSAGE_AT = Delivery._meta.concrete_fields.index(_MESSAGE)
 
 
 class Sent(Protocol):
@@ -83,6 +85,37 @@ def born_of(rows: Sequence[Sequence[Any]], sent: Mapping[UUID, Sent]) -> list[De
     return _with_messages(connection, _ROWS.of(connection, rows), sent)
 
 
+#: A row to be given to a worker: all columns of a delivery, then those of its endpoint, and those of its message.
+_WIDTH = len(Delivery._meta.concrete_fields)
+
+
+def to_give(rows: Iterable[Sequence[Any]], sent: Mapping[UUID, Sent]) -> list[Sequence[Any]]:
+    """Of rows with `the columns `born``, what `given` makes the deliveries of, perhaps in another process.
+
+    The values of an endpoint or a message are one object, so that they travel once.
+    """
+    endpoints: dict[int, Sequence[Any]] = {}
+    messages = {key.int: _values_of(one) for key, one in sent.items()}
+    return [
+        (*row[:_WIDTH], endpoints.setdefault(row[_WIDTH].int, row[_WIDTH:]), messages[row[_MESSAGE_AT].int])
+        for row in rows
+    ]
+
+
+def given(rows: Sequence[Sequence[Any]]) -> list[Delivery]:
+    """The deliveries of such rows, each with its endpoint and its message."""
+    connection = connections[router.db_for_write(Delivery)]
+    endpoints = {row[_WIDTH][0].int: row[_WIDTH] for row in rows}
+    endpoint_of = {one.id.int: one for one in of_fields(Endpoint, connection, OF_ENDPOINT, list(endpoints.values()))}
+    messages = {row[_WIDTH + 1][0].int: row[_WIDTH + 1] for row in rows}
+    message_of = {one.id.int: one for one in of_fields(Message, connection, OF_MESSAGE, list(messages.values()))}
+    made = of_columns(Delivery, connection, [row[:_WIDTH] for row in rows])
+    for delivery in made:
+        _ENDPOINT.set_cached_value(delivery, endpoint_of[delivery.endpoint_id.int])
+        _MESSAGE.set_cached_value(delivery, message_of[delivery.message_id.int])
+    return made
+
+
 def _with_messages(connection: BaseDatabaseWrapper, born: list[Delivery], sent: Mapping[UUID, Sent]) -> list[Delivery]:
     """Give each its message, of the values that were written."""
     made: dict[UUID, Message] = {}
@@ -95,7 +128,11 @@ def _with_messages(connection: BaseDatabaseWrapper, born: list[Delivery], sent: 
 
 
 def _message_of(connection: BaseDatabaseWrapper, sent: Sent) -> Message:
+    return Message.from_db(connection.alias, ("id", *OF_MESSAGE), _values_of(sent))
+
+
+def _values_of(sent: Sent) -> Sequence[Any]:
+    """Of the columns "id" and OF_MESSAGE."""
     expires_at: datetime | None = getattr(sent, "expires_at", None)
     forwarded: Mapping[str, Any] | None = getattr(sent, "envelope", None)
-    values = (sent.id, sent.type, sent.body, expires_at, forwarded, sent.traceparent)
-    return Message.from_db(connection.alias, ("id", *OF_MESSAGE), values)
+    return sent.id, sent.type, sent.body, expires_at, forwarded, sent.traceparent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any
@@ -39,6 +39,9 @@ EXTRA = 4
 #: BETWEEN times its duration after its end, and at most LONGEST_BETWEEN seconds: what comes meanwhile is claimed, read
 #: and recorded together, which costs less for each. Where little is published nothing waits.
 FEW, BETWEEN, LONGEST_BETWEEN = 8, 3, 0.05
+#: Nor where deliveries were given to this loop so many seconds ago, or later: what waits for a claim keeps others from
+#: being given.
+GIVEN_LATELY = 1.0
 
 
 class DeliveryLoop:
@@ -57,9 +60,14 @@ class DeliveryLoop:
         writer: Executor,
         *,
         reserve: int = 0,
+        on_places: Callable[[], object] = bool,
     ) -> None:
-        """`reserve`: how many to hold beyond those that can be sent at once, so that none of the places is empty while
+        """`on_places` is called soon after `places` may have changed.
+
+        `reserve`: how many to hold beyond those that can be sent at once, so that none of the places is empty while
         more are claimed or results are recorded, either of which takes as long as sending a hundred."""
+        self._on_places = on_places
+        self._telling = False
         self._leases = leases
         self._transport = transport
         self._schedule = settings.delivery_retry
@@ -91,6 +99,8 @@ class DeliveryLoop:
         self._changed = asyncio.Event()
         #: Whether it goes on claiming; a share of Celery's ends as soon as it gets nothing.
         self._stays = reserve > 0
+        #: When deliveries were last given to this loop, in its time.
+        self._given_at = float("-inf")
         #: Before this time of the loop more gathers.
         self._next_claim = 0.0
         #: Whether there may be something to claim: the last claim left some, or somebody rang since it began.
@@ -127,10 +137,11 @@ class DeliveryLoop:
         else:
             take = self._take
         self.more = False
+        self._places_changed()
         began = loop.time()
         claimed = await loop.run_in_executor(self._claimer, take, free)
-        if self._stays and claimed.count > FEW and self._leases.drained:
-            ended = loop.time()
+        ended = loop.time()
+        if self._stays and claimed.count > FEW and self._leases.drained and ended - self._given_at > GIVEN_LATELY:
             self._next_claim = ended + min(BETWEEN * (ended - began), LONGEST_BETWEEN)
         if self._crowding:
             self._wake_in(self._others.known_for)  # there may be endpoints that are not known yet
@@ -151,13 +162,14 @@ class DeliveryLoop:
 
     @property
     def places(self) -> int:
-        """How many more could begin at once beside all that is here, if nothing else waits for its turn.
+        """How many more could begin at once beside all that is here, if few wait for their turn.
 
         For any thread. Claims keep their own room, so that nothing that others made waits for ever.
         """
-        if self._stopped or self.more or self._crowding or self._queue or self._suspects:
+        waiting = len(self._queue)
+        if self._stopped or self._crowding or waiting > self._extra or self._suspects:
             return 0
-        return min(self._concurrency - self._queue.under_way, self._free - self._worth_a_claim)
+        return max(0, min(self._concurrency - self._queue.under_way - waiting, self._free - self._worth_a_claim))
 
     @property
     def room(self) -> int:
@@ -173,6 +185,7 @@ class DeliveryLoop:
             back = Settlement.give_back(0, "the worker stopped before it was sent")
             self._claimer.submit(self._leases.release, [(outbound, back) for outbound in to_send])
             return
+        self._given_at = asyncio.get_running_loop().time()
         self._queue.extend(to_send)
         self._begin()
         self._tell_use()
@@ -187,11 +200,13 @@ class DeliveryLoop:
     def wake(self) -> None:
         """End a pause. For the thread of the event loop."""
         self.more, self._others_drained = True, False
+        self._places_changed()
         self._changed.set()
 
     async def finish(self, patience: float | None = None) -> None:
         """Release what has not started, and wait `patience` seconds for the rest; None: as long as it takes."""
         self._stopped = True
+        self._on_places()
         unbegun = [*self._queue.clear(), *self._suspects]
         self._suspects.clear()
         if unbegun:
@@ -204,7 +219,17 @@ class DeliveryLoop:
         if wanted(SenderUsed):
             emit(SenderUsed(id(self), 0, 0, 0))
 
+    def _places_changed(self) -> None:
+        if not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell_places)
+
+    def _tell_places(self) -> None:
+        self._telling = False
+        self._on_places()
+
     def _tell_use(self) -> None:
+        self._places_changed()
         if wanted(SenderUsed):
             waiting = len(self._queue) + len(self._suspects)
             emit(SenderUsed(id(self), self._queue.under_way, waiting, self._transport.idle))
@@ -303,6 +328,7 @@ class DeliveryLoop:
                 self._suspect = None
                 self._begin_suspect()
         self._queue.recorded(outbound)
+        self._places_changed()
         self._leases.forget(outbound)
         if outbound is self._suspect:
             self._suspect = None

@@ -13,7 +13,7 @@ from functools import partial
 from django.db import connections
 
 from hookline import conf
-from hookline.engine import handover, notifier
+from hookline.engine import giving, handover, notifier
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.outgoing.deliver.handed_over import HandedOver
@@ -40,11 +40,15 @@ class Sender(threading.Thread):
         self._make_transport = make_transport
         self._settings = settings
         self._stopping = threading.Event()
-        self._renewer = LeaseRenewer(leases, max_attempts)
+        #: Told when the places change, by which others give deliveries to this sender.
+        self._told: giving.Told | None = None
+        self._handed_over: HandedOver | None = None
+        self._renewer = LeaseRenewer(leases, max_attempts, checks=(self._tell_places,))
         self._claimer = ThreadPoolExecutor(1, "hookline-claim-delivery")
         self._writer = ThreadPoolExecutor(1, "hookline-record")
 
     def start(self) -> None:
+        self._told = giving.told_of(Delivery)
         self._renewer.start()
         super().start()
 
@@ -60,6 +64,8 @@ class Sender(threading.Thread):
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 runner.run(self._main())
         finally:
+            if self._handed_over is not None:
+                self._handed_over.close()
             for executor in (self._claimer, self._writer):
                 executor.submit(connections.close_all)
                 executor.shutdown()
@@ -67,12 +73,16 @@ class Sender(threading.Thread):
     async def _main(self) -> None:
         transport = self._make_transport()
         reserve = self._settings.DELIVERY_CONCURRENCY * 3
-        deliveries = DeliveryLoop(self._leases, self._settings, transport, self._claimer, self._writer, reserve=reserve)
+        deliveries = DeliveryLoop(
+            self._leases, self._settings, transport, self._claimer, self._writer,
+            reserve=reserve, on_places=self._tell_places,
+        )  # fmt: skip
         wake = partial(_call_in, asyncio.get_running_loop(), deliveries.wake)
         notifier.of(Delivery).subscribe(wake)
-        handed_over = HandedOver(self._leases, deliveries, asyncio.get_running_loop())
+        self._handed_over = handed_over = HandedOver(self._leases, deliveries, asyncio.get_running_loop())
         handover.offer(Delivery, handed_over)
         handover.offer_to_follow(Delivery, handed_over)
+        giving.receive(Delivery, handed_over)
         try:
             await self._send_all(deliveries)
             handover.withdraw(Delivery)
@@ -81,6 +91,10 @@ class Sender(threading.Thread):
             handover.withdraw(Delivery)
             notifier.of(Delivery).unsubscribe(wake)
             await transport.close()
+
+    def _tell_places(self) -> None:
+        if self._told is not None and self._handed_over is not None:
+            self._told(self._handed_over)
 
     async def _send_all(self, deliveries: DeliveryLoop) -> None:
         while not self._stopping.is_set():

@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from django.db import router, transaction
 from django.db.models import Q
 
-from hookline.outgoing.models import Message
+from hookline.engine import giving
+from hookline.engine.handover import HandOver
+from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.publish.dispatch import keep_traces
 from hookline.outgoing.publish.draft import Draft
 from hookline.outgoing.publish.store import store_alone, store_many
@@ -57,6 +60,10 @@ class Posted:
 _TRIES = 3
 
 
+#: So many places are reserved for each message, which may go to several endpoints.
+PLACES = 4
+
+
 def post(posts: Sequence[Post]) -> list[Posted]:
     """Write and commit messages and their deliveries; what became of each, in order.
 
@@ -71,7 +78,10 @@ def post(posts: Sequence[Post]) -> list[Posted]:
     results = {
         one.draft.id: Posted(Outcome.NEW, one.draft, at) for one in posts if (at := times.get(one.draft.id)) is not None
     }
-    with transaction.atomic(using=router.db_for_write(Message), durable=True):
+    connection = transaction.get_connection(router.db_for_write(Message))
+    with transaction.atomic(using=connection.alias, durable=True), HandOver(connection) as handed:
+        handed.end()
+        transaction.on_commit(handed.give, using=connection.alias)
         for _ in range(_TRIES):
             results |= _written(left)
             if not (left := [one for one in left if one.draft.id not in results]):
@@ -84,7 +94,23 @@ def post(posts: Sequence[Post]) -> list[Posted]:
 def _written_alone(posts: Sequence[Post]) -> dict[UUID, datetime]:
     if any(_has_details(one.draft) for one in posts):
         return {}
-    return store_alone([(one.draft, one.tenant_id) for one in sorted(posts, key=_order)]).times
+    drafts = [(one.draft, one.tenant_id) for one in sorted(posts, key=_order)]
+    if (places := _places_for(posts)) is None:
+        return store_alone(drafts).times
+    claimed: Sequence[Any] = ()
+    try:
+        written = store_alone(drafts, places.grant)
+        claimed = written.to_give
+    finally:
+        places.give(claimed)
+    return written.times
+
+
+def _places_for(posts: Sequence[Post]) -> giving.Reserved | None:
+    """Places for their deliveries, if a worker has as many as there are messages at least."""
+    if sum([len(one.draft.body) for one in posts]) > giving.MOST_BYTES:
+        return None
+    return giving.reserve(Delivery, PLACES * len(posts), least=len(posts))
 
 
 def _written(posts: Sequence[Post]) -> dict[UUID, Posted]:

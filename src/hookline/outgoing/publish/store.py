@@ -243,6 +243,8 @@ class Written:
     claimed: list[Delivery] = field(default_factory=list)
     #: The ids of the change beside; None where there was none, or where it was not made for the lack of a tenant.
     changed: set[UUID] | None = None
+    #: The same as rows, where they are to be given to a worker: see `born.to_give`.
+    to_give: list[Sequence[Any]] = field(default_factory=list)
 
 
 def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
@@ -275,14 +277,14 @@ def store_alone(drafts: Sequence[tuple[Draft, UUID]], grant: Grant | None = None
     """The same by one statement, which commits itself. Left out are also the messages of tenants with a filter, which
     take a second statement; and all of them on SQLite, in a transaction, or where they are due at different times.
 
-    With a grant, the caller has to hand over what was made claimed; all else is told of from here.
+    With a grant, the caller has to give what was made claimed to a worker; all else is told of from here.
     """
     connection = _connection()
     if connection.vendor != "postgresql" or connection.in_atomic_block:
         return Written()
     if len({draft.deliver_at for draft, _ in drafts}) != 1:
         return Written()
-    return _announced(connection, _store_many_on_postgresql(connection, drafts, grant, alone=True))
+    return _announced(connection, _store_many_on_postgresql(connection, drafts, grant, alone=True, to_give=True))
 
 
 def store_with(
@@ -303,7 +305,8 @@ def store_with(
 
 def _announced(connection: BaseDatabaseWrapper, written: Written) -> Written:
     if written.times:
-        announce_after_commit(connection, list(written.times), written.deliveries, written.claimed)
+        claimed = written.claimed or written.to_give
+        announce_after_commit(connection, list(written.times), written.deliveries, claimed)
     return written
 
 
@@ -321,6 +324,7 @@ def _store_many_on_postgresql(
     *,
     alone: bool = False,
     change: Change | None = None,
+    to_give: bool = False,
 ) -> Written:
     due = drafts[0][0].deliver_at
     if due is not None:
@@ -354,11 +358,15 @@ def _store_many_on_postgresql(
     deliveries = rows[0][2]
     if rows[0][3]:
         deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3])
-    claimed: list[Delivery] = []
+    written = Written({row[0]: row[1] for row in rows}, deliveries, changed=changed)
     if grant is not None:
         sent = {draft.id: draft for draft, _ in drafts}
-        claimed = born.born_of([row[before_claimed:] for row in rows if row[before_claimed] is not None], sent)
-    return Written({row[0]: row[1] for row in rows}, deliveries, claimed, changed)
+        claimed = [row[before_claimed:] for row in rows if row[before_claimed] is not None]
+        if to_give:
+            written.to_give = born.to_give(claimed, sent)
+        else:
+            written.claimed = born.born_of(claimed, sent)
+    return written
 
 
 def _columns_of(drafts: Sequence[tuple[Draft, UUID]]) -> tuple[list[Any], bool, bool]:
@@ -423,7 +431,7 @@ def _row_of_sqlite(draft: Draft, tenant_id: UUID) -> tuple[Any, ...]:
 
 
 def announce_after_commit(
-    connection: BaseDatabaseWrapper, messages: Sequence[UUID], deliveries: int, claimed: Sequence[Delivery] = ()
+    connection: BaseDatabaseWrapper, messages: Sequence[UUID], deliveries: int, claimed: Sequence[Any] = ()
 ) -> None:
     """Once the caller's transaction is committed, have what was made sent, and the messages counted.
 
