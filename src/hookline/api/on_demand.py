@@ -20,7 +20,7 @@ class ApiEdges:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and API_PATH in scope["path"]:
-            await self._edges(scope, receive, send)
+            await (self._edges.loaded or self._edges)(scope, receive, send)
         else:
             await self._application(scope, receive, send)
 

@@ -11,6 +11,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
+from functools import partial
 from typing import Generic, TypeVar
 
 from hookline.db.connections import look_after
@@ -115,9 +117,8 @@ class GroupCommit(Generic[T, R]):
         return items, waiters, size
 
     async def _write_batch(self, items: Sequence[T], waiters: Sequence[Waiter[R]]) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            results = await loop.run_in_executor(self._writer, self._write_items, items)
+            results = await self._written_in_thread(items)
             if len(results) != len(items):
                 raise RuntimeError(f"{len(results)} results were returned for {len(items)} items")
         except Exception as error:  # noqa: BLE001  # whatever it is, the waiters are told
@@ -129,6 +130,25 @@ class GroupCommit(Generic[T, R]):
             return
         for waiter, result in zip(waiters, results, strict=True):
             _tell(waiter, result, None)
+
+    def _written_in_thread(self, items: Sequence[T]) -> asyncio.Future[Sequence[R]]:
+        """What the writer's thread returns for the items, or raises.
+
+        `run_in_executor` does the same by two futures that are chained, and takes half as long again.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Sequence[R]] = loop.create_future()
+
+        def write() -> None:
+            try:
+                told = partial(_resolve, done, self._write_items(items), None)
+            except BaseException as error:  # noqa: BLE001  # whatever it is, who waits is told
+                told = partial(_resolve, done, None, error)
+            with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits
+                loop.call_soon_threadsafe(told)
+
+        self._writer.submit(write)
+        return done
 
     def _write_items(self, items: Sequence[T]) -> Sequence[R]:
         """In the writer's thread."""
@@ -147,7 +167,7 @@ def _tell(waiter: Waiter[R], result: R | None, error: Exception | None) -> None:
         logger.exception("what was written could not be reported")
 
 
-def _resolve(future: asyncio.Future[R], result: R | None, error: Exception | None) -> None:
+def _resolve(future: asyncio.Future[R], result: R | None, error: BaseException | None) -> None:
     if future.done():  # the waiter was cancelled, for example because its client went away
         return
     if error is not None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from uuid import UUID
-
-from django.utils import timezone
 
 from hookline import conf
 from hookline.core import ids
@@ -59,7 +57,7 @@ def drafted(
         )
     if settings.EVENT_TYPES != "off":
         catalogue.check(event_type, payload, only_known=settings.EVENT_TYPES == "only")
-    now = timezone.now()
+    now = datetime.now(UTC)
     due = check_time(deliver_at, now)
     expiry = expiry_of(event_type, now, due, expires_at)
     return Draft(

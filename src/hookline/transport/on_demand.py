@@ -16,6 +16,11 @@ class OnDemand:
         self._application: Application | None = None
         self._loading: asyncio.Task[Application] | None = None
 
+    @property
+    def loaded(self) -> Application | None:
+        """The application itself, once it is there."""
+        return self._application
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"only HTTP is answered here, not {scope['type']}")
