@@ -65,6 +65,19 @@ def test_the_jobs_of_a_worker_without_its_lock_are_returned_after_a_while_and_th
     assert Event.objects.get(pk=alive.pk).state == State.RUNNING
 
 
+def test_what_is_given_to_a_worker_after_its_death_was_noticed_is_returned_too() -> None:
+    add_events(1)
+    claim(Event, 1, lease=600, worker=7)
+    watcher, locks = liveness(), SomeLocks()
+    watcher.look(locks, 100.0)
+    watcher.look(locks, 100.0 + GRACE)
+    assert not Event.objects.exclude(state=State.PENDING).exists()
+    claim(Event, 1, lease=600, worker=7)  # as whoever makes a job does that does not know it yet
+    watcher.look(locks, 103.0)
+    watcher.look(locks, 103.0 + GRACE)
+    assert not Event.objects.exclude(state=State.PENDING).exists()
+
+
 def test_a_worker_that_takes_its_lock_again_in_time_keeps_its_jobs() -> None:
     add_events(1)
     [job] = claim(Event, 1, lease=600, worker=7)

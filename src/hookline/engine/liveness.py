@@ -23,6 +23,8 @@ from typing import Any, Protocol
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from hookline.engine import notifier
+from hookline.engine.job import Job
 from hookline.engine.kind import JobKind
 from hookline.engine.settle import release_of, workers_of
 from hookline.engine.worker_process import Presence
@@ -160,6 +162,8 @@ class Liveness(threading.Thread):
             for kind in self._kinds:
                 if released := release_of(kind.model, gone, kind.max_attempts):
                     logger.warning("recovered %d %s of a worker that died", released, kind.name)
+                    model: type[Job] = kind.model
+                    notifier.of(model).notify()
 
 
 def locks_of(connection: BaseDatabaseWrapper) -> Locks | None:

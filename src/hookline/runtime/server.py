@@ -43,7 +43,7 @@ def works(listener: socket.socket, servers: int, workers: int | None) -> list[Wo
         return [partial(run, listener, workers is not None)] * servers
     siblings = Siblings(workers, servers, [one.model for one in declared()])
     answering: list[Work] = [partial(_answer, siblings, place, listener) for place in range(servers)]
-    working: list[Work] = [partial(_work, siblings, place) for place in range(workers)]
+    working: list[Work] = [_Working(siblings, place) for place in range(workers)]
     return answering + working
 
 
@@ -72,12 +72,23 @@ def _answer(
     run(listener, False, stopping, on_ready)
 
 
-def _work(siblings: Siblings, place: int, stopping: Stopping, on_ready: Callable[[], None]) -> None:
-    from hookline.runtime import worker  # loaded beside the server, which listens meanwhile
+class _Working:
+    """What a process does that works."""
 
-    siblings.join_as_worker(place)
-    os.nice(YIELDING)
-    worker.run(stopping, on_ready)
+    def __init__(self, siblings: Siblings, place: int) -> None:
+        self._siblings = siblings
+        self._place = place
+
+    def __call__(self, stopping: Stopping, on_ready: Callable[[], None]) -> None:
+        from hookline.runtime import worker  # loaded beside the server, which listens meanwhile
+
+        self._siblings.join_as_worker(self._place)
+        os.nice(YIELDING)
+        worker.run(stopping, on_ready)
+
+    def ended(self) -> None:
+        """See supervisor.Work."""
+        self._siblings.worker_ended(self._place)
 
 
 def run(listener: socket.socket, worker: bool, stopping: Stopping, on_ready: Callable[[], None]) -> None:

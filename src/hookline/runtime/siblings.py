@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import connections, router
 
 from hookline import conf
 from hookline.db.connections import look_after
@@ -63,11 +63,20 @@ class Siblings:
         self._listening.start()
 
     def join_as_server(self, place: int) -> None:
-        """This process only answers: it passes on what it notifies, and gives its jobs to workers with places."""
+        """This process only answers: it passes on what it notifies, and gives its jobs to workers with places.
+
+        Not on SQLite, where several processes are slower than one.
+        """
         self._relay(range(len(self._sockets)))
         writers = [write for _, write in self._sockets]
         for number, model in enumerate(self._models):
-            giving.give_by(model, _Giver(model, number, self._places[number], place, writers))
+            if connections[router.db_for_write(model)].vendor == "postgresql":
+                giving.give_by(model, _Giver(model, number, self._places[number], place, writers))
+
+    def worker_ended(self, place: int) -> None:
+        """The worker with this place is gone, so nothing is given to it until another is in its place."""
+        for places in self._places:
+            places.grant(place, None, 0)
 
     def close(self) -> None:
         """Nobody listens any more, in any process."""

@@ -25,7 +25,8 @@ logger = logging.getLogger("hookline.cli")
 #: Pause before a process that ended is replaced, so that one that ends at once does not take the whole machine.
 _PAUSE = 1.0
 
-#: Gets a Stopping, and a function to call once the process is working.
+#: Gets a Stopping, and a function to call once the process is working. If it has a method `ended`, the supervisor calls
+#: that when its process has ended and is about to be replaced.
 Work = Callable[[Stopping, Callable[[], None]], None]
 
 
@@ -88,8 +89,10 @@ class Supervisor:
                 raise HooklineError("a process ended before it was ready; see its messages above")
             logger.error("process %s ended with code %s and will be restarted", ended.pid, ended.exitcode)
             process_ended(ended.pid or 0)
-            time.sleep(_PAUSE)
             place = self._children.index(ended)
+            if (note := getattr(self._works[place], "ended", None)) is not None:
+                note()
+            time.sleep(_PAUSE)
             self._children[place] = self._start(place)
 
     def _note_ready(self, said: bytes) -> None:

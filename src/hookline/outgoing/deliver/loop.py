@@ -39,8 +39,8 @@ EXTRA = 4
 #: BETWEEN times its duration after its end, and at most LONGEST_BETWEEN seconds: what comes meanwhile is claimed, read
 #: and recorded together, which costs less for each. Where little is published nothing waits.
 FEW, BETWEEN, LONGEST_BETWEEN = 8, 3, 0.05
-#: Nor where deliveries were given to this loop so many seconds ago, or later: what waits for a claim keeps others from
-#: being given.
+#: Nor where deliveries were given to this loop in the last GIVEN_LATELY seconds: while some wait for a claim, others of
+#: the same endpoint are not given.
 GIVEN_LATELY = 1.0
 
 
