@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
+from hookline.db import connections as module
 from hookline.db.connections import look_after
 from tests.round_trips import round_trips
 from tests.waiting import wait_until
@@ -39,7 +40,7 @@ def test_what_the_server_closed_a_moment_ago_is_replaced_before_it_is_used() -> 
         assert cursor.fetchone() != (pid,)
 
 
-def test_what_was_used_a_moment_ago_is_not_asked_for(tmp_path: Path) -> None:
+def test_what_was_used_a_moment_ago_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if connection.vendor != "postgresql":
         return
 
@@ -50,3 +51,29 @@ def test_what_was_used_a_moment_ago_is_not_asked_for(tmp_path: Path) -> None:
 
     work()
     assert round_trips(work, tmp_path / "trace") == 1
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 600)
+    connection.close()
+    work()
+    monkeypatch.setattr(connections["default"], "health_check_enabled", True)
+    assert round_trips(work, tmp_path / "trace") == 1
+    monkeypatch.setattr(module, "IDLE", 0.0)
+    assert round_trips(work, tmp_path / "trace") == 2
+    connection.close()
+
+
+def test_what_is_too_old_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        return
+    monkeypatch.setattr(module, "EVERY", 0.0)
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 600)
+    connection.close()
+    look_after()
+    connection.ensure_connection()
+    raw = connection.connection
+    look_after()
+    assert connection.connection is raw
+    connections["default"].close_at = 0.0
+    look_after()
+    connection.ensure_connection()
+    assert connection.connection is not raw
+    connection.close()

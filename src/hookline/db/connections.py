@@ -15,7 +15,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 _thread = threading.local()
 
 
-#: Seconds after which the database is asked.
+#: Seconds without work after which the database is asked.
+IDLE = 10.0
+#: Seconds after which it is looked whether a connection is too old; with Django's CONN_MAX_AGE of 0 it always is.
 EVERY = 1.0
 
 
@@ -23,17 +25,22 @@ def look_after() -> None:
     """Close those of this thread that are broken or too old. For a thread with no transaction open.
 
     Asking the database takes as long as a good part of a quick job, and what was used a moment ago is most likely still
-    there. So it is asked if the last time is `EVERY` seconds ago, after an error, and when a server has said something
-    that nobody asked for: when one ends a connection it says so, or at least closes it.
+    there. So it is asked after a pause, in which something between it and us may have forgotten the connection; after
+    an error; and when a server has said something that nobody asked for: when one ends a connection it says so, or at
+    least closes it.
     """
     now = time.monotonic()
-    suspicious = False
+    due = now - getattr(_thread, "used", float("-inf")) >= IDLE
+    may_be_old = now - getattr(_thread, "looked", float("-inf")) >= EVERY
     for connection in connections.all(initialized_only=True):
         if _has_spoken(connection):
             connection.errors_occurred = True  # so that Django asks, whatever its settings say
-        suspicious = suspicious or connection.errors_occurred
-    if suspicious or now - getattr(_thread, "looked", float("-inf")) >= EVERY:
+        is_old = may_be_old and connection.close_at is not None and now >= connection.close_at
+        due = due or connection.errors_occurred or is_old
+    if due:
         close_old_connections()
+    _thread.used = now
+    if may_be_old:
         _thread.looked = now
 
 
