@@ -144,6 +144,21 @@ def test_a_header_section_that_is_too_large_is_431_even_before_it_ends(serve: Se
     assert Rejection.objects.count() == 0
 
 
+def test_a_header_section_counts_as_a_whole_wherever_its_pieces_come(serve: Serve) -> None:
+    edge = serve()
+    begun = HEALTH + b"\r\n" + HEALTH + b"X: " + b"x" * 20_000
+    with connect(edge, begun) as client:
+        assert client.recv(65536).startswith(b"HTTP/1.1 ")  # of the first, so the pieces come apart
+        client.sendall(b"\r\nY: " + b"x" * 20_000 + b"\r\n\r\n")
+        assert b"HTTP/1.1 431 " in everything(client)
+
+
+def test_what_comes_with_a_head_does_not_count_with_it(serve: Serve) -> None:
+    source = make_source("stripe", SECRET)
+    long = kept_alive(source.path, Request(b"x" * 40_000))
+    assert [answer.status for answer in answers(serve(), long + long)] == [401, 401]
+
+
 def test_trailers_without_end_are_refused(serve: Serve) -> None:
     edge = serve()
     head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
