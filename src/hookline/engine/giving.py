@@ -17,6 +17,8 @@ from hookline.engine.job import Job
 
 logger = logging.getLogger("hookline.engine")
 
+#: So few jobs are given at a time. More are there only where much comes in, and then one claim takes them all for less.
+FEW = 4
 #: Bytes of a job's contents that are given, all together: more are read by whoever claims them.
 MOST_BYTES = 64 * 1024
 

@@ -21,9 +21,6 @@ from hookline.incoming.kind import parts
 from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.new_event import COLUMNS, NewEvent
 
-#: More are claimed together just as fast, and then the worker has more to do than it can begin.
-MOST = 16
-
 _MADE = """
 WITH {granted}, given ({names}) AS ({rows}), looked AS {materialized} (
     SELECT given.*, {free} AS free FROM given JOIN {sources} lane ON lane.id = given.source_id
@@ -39,7 +36,7 @@ _SQLITE = _MADE + _INSERT + "{columns}"
 
 def places_for(events: Sequence[NewEvent]) -> Reserved | None:
     """Places for all of these events, if they are few and a claim would have nothing to decide about their order."""
-    if len(events) > MOST or any(event.order_key is not None for event in events):
+    if len(events) > giving.FEW or any(event.order_key is not None for event in events):
         return None
     if sum(len(event.body) for event in events) > giving.MOST_BYTES:
         return None

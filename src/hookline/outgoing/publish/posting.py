@@ -107,8 +107,8 @@ def _written_alone(posts: Sequence[Post]) -> dict[UUID, datetime]:
 
 
 def _places_for(posts: Sequence[Post]) -> giving.Reserved | None:
-    """Places for their deliveries, if a worker has as many as there are messages at least."""
-    if sum([len(one.draft.body) for one in posts]) > giving.MOST_BYTES:
+    """Places for their deliveries, if they are few and a worker has as many as there are messages at least."""
+    if len(posts) > giving.FEW or sum([len(one.draft.body) for one in posts]) > giving.MOST_BYTES:
         return None
     return giving.reserve(Delivery, PLACES * len(posts), least=len(posts))
 
