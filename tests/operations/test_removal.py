@@ -15,7 +15,7 @@ from django.db import models
 from django.test import Client
 from django.utils import timezone
 
-from hookline import conf, dispatch
+from hookline import conf, dispatch, dispatch_many
 from hookline.audit.actor import user
 from hookline.db.rate_use import RateUse
 from hookline.engine.job import State
@@ -68,6 +68,7 @@ def test_nothing_arrives_and_nothing_is_sent_once_a_tenant_is_deleted(acme: Tena
     source, endpoint = make_source(tenant=acme), make_endpoint(tenant=acme)
     waits, dead = make_event(source), make_event(source, state=State.DEAD)
     delivery = make_delivery(endpoint)
+    before = Tenant.objects.get(pk=acme.pk)
     tenants.delete(ADA, acme)
     assert Client().post(source.path, b"{}", "application/json").status_code == 404
     for row in (waits, delivery):
@@ -77,6 +78,11 @@ def test_nothing_arrives_and_nothing_is_sent_once_a_tenant_is_deleted(acme: Tena
     assert run_events() == []
     with pytest.raises(ConfigurationError, match="tenant 'acme' not found"):
         dispatch("invoice.paid", {}, tenant="acme")
+    with pytest.raises(ConfigurationError, match="or was deleted"):
+        dispatch("order.late", {}, tenant=before)
+    with pytest.raises(ConfigurationError, match="or was deleted"):
+        dispatch_many([("order.late", {})], tenant=before)
+    assert not Message.objects.filter(type="order.late").exists()
     endpoint.refresh_from_db()
     assert (endpoint.disabled, endpoint.disabled_reason) == (True, "disabled by ada: its tenant was deleted")
 

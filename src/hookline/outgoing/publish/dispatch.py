@@ -239,4 +239,6 @@ def check_same(draft: Draft, first: Message) -> None:
 
 
 def _no_tenant(tenant: Tenant) -> ConfigurationError:
-    return ConfigurationError(f"tenant {tenant.public_id} ({tenant.key}) is not in the database; was it saved?")
+    return ConfigurationError(
+        f"tenant {tenant.public_id} ({tenant.key}) is not in the database, or was deleted; was it saved?"
+    )

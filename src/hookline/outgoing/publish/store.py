@@ -479,7 +479,7 @@ def _statement(
     cast = {"postgresql": "::timestamptz", "sqlite": ""}[vendor]
     return template.format(
         **_TABLES,
-        tenant=f"{'key' if by_key else 'id'} = {mark}{type_of}",
+        tenant=f"{'key' if by_key else 'id'} = {mark}{type_of} AND deleted_at IS NULL",
         wants=wants,
         filtered="NULL" if alone else _FILTERED_POSTGRESQL.format(**_TABLES, wants=wants),
         has_filters=_HAS_FILTERS_SQLITE.format(**_TABLES),
