@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -17,7 +17,8 @@ from hookline.db.row import new_id, new_ids
 from hookline.exceptions import ConfigurationError, KeyReused
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.draft import Draft, check_channels, check_key, check_time, compose, data_of, expiry_of
-from hookline.outgoing.publish.store import TABLES, Stored, store, store_many, store_with
+from hookline.outgoing.publish.statements import TABLES
+from hookline.outgoing.publish.store import Stored, store, store_many, store_with
 from hookline.telemetry import tracing
 from hookline.tenants.models import DEFAULT_KEY, Tenant, named, resolve
 
@@ -217,10 +218,11 @@ _TENANT: Any = Message._meta.get_field("tenant")
 def _store(draft: Draft, tenant: Tenant | str | None) -> Stored:
     """Raises ConfigurationError for a tenant that does not exist; the default one is made when first needed."""
     stored = store(draft, DEFAULT_KEY if tenant is None else tenant)
-    if stored is None and not isinstance(tenant, Tenant):
-        stored = store(draft, resolve(tenant))
     if stored is None:
-        raise _no_tenant(cast("Tenant", tenant))
+        owner = resolve(tenant)
+        stored = None if owner is tenant else store(draft, owner)
+        if stored is None:
+            raise _no_tenant(owner)
     return stored
 
 

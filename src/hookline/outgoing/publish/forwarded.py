@@ -31,7 +31,8 @@ from hookline.outgoing.publish import filtering
 from hookline.outgoing.publish.dispatch import keep_traces
 from hookline.outgoing.publish.missed import wanted
 from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY, SEQUENCE
-from hookline.outgoing.publish.store import TABLES, announce_after_commit
+from hookline.outgoing.publish.statements import TABLES
+from hookline.outgoing.publish.store import announce_after_commit
 
 #: Note of deliveries that are due again because their event was processed again.
 AGAIN = "its event was processed again"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,29 +15,29 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.db.arrays import jsonb, packed, scalar
 from hookline.db.binary import fetch_prepared
-from hookline.db.change import ONLY_IF, Change
+from hookline.db.change import Change
 from hookline.db.connections import one_transaction
 from hookline.engine import notifier
-from hookline.engine.grant import Grant, placed
+from hookline.engine.grant import Grant
 from hookline.engine.handover import granted_to, noted
 from hookline.engine.sql import dialect_of
 from hookline.outgoing import born
-from hookline.outgoing.models import Delivery, Endpoint, Message
+from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.publish import filtering
 from hookline.outgoing.publish.draft import Draft
-from hookline.outgoing.publish.routing import DIALECTS, ORDER_KEY, SEQUENCE
+from hookline.outgoing.publish.statements import (
+    DELIVERIES_OF_MANY_SQLITE,
+    DELIVERIES_SQLITE,
+    FILTERED_SQLITE,
+    MANY_POSTGRESQL,
+    MESSAGE_SQLITE,
+    MESSAGES_SQLITE,
+    ONE_POSTGRESQL,
+    statement,
+)
 from hookline.telemetry.emit import emit, wanted
 from hookline.telemetry.records import MessagesPublished
 from hookline.tenants.models import Tenant
-
-_TABLES = {
-    "tenants": Tenant._meta.db_table,
-    "messages": Message._meta.db_table,
-    "deliveries": Delivery._meta.db_table,
-    "endpoints": Endpoint._meta.db_table,
-}
-#: Those that are written, and the one that decides what is.
-TABLES = (_TABLES["messages"], _TABLES["deliveries"], _TABLES["endpoints"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,58 +54,6 @@ class Stored:
 #: What most messages have.
 _NO_CHANNELS = jsonb([])
 
-# Nothing in it can raise an error that its parameters cause: on PostgreSQL one would end the caller's transaction. An
-# unknown tenant gives no row, and a known idempotency key one without a time.
-_ONE_POSTGRESQL = """
-WITH owner AS MATERIALIZED (SELECT id FROM {tenants} WHERE {tenant}),
-message AS (
-    INSERT INTO {messages} (id, tenant_id, type, channels, body, uid{expires_at})
-    SELECT %b::uuid, id, %b::varchar, %b::jsonb, %b::bytea, %b::varchar{expiry} FROM owner
-    ON CONFLICT (tenant_id, uid) DO NOTHING
-    RETURNING id, tenant_id, type, channels, created_at
-), wanted AS MATERIALIZED (
-    SELECT message.id AS message_id, e.id, e.filter, {order_key} AS order_key, {sequence} AS sequence
-    FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id WHERE {wants}
-), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
-    SELECT {new_id_wanted}, message_id, id, order_key, sequence{due} FROM wanted WHERE filter IS NULL
-    RETURNING 1
-)
-SELECT owner.id, message.created_at, (SELECT count(*) FROM delivery), (
-    SELECT jsonb_agg(jsonb_build_array(message_id, id, filter)) FROM wanted WHERE filter IS NOT NULL
-)
-FROM owner LEFT JOIN message ON true
-"""
-
-_MESSAGE_SQLITE = """
-INSERT INTO {messages} (id, tenant_id, type, channels, body, uid{expires_at})
-SELECT %s, id, %s, %s, %s, %s{expiry} FROM {tenants} WHERE {tenant}
-ON CONFLICT (tenant_id, uid) DO NOTHING
-RETURNING tenant_id, created_at, {has_filters}
-"""
-_DELIVERIES_SQLITE = """
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at})
-SELECT {new_id}, message.id, e.id, {order_key}, {sequence}{due}
-FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-WHERE message.id = %s AND e.filter IS NULL AND {wants}
-"""
-
-# Which endpoints want a message only if it passes their filter: asked beside what is written, and answered by an index
-# that is empty where nobody has a filter. For one message it costs less to ask once which endpoints want it at all.
-_FILTERED_POSTGRESQL = """
-SELECT jsonb_agg(jsonb_build_array(message.id, e.id, e.filter))
-FROM message JOIN {endpoints} e ON e.tenant_id = message.tenant_id WHERE e.filter IS NOT NULL AND {wants}
-"""
-_HAS_FILTERS_SQLITE = """
-EXISTS (SELECT 1 FROM {endpoints} e WHERE e.tenant_id = {messages}.tenant_id AND e.filter IS NOT NULL)
-"""
-_WITHOUT_FILTERS = """
-        AND NOT EXISTS (SELECT FROM {endpoints} e WHERE e.tenant_id = tenant.id AND e.filter IS NOT NULL)"""
-_FILTERED_SQLITE = """
-SELECT message.id, e.id, e.filter FROM {messages} message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-WHERE message.id IN (SELECT value FROM json_each(%s)) AND e.filter IS NOT NULL AND {wants}
-"""
-
 
 def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
     """Write a message of this tenant, and a delivery for each endpoint that wants it, in the caller's transaction.
@@ -118,7 +66,7 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
     if connection.vendor == "postgresql":
         scheduled = () if draft.deliver_at is None else (draft.deliver_at,)
         expiry = () if draft.expires_at is None else (draft.expires_at,)
-        sql = _statement(_ONE_POSTGRESQL, "postgresql", by_key, bool(scheduled), expiring=bool(expiry))
+        sql = statement(ONE_POSTGRESQL, "postgresql", by_key, bool(scheduled), expiring=bool(expiry))
         channels = jsonb(draft.channels) if draft.channels else _NO_CHANNELS
         params = (owner, draft.id, draft.type, channels, draft.body, draft.uid, *expiry, *scheduled)
         with one_transaction(connection):  # deliveries that pass a filter take a second statement
@@ -139,93 +87,22 @@ def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tup
     owner = owner if by_key else owner.hex
     channels = json.dumps(draft.channels)
     expiry = () if draft.expires_at is None else (_written(draft.expires_at),)
-    sql = _statement(_MESSAGE_SQLITE, "sqlite", by_key, expiring=bool(expiry))
+    sql = statement(MESSAGE_SQLITE, "sqlite", by_key, expiring=bool(expiry))
     cursor.execute(sql, (draft.id.hex, draft.type, channels, draft.body, draft.uid, *expiry, owner))
     if written := cursor.fetchall():
         ((tenant_id, created_at, has_filters),) = written
         scheduled = () if draft.deliver_at is None else (_written(draft.deliver_at),)
-        cursor.execute(_statement(_DELIVERIES_SQLITE, "sqlite", by_key, bool(scheduled)), (*scheduled, draft.id.hex))
+        cursor.execute(statement(DELIVERIES_SQLITE, "sqlite", by_key, bool(scheduled)), (*scheduled, draft.id.hex))
         deliveries = cursor.rowcount
         if has_filters:
             deliveries += _filtered_on_sqlite(cursor, [draft])
         return Stored(UUID(hex=tenant_id), _moment(created_at)), deliveries
-    cursor.execute(_statement("SELECT id FROM {tenants} WHERE {tenant}", "sqlite", by_key), (owner,))
+    cursor.execute(statement("SELECT id FROM {tenants} WHERE {tenant}", "sqlite", by_key), (owner,))
     found = cursor.fetchone()
     return (Stored(UUID(hex=found[0]), None) if found else None), 0
 
 
 # ---- many messages ----------------------------------------------------------------------------------
-
-_MANY_POSTGRESQL = """
-WITH {granted}{changing}message AS (
-    INSERT INTO {messages} (id, tenant_id, type, channels, body{keys}{expires_at})
-    SELECT given.id, tenant.id, given.type, given.channels, given.body{given_keys}{given_expiry}
-    FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::jsonb[], %b::bytea[]{key_arrays}{expiry_array})
-        AS given (id, tenant_id, type, channels, body{keys}{expires_at})
-    JOIN {owners}
-    {unless_known}
-    RETURNING id, tenant_id, type, channels, created_at
-), topic AS MATERIALIZED (
-    SELECT DISTINCT tenant_id, type, channels FROM message
-), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id,
-        {order_key} AS order_key, {sequence} AS sequence{free}
-    FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-    WHERE e.filter IS NULL AND {wants}
-), delivery AS (
-    INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at}{claimed_columns})
-    SELECT {new_id_made}, made.message_id, made.id, made.order_key, made.sequence{due}{claimed_values}
-    FROM {made} AS made
-    RETURNING {returned}
-)
-SELECT message.id, message.created_at, (SELECT count(*) FROM delivery), ({filtered}){changed}{born}
-FROM {written}{born_joined}
-"""
-_OWNERS = "{tenants} tenant ON tenant.id = given.tenant_id AND tenant.deleted_at IS NULL{without_filters}"
-
-# With a change beside: it is made if all tenants exist, and then the messages are written if it changed all that it
-# should. So all of it is done or nothing, and there is one row at least that says so.
-_CHANGING = """owner AS MATERIALIZED (
-    SELECT tenant.id FROM {tenants} tenant
-    WHERE tenant.id = ANY(%b::uuid[]) AND tenant.deleted_at IS NULL{without_filters}
-), changed AS ({change}), """
-_ALL_OWNERS = "(SELECT count(*) FROM owner) = %b::bigint"
-_OWNERS_IF_CHANGED = "owner tenant ON tenant.id = given.tenant_id WHERE (SELECT count(*) FROM changed) = %b::bigint"
-_CHANGED = ", one.owners, one.changed"
-_WRITTEN_IF_CHANGED = """(
-    SELECT (SELECT count(*) FROM owner) AS owners, (SELECT array_agg(id) FROM changed) AS changed
-) AS one LEFT JOIN message ON true"""
-# The deliveries to make: as they are, or with whether each is made claimed.
-_MADE = "(SELECT message.id AS message_id, wanted.* FROM message JOIN wanted USING (tenant_id, type, channels))"
-_MADE_OR_CLAIMED = """(
-        SELECT message.id AS message_id, wanted.*, {placed} AS claimed
-        FROM message JOIN wanted USING (tenant_id, type, channels)
-    )"""
-
-_MESSAGES_SQLITE = """
-INSERT INTO {messages} (id, tenant_id, type, channels, body, uid, request_key, expires_at)
-SELECT given.column1, tenant.id, given.column3, given.column4, given.column5, given.column6, given.column7,
-    given.column8
-FROM (VALUES {rows}) AS given JOIN {tenants} tenant ON tenant.id = given.column2
-WHERE tenant.deleted_at IS NULL ON CONFLICT DO NOTHING
-RETURNING id, created_at, {has_filters}
-"""
-_DELIVERIES_OF_MANY_SQLITE = """
-WITH {granted}message AS MATERIALIZED (
-    SELECT id, tenant_id, type, channels FROM {messages} WHERE id IN (SELECT value FROM json_each(%s))
-), topic AS MATERIALIZED (
-    SELECT DISTINCT tenant_id, type, channels FROM message
-), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id,
-        {order_key} AS order_key, {sequence} AS sequence{free}
-    FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-    WHERE e.filter IS NULL AND {wants}
-)
-INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at}{claimed_columns})
-SELECT {new_id_made}, made.message_id, made.id, made.order_key, made.sequence{due}{claimed_values}
-FROM {made} AS made WHERE true
-{returning}
-"""
 
 #: Rows in one statement of SQLite, which takes at most 32,766 parameters.
 _ROWS_OF_SQLITE = 1000
@@ -338,8 +215,8 @@ def _store_many_on_postgresql(
         columns.append(scalar("bigint", change.count))
         params += [packed("uuid", tenants), *change.params, scalar("bigint", owners)]
     params += columns if due is None else [*columns, due]
-    sql = _statement(
-        _MANY_POSTGRESQL,
+    sql = statement(
+        MANY_POSTGRESQL,
         "postgresql",
         scheduled=due is not None,
         keyed=keyed,
@@ -399,11 +276,11 @@ def _store_many_on_sqlite(
         for start in range(0, len(drafts), _ROWS_OF_SQLITE):
             part = drafts[start : start + _ROWS_OF_SQLITE]
             rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(part))
-            sql = _statement(_MESSAGES_SQLITE, "sqlite").replace("{rows}", rows)
+            sql = statement(MESSAGES_SQLITE, "sqlite").replace("{rows}", rows)
             cursor.execute(sql, [value for draft, tenant_id in part for value in _row_of_sqlite(draft, tenant_id)])
             found = cursor.fetchall()
             times = {UUID(hex=message_id): _moment(created_at) for message_id, created_at, _ in found}
-            sql = _statement(_DELIVERIES_OF_MANY_SQLITE, "sqlite", scheduled=due is not None, granted=grant is not None)
+            sql = statement(DELIVERIES_OF_MANY_SQLITE, "sqlite", scheduled=due is not None, granted=grant is not None)
             ids = json.dumps([one.hex for one in times])
             if grant is None:
                 cursor.execute(sql, (ids, *scheduled))
@@ -451,61 +328,9 @@ def _announce(messages: int, deliveries: int) -> None:
 
 
 def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft]) -> int:
-    sql = _statement(_FILTERED_SQLITE, "sqlite")
+    sql = statement(FILTERED_SQLITE, "sqlite")
     cursor.execute(sql, (json.dumps([draft.id.hex for draft in drafts]),))
     return filtering.store_passing(_connection(), drafts, cursor.fetchall(), drafts[0].deliver_at)
-
-
-@cache
-def _statement(
-    template: str,
-    vendor: str,
-    by_key: bool = False,
-    scheduled: bool = False,
-    *,
-    keyed: bool = False,
-    expiring: bool = False,
-    alone: bool = False,
-    granted: bool = False,
-    change: str = "",
-) -> str:
-    """A statement, built once."""
-    dialect = DIALECTS[vendor]
-    without_filters = _WITHOUT_FILTERS.format(**_TABLES) if alone else ""
-    on_tenants = {**_TABLES, "without_filters": without_filters}
-    mark = "%b" if vendor == "postgresql" else "%s"
-    type_of = {"postgresql": "::varchar" if by_key else "::uuid", "sqlite": ""}[vendor]
-    wants = dialect.wants.format(type="message.type", channels="message.channels")
-    cast = {"postgresql": "::timestamptz", "sqlite": ""}[vendor]
-    return template.format(
-        **_TABLES,
-        tenant=f"{'key' if by_key else 'id'} = {mark}{type_of} AND deleted_at IS NULL",
-        wants=wants,
-        filtered="NULL" if alone else _FILTERED_POSTGRESQL.format(**_TABLES, wants=wants),
-        has_filters=_HAS_FILTERS_SQLITE.format(**_TABLES),
-        due_at=", due_at" if scheduled else "",
-        due=f", {mark}{cast}" if scheduled else "",
-        new_id=dialect.new_id.format(message="message.id"),
-        new_id_wanted=dialect.new_id.format(message="message_id"),
-        order_key=ORDER_KEY,
-        sequence=SEQUENCE,
-        expires_at=", expires_at" if expiring else "",
-        expiry=f", {mark}{cast}" if expiring else "",
-        given_expiry=", given.expires_at" if expiring else "",
-        expiry_array=f", {mark}::timestamptz[]" if expiring else "",
-        rows="{rows}",
-        keys=", uid, request_key" if keyed else "",
-        given_keys=", given.uid, given.request_key" if keyed else "",
-        key_arrays=f", {mark}::text[], {mark}::uuid[]" if keyed else "",
-        unless_known="ON CONFLICT DO NOTHING" if keyed else "",
-        changing=_CHANGING.format(**on_tenants, change=change.replace(ONLY_IF, _ALL_OWNERS)) if change else "",
-        owners=_OWNERS_IF_CHANGED if change else _OWNERS.format(**on_tenants),
-        changed=_CHANGED if change else "",
-        written=_WRITTEN_IF_CHANGED if change else "message",
-        new_id_made=dialect.new_id.format(message="made.message_id"),
-        made=_MADE_OR_CLAIMED.format(placed=placed("wanted.free", "message.id")) if granted else _MADE,
-        **born.claiming(vendor, granted=granted),
-    )
 
 
 def _connection() -> BaseDatabaseWrapper:
