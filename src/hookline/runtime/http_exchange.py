@@ -44,7 +44,7 @@ class HttpExchange(RequestResponseCycle, WholeAnswers):
         self.keep_alive = keep_alive
 
     @property
-    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]  # an attribute there
         """Set when there is news of the request. Made for who waits, which our own edges hardly ever do."""
         if self._message_event is None:
             self._message_event = asyncio.Event()
