@@ -209,6 +209,32 @@ def test_a_word_for_a_process_that_died_is_ignored(siblings: Siblings | None, ha
 
 
 @pytest.mark.parametrize("siblings", ["sibling"], indirect=True)
+def test_what_a_process_that_died_was_about_to_give_does_not_wait_for_its_lease(
+    siblings: Siblings | None, handler: Register, claims: list[Any]
+) -> None:
+    going_on, ran = threading.Event(), Counter[str]()
+
+    @handler("*")
+    def wait(event: Event) -> None:
+        ran[event.dedup_key] += 1
+        assert event.dedup_key != "id:held" or going_on.wait(30)
+
+    assert siblings is not None
+    source = ready_source()
+    with working():
+        store(source, "held")
+        lease_until = ago(-(conf.get().LEASE - 5))  # both were claimed five seconds ago
+        make_event(source, state=State.RUNNING, claim=1, attempts=1, worker=NUMBER, dedup_key="id:lost")
+        Event.objects.update(lease_until=lease_until)
+        siblings.join_as_server(0)  # in the place of the one that gave the first
+        wait_until(lambda: ran["id:lost"] == 1)
+        going_on.set()
+        wait_until(lambda: states() == {State.SUCCEEDED: 2})
+    assert ran == {"id:held": 1, "id:lost": 1}
+    assert set(Event.objects.values_list("dedup_key", "claim", "attempts")) == {("id:held", 1, 1), ("id:lost", 2, 1)}
+
+
+@pytest.mark.parametrize("siblings", ["sibling"], indirect=True)
 def test_what_cannot_be_told_is_given_back_and_its_place_is_free(
     siblings: Siblings | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

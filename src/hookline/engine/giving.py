@@ -8,7 +8,7 @@ any other claimed jobs. Only jobs about which a claim would have nothing to deci
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hookline.engine import notifier
@@ -84,8 +84,15 @@ def give_by(model: type[Job], giver: Giver | None) -> None:
         _givers[model] = giver
 
 
-#: Told that the places of a worker of this process have changed.
-Told = Callable[[Receiver], None]
+class Told(Protocol):
+    """Where other processes see what a worker of this process has room for. For any thread."""
+
+    def tell(self, receiver: Receiver) -> None:
+        """The places of the worker have changed."""
+
+    def giver_died(self) -> bool:
+        """Whether a process died, some time before now, that may have been about to give jobs. Says so once."""
+
 
 _told: dict[type[Job], Told] = {}
 

@@ -214,6 +214,17 @@ class Leases(Generic[J]):
                 lost = self.model(id=job_id).public_id
                 logger.warning("the lease of %s was lost while it ran", lost, extra={self.model.__name__.lower(): lost})
 
+    def return_unheld(self, older: float, max_attempts: int) -> int:
+        """Return the jobs with this process's number that it does not hold, if they were claimed so many seconds ago.
+
+        Returns how many. Raises DatabaseError.
+        """
+        if (worker := self.worker_number()) is None:
+            return 0
+        with self._lock:
+            held = [job.id for job, _ in self._jobs.values()]
+        return settling.release_unheld(self.model, worker, held, self.lease - older, max_attempts)
+
     def release(self, jobs: Sequence[tuple[Held, Settlement]]) -> None:
         """Return jobs that were claimed but not begun."""
         try:

@@ -68,6 +68,10 @@ class Places:
                 best = Free(worker, number, free)
         return best
 
+    def has_given(self, giver: int) -> bool:
+        """Whether a process in this place gave jobs before."""
+        return any(self._cells[worker * self._width + 1 + giver] for worker in self._workers)
+
     def give(self, giver: int, to: Free, count: int) -> None:
         """So many more are given to this worker; with a negative number, so many were not."""
         place = to.worker * self._width + 1 + giver

@@ -16,7 +16,7 @@ from hookline.db.insert import Insertion
 from hookline.engine import order
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
-from hookline.engine.sql import Dialect, dialect_of, names_of
+from hookline.engine.sql import Dialect, dialect_of, names_of, uuid_adapter
 from hookline.telemetry.emit import emit
 from hookline.telemetry.records import LeasesExpired
 
@@ -25,6 +25,7 @@ J = TypeVar("J", bound=Job)
 #: Notes of jobs whose worker is gone.
 CRASHED = "the worker stopped while it ran; its lease ran out"
 CRASHED_UNBEGUN = "the worker stopped before it was known to run, so this try does not count; its lease ran out"
+NOT_GIVEN = "whoever made it died before the worker was told, so this try does not count"
 DIED = "the worker died while it ran"
 DIED_UNBEGUN = "the worker died before it was known to run, so this try does not count"
 
@@ -176,6 +177,20 @@ def release_of(model: type[Job], workers: Collection[int], max_attempts: int, li
     is_gone = f"worker IN ({', '.join(f'%({name})s' for name in numbers)})"
     params = {"begun": DIED, "unbegun": DIED_UNBEGUN, "most": max_attempts, "limit": limit}
     return _release(model, is_gone, {**params, **numbers})
+
+
+def release_unheld(model: type[Job], worker: int, held: Sequence[UUID], left: float, max_attempts: int) -> int:
+    """The same for those jobs of a worker that is alive and does not hold them: they were made claimed for it, and who
+    made them died before it was told. `left`: only those whose leases have less than so many seconds left."""
+    connection = connections[router.db_for_write(model)]
+    dialect, adapt = dialect_of(connection), uuid_adapter(connection)
+    is_gone = (
+        f"worker = %(worker)s AND lease_until < {dialect.later.format('%(left)s')} "
+        f"AND {dialect.none_of.format('id', '%(held)s')}"
+    )
+    params = {"worker": worker, "left": left, "held": dialect.ids([adapt(one) for one in held])}
+    notes = {"begun": NOT_GIVEN, "unbegun": NOT_GIVEN, "most": max_attempts, "limit": 1000}
+    return _release(model, is_gone, {**params, **notes})
 
 
 def workers_of(model: type[Job]) -> set[int]:

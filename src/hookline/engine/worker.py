@@ -166,7 +166,7 @@ class ThreadWorker(Generic[J]):
 
     def _tell_places(self) -> None:
         if self._told is not None:
-            self._told(self)
+            self._told.tell(self)
 
     def _kept(self, claimed: Sequence[J]) -> list[J]:
         self._leases.keep(claimed)

@@ -2,7 +2,8 @@
 
 Each process that works has a socket, made before they are forked. A word of one byte, the number of a kind, says that
 there may be jobs to claim: only a hint, so a full socket does no harm. A longer one gives jobs that were made claimed
-for this very process, with all their columns (see `engine/giving.py`). Places in shared memory say who has room.
+for this very process, with all their columns (see `engine/giving.py`). Places in shared memory say who has room. A
+process that only answers, and replaces one that died, says so: that one may have been about to give jobs.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ from hookline.engine.settlement import Settlement
 
 logger = logging.getLogger("hookline.engine")
 
+#: A word: whoever was about to give jobs may have died.
+_DIED = bytes([255])
+#: Seconds after that word when jobs are returned that were made claimed for this process, and did not come to it. What
+#: is under way comes within milliseconds.
+UNDER_WAY = 2.0
+
 #: Most bytes of a word. What is given has at most `giving.MOST_BYTES` of contents, and a few columns besides.
 _LONGEST = 2 * giving.MOST_BYTES
 #: What a socket should keep that is not read yet.
@@ -56,7 +63,7 @@ class Siblings:
         self._relay([other for other in range(len(self._sockets)) if other != place])
         offers = [_Offering(Offer(places, place)) for places in self._places]
         for model, offer in zip(self._models, offers, strict=True):
-            giving.tell_by(model, offer.tell)
+            giving.tell_by(model, offer)
         self._listening = threading.Thread(
             target=self._listen, args=(place, offers), name="hookline-siblings", daemon=True
         )
@@ -72,6 +79,10 @@ class Siblings:
         for number, model in enumerate(self._models):
             if connections[router.db_for_write(model)].vendor == "postgresql":
                 giving.give_by(model, _Giver(model, number, self._places[number], place, writers))
+        if any(places.has_given(place) for places in self._places):
+            for writer in writers:
+                with suppress(OSError):  # full: then their leases run out
+                    writer.send(_DIED)
 
     def worker_ended(self, place: int) -> None:
         """The worker with this place is gone, so nothing is given to it until another is in its place."""
@@ -99,6 +110,10 @@ class Siblings:
         read = self._sockets[place][0]
         word = bytearray(_LONGEST)
         while size := read.recv_into(word):
+            if word[:size] == _DIED:
+                for offer in offers:
+                    offer.note_death()
+                continue
             model = self._models[word[0]]
             if size == 1:
                 notifier.of(model).notify_here()
@@ -144,6 +159,22 @@ class _Offering:
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
         self._lock = threading.Lock()
+        #: When what a process that died was about to give counts as lost, in monotonic time.
+        self._lost_at: float | None = None
+
+    def note_death(self) -> None:
+        """A process died that gave jobs."""
+        with self._lock:
+            self._lost_at = time.monotonic() + UNDER_WAY
+
+    def giver_died(self) -> bool:
+        """See giving.Told."""
+        if self._lost_at is None:  # as nearly always
+            return False
+        with self._lock:
+            if died := self._lost_at is not None and time.monotonic() >= self._lost_at:
+                self._lost_at = None
+        return died
 
     def tell(self, receiver: Receiver) -> None:
         """See giving.Told."""

@@ -94,7 +94,7 @@ class Sender(threading.Thread):
 
     def _tell_places(self) -> None:
         if self._told is not None and self._handed_over is not None:
-            self._told(self._handed_over)
+            self._told.tell(self._handed_over)
 
     async def _send_all(self, deliveries: DeliveryLoop) -> None:
         while not self._stopping.is_set():
