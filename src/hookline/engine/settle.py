@@ -181,7 +181,7 @@ def release_of(model: type[Job], workers: Collection[int], max_attempts: int, li
 
 def release_unheld(model: type[Job], worker: int, held: Sequence[UUID], left: float, max_attempts: int) -> int:
     """The same for those jobs of a worker that is alive and does not hold them: they were made claimed for it, and who
-    made them died before it was told. `left`: only those whose leases have less than so many seconds left."""
+    made them died before it was told. Only those whose leases have less than `left` seconds left."""
     connection = connections[router.db_for_write(model)]
     dialect, adapt = dialect_of(connection), uuid_adapter(connection)
     is_gone = (
