@@ -215,7 +215,7 @@ class Leases(Generic[J]):
                 logger.warning("the lease of %s was lost while it ran", lost, extra={self.model.__name__.lower(): lost})
 
     def return_unheld(self, older: float, max_attempts: int) -> int:
-        """Return the jobs with this process's number that it does not hold, if they were claimed `older` seconds ago or earlier.
+        """Return jobs with this process's number that it does not hold, claimed at least `older` seconds ago.
 
         Returns how many. Raises DatabaseError.
         """
