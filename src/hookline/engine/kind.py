@@ -70,7 +70,7 @@ class JobKind(Generic[J]):
     mark_after: float = MARK_AFTER
     #: Whether this process can run such jobs at all; asked when it starts.
     runs_here: Callable[[], bool] = always
-    #: What is read with jobs that are claimed a moment after they were made: see `engine.named`.
+    #: What is read with jobs that are given to a worker as they are made: see `engine.giving`.
     parts: Parts | None = None
     #: What claims write into the rows: see Liveness.
     worker_number: Callable[[], int | None] = no_number

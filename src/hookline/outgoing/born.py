@@ -90,7 +90,7 @@ _WIDTH = len(Delivery._meta.concrete_fields)
 
 
 def to_give(rows: Iterable[Sequence[Any]], sent: Mapping[UUID, Sent]) -> list[Sequence[Any]]:
-    """Of rows with `the columns `born``, what `given` makes the deliveries of, perhaps in another process.
+    """Of rows with the columns `born`, what `given` makes the deliveries of, perhaps in another process.
 
     The values of an endpoint or a message are one object, so that they travel once.
     """

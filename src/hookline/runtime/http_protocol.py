@@ -221,7 +221,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline = self.loop.time() + self._limits.body_timeout
         parser = self.parser
         version = parser.get_http_version()
-        path, raw_path, query = _parts_of(self.url)
+        path, raw_path, query = (_parts_of if len(self.url) <= _SHORT_URL else _parts)(self.url)
         self.scope = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
@@ -412,12 +412,18 @@ class HttpProtocol(HttpToolsProtocol):
 _SURELY_SHORT = MAX_HEADER_BYTES - MAX_HEADERS
 
 
-@lru_cache(maxsize=128)  # nearly all requests come to a few paths
-def _parts_of(url: bytes) -> tuple[str, bytes, bytes]:
+#: Longer URLs are not remembered, so that a stranger's take no memory.
+_SHORT_URL = 512
+
+
+def _parts(url: bytes) -> tuple[str, bytes, bytes]:
     """The path as text and as it was sent, and the query. Raises HttpParserError."""
     parts = httptools.parse_url(url)
     path = parts.path.decode("ascii")
     return unquote(path) if "%" in path else path, parts.path, parts.query or b""
+
+
+_parts_of = lru_cache(maxsize=128)(_parts)  # nearly all requests come to a few paths
 
 
 class _Stop(Exception):

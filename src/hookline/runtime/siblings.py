@@ -110,7 +110,7 @@ class Siblings:
         read = self._sockets[place][0]
         word = bytearray(_LONGEST)
         while size := read.recv_into(word):
-            if word[:size] == _DIED:
+            if word[0] == _DIED[0]:
                 for offer in offers:
                     offer.note_death()
                 continue

@@ -22,7 +22,7 @@ from hookline.incoming.models import Event, Source
 from hookline.incoming.receive.new_event import COLUMNS, NewEvent
 
 _MADE = """
-WITH {granted}, given ({names}) AS ({rows}), looked AS {materialized} (
+WITH {granted}, given ({names}) AS ({rows}), looked AS MATERIALIZED (
     SELECT given.*, {free} AS free FROM given JOIN {sources} lane ON lane.id = given.source_id
 )"""
 _INSERT = """
@@ -83,7 +83,6 @@ def _statement(alias: str, names: Sequence[str], rows: str, unique: Sequence[str
         granted=granted(connections[alias].vendor),
         names=", ".join(names),
         rows=rows,
-        materialized="MATERIALIZED",
         free=free(Event, dialect, "lane"),
         sources=Source._meta.db_table,
         events=Event._meta.db_table,

@@ -76,6 +76,15 @@ WHERE message.id IN (SELECT value FROM json_each(%s)) AND e.filter IS NOT NULL A
 
 # ---- many messages ----------------------------------------------------------------------------------
 
+# Which endpoints want what was written: asked once for all messages that are alike in that.
+_WANTED = """topic AS MATERIALIZED (
+    SELECT DISTINCT tenant_id, type, channels FROM message
+), wanted AS MATERIALIZED (
+    SELECT message.tenant_id, message.type, message.channels, e.id,
+        {order_key} AS order_key, {sequence} AS sequence{free}
+    FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
+    WHERE e.filter IS NULL AND {wants}
+)"""
 MANY_POSTGRESQL = """
 WITH {granted}{changing}message AS (
     INSERT INTO {messages} (id, tenant_id, type, channels, body{keys}{expires_at})
@@ -85,14 +94,7 @@ WITH {granted}{changing}message AS (
     JOIN {owners}
     {unless_known}
     RETURNING id, tenant_id, type, channels, created_at
-), topic AS MATERIALIZED (
-    SELECT DISTINCT tenant_id, type, channels FROM message
-), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id,
-        {order_key} AS order_key, {sequence} AS sequence{free}
-    FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-    WHERE e.filter IS NULL AND {wants}
-), delivery AS (
+), {wanted}, delivery AS (
     INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at}{claimed_columns})
     SELECT {new_id_made}, made.message_id, made.id, made.order_key, made.sequence{due}{claimed_values}
     FROM {made} AS made
@@ -133,14 +135,7 @@ RETURNING id, created_at, {has_filters}
 DELIVERIES_OF_MANY_SQLITE = """
 WITH {granted}message AS MATERIALIZED (
     SELECT id, tenant_id, type, channels FROM {messages} WHERE id IN (SELECT value FROM json_each(%s))
-), topic AS MATERIALIZED (
-    SELECT DISTINCT tenant_id, type, channels FROM message
-), wanted AS MATERIALIZED (
-    SELECT message.tenant_id, message.type, message.channels, e.id,
-        {order_key} AS order_key, {sequence} AS sequence{free}
-    FROM topic AS message JOIN {endpoints} e ON e.tenant_id = message.tenant_id
-    WHERE e.filter IS NULL AND {wants}
-)
+), {wanted}
 INSERT INTO {deliveries} (id, message_id, endpoint_id, order_key, sequence{due_at}{claimed_columns})
 SELECT {new_id_made}, made.message_id, made.id, made.order_key, made.sequence{due}{claimed_values}
 FROM {made} AS made WHERE true
@@ -171,7 +166,7 @@ def statement(
     type_of = {"postgresql": "::varchar" if by_key else "::uuid", "sqlite": ""}[vendor]
     wants = dialect.wants.format(type="message.type", channels="message.channels")
     cast = {"postgresql": "::timestamptz", "sqlite": ""}[vendor]
-    return template.format(
+    return template.replace("{wanted}", _WANTED).format(
         **_TABLES,
         tenant=f"{'key' if by_key else 'id'} = {mark}{type_of} AND deleted_at IS NULL",
         wants=wants,

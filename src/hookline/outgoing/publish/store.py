@@ -118,10 +118,10 @@ class Written:
     deliveries: int = 0
     #: Those of them that were made claimed, each with its message, and on PostgreSQL with its endpoint.
     claimed: list[Delivery] = field(default_factory=list)
-    #: The ids of the change beside; None where there was none, or where it was not made for the lack of a tenant.
-    changed: set[UUID] | None = None
     #: The same as rows, where they are to be given to a worker: see `born.to_give`.
     to_give: list[Sequence[Any]] = field(default_factory=list)
+    #: The ids of the change beside; None where there was none, or where it was not made for the lack of a tenant.
+    changed: set[UUID] | None = None
 
 
 def store_many(drafts: Sequence[tuple[Draft, UUID]]) -> dict[UUID, datetime]:
