@@ -6,14 +6,17 @@ import dataclasses
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.db import models
+from django.db.models.functions import Now
 from django.test.utils import override_settings
 
 from hookline import conf, dispatch, dispatch_many
+from hookline.db.inflow import Inflow
 from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.engine.leases import Leases
@@ -151,6 +154,50 @@ def test_what_comes_while_more_gathers_is_sent_though_nobody_looks_again(consume
             dispatch("invoice.paid", {"n": 20})
             wait_until(lambda expected=several * 21: len(consumer.arrivals) == expected)  # type: ignore[misc]
     assert len({arrival.headers["webhook-id"] for arrival in consumer.arrivals}) == 84
+
+
+class HighInflow(Inflow):
+    """High until it is told that it has ended; knows how often somebody looked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks, self.ended = 0, False
+
+    @property
+    def is_high(self) -> bool:
+        self.looks += 1
+        return not self.ended
+
+
+def test_while_many_requests_come_in_a_sender_stands_back_until_they_end(
+    consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "inflow", inflow := HighInflow())
+    monkeypatch.setattr(loop, "STANDING_BACK", 3600)
+    make_endpoint(consumer.url())
+    with sending(POLL=3600):
+        dispatch_many([("invoice.paid", {"n": number}) for number in range(20)])
+        wait_until(lambda: len(consumer.arrivals) == 20)
+        dispatch("invoice.paid", {"n": 20})
+        looks = inflow.looks
+        wait_until(lambda: inflow.looks > looks + 2)
+        assert len(consumer.arrivals) == 20
+        inflow.ended = True
+        wait_until(lambda: len(consumer.arrivals) == 21)
+
+
+def test_a_sender_that_is_behind_does_not_stand_back(
+    consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "inflow", HighInflow())
+    monkeypatch.setattr(loop, "STANDING_BACK", 3600)
+    endpoint = make_endpoint(consumer.url())
+    deliveries = [make_delivery(endpoint).pk for _ in range(20)]
+    Delivery.objects.filter(pk__in=deliveries).update(due_at=Now() - timedelta(seconds=2))
+    with sending(POLL=3600):
+        wait_until(lambda: len(consumer.arrivals) == 20)
+        dispatch("invoice.paid", {"n": 20})
+        wait_until(lambda: len(consumer.arrivals) == 21)
 
 
 def test_the_result_of_an_endpoint_that_was_deleted_meanwhile_disturbs_nobody(

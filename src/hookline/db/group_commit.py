@@ -16,6 +16,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from hookline.db.connections import look_after
+from hookline.db.inflow import inflow
 from hookline.exceptions import HooklineError
 
 logger = logging.getLogger("hookline.engine")
@@ -45,7 +46,8 @@ class GroupCommit(Generic[T, R]):
 
     With `halves`, a batch takes half of what waits and what was written last. Clients that send their next request when
     the previous one is answered then form two groups: one is written while the other is answered and read. Without
-    it nearly all of them would wait for the same COMMIT, and event loop and database would work in turns.
+    it nearly all of them would wait for the same COMMIT, and event loop and database would work in turns. Large
+    batches are noted in `inflow`.
     """
 
     def __init__(
@@ -114,6 +116,8 @@ class GroupCommit(Generic[T, R]):
             waiters.append(waiter)
             size += more
         self._written = len(items)
+        if self._halves and self._written > FEW:
+            inflow.note()
         return items, waiters, size
 
     async def _write_batch(self, items: Sequence[T], waiters: Sequence[Waiter[R]]) -> None:

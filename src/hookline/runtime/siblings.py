@@ -2,7 +2,8 @@
 
 Each process that works has a socket, made before they are forked. A word of one byte, the number of a kind, says that
 there may be jobs to claim: only a hint, so a full socket does no harm. A longer one gives jobs that were made claimed
-for this very process, with all their columns (see `engine/giving.py`). Places in shared memory say who has room. A
+for this very process, with all their columns (see `engine/giving.py`). Places in shared memory say who has room, and a
+time there whether many requests come in (see `db/inflow.py`). A
 process that only answers, and replaces one that died, says so: that one may have been about to give jobs.
 """
 
@@ -25,6 +26,7 @@ from django.db import connections, router
 
 from hookline import conf
 from hookline.db.connections import look_after
+from hookline.db.inflow import Inflow, inflow
 from hookline.engine import giving, notifier, postgres_notify
 from hookline.engine.giving import Receiver
 from hookline.engine.grant import Grant
@@ -55,7 +57,7 @@ class Siblings:
         self._models = models
         self._sockets = [_pair() for _ in range(workers)]
         self._listening: threading.Thread | None = None
-        cells = shared_cells([Places.size_of(workers, servers)] * len(models))
+        self._inflow, *cells = shared_cells([Inflow.CELL, *[Places.size_of(workers, servers)] * len(models)])
         self._places = [Places(memory, workers, servers) for memory in cells]
 
     def join_as_worker(self, place: int) -> None:
@@ -102,6 +104,7 @@ class Siblings:
 
     def _relay(self, others: Sequence[int]) -> None:
         postgres_notify.join_group(self._name)
+        inflow.share(self._inflow)
         writers = [self._sockets[other][1] for other in others]
         for number, model in enumerate(self._models):
             notifier.of(model).relay(_Teller(writers, number), to_siblings=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ class Claimed:
     count: int
     #: Those of them to send now. The others were put off, or are gone with their endpoint or message.
     to_send: Sequence[Outbound]
+    #: For how many seconds that which waited longest had been due.
+    waited: float = 0.0
 
 
 #: What a look that found nothing gave.
@@ -67,7 +70,8 @@ def claim(
         for delivery in deliveries:
             if delivery.id not in begin:
                 leases.forget(delivery)
-    return Claimed(len(deliveries), to_send)
+    oldest = min((delivery.due_at.timestamp() for delivery in deliveries), default=math.inf)
+    return Claimed(len(deliveries), to_send, max(0.0, leases.now() - oldest))
 
 
 def prepare(deliveries: Sequence[Delivery], signers: Signers, now: float) -> tuple[list[Outbound], list[PutOff]]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from hookline import conf
 from hookline.db.connections import look_after
+from hookline.db.inflow import inflow
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver.attempt import deliver
@@ -39,6 +40,10 @@ EXTRA = 4
 #: BETWEEN times its duration after its end, and at most LONGEST_BETWEEN seconds: what comes meanwhile is claimed, read
 #: and recorded together, which costs less for each. Where little is published nothing waits.
 FEW, BETWEEN, LONGEST_BETWEEN = 8, 3, 0.05
+#: While many requests come in, the processor is theirs first: the next claim begins STANDING_BACK seconds after such a
+#: claim, or as soon as fewer come in. Only as long as nothing that is claimed was due BEHIND seconds ago, so that an
+#: inflow which goes on takes no more than its share.
+STANDING_BACK, BEHIND = 0.1, 1.0
 #: Nor where deliveries were given to this loop in the last GIVEN_LATELY seconds: while some wait for a claim, others of
 #: the same endpoint are not given.
 GIVEN_LATELY = 1.0
@@ -103,6 +108,8 @@ class DeliveryLoop:
         self._given_at = float("-inf")
         #: Before this time of the loop more gathers.
         self._next_claim = 0.0
+        #: The same while many requests come in.
+        self._stands_back_until = 0.0
         #: Whether there may be something to claim: the last claim left some, or somebody rang since it began.
         self.more = True
         #: Whether the last claim was beside some tenants, and took all that is due of the others.
@@ -120,7 +127,7 @@ class DeliveryLoop:
     async def claim(self) -> Claimed | None:
         """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
         loop = asyncio.get_running_loop()
-        if (early := self._next_claim - loop.time()) > 0:
+        if (early := self._too_early(loop.time())) > 0:
             self._wake_in(early)
             return None
         free = self._free
@@ -141,8 +148,8 @@ class DeliveryLoop:
         began = loop.time()
         claimed = await loop.run_in_executor(self._claimer, take, free)
         ended = loop.time()
-        if self._stays and claimed.count > FEW and self._leases.drained and ended - self._given_at > GIVEN_LATELY:
-            self._next_claim = ended + min(BETWEEN * (ended - began), LONGEST_BETWEEN)
+        if self._stays and claimed.count > FEW and ended - self._given_at > GIVEN_LATELY:
+            self._gather(claimed, ended, ended - began)
         if self._crowding:
             self._wake_in(self._others.known_for)  # there may be endpoints that are not known yet
         # Those beside which only others were claimed have more.
@@ -154,6 +161,19 @@ class DeliveryLoop:
         self._begin()
         self._tell_use()
         return claimed
+
+    def _gather(self, claimed: Claimed, now: float, took: float) -> None:
+        """Decide when the next claim may begin, after one that took so many seconds."""
+        if self._leases.drained:
+            self._next_claim = now + min(BETWEEN * took, LONGEST_BETWEEN)
+        if claimed.waited < BEHIND:
+            self._stands_back_until = now + STANDING_BACK
+
+    def _too_early(self, now: float) -> float:
+        """Seconds until it is worth asking again whether to claim; 0 or less: it is time."""
+        if (early := self._next_claim - now) <= 0 and self._stands_back_until > now and inflow.is_high:
+            return min(self._stands_back_until - now, inflow.LASTS)
+        return early
 
     @property
     def again(self) -> bool:
