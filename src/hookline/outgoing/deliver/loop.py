@@ -40,13 +40,13 @@ EXTRA = 4
 #: BETWEEN times its duration after its end, and at most LONGEST_BETWEEN seconds: what comes meanwhile is claimed, read
 #: and recorded together, which costs less for each. Where little is published nothing waits.
 FEW, BETWEEN, LONGEST_BETWEEN = 8, 3, 0.05
+#: Nor where deliveries were given to this loop in the last GIVEN_LATELY seconds: while some wait for a claim, others of
+#: the same endpoint are not given.
+GIVEN_LATELY = 1.0
 #: While many requests come in, the processor is theirs first: the next claim begins STANDING_BACK seconds after such a
 #: claim, or as soon as fewer come in. Only as long as nothing that is claimed was due BEHIND seconds ago, so that an
 #: inflow which goes on takes no more than its share.
 STANDING_BACK, BEHIND = 0.1, 1.0
-#: Nor where deliveries were given to this loop in the last GIVEN_LATELY seconds: while some wait for a claim, others of
-#: the same endpoint are not given.
-GIVEN_LATELY = 1.0
 
 
 class DeliveryLoop:
@@ -148,7 +148,7 @@ class DeliveryLoop:
         began = loop.time()
         claimed = await loop.run_in_executor(self._claimer, take, free)
         ended = loop.time()
-        if self._stays and claimed.count > FEW and ended - self._given_at > GIVEN_LATELY:
+        if self._stays and claimed.count > FEW:
             self._gather(claimed, ended, ended - began)
         if self._crowding:
             self._wake_in(self._others.known_for)  # there may be endpoints that are not known yet
@@ -164,7 +164,7 @@ class DeliveryLoop:
 
     def _gather(self, claimed: Claimed, now: float, took: float) -> None:
         """Decide when the next claim may begin, after one that took so many seconds."""
-        if self._leases.drained:
+        if self._leases.drained and now - self._given_at > GIVEN_LATELY:
             self._next_claim = now + min(BETWEEN * took, LONGEST_BETWEEN)
         if claimed.waited < BEHIND:
             self._stands_back_until = now + STANDING_BACK
