@@ -184,6 +184,12 @@ class Follower:
         self.room = room
         self.taken: list[Job] = []
 
+    def expect(self, claimed: Sequence[Job]) -> None:
+        assert connection.in_atomic_block
+
+    def may_have_missed(self) -> None:
+        raise AssertionError("it expects what is claimed")
+
     def take(self, claimed: Sequence[Job]) -> None:
         assert not connection.in_atomic_block
         self.taken += claimed

@@ -28,13 +28,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Worker:
     """One that takes over what is made for it, and keeps it here."""
 
+    lease, worker = 60.0, 7
+
     def __init__(self, places: int) -> None:
-        self.grant = Grant(places, 60.0, 7)
         self.places = places
         self.taken: list[Delivery] = []
 
-    def made(self, claimed: Any) -> None:
-        """Its clock is of no interest here."""
+    def expect(self, claimed: Any) -> None:
+        """Nothing is lost here."""
+
+    def may_have_missed(self) -> None:
+        raise AssertionError("nothing is lost here")
 
     def claim(self, made_for: Any) -> Any:
         raise AssertionError("it is made claimed, so that nobody has to claim it")

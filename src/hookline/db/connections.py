@@ -55,6 +55,20 @@ def _has_spoken(connection: BaseDatabaseWrapper) -> bool:
     return bool(poll.poll(0))
 
 
+def opened(connection: BaseDatabaseWrapper) -> Any:
+    """The driver's own connection. Raises DatabaseError."""
+    connection.ensure_connection()
+    return connection.connection
+
+
+def is_lost(raw: Any) -> bool:
+    """Whether a connection that was `opened` has broken since, so that nobody knows what of the last work is committed.
+
+    The work may be done again, on another connection, if it finds what it has committed already.
+    """
+    return bool(getattr(raw, "closed", False))
+
+
 def one_transaction(connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
     """The caller's transaction, without a savepoint, or one of its own: what is written in it is written whole."""
     return nullcontext() if connection.in_atomic_block else transaction.atomic(using=connection.alias)

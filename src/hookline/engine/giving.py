@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hookline.engine import notifier
+from hookline.engine.claimant import Claimant
 from hookline.engine.grant import Grant
 from hookline.engine.job import Job
 
@@ -23,26 +24,15 @@ FEW = 4
 MOST_BYTES = 64 * 1024
 
 
-class Receiver(Protocol):
-    """A worker of this process. For any thread."""
+class Receiver(Claimant, Protocol):
+    """One that is given jobs."""
 
     @property
     def places(self) -> int:
         """How many jobs it would begin now."""
 
-    @property
-    def lease(self) -> float:
-        """Seconds for which they are claimed."""
-
-    @property
-    def worker(self) -> int | None:
-        """The number of this process: see Liveness."""
-
     def of_rows(self, rows: Sequence[Any]) -> Sequence[Any]:
         """The jobs of rows as the statement returned them that made them."""
-
-    def take(self, claimed: Sequence[Any]) -> None:
-        """Begin with these, or give them back. Raises nothing."""
 
 
 class Reserved(Protocol):
@@ -54,8 +44,11 @@ class Reserved(Protocol):
     def give(self, rows: Sequence[Any]) -> None:
         """Hand over what was made claimed, once it is committed; the places of others are free again.
 
-        Must be called, with nothing if nothing was made. Raises nothing.
+        Must be called, with nothing if nothing was made; or `lose`. Raises nothing.
         """
+
+    def lose(self) -> None:
+        """The database has failed, so nobody knows what was made. Raises nothing."""
 
 
 class Giver(Protocol):
@@ -89,9 +82,6 @@ class Told(Protocol):
 
     def tell(self, receiver: Receiver) -> None:
         """The places of the worker have changed."""
-
-    def giver_died(self) -> bool:
-        """Whether a process died, some time before now, that may have been about to give jobs. Says so once."""
 
 
 _told: dict[type[Job], Told] = {}
@@ -132,3 +122,6 @@ class _Here:
         except Exception:
             logger.exception("%d %s could not be given to a worker", len(rows), self._model.nouns)
         notifier.of(self._model).notify_given()
+
+    def lose(self) -> None:
+        self._receiver.may_have_missed()

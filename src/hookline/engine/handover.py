@@ -21,6 +21,7 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.engine import notifier
+from hookline.engine.claimant import Claimant
 from hookline.engine.grant import Grant
 from hookline.engine.job import Job
 
@@ -30,44 +31,23 @@ logger = logging.getLogger("hookline.engine")
 MOST = 100
 
 
-class Follower(Protocol):
-    """A worker of this process that goes on with the next job of an order key. For any thread."""
+class Follower(Claimant, Protocol):
+    """One that goes on with the next job of an order key."""
 
     @property
     def room(self) -> int:
         """How many it would begin with now. Of what it holds in this way it must leave room for claims."""
 
-    @property
-    def lease(self) -> float:
-        """Seconds for which they are claimed."""
 
-    @property
-    def worker(self) -> int | None:
-        """The number of this process: see Liveness."""
-
-    def take(self, claimed: Sequence[Any]) -> None:
-        """Begin with what was claimed: the transaction is committed. Raises nothing."""
-
-
-class Taker(Protocol):
-    """A worker of this process that takes jobs over."""
+class Taker(Claimant, Protocol):
+    """One that takes over what a transaction makes."""
 
     @property
     def places(self) -> int:
         """How many it could begin now."""
 
-    @property
-    def grant(self) -> Grant | None:
-        """Leave to make so many claimed; None if it could begin none."""
-
-    def made(self, claimed: Sequence[Any]) -> None:
-        """These were made claimed at this moment, in the open transaction."""
-
     def claim(self, made_for: Sequence[UUID]) -> Sequence[Any]:
         """Claim, in the open transaction, what was made for these, as far as there are places. Raises DatabaseError."""
-
-    def take(self, claimed: Sequence[Any]) -> None:
-        """Begin with what was claimed: the transaction is committed. Raises nothing."""
 
 
 _takers: dict[type[Job], Taker] = {}
@@ -88,6 +68,7 @@ def give_after_commit(model: type[Job], follower: Follower, claimed: Sequence[An
 
     What others left to do then may fail, and what is claimed must not be forgotten.
     """
+    follower.expect(claimed)
     connection = connections[router.db_for_write(model)]
     transaction.on_commit(partial(follower.take, claimed), using=connection.alias)
     connection.run_on_commit.insert(0, connection.run_on_commit.pop())
@@ -119,6 +100,8 @@ class HandOver:
         #: What jobs were made for, such as messages, and how many jobs.
         self._made: dict[type[Job], tuple[list[UUID], int]] = {}
         self._claimed: dict[type[Job], list[Any]] = {}
+        #: Those for which jobs may be made claimed.
+        self._granted: list[Taker] = []
         #: Those of which some were made before the end, and so not claimed.
         self._before_end: set[type[Job]] = set()
         self._ending = self._ended = False
@@ -127,8 +110,11 @@ class HandOver:
         _current.set(self)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
         _current.set(None)
+        if kind is not None:  # perhaps the answer to a statement was lost which was committed
+            for taker in self._granted:
+                taker.may_have_missed()
 
     def end(self) -> None:
         """Nothing but the end of the transaction follows: what is made from now on may be made claimed.
@@ -142,7 +128,10 @@ class HandOver:
         taker = self._takers.get(model)
         if taker is None or not self._ending or self._ended or self._claimed.get(model) or made_for > MOST:
             return None
-        return taker.grant
+        if (free := taker.places) <= 0:
+            return None
+        self._granted.append(taker)
+        return Grant(free, taker.lease, taker.worker)
 
     def note(self, model: type[Job], made_for: Sequence[UUID], count: int, claimed: Sequence[Any]) -> bool:
         """So many jobs were made, some of them claimed. Returns whether whoever waits for them is told from here."""
@@ -151,7 +140,7 @@ class HandOver:
         known, number = self._made.setdefault(model, ([], 0))
         if claimed:
             self._claimed.setdefault(model, []).extend(claimed)
-            self._takers[model].made(claimed)
+            self._takers[model].expect(claimed)
         known.extend(made_for)
         if not self._ending:
             self._before_end.add(model)
@@ -164,7 +153,9 @@ class HandOver:
         for model in self._before_end:
             made_for, count = self._made[model]
             if count and len(made_for) <= MOST:
-                self._claimed.setdefault(model, []).extend(self._takers[model].claim(made_for))
+                claimed = self._takers[model].claim(made_for)
+                self._takers[model].expect(claimed)
+                self._claimed.setdefault(model, []).extend(claimed)
 
     def give(self) -> None:
         """After the COMMIT: hand over what was claimed, and tell of the rest."""

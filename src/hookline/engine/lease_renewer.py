@@ -12,15 +12,12 @@ from typing import Any, Self
 
 from django.db import close_old_connections, connections
 
-from hookline.engine import giving, notifier
+from hookline.engine import notifier
 from hookline.engine.job import Job
 from hookline.engine.leases import Leases
 from hookline.engine.settle import release_expired
 
 logger = logging.getLogger("hookline.engine")
-
-#: Seconds since its claim, after which a job that was given has come to its worker.
-NOT_JUST_NOW = 2.0
 
 
 class LeaseRenewer(threading.Thread):
@@ -58,7 +55,7 @@ class LeaseRenewer(threading.Thread):
             for check in self._checks:
                 self._try(check)
             if self._max_attempts is not None:
-                self._try(partial(self._return_what_was_not_given, self._max_attempts))
+                self._try(partial(self._return_missed, self._max_attempts))
             if time.monotonic() - kept >= pause:
                 kept = time.monotonic()
                 self._try(self._leases.heartbeat)
@@ -74,12 +71,9 @@ class LeaseRenewer(threading.Thread):
         if released := release_expired(self._leases.model, max_attempts):
             logger.warning("recovered %d jobs whose worker is gone", released)
 
-    def _return_what_was_not_given(self, max_attempts: int) -> None:
-        model: type[Job] = self._leases.model
-        told = giving.told_of(model)
-        if told is None or not told.giver_died():
-            return
-        if returned := self._leases.return_unheld(NOT_JUST_NOW, max_attempts):
+    def _return_missed(self, max_attempts: int) -> None:
+        if returned := self._leases.return_missed(max_attempts):
+            model: type[Job] = self._leases.model
             logger.warning("recovered %d jobs that nobody told this worker of", returned)
             notifier.of(model).notify()
 

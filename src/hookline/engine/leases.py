@@ -28,6 +28,9 @@ logger = logging.getLogger("hookline.engine")
 
 #: Seconds after which a running job is marked as started.
 MARK_AFTER = 0.1
+#: Seconds after which jobs that were claimed for a worker, and did not come to it, are taken for missed: what is under
+#: way comes within milliseconds.
+UNDER_WAY = 2.0
 
 
 def no_number() -> int | None:
@@ -64,6 +67,9 @@ class Leases(Generic[J]):
         self._jobs: dict[int, tuple[J, float]] = {}
         #: Those that run and are not yet marked so in the database, and since when.
         self._begun: dict[int, tuple[J, float]] = {}
+        #: Those that others claimed for this worker and that may not be committed yet, by the numbers of their ids, and
+        #: since when; None: some of which nothing is known.
+        self._expected: dict[int | None, float] = {}
         self._lanes: Counter[int] = Counter()
         self._after = FIRST
         #: Whether the last claim took all that was due, so that another one would give nothing until somebody notifies.
@@ -128,6 +134,7 @@ class Leases(Generic[J]):
         since = time.monotonic()
         with self._lock:
             for job in jobs:
+                self._expected.pop(job.id.int, None)
                 self._remove(job)  # one that was settled and is due again before anybody said that it is done
             self._lanes.update([self._lane_of(job).int for job in jobs])
             self._jobs.update([(job.id.int, (job, since)) for job in jobs])
@@ -214,16 +221,38 @@ class Leases(Generic[J]):
                 lost = self.model(id=job_id).public_id
                 logger.warning("the lease of %s was lost while it ran", lost, extra={self.model.__name__.lower(): lost})
 
-    def return_unheld(self, older: float, max_attempts: int) -> int:
-        """Return jobs with this process's number that it does not hold, claimed at least `older` seconds ago.
-
-        Returns how many. Raises DatabaseError.
-        """
-        if (worker := self.worker_number()) is None:
-            return 0
+    def expect(self, jobs: Sequence[J]) -> None:
+        """These were claimed for this worker a moment ago, and `keep` follows if that is committed."""
+        self.read_clock(jobs)
+        now = time.monotonic()
         with self._lock:
+            self._expected.update([(job.id.int, now) for job in jobs])
+
+    def may_have_missed(self) -> None:
+        """Some jobs may be claimed for this worker of which it is not told."""
+        with self._lock:
+            self._expected[None] = time.monotonic()
+
+    def return_missed(self, max_attempts: int) -> int:
+        """Return jobs that are claimed for this worker and that it does not hold, if there may be some.
+
+        Their claim was committed, and the database's answer was lost, or whoever had it. Returns how many. Raises
+        DatabaseError.
+        """
+        if not self._expected or (worker := self.worker_number()) is None:  # as nearly always
+            return 0
+        end = time.monotonic() - UNDER_WAY
+        with self._lock:
+            late = {key: since for key, since in self._expected.items() if since <= end}
             held = [job.id for job, _ in self._jobs.values()]
-        return settling.release_unheld(self.model, worker, held, self.lease - older, max_attempts)
+        if not late:
+            return 0
+        returned = settling.release_unheld(self.model, worker, held, self.lease - UNDER_WAY, max_attempts)
+        with self._lock:
+            for key, since in late.items():
+                if self._expected.get(key) == since:
+                    del self._expected[key]
+        return returned
 
     def release(self, jobs: Sequence[tuple[Held, Settlement]]) -> None:
         """Return jobs that were claimed but not begun."""
@@ -255,15 +284,19 @@ class Leases(Generic[J]):
         without: Collection[UUID] = (),
         among: Collection[UUID] | None = None,
     ) -> list[J]:
-        return claim(
-            self.model,
-            limit,
-            self.lease,
-            after=FIRST if without else self._after,
-            busy=busy,
-            without=without,
-            among=among,
-            caps=self._limits.most(),
-            per_lane=per_lane,
-            worker=self.worker_number(),
-        )
+        try:
+            return claim(
+                self.model,
+                limit,
+                self.lease,
+                after=FIRST if without else self._after,
+                busy=busy,
+                without=without,
+                among=among,
+                caps=self._limits.most(),
+                per_lane=per_lane,
+                worker=self.worker_number(),
+            )
+        except Error:  # it may be committed all the same
+            self.may_have_missed()
+            raise

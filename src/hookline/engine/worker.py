@@ -164,6 +164,12 @@ class ThreadWorker(Generic[J]):
     def of_rows(self, rows: Sequence[Any]) -> Sequence[J]:
         return self._leases.of_rows(rows)
 
+    def expect(self, claimed: Sequence[J]) -> None:
+        self._leases.expect(claimed)
+
+    def may_have_missed(self) -> None:
+        self._leases.may_have_missed()
+
     def _tell_places(self) -> None:
         if self._told is not None:
             self._told.tell(self)

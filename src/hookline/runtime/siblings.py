@@ -37,11 +37,8 @@ from hookline.engine.settlement import Settlement
 
 logger = logging.getLogger("hookline.engine")
 
-#: A word: whoever was about to give jobs may have died.
-_DIED = bytes([255])
-#: Seconds after that word when jobs are returned that were made claimed for this process, and did not come to it. What
-#: is under way comes within milliseconds.
-UNDER_WAY = 2.0
+#: A word: jobs may have been made claimed for this process of which nobody tells it.
+_MISSED = bytes([255])
 
 #: Most bytes of a word. What is given has at most `giving.MOST_BYTES` of contents, and a few columns besides.
 _LONGEST = 2 * giving.MOST_BYTES
@@ -84,7 +81,7 @@ class Siblings:
         if any(places.has_given(place) for places in self._places):
             for writer in writers:
                 with suppress(OSError):  # full: then their leases run out
-                    writer.send(_DIED)
+                    writer.send(_MISSED)
 
     def worker_ended(self, place: int) -> None:
         """The worker with this place is gone, so nothing is given to it until another is in its place."""
@@ -113,9 +110,10 @@ class Siblings:
         read = self._sockets[place][0]
         word = bytearray(_LONGEST)
         while size := read.recv_into(word):
-            if word[0] == _DIED[0]:
-                for offer in offers:
-                    offer.note_death()
+            if word[0] == _MISSED[0]:
+                for receiver in map(giving.receiver_of, self._models):
+                    if receiver is not None:
+                        receiver.may_have_missed()
                 continue
             model = self._models[word[0]]
             if size == 1:
@@ -162,22 +160,6 @@ class _Offering:
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
         self._lock = threading.Lock()
-        #: When what a process that died was about to give counts as lost, in monotonic time.
-        self._lost_at: float | None = None
-
-    def note_death(self) -> None:
-        """A process died that gave jobs."""
-        with self._lock:
-            self._lost_at = time.monotonic() + UNDER_WAY
-
-    def giver_died(self) -> bool:
-        """See giving.Told."""
-        if self._lost_at is None:  # as nearly always
-            return False
-        with self._lock:
-            if died := self._lost_at is not None and time.monotonic() >= self._lost_at:
-                self._lost_at = None
-        return died
 
     def tell(self, receiver: Receiver) -> None:
         """See giving.Told."""
@@ -230,6 +212,11 @@ class _Giver:
             return False
         return True
 
+    def tell_of_missed(self, to: Free) -> None:
+        """Have the worker look for what was made for it, and may be known to nobody."""
+        with suppress(OSError):  # full: then their leases run out
+            self._writers[to.worker].send(_MISSED)
+
     def take_back(self, to: Free, count: int) -> None:
         """So many places were not used."""
         with self._lock:
@@ -253,6 +240,11 @@ class _Reserved:
             self._give_back(rows)
         elif rows:
             notifier.of(self._giver.model).notify_given(elsewhere=True)
+
+    def lose(self) -> None:
+        """See giving.Reserved."""
+        self.give(())
+        self._giver.tell_of_missed(self._to)
 
     def _give_back(self, rows: Sequence[Any]) -> None:
         """Let any worker claim what this one has no room to be told of."""

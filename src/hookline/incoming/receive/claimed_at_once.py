@@ -50,21 +50,22 @@ def insert(events: Collection[NewEvent], unique: Sequence[str], places: Reserved
     whether some of them are pending. Raises DatabaseError.
     """
     connection = connections[router.db_for_write(Event)]
-    claimed: Sequence[Any] = ()
     try:
         insertion = insertion_of(Event, COLUMNS, events, unique)
         params = [*places.grant.params(connection.vendor), *insertion.given_params]
         sql = _statement(connection.alias, insertion.names, insertion.rows, tuple(unique))
         if connection.vendor == "postgresql":
             rows: Sequence[Any] = fetch_prepared(connection, sql, params)
-            claimed = [row for row in rows if row[_at("state")] == State.RUNNING]
+            claimed: Sequence[Any] = [row for row in rows if row[_at("state")] == State.RUNNING]
             made = {row[_at("id")] for row in rows}
         else:
             rows = list(Event._default_manager.using(connection.alias).raw(sql, params))
             claimed = [event for event in rows if event.state == State.RUNNING]
             made = {event.id for event in rows}
-    finally:
-        places.give(claimed)
+    except BaseException:
+        places.lose()
+        raise
+    places.give(claimed)
     return made, len(claimed) < len(made)
 
 

@@ -19,7 +19,8 @@ from hookline.incoming.receive.new_event import COLUMNS, NewEvent
 from hookline.incoming.receive.relation import Relation, other_key, relation
 from hookline.providers.base import UNREADABLE
 
-#: Of events that were not stored, by the number of their own id: the id of the stored event that each of them is.
+#: Of events that were not stored, by the number of their own id: the id of the stored event that each of them is. That
+#: is its own where an earlier try was committed and the answer to it lost.
 #: Numbers, because Python computes the hash of a UUID in Python.
 Duplicates = dict[int, UUID]
 
@@ -112,6 +113,9 @@ def _set_apart(events: Iterable[NewEvent], firsts: Mapping[Key, Event | NewEvent
     duplicates = {}
     for event in events:
         first = firsts[key_of(event)]
+        if first.id == event.id:  # by an earlier try, of which the answer was lost
+            duplicates[event.id.int] = event.id
+            continue
         what = relation(first, event)
         if what is Relation.DUPLICATE:
             duplicates[event.id.int] = first.id
@@ -174,7 +178,7 @@ def _look_up(keys: Iterable[tuple[UUID, str]], *fields: str) -> dict[Key, Event]
 
 def _requeue_dead(stored: Iterable[Event], duplicates: Duplicates) -> None:
     """Make those of the stored events due again that are dead, and that the sender delivered again."""
-    again = set(duplicates.values())
+    again = {first for its, first in duplicates.items() if first.int != its}
     # What could not be read is dead from the start, and no redelivery makes it readable.
     candidates = [event for event in stored if event.state == State.DEAD and event.type != UNREADABLE]
     if dead := [event.id for event in candidates if event.id in again]:

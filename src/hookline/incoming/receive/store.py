@@ -18,6 +18,7 @@ from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
 from hookline.core.text import storable
+from hookline.db.connections import is_lost, look_after, opened
 from hookline.engine import notifier
 from hookline.engine.job import State
 from hookline.exceptions import CannotStore
@@ -114,65 +115,80 @@ def row_bytes(event: NewEvent) -> int:
     return _ROW_BYTES + len(event.url or "") + len(event.body)
 
 
-def store_at_once(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]], None] = _nothing) -> list[Stored]:
+def store_at_once(
+    events: Sequence[NewEvent], within: Callable[[Sequence[Stored]], None] = _nothing, *, tries: int = 2
+) -> list[Stored]:
     """Commit the events that are new. Raises CannotStore; what was stored then is a duplicate when it comes again.
 
     The unique constraint decides what is new. A duplicate of an event that died makes it due again; one of an
     event in progress or done changes nothing. A repeat or conflict of a known event is new, and names it. An item of a
     batch that cannot be read is stored as dead. `within` is called with the result before it is committed, and then
-    all of it is one transaction.
+    all of it is one transaction; without it, it is tried once more if the connection breaks.
     """
     if not events:
         return []
-    duplicates: Duplicates = {}
-    dead: list[UUID] = []
+    raw = None
     try:
-        # A statement is a transaction: without BEGIN and COMMIT, two round trips less before each acknowledgement.
-        alone = insert_alone(events) if within is _nothing else None
-        others = events
-        if alone and alone.ids:
-            others = [event for event in events if event.id not in alone.ids] if len(alone.ids) < len(events) else ()
-            if alone.pending:
-                notifier.of(Event).notify()
-        if others:
-            with transaction.atomic(using=router.db_for_write(Event), durable=True):
-                duplicates = insert_new_events(others, tried=alone is not None)
-                dead = _end_unreadable([event for event in others if event.id.int not in duplicates])
-                _end_handshakes(others)
-                notifier.notify_after_commit(Event)
-                within(_stored(others, duplicates))
+        raw = opened(connections[router.db_for_write(Event)])
+        duplicates = _commit(events, within)
     except Error as error:  # InterfaceError, too, which is no DatabaseError
+        # What else is written within knows nothing of an earlier try.
+        if is_lost(raw) and tries > 1 and within is _nothing:
+            look_after()
+            return store_at_once(events, tries=tries - 1)
         logger.exception("cannot store %d events", len(events))
         raise CannotStore("the database could not store the event") from error
-    new = [event for event in events if event.id.int not in duplicates] if duplicates else events
+    stored = _stored(events, duplicates)
+    new = [event for event, its in zip(events, stored, strict=True) if not its.duplicate] if duplicates else events
     for event in new:
         if event.repeat_of or event.conflict_of:
             _tell(event)
     if wanted(EventsStored):
-        emit(EventsStored(new, [event for event in events if event.id.int in duplicates] if duplicates else ()))
-    if dead:
+        known = [event for event, its in zip(events, stored, strict=True) if its.duplicate] if duplicates else ()
+        emit(EventsStored(new, known))
+    if dead := [event.id for event in new if event.problem]:
         Event.announce_dead(dead)
-    return _stored(events, duplicates)
+    return stored
+
+
+def _commit(events: Sequence[NewEvent], within: Callable[[Sequence[Stored]], None]) -> Duplicates:
+    """Raises Error, or CannotStore."""
+    # A statement is a transaction: without BEGIN and COMMIT, two round trips less before each acknowledgement.
+    alone = insert_alone(events) if within is _nothing else None
+    others = events
+    if alone and alone.ids:
+        others = [event for event in events if event.id not in alone.ids] if len(alone.ids) < len(events) else ()
+        if alone.pending:
+            notifier.of(Event).notify()
+    if not others:
+        return {}
+    with transaction.atomic(using=router.db_for_write(Event), durable=True):
+        duplicates = insert_new_events(others, tried=alone is not None)
+        _end_unreadable(event for event in others if event.id.int not in duplicates)
+        _end_handshakes(others)
+        notifier.notify_after_commit(Event)
+        within(_stored(others, duplicates))
+    return duplicates
 
 
 def _stored(events: Sequence[NewEvent], duplicates: Duplicates) -> list[Stored]:
     if not duplicates:
         return [Stored(event.id, False) for event in events]
-    return [Stored(duplicates.get(event.id.int, event.id), event.id.int in duplicates) for event in events]
+    found = [duplicates.get(event.id.int, event.id) for event in events]
+    return [Stored(its, its != event.id) for event, its in zip(events, found, strict=True)]
 
 
-def _end_unreadable(new: Iterable[NewEvent]) -> list[UUID]:
-    """Items of batches that cannot be read are dead from the start, for a person to see. Returns their ids."""
+def _end_unreadable(new: Iterable[NewEvent]) -> None:
+    """Items of batches that cannot be read are dead from the start, for a person to see."""
     problems: dict[str, list[UUID]] = defaultdict(list)
     for event in new:
         if event.problem:
             problems[storable(f"cannot be read: {event.problem}")[:2000]].append(event.id)
     if not problems:
-        return []
+        return
     dead = [event_id for ids in problems.values() for event_id in ids]
     notes = [When(pk__in=ids, then=Value(note)) for note, ids in problems.items()]
     Event.objects.filter(pk__in=dead).update(state=State.DEAD, finished_at=Now(), note=Case(*notes))
-    return dead
 
 
 def _end_handshakes(events: Iterable[NewEvent]) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
+from uuid import UUID
 
 from hookline.core import durations
 from hookline.core.access import Access
 from hookline.core.client_credentials import TokenRefused
 from hookline.core.outcome import Failure, Outcome, Verdict, classify
 from hookline.core.retry import RetrySchedule
+from hookline.db.row import new_id
 from hookline.engine.job import State
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.exceptions import AddressRefused
@@ -33,6 +35,8 @@ class Result:
     settlement: Settlement
     #: The headers of the request, with secrets of the endpoint among them. Empty where nothing was sent.
     sent: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Of the Attempt, the same however often it is tried to record it.
+    id: UUID = field(default_factory=new_id)
 
 
 async def deliver(

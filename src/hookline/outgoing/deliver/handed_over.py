@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from hookline.engine.grant import Grant
 from hookline.engine.leases import Leases
 from hookline.engine.named import Claim
 from hookline.engine.settlement import Settlement
@@ -37,7 +36,7 @@ class _Closed(Exception):
 
 
 class HandedOver:
-    """See Taker and Follower in engine.handover. Safe to use from several threads."""
+    """See Taker and Follower in engine.handover, and Receiver in engine.giving. Safe to use from several threads."""
 
     def __init__(self, leases: Leases[Delivery], deliveries: DeliveryLoop, loop: asyncio.AbstractEventLoop) -> None:
         self._leases = leases
@@ -67,19 +66,14 @@ class HandedOver:
     def worker(self) -> int | None:
         return self._leases.worker_number()
 
-    @property
-    def grant(self) -> Grant | None:
-        return Grant(places, self.lease, self.worker) if (places := self.places) > 0 else None
+    def expect(self, claimed: Sequence[Delivery]) -> None:
+        self._leases.expect(claimed)
 
-    def made(self, claimed: Sequence[Delivery]) -> None:
-        self._leases.read_clock(claimed)
+    def may_have_missed(self) -> None:
+        self._leases.may_have_missed()
 
     def claim(self, made_for: Sequence[UUID]) -> Sequence[Delivery]:
-        if (places := self.places) <= 0:
-            return []
-        claimed = _CLAIM(made_for, places, self.lease, self.worker)
-        self._leases.read_clock(claimed)
-        return claimed
+        return _CLAIM(made_for, places, self.lease, self.worker) if (places := self.places) > 0 else []
 
     def of_rows(self, rows: Sequence[Any]) -> Sequence[Delivery]:
         """See giving.Receiver."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import IntegrityError, router, transaction
 
 from hookline.core.request import HIDDEN
 from hookline.core.shown_headers import shown_value
 from hookline.core.signatures.message_signer import CONTENT_TYPE
 from hookline.core.text import printable, storable
 from hookline.db.insert import Insertion, Json, json_of_texts
-from hookline.db.row import new_ids
 from hookline.engine.job import State
 from hookline.engine.settle import settle
 from hookline.outgoing.deliver import breakers as health
@@ -44,20 +44,21 @@ _KEPT = Recorded(ours=True, held=False)
 
 
 def record(results: Sequence[Result]) -> list[Recorded]:
-    """Commit results: Attempt, Delivery and the endpoint's health."""
+    """Commit results: Attempt, Delivery and the endpoint's health.
+
+    Those whose Attempts are there were committed by an earlier try, of which the answer was lost.
+    """
     if not results:
         return []
-    ids = new_ids(len(results))
-    rows = [attempt_of(*pair) for pair in zip(ids, results, strict=True)]
-    attempts = Insertion(Attempt, dict(zip(ATTEMPT_COLUMNS, zip(*rows, strict=True), strict=True)))
-    settled = [(result.outbound, result.settlement) for result in results]
-    if health.are_routine(results):
-        ours, held = settle(settled, beside=attempts, model=Delivery), set()
-    else:
-        with transaction.atomic(using=router.db_for_write(Delivery)):
-            ours = settle(settled, beside=attempts, model=Delivery)
-            # A worker that lost its lease may have slept through its deadlines, and knows nothing of the endpoint.
-            held = health.learn([result for result in results if result.outbound.id in ours])
+    try:
+        ours, held = _commit(results)
+    except IntegrityError:
+        before = _recorded_before(results)
+        if not before:
+            raise
+        left = [result for result in results if result.outbound.id not in before]
+        ours, held = _commit(left) if left else (set(), set())
+        ours = {*ours, *(key for key, was_ours in before.items() if was_ours)}
     kept = results
     if len(ours) < len(results):
         emit(LeasesLost(Delivery.nouns, len(results) - len(ours)))
@@ -68,6 +69,30 @@ def record(results: Sequence[Result]) -> list[Recorded]:
     if kept is results and not held:
         return [_KEPT] * len(results)
     return [Recorded(result.outbound.id in ours, result.outbound.endpoint_id in held) for result in results]
+
+
+def _commit(results: Sequence[Result]) -> tuple[AbstractSet[UUID], AbstractSet[UUID]]:
+    """The ids of the deliveries that were still ours, and of the endpoints that are held now.
+
+    Raises IntegrityError if an Attempt is there already.
+    """
+    rows = [attempt_of(result) for result in results]
+    attempts = Insertion(Attempt, dict(zip(ATTEMPT_COLUMNS, zip(*rows, strict=True), strict=True)))
+    settled = [(result.outbound, result.settlement) for result in results]
+    if health.are_routine(results):
+        return settle(settled, beside=attempts, model=Delivery), frozenset()
+    with transaction.atomic(using=router.db_for_write(Delivery)):
+        ours = settle(settled, beside=attempts, model=Delivery)
+        # A worker that lost its lease may have slept through its deadlines, and knows nothing of the endpoint.
+        return ours, health.learn([result for result in results if result.outbound.id in ours])
+
+
+def _recorded_before(results: Sequence[Result]) -> dict[UUID, bool]:
+    """The ids of the deliveries whose Attempts are there, and whether nobody has claimed them since."""
+    claims = {result.outbound.id: result.outbound.claim for result in results}
+    attempts = Attempt.objects.using(router.db_for_write(Attempt)).filter(pk__in=[result.id for result in results])
+    found = attempts.values_list("delivery_id", "delivery__claim")
+    return {delivery: claim == claims[delivery] for delivery, claim in found}
 
 
 def announce_dead(results: Sequence[Result]) -> None:
@@ -94,11 +119,11 @@ ATTEMPT_COLUMNS = (
 )  # fmt: skip
 
 
-def attempt_of(pk: UUID, result: Result) -> tuple[Any, ...]:
+def attempt_of(result: Result) -> tuple[Any, ...]:
     """The row of an Attempt: the values of ATTEMPT_COLUMNS."""
     response = result.response
     return (
-        pk,
+        result.id,
         result.outbound.id,
         result.outbound.number,
         response.status,

@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, router, transaction
 from django.db.models import Q
 
+from hookline.db.connections import is_lost, look_after, opened
 from hookline.engine import giving
 from hookline.engine.handover import HandOver
 from hookline.outgoing.models import Delivery, Message
 from hookline.outgoing.publish.dispatch import keep_traces
 from hookline.outgoing.publish.draft import Draft
-from hookline.outgoing.publish.store import store_alone, store_many
+from hookline.outgoing.publish.store import announce_after_commit, store_alone, store_many
 from hookline.tenants.models import Tenant
 
 
@@ -67,10 +67,35 @@ PLACES = 4
 def post(posts: Sequence[Post]) -> list[Posted]:
     """Write and commit messages and their deliveries; what became of each, in order.
 
-    On PostgreSQL one statement nearly always does all of it: without BEGIN and COMMIT, two round trips less. What it
-    left is written in a transaction. Raises DatabaseError; then some may be written, as after a COMMIT whose answer is
-    lost.
+    It is tried once more if the connection breaks. A message that is there with its own id was written by an earlier
+    try, of which the answer was lost: it is new.
+    Raises DatabaseError; then some may be written.
     """
+    raw = opened(transaction.get_connection(router.db_for_write(Message)))
+    try:
+        return _post(posts)
+    except (OperationalError, InterfaceError):
+        if not is_lost(raw):
+            raise
+    look_after()
+    return _post(posts)
+
+
+def _post(posts: Sequence[Post]) -> list[Posted]:
+    try:
+        return _post_new(posts)
+    except IntegrityError:
+        before = _written_before(posts)
+        if not before:
+            raise
+    left = [one for one in posts if one.draft.id not in before]
+    others = iter(_post_new(left) if left else ())
+    return [before.get(one.draft.id) or next(others) for one in posts]
+
+
+def _post_new(posts: Sequence[Post]) -> list[Posted]:
+    """On PostgreSQL one statement nearly always does all of it: without BEGIN and COMMIT, two round trips less. What it
+    left is written in a transaction. Raises IntegrityError if a message without a key is there already."""
     times = _written_alone(posts)
     if len(times) == len(posts):
         return [Posted(Outcome.NEW, one.draft, times[one.draft.id]) for one in posts]
@@ -97,12 +122,12 @@ def _written_alone(posts: Sequence[Post]) -> dict[UUID, datetime]:
     drafts = [(one.draft, one.tenant_id) for one in sorted(posts, key=_order)]
     if (places := _places_for(posts)) is None:
         return store_alone(drafts).times
-    claimed: Sequence[Any] = ()
     try:
         written = store_alone(drafts, places.grant)
-        claimed = written.to_give
-    finally:
-        places.give(claimed)
+    except BaseException:
+        places.lose()
+        raise
+    places.give(written.to_give)
     return written.times
 
 
@@ -145,6 +170,16 @@ def _order(post: Post) -> tuple[str, int]:
     return post.draft.uid or "", 0 if key is None else key.int
 
 
+def _written_before(posts: Sequence[Post]) -> dict[UUID, Posted]:
+    """Those that are there with their own ids. Whoever wrote them never told of them."""
+    connection = transaction.get_connection(router.db_for_write(Message))
+    drafts = {one.draft.id: one.draft for one in posts}
+    found = Message.objects.using(connection.alias).filter(pk__in=drafts).values_list("pk", "created_at")
+    if there := dict(found):
+        announce_after_commit(connection, list(there), len(there))
+    return {key: Posted(Outcome.NEW, drafts[key], created_at) for key, created_at in there.items()}
+
+
 def _known(posts: Sequence[Post]) -> dict[UUID, Posted]:
     """Those that were not written because of a message that was there, or because there is no tenant."""
     ids = {one.tenant_id for one in posts}
@@ -153,9 +188,12 @@ def _known(posts: Sequence[Post]) -> dict[UUID, Posted]:
     found: dict[UUID, Posted] = {
         one.draft.id: Posted(Outcome.NO_TENANT, one.draft) for one in posts if one.tenant_id not in tenants
     }
+    found |= _written_before(posts)
     by_request, by_uid = _first_messages(posts)
     for one in posts:
         draft = one.draft
+        if draft.id in found:
+            continue
         if draft.request_key is not None and (first := by_request.get((one.tenant_id, draft.request_key))):
             found[draft.id] = Posted(Outcome.REPEATED, _draft_of(first), first.created_at)
         elif draft.uid is not None and (first := by_uid.get((one.tenant_id, draft.uid))):
