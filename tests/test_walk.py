@@ -16,7 +16,6 @@ from django.test import Client
 from django.test.utils import override_settings
 
 from hookline import conf, dispatch
-from hookline.engine import giving
 from hookline.engine.kind import kind_of
 from hookline.incoming.models import Event
 from hookline.incoming.process import run as process
@@ -103,7 +102,6 @@ def test_no_walk_is_longer_than_the_architecture_says(
     if connection.vendor == "postgresql":
         pytest.skip("counted on SQLite; on PostgreSQL db/ takes other ways")
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # the loop's threads are this one
-    monkeypatch.setattr(giving, "_receivers", {})  # workers that tests before this had, and stopped
     source, steps = make_source("stripe"), dict[str, Trace]()
 
     @handler("stripe")

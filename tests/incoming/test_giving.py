@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from hookline import conf
-from hookline.engine import giving, notifier, postgres_notify
+from hookline.engine import giving
 from hookline.engine import leases as leases_module
 from hookline.engine.job import State
 from hookline.engine.kind import kind_of
@@ -25,6 +24,7 @@ from hookline.runtime.siblings import Siblings
 from tests.costs import counted
 from tests.edges.conftest import Register
 from tests.engine.rows import ago, make_event, make_source
+from tests.siblings import WAYS, giving_by, reserved
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,25 +33,10 @@ NUMBER = 7
 UNIQUE = ("source_id", "dedup_key")
 
 
-@pytest.fixture(params=["here", "sibling"])
+@pytest.fixture(params=WAYS)
 def siblings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Siblings | None]:
-    """How this process gives events to the worker: by a call, or as it would to another one, through a socket."""
-    monkeypatch.setattr(giving, "_receivers", {})
-    monkeypatch.setattr(giving, "_givers", {})
-    monkeypatch.setattr(giving, "_told", {})
-    monkeypatch.setattr(postgres_notify, "_group", "")
-    if request.param == "here":
-        yield None
-        return
-    if connection.vendor != "postgresql":
-        pytest.skip("on SQLite all is one process")
-    for name in ("_relays", "_relays_to_siblings"):
-        monkeypatch.setattr(notifier.of(Event), name, ())
-    made = Siblings(1, 1, [Event])
-    made.join_as_worker(0)
-    made.join_as_server(0)
-    yield made
-    made.close()
+    with giving_by(request.param, Event, monkeypatch) as made:
+        yield made
 
 
 @contextmanager
@@ -62,18 +47,10 @@ def working(*, threads: int = 2, number: int | None = NUMBER) -> Iterator[Any]:
     worker.start()
     try:
         wait_until(lambda: worker._leases.drained and worker.places == threads * 4)
-        wait_until(lambda: reserved() is not None)
+        wait_until(lambda: reserved(Event))
         yield worker
     finally:
         worker.stop(10)
-
-
-def reserved() -> bool | None:
-    """Whether this process could give an event."""
-    if (places := giving.reserve(Event, 1)) is None:
-        return None
-    places.give([])
-    return True
 
 
 def new_event(source: Source, key: str) -> NewEvent:
@@ -106,7 +83,7 @@ def test_a_lone_event_runs_without_a_claim(siblings: Siblings | None, handler: R
         for number in range(3):
             store(source, str(number), f"{number} too")
             wait_until(lambda expected=2 * (number + 1): states() == {State.SUCCEEDED: expected})  # type: ignore[misc]
-            wait_until(lambda: reserved() is not None)
+            wait_until(lambda: reserved(Event))
     assert claims == []
     assert [(event.source.name, bytes(event.body), event.headers) for event in ran] == [
         ("billing", b'{"a": 1}', {"x": "y"})
@@ -126,7 +103,7 @@ def test_a_busy_worker_leaves_it_to_a_claim(siblings: Siblings | None, handler: 
     with working(threads=1):
         store(source, "a")
         assert begun.acquire(timeout=10)
-        wait_until(lambda: reserved() is None)
+        wait_until(lambda: not reserved(Event))
         claims.clear()
         store(source, "b")
         wait_until(lambda: claims)
@@ -160,7 +137,7 @@ def test_what_is_held_stays_pending(siblings: Siblings | None) -> None:
     with working():
         Source.objects.filter(pk=source.pk).update(held_until=ago(-60))
         store(source, "a")
-        assert reserved()
+        assert reserved(Event)
     assert set(Event.objects.values_list("state", "claim", "worker")) == {(State.PENDING, 0, None)}
 
 
@@ -180,11 +157,11 @@ def test_a_worker_that_has_stopped_gives_back_what_comes(siblings: Siblings | No
         assert places is not None
     claimed_at_once.insert([new_event(source, "late")], UNIQUE, places)
     wait_until(lambda: set(Event.objects.values_list("state", "claim", "attempts")) == {(State.PENDING, 1, 0)})
-    assert giving.reserve(Event, 1) is None
+    assert (giving.reserve(Event, 1), giving.receiver_of(Event)) == (None, None)
 
 
 @pytest.mark.parametrize("siblings", ["sibling"], indirect=True)
-def test_a_word_for_a_process_that_died_is_ignored(siblings: Siblings | None, handler: Register) -> None:
+def test_a_word_for_a_process_that_died_is_given_back(siblings: Siblings | None, handler: Register) -> None:
     ran: list[Event] = []
     handler("*")(ran.append)
     source = ready_source()
@@ -193,19 +170,19 @@ def test_a_word_for_a_process_that_died_is_ignored(siblings: Siblings | None, ha
     worker = replace(kind, worker_number=lambda: number[0]).worker(None)
     worker.start()
     try:
-        wait_until(lambda: reserved() is not None)
+        wait_until(lambda: reserved(Event))
         places = giving.reserve(Event, 1)
         assert places is not None
         number[0] = 8  # another process in its place
         claimed_at_once.insert([new_event(source, "dead")], UNIQUE, places)
         wait_until(lambda: (found := giving.reserve(Event, 1)) is not None and found.grant.worker == 8)
         store(source, "alive")
-        wait_until(lambda: Event.objects.get(dedup_key="id:alive").state == State.SUCCEEDED)
+        wait_until(lambda: states() == {State.SUCCEEDED: 2})
     finally:
         worker.stop(10)
-    assert [event.dedup_key for event in ran] == ["id:alive"]
+    assert sorted(event.dedup_key for event in ran) == ["id:alive", "id:dead"]
     dead = Event.objects.get(dedup_key="id:dead")
-    assert (dead.state, dead.worker) == (State.RUNNING, NUMBER)
+    assert (dead.claim, dead.attempts, dead.worker) == (2, 1, 8)
 
 
 @pytest.mark.parametrize("siblings", ["sibling"], indirect=True)

@@ -21,7 +21,6 @@ from hookline.core.outcome import classify
 from hookline.core.retry import RetrySchedule
 from hookline.db.group_commit import GroupCommit
 from hookline.db.row import new_id
-from hookline.engine import giving
 from hookline.engine import leases as leases_module
 from hookline.engine.claim import claim
 from hookline.engine.job import Job, State
@@ -47,6 +46,7 @@ from tests.edges.conftest import Register
 from tests.engine.rows import make_delivery, make_endpoint, make_event, make_source
 from tests.lost_answers import LosingRelay, losing_relay
 from tests.outgoing.consumer import running_consumer
+from tests.siblings import reserved
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,17 +70,10 @@ def working(monkeypatch: pytest.MonkeyPatch, model: type[Job]) -> Iterator[Any]:
         worker = replace(kind, worker_number=lambda: NUMBER).worker(None)
         worker.start()
         try:
-            wait_until(lambda: worker._leases.drained and _has_places(model))
+            wait_until(lambda: worker._leases.drained and reserved(model))
             yield worker
         finally:
             worker.stop(10)
-
-
-def _has_places(model: type[Job]) -> bool:
-    if (places := giving.reserve(model, 1)) is None:
-        return False
-    places.give([])
-    return True
 
 
 def together(write: Callable[[Any], Any], items: list[Any]) -> list[Any]:

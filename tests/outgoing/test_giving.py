@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from django.test.utils import override_settings
 
 from hookline import conf
 from hookline.db.row import new_id
-from hookline.engine import giving, handover, notifier, postgres_notify
+from hookline.engine import giving, handover
 from hookline.engine import leases as leases_module
 from hookline.engine.claim import claim
 from hookline.engine.job import State
@@ -28,6 +27,7 @@ from hookline.tenants.models import resolve
 from tests.costs import counted
 from tests.engine.rows import make_delivery, make_endpoint
 from tests.outgoing.consumer import Consumer, running_consumer
+from tests.siblings import WAYS, giving_by, reserved
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,25 +41,10 @@ def consumer() -> Iterator[Consumer]:
         yield running
 
 
-@pytest.fixture(params=["here", "sibling"])
+@pytest.fixture(params=WAYS)
 def siblings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Siblings | None]:
-    """How deliveries get to the sender: by a call, or as they would to another process, through a socket."""
-    monkeypatch.setattr(giving, "_receivers", {})
-    monkeypatch.setattr(giving, "_givers", {})
-    monkeypatch.setattr(giving, "_told", {})
-    monkeypatch.setattr(postgres_notify, "_group", "")
-    if request.param == "here":
-        yield None
-        return
-    if connection.vendor != "postgresql":
-        pytest.skip("on SQLite all is one process")
-    for name in ("_relays", "_relays_to_siblings"):
-        monkeypatch.setattr(notifier.of(Delivery), name, ())
-    made = Siblings(1, 1, [Delivery])
-    made.join_as_worker(0)
-    made.join_as_server(0)
-    yield made
-    made.close()
+    with giving_by(request.param, Delivery, monkeypatch) as made:
+        yield made
 
 
 @contextmanager
@@ -70,17 +55,10 @@ def sending() -> Iterator[Any]:
         sender: Any = replace(kind, worker_number=lambda: NUMBER).worker(None)
         sender.start()
         try:
-            wait_until(lambda: sender._leases.drained and _reserved() and handover.places(Delivery))
+            wait_until(lambda: sender._leases.drained and reserved(Delivery) and handover.places(Delivery))
             yield sender
         finally:
             sender.stop(10)
-
-
-def _reserved() -> bool:
-    if (places := giving.reserve(Delivery, 1)) is None:
-        return False
-    places.give([])
-    return True
 
 
 def posted(*bodies: bytes) -> list[Outcome]:
@@ -103,7 +81,7 @@ def test_they_are_sent_without_a_claim(
         for number in range(3):
             assert posted(b'{"first": %d}' % number, b'{"second": %d}' % number) == [Outcome.NEW] * 2
             wait_until(lambda expected=4 * (number + 1): states() == {State.SUCCEEDED: expected})  # type: ignore[misc]
-            wait_until(_reserved)
+            wait_until(lambda: reserved(Delivery))
         assert claims == []
     assert set(Delivery.objects.values_list("claim", "attempts", "worker")) == {(1, 1, NUMBER)}
     assert Counter(arrival.body for arrival in consumer.arrivals) == {
@@ -127,5 +105,5 @@ def test_a_sender_that_has_stopped_gives_back_what_comes(siblings: Siblings | No
     make_delivery(make_endpoint(consumer.url()))
     receiver.take(claim(Delivery, 1, lease=60, worker=NUMBER))
     assert set(Delivery.objects.values_list("state", "attempts")) == {(State.PENDING, 0)}
-    assert giving.reserve(Delivery, 1) is None
+    assert (giving.reserve(Delivery, 1), giving.receiver_of(Delivery)) == (None, None)
     assert consumer.arrivals == []

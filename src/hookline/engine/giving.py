@@ -61,8 +61,14 @@ _givers: dict[type[Job], Giver] = {}
 
 
 def receive(model: type[Job], receiver: Receiver) -> None:
-    """From now on this worker takes what is given; one for each kind in a process. One that has stopped gives back."""
+    """From now on this worker takes what is given; one for each kind in a process."""
     _receivers[model] = receiver
+
+
+def leave(model: type[Job], receiver: Receiver | None) -> None:
+    """The reverse, for one that has stopped. What it is given all the same it gives back."""
+    if _receivers.get(model) is receiver:
+        _receivers.pop(model, None)
 
 
 def receiver_of(model: type[Job]) -> Receiver | None:

@@ -129,6 +129,7 @@ class ThreadWorker(Generic[J]):
         for runner in tuple(self._runners):
             runner.join(max(0.0, end - time.monotonic()))
         self._closed = True
+        giving.leave(self._leases.model, self)
         self._give_back(self._take_waiting(), "the worker stopped before it began")
         self._renewer.stop()
         self._watchdog.close()

@@ -167,11 +167,13 @@ class _Offering:
             self._offer.tell(receiver.worker, receiver.places, time.monotonic())
 
     def receive(self, model: type[Job], word: memoryview) -> None:
-        """Have jobs begun that were given to this process, and not to the one before it in this place."""
+        """Have jobs begun that were given to this process. Those for the one before it in this place, or for a worker
+        that has stopped, are given back."""
         number, rows = pickle.loads(word)  # noqa: S301  # nobody else has these sockets
         receiver = giving.receiver_of(model)
         if receiver is None or number != receiver.worker:
-            return  # others return the jobs of a process that died: see Liveness
+            give_back(model, rows, "the worker stopped before it was told of it")
+            return
         with self._lock:
             self._offer.took(len(rows))
         receiver.take(receiver.of_rows(rows))
@@ -237,7 +239,7 @@ class _Reserved:
         if unused := self.grant.places - (len(rows) if given else 0):
             self._giver.take_back(self._to, unused)
         if rows and not given:
-            self._give_back(rows)
+            give_back(self._giver.model, rows, "the worker could not be told of it")
         elif rows:
             notifier.of(self._giver.model).notify_given(elsewhere=True)
 
@@ -245,16 +247,6 @@ class _Reserved:
         """See giving.Reserved."""
         self.give(())
         self._giver.tell_of_missed(self._to)
-
-    def _give_back(self, rows: Sequence[Any]) -> None:
-        """Let any worker claim what this one has no room to be told of."""
-        model = self._giver.model
-        back = Settlement.give_back(0, "the worker could not be told of it")
-        try:
-            settle([(job, back) for job in _held(model, rows)], model=model)
-        except Exception:
-            logger.exception("cannot give back %d %s; their leases will run out", len(rows), model.nouns)
-        notifier.of(model).notify()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +256,16 @@ class _Held:
     id: UUID
     claim: int
     order_key: str | None
+
+
+def give_back(model: type[Job], rows: Sequence[Any], why: str) -> None:
+    """Let any worker claim what was given in vain."""
+    back = Settlement.give_back(0, why)
+    try:
+        settle([(job, back) for job in _held(model, rows)], model=model)
+    except Exception:
+        logger.exception("cannot give back %d %s; their leases will run out", len(rows), model.nouns)
+    notifier.of(model).notify()
 
 
 def _held(model: type[Job], rows: Sequence[Any]) -> list[_Held]:

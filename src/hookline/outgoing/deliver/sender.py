@@ -66,6 +66,7 @@ class Sender(threading.Thread):
         finally:
             if self._handed_over is not None:
                 self._handed_over.close()
+                giving.leave(Delivery, self._handed_over)
             for executor in (self._claimer, self._writer):
                 executor.submit(connections.close_all)
                 executor.shutdown()
