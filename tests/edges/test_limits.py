@@ -14,6 +14,8 @@ import pytest
 from django.test import override_settings
 
 from hookline.incoming.models import Event, Rejection
+from hookline.incoming.receive import asgi
+from hookline.runtime import http_protocol
 from hookline.runtime.http_limits import most_connections
 from tests.edges.senders import SECRET, Request, stripe, stripe_event
 from tests.edges.servers import Answer, Edge, asgi_server
@@ -60,6 +62,17 @@ def everything(client: socket.socket) -> bytes:
 
 def status_of(answer: bytes) -> int:
     return int(answer.split(b" ")[1]) if answer else 0
+
+
+def test_a_long_url_is_served_and_not_remembered(serve: Serve) -> None:
+    edge, source = serve(), make_source("stripe", SECRET)
+    caches = http_protocol._parts_of, asgi._quoted
+    accepted(edge.post_raw(raw_request(source.path, stripe(GOOD))))
+    before = [cache.cache_info().currsize for cache in caches]
+    assert min(before) > 0
+    accepted(edge.post_raw(raw_request(f"{source.path}?{'q' * 600}", stripe(stripe_event("evt_2")))))
+    refused(edge.post_raw(raw_request(f"/in/{'t' * 600}", stripe(GOOD))), 404, "unknown_source")
+    assert [cache.cache_info().currsize for cache in caches] == before
 
 
 # ---- times -----------------------------------------------------------------------------------------

@@ -1,32 +1,26 @@
-"""Jobs that were committed a moment ago are claimed by their names, where a claim would have nothing to decide."""
+"""Jobs that a transaction has made are claimed by their names, where a claim would have nothing to decide."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from hookline import conf
 from hookline.engine.claim import claim
 from hookline.engine.job import Job, State
-from hookline.engine.kind import kind_of
 from hookline.engine.named import Claim
 from hookline.engine.settle import settle
 from hookline.engine.settlement import Settlement
-from hookline.incoming.models import Event
-from hookline.incoming.process import run as process
-from tests.engine.rows import Jobs, make_event, make_source
+from tests.engine.rows import Jobs
 from tests.engine.test_worker import states
-from tests.round_trips import round_trips
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def claim_named(jobs: Jobs, *named: Job) -> list[Job]:
-    return Claim(jobs.model)([job.pk for job in named], len(named), 60, None)
+    with transaction.atomic():  # as the one that made them
+        return Claim(jobs.model)([job.pk for job in named], len(named), 60, None)
 
 
 def claimed(jobs: Jobs, *named: Job) -> list[UUID]:
@@ -60,32 +54,6 @@ def test_what_has_to_be_decided_is_left_to_a_claim(jobs: Jobs) -> None:
 def test_several_of_one_lane_are_claimed_together(jobs: Jobs) -> None:
     added = jobs.add(jobs.lane(), 1, 1, 1)
     assert sorted(claimed(jobs, *added)) == sorted(job.pk for job in added)
-
-
-def test_on_postgresql_an_event_comes_with_its_source_and_tenant_in_one_statement(
-    django_assert_num_queries: Any, tmp_path: Path
-) -> None:
-    source = make_source("stripe", "whsec_first", name="billing", options={"account": "a"})
-    named = Claim(Event, parts=kind_of(Event, conf.get()).parts)
-    claimed: list[Event] = []
-
-    def claim() -> None:
-        claimed[:] = named([event.pk], 1, 60, None)
-        process.fetch_sources(claimed)
-
-    for _ in range(3):  # until the statement is prepared
-        event = make_event(source)
-        if connection.vendor == "postgresql":
-            trips = round_trips(claim, tmp_path / "trace")
-        else:
-            claim()
-        process.run(claimed[0])
-    [ours] = claimed
-    assert connection.vendor != "postgresql" or trips == 1
-    with django_assert_num_queries(0):
-        found = ours.source
-        assert (found.name, found.options, found.tenant.key) == ("billing", {"account": "a"}, "default")
-        assert found.secrets.current == "whsec_first"
 
 
 def test_settling_is_planned_once_for_any_number_of_jobs(jobs: Jobs) -> None:

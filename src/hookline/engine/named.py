@@ -1,4 +1,4 @@
-"""Claiming jobs that were made a moment ago, by what names them: no search, and nothing of the table is read but those.
+"""Claiming jobs that the open transaction has made, by what names them: no search, and no other row is read.
 
 Only where a claim would have nothing to decide: no order, limit, hold or time, and nothing else that waits for the same
 lane. All others are left to one.
@@ -31,11 +31,11 @@ WITH ready AS MATERIALIZED (
             SELECT 1 FROM {table} other
             WHERE other.{lane} = lane.id AND other.state = 'pending' AND other.due_at <= {now} AND NOT other.{named}
         )
-    ORDER BY made.id LIMIT %(limit)s {lock}
+    ORDER BY made.id LIMIT %(limit)s
 )
 UPDATE {table}
 SET {claimed}
-{others} {table}.{ready}{no_wait}
+{others} {table}.{ready}
 RETURNING {columns}
 """
 _NAMED = {"postgresql": "{} = ANY(%(names)s::uuid[])", "sqlite": "{} IN (SELECT value FROM json_each(%(names)s))"}
@@ -53,19 +53,16 @@ class Claim:
         self._statement = cache(self._make)
 
     def __call__(self, names: Sequence[UUID], limit: int, lease: float, worker: int | None) -> list[Any]:
-        """Claim up to `limit` of the jobs with these names for `lease` seconds. Raises DatabaseError.
-
-        Joins the open transaction. Without one it is committed when this returns, as durably as `model.durable_claims`
-        says, and jobs that others are claiming are left to those.
-        """
+        """Claim up to `limit` of the jobs with these names for `lease` seconds, in the open transaction, which has made
+        them. Raises DatabaseError."""
         connection = connections[router.db_for_write(self._model)]
-        sql = self._statement(connection.alias, not connection.in_atomic_block)
+        sql = self._statement(connection.alias)
         params = _params(connection.vendor, names, limit, lease, worker)
         if connection.vendor == "sqlite":
             return read(self._model, sql, params)
         return self._rows.of(connection, fetch_prepared(connection, sql, params))
 
-    def _make(self, alias: str, alone: bool) -> str:
+    def _make(self, alias: str) -> str:
         model, connection = self._model, connections[alias]
         dialect = dialect_of(connection)
         names = names_of(model, dialect)
@@ -75,11 +72,9 @@ class Claim:
             named=_NAMED[connection.vendor].format(self._by),
             also=self._also,
             unlimited=lanes_of(model).unlimited("lane"),
-            lock=dialect.lock_made if alone else "",
             claimed=claimed(dialect),
             others=self._rows.joined if on_postgresql else "WHERE",
             ready=dialect.among.format("SELECT id FROM ready"),
-            no_wait=dialect.no_wait if alone and not model.durable_claims else "",
             columns=self._rows.columns if on_postgresql else columns(model),
         )
 

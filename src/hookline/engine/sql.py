@@ -29,8 +29,6 @@ class Dialect:
     #: reason to leave it: what a handler makes may refer to its event.
     lock_unlocked: str
     lock_waiting: str
-    #: The same as the first for the rows that go by the name `made`, of several that are joined.
-    lock_made: str
     #: Has the walk from lane to lane take the index of pending jobs. Without statistics, SQLite would rather read and
     #: sort all that are pending, by the index that begins with the state.
     walk: str
@@ -66,7 +64,6 @@ DIALECTS = {
         lock="FOR UPDATE SKIP LOCKED",
         lock_unlocked="FOR NO KEY UPDATE SKIP LOCKED",
         lock_waiting="FOR NO KEY UPDATE",
-        lock_made="FOR UPDATE OF made SKIP LOCKED",
         walk="",
         pick=f"SELECT job.id FROM ready CROSS JOIN LATERAL ({_PICK}) job",
         among="id = ANY(ARRAY({}))",
@@ -85,7 +82,6 @@ DIALECTS = {
         lock="",
         lock_unlocked="",
         lock_waiting="",
-        lock_made="",
         walk="INDEXED BY {table}_pending",
         pick=f"SELECT job.id FROM ready JOIN {{table}} job ON job.id IN ({_PICK})",
         among="id IN ({})",

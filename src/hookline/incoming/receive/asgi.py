@@ -276,19 +276,21 @@ def with_connection(work: Callable[..., Any], *arguments: Any) -> Any:
     return work(*arguments)
 
 
-#: Nearly all requests come to a few paths.
+#: Nearly all requests come to a few paths. Longer ones are not remembered, so that a stranger's take no memory.
 _quoted = lru_cache(maxsize=1000)(quote)
+_SHORT_PATH = 512
 
 
 def read_head(scope: Scope, *, first: bool = False) -> WebhookRequest:
     """All of a request but its body; with `first`, only the first of its headers."""
     query = scope.get("query_string", b"").decode("latin-1")
     client, told = scope.get("client"), scope.get("hookline.client")
-    settings = conf.get()
+    settings, path = conf.get(), scope["path"]
+    quoted = _quoted(path) if len(path) <= _SHORT_PATH else quote(path)
     headers = read_raw_headers(first_headers(scope["headers"]) if first else scope["headers"])
     return WebhookRequest(
         scope["method"],
-        f"{settings.PUBLIC_URL.rstrip('/')}{_quoted(scope['path'])}{'?' + query if query else ''}",
+        f"{settings.PUBLIC_URL.rstrip('/')}{quoted}{'?' + query if query else ''}",
         headers,
         b"",
         client_address(client[0] if client else "", headers, settings.TRUSTED_PROXIES)
