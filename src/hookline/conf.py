@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, get_args, get_origin, get_type_hints
 
 from django.conf import settings as django_settings
@@ -477,7 +477,7 @@ class Settings:
             proxies=self.ALLOWED_PROXIES,
         )
 
-    @property
+    @cached_property
     def event_retry(self) -> RetrySchedule:
         return RetrySchedule(self.EVENT_RETRY_DELAYS, self.RETRY_JITTER)
 
@@ -485,7 +485,7 @@ class Settings:
     def suspension(self) -> SuspensionSettings:
         return SuspensionSettings(self.SUSPEND_AFTER_FAILURES, self.SUSPEND_AFTER)
 
-    @property
+    @cached_property
     def delivery_retry(self) -> RetrySchedule:
         return RetrySchedule(self.DELIVERY_RETRY_DELAYS, self.RETRY_JITTER, self.DELIVERY_DEADLINE)
 

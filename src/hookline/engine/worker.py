@@ -17,6 +17,7 @@ from django.db import OperationalError, connections
 from hookline.db.connections import look_after
 from hookline.engine import giving, handover, notifier
 from hookline.engine.job import Job
+from hookline.engine.job_queue import JobQueue
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.engine.prefetch import Prefetch
@@ -76,7 +77,7 @@ class ThreadWorker(Generic[J]):
         self._run = run
         self._prepare = prepare
         self._poll = poll
-        self._queue: queue.SimpleQueue[J | None] = queue.SimpleQueue()
+        self._queue: JobQueue[J | None] = JobQueue()
         #: One entry for each thread that waits for something to run.
         self._idle: deque[None] = deque()
         #: Told when the places change, by which others give jobs to this worker.
