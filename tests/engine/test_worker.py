@@ -204,6 +204,25 @@ def test_stopping_waits_no_longer_than_it_was_told_however_many_threads_hang(job
     wait_until(lambda: not any(thread.is_alive() for thread in worker._runners))
 
 
+def test_what_comes_after_the_end_is_given_back_though_a_thread_hangs(jobs: Jobs) -> None:
+    jobs.add(jobs.lane(), 1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def run(job: Job) -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    worker = make_worker(jobs, run, threads=1)
+    worker.start()
+    assert begun.wait(10)
+    worker.stop(0.1)
+    jobs.add(jobs.lane(), 1)
+    worker.take(claim(jobs.model, 1, lease=60))
+    go_on.set()
+    assert sorted(jobs.model._default_manager.values_list("state", "attempts")) == [("pending", 0), ("running", 1)]
+    wait_until(lambda: not any(thread.is_alive() for thread in worker._runners))
+
+
 def test_a_worker_that_is_stopped_while_it_is_busy_always_ends(jobs: Jobs) -> None:
     for _ in range(15):
         jobs.model._default_manager.all().delete()

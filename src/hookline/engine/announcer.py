@@ -11,6 +11,7 @@ from functools import partial
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from django.db import router
 from django.db.models import QuerySet
 from django.dispatch import Signal
 
@@ -45,7 +46,8 @@ class Announcer(Generic[J]):
             courier.put(partial(self._send, signal, ids))
 
     def load(self, ids: Sequence[UUID]) -> QuerySet[J]:
-        return self.model._default_manager.filter(pk__in=ids).select_related(*self.related).order_by("pk")
+        jobs = self.model._default_manager.using(router.db_for_write(self.model))  # a replica may not have them yet
+        return jobs.filter(pk__in=ids).select_related(*self.related).order_by("pk")
 
     def _send(self, signal: Signal, ids: Sequence[UUID]) -> None:
         for job in self.load(ids):

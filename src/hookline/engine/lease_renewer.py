@@ -20,6 +20,10 @@ from hookline.engine.settle import release_expired
 logger = logging.getLogger("hookline.engine")
 
 
+#: Pause after the database failed: a look each tenth of a second would fill the log.
+DATABASE_PAUSE = 1.0
+
+
 class LeaseRenewer(threading.Thread):
     """Until `stop()`, or while it is entered: marks jobs that have begun, and extends leases three times per lease.
 
@@ -52,10 +56,11 @@ class LeaseRenewer(threading.Thread):
         kept = time.monotonic() if self._max_attempts is None else float("-inf")
         while not self._stopping.wait(look if kept > float("-inf") else 0):
             close_old_connections()
-            for check in self._checks:
-                self._try(check)
+            done = [self._try(check) for check in self._checks]
             if self._max_attempts is not None:
-                self._try(partial(self._return_missed, self._max_attempts))
+                done.append(self._try(partial(self._return_missed, self._max_attempts)))
+            if not all(done):
+                self._stopping.wait(min(DATABASE_PAUSE, pause))
             if time.monotonic() - kept >= pause:
                 kept = time.monotonic()
                 self._try(self._leases.heartbeat)
@@ -77,8 +82,11 @@ class LeaseRenewer(threading.Thread):
             logger.warning("recovered %d jobs that nobody told this worker of", returned)
             notifier.of(model).notify()
 
-    def _try(self, duty: Callable[[], object]) -> None:
+    def _try(self, duty: Callable[[], object]) -> bool:
+        """Returns whether it was done."""
         try:
             duty()
         except Exception:  # without this thread, every job of the worker would run a second time elsewhere
             logger.exception("cannot keep leases; retrying")
+            return False
+        return True

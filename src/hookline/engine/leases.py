@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -215,8 +215,8 @@ class Leases(Generic[J]):
         if not others:
             return
         # Most were settled a moment ago and are `done` in the next one: those have the claim that they had.
-        claims = self.model._default_manager.filter(pk__in=others).values_list("pk", "claim")
-        for job_id, number in claims:
+        rows = self.model._default_manager.using(router.db_for_write(self.model)).filter(pk__in=others)
+        for job_id, number in rows.values_list("pk", "claim"):
             if number != others[job_id]:
                 lost = self.model(id=job_id).public_id
                 logger.warning("the lease of %s was lost while it ran", lost, extra={self.model.__name__.lower(): lost})
@@ -247,19 +247,32 @@ class Leases(Generic[J]):
             held = [job.id for job, _ in self._jobs.values()]
         if not late:
             return 0
-        returned = settling.release_unheld(self.model, worker, held, self.lease - UNDER_WAY, max_attempts)
+        try:
+            returned = settling.release_unheld(self.model, worker, held, self.lease - UNDER_WAY, max_attempts)
+        except Error:
+            self._look_again(late, time.monotonic())
+            raise
+        self._look_again(late, None)
+        return returned
+
+    def _look_again(self, late: Mapping[int | None, float], at: float | None) -> None:
+        """What was expected is expected since this time, or no more."""
         with self._lock:
             for key, since in late.items():
-                if self._expected.get(key) == since:
+                if self._expected.get(key) != since:
+                    continue
+                if at is None:
                     del self._expected[key]
-        return returned
+                else:
+                    self._expected[key] = at
 
     def release(self, jobs: Sequence[tuple[Held, Settlement]]) -> None:
         """Return jobs that were claimed but not begun."""
         try:
             settling.settle(jobs, model=self.model)
         except Error:  # InterfaceError, too, which is no DatabaseError
-            logger.exception("cannot give back %d jobs; their leases will run out", len(jobs))
+            logger.exception("cannot give back %d jobs; trying again soon", len(jobs))
+            self.may_have_missed()
         for job, _ in jobs:
             self.forget(job)
 

@@ -226,10 +226,15 @@ class ThreadWorker(Generic[J]):
         with suppress(IndexError):
             while True:
                 waiting.append(self._suspects.popleft())
+        ends = 0  # each meant for a runner; what came behind one that a runner never takes waits, too
         with suppress(queue.Empty):  # not asked beforehand: a runner may take the last one in between
-            while (job := self._queue.get_nowait()) is not None:
-                waiting.append(job)
-            self._queue.put(None)  # it was meant for a runner
+            while True:
+                if (job := self._queue.get_nowait()) is None:
+                    ends += 1
+                else:
+                    waiting.append(job)
+        for _ in range(ends):
+            self._queue.put(None)
         return waiting
 
     def _give_back_waiting(self) -> None:

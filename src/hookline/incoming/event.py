@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from django.db import models
+from django.db import models, router
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -83,7 +83,7 @@ class Event(Job):
 
     @classmethod
     def order_keys(cls, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
-        events = cls.objects.select_related("source").filter(pk__in=ids)
+        events = cls.objects.using(router.db_for_write(cls)).select_related("source").filter(pk__in=ids)
         return {event.pk: event.value_at(event.source.order_by) for event in events}
 
     #: Of a run: the handler that is being called, or that failed; and what the handlers asked for by `after_commit`.

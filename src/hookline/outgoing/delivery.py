@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from django.db import models
+from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
 from hookline.engine.job import Job, job_indexes, one_turn
@@ -84,5 +84,5 @@ class Delivery(Job):
     @classmethod
     def order_keys(cls, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
         names = ("pk", "endpoint__order_by", "message__body", "message__forwarded")
-        found = cls.objects.filter(pk__in=ids).values_list(*names)
+        found = cls.objects.using(router.db_for_write(cls)).filter(pk__in=ids).values_list(*names)
         return {pk: order_key(by, body, forwarded) if by else None for pk, by, body, forwarded in found}

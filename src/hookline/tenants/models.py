@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
 from hookline.db.row import Row
@@ -91,7 +91,7 @@ def resolve(tenant: Tenant | str | None) -> Tenant:
     if tenant is None or tenant == DEFAULT_KEY:
         return Tenant.objects.get_or_create(key=DEFAULT_KEY, defaults={"name": "Default"})[0]
     try:
-        return resolve(Tenant.objects.get(key=tenant))
+        return resolve(Tenant.objects.using(router.db_for_write(Tenant)).get(key=tenant))
     except Tenant.DoesNotExist:
         raise ConfigurationError(
             f"tenant {tenant!r} not found; create it with `hookline tenant create {tenant}`"

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from django.db import Error
+from django.db import Error, router
+from django.db.models import QuerySet
 
 from hookline import providers
 from hookline.exceptions import CannotStore, UnknownSource
@@ -44,13 +45,18 @@ def source_or_raise(found: Found) -> Source:
     raise found
 
 
+def _sources() -> QuerySet[Source]:
+    """Not from a replica, which may not have one that was just made."""
+    return Source.objects.using(router.db_for_write(Source)).select_related("tenant")
+
+
 def look_up(tokens: Sequence[str]) -> list[Found]:
     """What the database has for each of these tokens, in one query."""
     wanted = {token for token in tokens if is_token(token)}
     sources: dict[str, Source] = {}
     if wanted:
         try:
-            enabled = Source.objects.select_related("tenant").filter(token__in=wanted, disabled=False)
+            enabled = _sources().filter(token__in=wanted, disabled=False)
             sources = {source.token: source for source in enabled}
         except Error:  # InterfaceError, too, which is no DatabaseError
             logger.exception("cannot look up a source")
@@ -92,7 +98,7 @@ class SourceCache:
 
     def refresh(self) -> None:
         """Read what changed. A database that is away changes nothing here: what was known stays known."""
-        sources = Source.objects.select_related("tenant")
+        sources = _sources()
         now = time.monotonic()
         try:
             if self._seen is None or now - self._full_at >= _FULL:

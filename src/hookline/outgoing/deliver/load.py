@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import router
 from django.db.models import F, Min
 
 from hookline import conf
@@ -105,7 +106,8 @@ def tried_since(loaded: Sequence[Loaded], schedule: RetrySchedule) -> Mapping[in
     ]
     if not again:
         return {}
-    made = Attempt.objects.filter(delivery__in=again, number__gt=F("delivery__earlier_attempts"))
+    attempts = Attempt.objects.using(router.db_for_write(Attempt))
+    made = attempts.filter(delivery__in=again, number__gt=F("delivery__earlier_attempts"))
     first = made.order_by().values_list("delivery").annotate(first=Min("created_at"))
     return {delivery.int: began.timestamp() for delivery, began in first}
 

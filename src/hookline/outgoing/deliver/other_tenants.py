@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
+from django.db import router
+
 from hookline.outgoing.models import Endpoint
 
 #: Seconds for which it is believed which endpoints other tenants have.
@@ -48,7 +50,7 @@ class OtherTenants:
         """
         began = time.monotonic()
         if began >= self._known_until or self._but != frozenset(crowding):
-            others = Endpoint.objects.exclude(tenant__in=crowding).order_by()
+            others = Endpoint.objects.using(router.db_for_write(Endpoint)).exclude(tenant__in=crowding).order_by()
             found = list(others.values_list("pk", flat=True)[: FEW + 1])
             self._theirs = found if len(found) <= FEW else None
             self._but = frozenset(crowding)
