@@ -12,7 +12,7 @@ from box_sdk_gen.internal.utils import (  # type: ignore[import-untyped]  # ship
     compute_webhook_signature,
 )
 from box_sdk_gen.managers.webhooks import WebhooksManager  # type: ignore[import-untyped]  # ships no types
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyairtable.models.webhook import WebhookNotification
 from workos.webhooks._verification import verify_header
@@ -76,6 +76,9 @@ def test_the_box_sdk_accepts_what_we_sign() -> None:
 
 
 @given(note=notes, escaped=st.booleans(), which=st.sampled_from(["primary", "secondary"]))
+@example(note="\f\b\U00011808\U0001180c", escaped=True, which="primary")  # in UTF-16 as d806 dc08 and d806 dc0c
+@example(note="\f\b\\ue0fa\ue0fb", escaped=True, which="primary")
+@example(note="\f\b\\udc08\\udc0c", escaped=True, which="primary")
 @quick
 def test_box_accepts_either_spelling_that_the_sdk_signs(note: str, escaped: bool, which: str) -> None:
     body = f'{{"id":"1","trigger":"FILE.UPLOADED"}}{note}'

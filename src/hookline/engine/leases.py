@@ -271,7 +271,7 @@ class Leases(Generic[J]):
         try:
             settling.settle(jobs, model=self.model)
         except Error:  # InterfaceError, too, which is no DatabaseError
-            logger.exception("cannot give back %d jobs; trying again soon", len(jobs))
+            logger.exception("cannot give back %d jobs; retrying soon", len(jobs))
             self.may_have_missed()
         for job, _ in jobs:
             self.forget(job)

@@ -123,13 +123,24 @@ def in_ascii(signed: bytes) -> bytes | None:
         text = signed.decode()
     except UnicodeDecodeError:
         return None
-    has_controls = "\b" in text or "\f" in text
-    if has_controls:  # lone surrogates, which no text has, stand for the two until they are escaped
-        if "udc08" in text or "udc0c" in text:
+    stand_ins: list[tuple[str, str]] = []
+    if "\b" in text or "\f" in text:  # others stand for the two until they are escaped
+        free = [one for one in _STAND_INS if one not in text and _escaped(one)[1:] not in text]
+        if len(free) < 2:
             return None  # JSON has no such control characters anyway (RFC 8259 section 7)
-        text = text.replace("\b", "\udc08").replace("\f", "\udc0c")
+        stand_ins = list(zip("\b\f", free, strict=False))
+    for control, stand_in in stand_ins:
+        text = text.replace(control, stand_in)
     written = json.dumps(text)[1:-1].replace('\\"', '"').replace("\\\\/", "\\/")
-    if has_controls:
-        written = written.replace("\\udc08", "\\u0008").replace("\\udc0c", "\\u000c")
+    for control, stand_in in stand_ins:
+        written = written.replace(_escaped(stand_in), _escaped(control))
     escaped = written.encode()
     return None if escaped == signed else escaped
+
+
+#: Characters for private use (Unicode section 23.5), which hardly any text has.
+_STAND_INS = "\ue0fa\ue0fb\ue0fc\ue0fd"
+
+
+def _escaped(character: str) -> str:
+    return f"\\u{ord(character):04x}"

@@ -163,7 +163,7 @@ class DeliveryLoop:
         return claimed
 
     def _gather(self, claimed: Claimed, now: float, took: float) -> None:
-        """Decide when the next claim may begin, after one that took so many seconds."""
+        """Decide when the next claim may begin, after one that took this long, in seconds."""
         if self._leases.drained and now - self._given_at > GIVEN_LATELY:
             self._next_claim = now + min(BETWEEN * took, LONGEST_BETWEEN)
         if claimed.waited < BEHIND:
