@@ -23,13 +23,12 @@ TABLES = (_TABLES["messages"], _TABLES["deliveries"], _TABLES["endpoints"])
 # ---- one message ------------------------------------------------------------------------------------
 
 # Nothing in it can raise an error that its parameters cause: on PostgreSQL one would end the caller's transaction. An
-# unknown tenant gives no row, and a known idempotency key one without a time.
+# unknown tenant gives no row, and neither does a known idempotency key: `TENANT` tells one from the other.
 ONE_POSTGRESQL = """
-WITH owner AS MATERIALIZED (SELECT id FROM {tenants} WHERE {tenant}),
-message AS (
+WITH message AS (
     INSERT INTO {messages} (id, tenant_id, type, channels, body, uid{expires_at})
-    SELECT %b::uuid, id, %b::varchar, %b::jsonb, %b::bytea, %b::varchar{expiry} FROM owner
-    ON CONFLICT (tenant_id, uid) DO NOTHING
+    SELECT %b::uuid, id, %b::varchar, %b::jsonb, %b::bytea, %b::varchar{expiry} FROM {tenants} WHERE {tenant}
+    {unless_known}
     RETURNING id, tenant_id, type, channels, created_at
 ), wanted AS MATERIALIZED (
     SELECT message.id AS message_id, e.id, e.filter, {order_key} AS order_key, {sequence} AS sequence
@@ -39,11 +38,12 @@ message AS (
     SELECT {new_id_wanted}, message_id, id, order_key, sequence{due} FROM wanted WHERE filter IS NULL
     RETURNING 1
 )
-SELECT owner.id, message.created_at, (SELECT count(*) FROM delivery), (
+SELECT tenant_id, created_at, (SELECT count(*) FROM delivery), (
     SELECT jsonb_agg(jsonb_build_array(message_id, id, filter)) FROM wanted WHERE filter IS NOT NULL
 )
-FROM owner LEFT JOIN message ON true
+FROM message
 """
+TENANT = "SELECT id FROM {tenants} WHERE {tenant}"
 
 MESSAGE_SQLITE = """
 INSERT INTO {messages} (id, tenant_id, type, channels, body, uid{expires_at})

@@ -33,6 +33,7 @@ from hookline.outgoing.publish.statements import (
     MESSAGE_SQLITE,
     MESSAGES_SQLITE,
     ONE_POSTGRESQL,
+    TENANT,
     statement,
 )
 from hookline.telemetry.emit import emit, wanted
@@ -64,23 +65,32 @@ def store(draft: Draft, tenant: Tenant | str) -> Stored | None:
     by_key = isinstance(tenant, str)
     owner = tenant if isinstance(tenant, str) else tenant.pk
     if connection.vendor == "postgresql":
-        scheduled = () if draft.deliver_at is None else (draft.deliver_at,)
-        expiry = () if draft.expires_at is None else (draft.expires_at,)
-        sql = statement(ONE_POSTGRESQL, "postgresql", by_key, bool(scheduled), expiring=bool(expiry))
-        channels = jsonb(draft.channels) if draft.channels else _NO_CHANNELS
-        params = (owner, draft.id, draft.type, channels, draft.body, draft.uid, *expiry, *scheduled)
         with one_transaction(connection):  # deliveries that pass a filter take a second statement
-            rows = fetch_prepared(connection, sql, params)
-            stored = Stored(*rows[0][:2]) if rows else None
-            deliveries = rows[0][2] if rows else 0
-            if rows and rows[0][3]:
-                deliveries += filtering.store_passing(connection, [draft], rows[0][3], draft.deliver_at)
+            stored, deliveries = _store_on_postgresql(connection, draft, owner, by_key)
     else:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             stored, deliveries = _store_on_sqlite(cursor, draft, owner, by_key)
     if stored is not None and stored.created_at is not None:
         announce_after_commit(connection, [draft.id], deliveries)
     return stored
+
+
+def _store_on_postgresql(
+    connection: BaseDatabaseWrapper, draft: Draft, owner: Any, by_key: bool
+) -> tuple[Stored | None, int]:
+    channels = jsonb(draft.channels) if draft.channels else _NO_CHANNELS
+    expiry = () if draft.expires_at is None else (draft.expires_at,)
+    scheduled = () if draft.deliver_at is None else (draft.deliver_at,)
+    keyed = draft.uid is not None
+    sql = statement(ONE_POSTGRESQL, "postgresql", by_key, bool(scheduled), keyed=keyed, expiring=bool(expiry))
+    params = (draft.id, draft.type, channels, draft.body, draft.uid, *expiry, owner, *scheduled)
+    if written := fetch_prepared(connection, sql, params):
+        ((tenant_id, created_at, deliveries, filtered),) = written
+        if filtered:
+            deliveries += filtering.store_passing(connection, [draft], filtered, draft.deliver_at)
+        return Stored(tenant_id, created_at), deliveries
+    found = fetch_prepared(connection, statement(TENANT, "postgresql", by_key), (owner,)) if keyed else ()
+    return (Stored(found[0][0], None) if found else None), 0
 
 
 def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tuple[Stored | None, int]:
@@ -97,7 +107,7 @@ def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tup
         if has_filters:
             deliveries += _filtered_on_sqlite(cursor, [draft])
         return Stored(UUID(hex=tenant_id), _moment(created_at)), deliveries
-    cursor.execute(statement("SELECT id FROM {tenants} WHERE {tenant}", "sqlite", by_key), (owner,))
+    cursor.execute(statement(TENANT, "sqlite", by_key), (owner,))
     found = cursor.fetchone()
     return (Stored(UUID(hex=found[0]), None) if found else None), 0
 
