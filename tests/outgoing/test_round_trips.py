@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
@@ -120,10 +120,14 @@ def prepared(database: BaseDatabaseWrapper) -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_a_statement_that_runs_often_is_prepared_once_and_again_after_a_rollback() -> None:
+@pytest.mark.parametrize("by_psycopg", [False, True])
+def test_a_statement_that_runs_often_is_prepared_once_and_is_there_after_a_rollback(by_psycopg: bool) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite keeps its statements itself")
     connection.close()
+    connection.ensure_connection()
+    if by_psycopg:  # as OPTIONS can say: then it prepares, and discards, the project's own statements too
+        connection.connection.prepare_threshold = 2
     for _ in range(5):
         dispatch("invoice.paid", {})
     assert prepared(connection) == 1
@@ -134,6 +138,49 @@ def test_a_statement_that_runs_often_is_prepared_once_and_again_after_a_rollback
         dispatch("invoice.paid", {})
     assert prepared(connection) == 1
     assert Message.objects.count() == 8
+    connection.close()
+
+
+def test_a_transaction_that_dispatch_begins_is_as_the_connection_says() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one level")
+    import psycopg
+
+    for _ in range(5):
+        dispatch("invoice.paid", {})
+    connection.connection.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+    for _ in range(2):
+        with transaction.atomic():
+            dispatch("invoice.paid", {})
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW transaction_isolation")
+                assert cursor.fetchone() == ("serializable",)
+    connection.close()
+    assert Message.objects.count() == 7
+
+
+def test_a_prepared_statement_that_is_out_of_date_fails_once() -> None:
+    """Its table has changed, or somebody has discarded what is prepared: both may be while a process runs."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite prepares such a statement again itself")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE changed AS SELECT 1 AS a")
+        for change in ("ALTER TABLE changed ADD b int", "DEALLOCATE ALL"):
+            for _ in range(4):
+                assert fetch_prepared(connections["default"], "SELECT *, %b::text FROM changed", ["x"])[0][0] == 1
+            cursor.execute(change)
+            with pytest.raises(DatabaseError):
+                fetch_prepared(connections["default"], "SELECT *, %b::text FROM changed", ["x"])
+            assert fetch_prepared(connections["default"], "SELECT *, %b::text FROM changed", ["x"])[0][0] == 1
+        cursor.execute("DROP TABLE changed")
+
+
+def test_statements_beyond_a_hundred_take_the_place_of_others() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite keeps its statements itself")
+    for number in range(250):
+        assert fetch_prepared(connections["default"], f"SELECT %b::text, {number}", ["x"]) == [("x", number)]
+    assert 1 <= prepared(connection) <= 100
 
 
 @contextmanager

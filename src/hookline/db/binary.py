@@ -12,13 +12,16 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookline.db.arrays import Packed, packed
+
+if TYPE_CHECKING:
+    from hookline.db.prepared import Prepared
 
 
 def unnest(types: Sequence[str]) -> str:
@@ -76,21 +79,40 @@ def fetch_prepared(
         raw: Any = connection.connection
         cursor = _kept_cursor(connection)
         numbered, names = _numbered(sql)
-        if names:
-            params = [params[name] for name in names]  # type: ignore[call-overload]  # where they have names
+        values: Any = [params[name] for name in names] if names else params  # type: ignore[call-overload]
         if not _may_prepare(raw):
-            rows: list[tuple[Any, ...]] = cursor.execute(numbered, params, prepare=False, binary=True).fetchall()
+            rows: list[tuple[Any, ...]] = cursor.execute(numbered, values, prepare=False, binary=True).fetchall()
             return rows
         if (now := time.monotonic()) - _PLANNED.get(raw, now) > PLAN_AGE:
             _cursor(raw).execute("DISCARD PLANS", prepare=False)
             _PLANNED[raw] = now
-        threshold = raw.prepare_threshold  # Django switches preparing off by None
+        if (prepared := _prepared_by(cursor)) is not None:
+            return prepared.fetch(numbered, values)
+        threshold = raw.prepare_threshold
         raw.prepare_threshold = 0
         try:
-            rows = cursor.execute(numbered, params, prepare=True, binary=True).fetchall()
+            rows = cursor.execute(numbered, values, prepare=True, binary=True).fetchall()
         finally:
             raw.prepare_threshold = threshold
         return rows
+
+
+#: What each cursor has prepared.
+_PREPARED: WeakKeyDictionary[Any, Prepared] = WeakKeyDictionary()
+
+
+def _prepared_by(cursor: Any) -> Prepared | None:
+    """None where it is for psycopg to prepare statements and to begin transactions."""
+    from hookline.db.prepared import (
+        Prepared,
+        can_be_kept_apart,
+    )  # psycopg is not there where SQLite is all that is used
+
+    if not can_be_kept_apart(cursor.connection):
+        return None
+    if (known := _PREPARED.get(cursor)) is None:
+        known = _PREPARED[cursor] = Prepared(cursor)
+    return known
 
 
 #: Seconds after which a plan is made again. One made while a table was empty may read the whole table.
