@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.db import Error, InterfaceError, OperationalError
 
+from hookline.engine import leases as leases_module
 from hookline.engine import settle as engine
+from hookline.engine.claim import claim
 from hookline.engine.job import Job, State
 from hookline.engine.leases import Leases
 from hookline.engine.settle import release_expired, settle
 from hookline.engine.settlement import Settlement
 from tests.engine.rows import Jobs, ago
+from tests.waiting import wait_until
 
 
 def make_desk(jobs: Jobs, *, longest_run: float = 3600) -> Leases[Job]:
@@ -107,6 +111,38 @@ def test_what_cannot_be_given_back_leaves_the_desk_for_its_lease_to_run_out(
     assert "cannot give back 1 jobs" in caplog.text
     job.refresh_from_db()
     assert job.state == State.RUNNING
+
+
+def test_what_it_may_have_missed_is_returned_though_it_goes_on_missing_and_the_database_fails(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases_module, "UNDER_WAY", 0.2)
+    leases: Leases[Job] = Leases(jobs.model, lease=60, per_lane=9, longest_run=60, worker_number=lambda: 7)
+    jobs.add(jobs.lane(), 1, 1)
+    leases.claim(1)
+    (missed,) = claim(jobs.model, 1, lease=60, worker=7)
+    release, failures = engine.release_unheld, [OperationalError("away")]
+
+    def fails_at_first(*arguments: Any) -> int:
+        if failures:
+            raise failures.pop()
+        return release(*arguments)
+
+    monkeypatch.setattr(engine, "release_unheld", fails_at_first)
+
+    def returned() -> int:
+        leases.may_have_missed()
+        try:
+            return leases.return_missed(5)
+        except OperationalError:
+            return 0
+
+    assert leases.return_missed(5) == 0
+    assert wait_until(returned) == 1
+    assert failures == []
+    states = dict(jobs.model._default_manager.values_list("pk", "state"))
+    assert states.pop(missed.pk) == State.PENDING
+    assert list(states.values()) == [State.RUNNING]
 
 
 def test_a_job_that_is_claimed_again_before_its_first_try_is_done_stays_on_the_desk(jobs: Jobs) -> None:

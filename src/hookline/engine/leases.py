@@ -68,8 +68,8 @@ class Leases(Generic[J]):
         #: Those that run and are not yet marked so in the database, and since when.
         self._begun: dict[int, tuple[J, float]] = {}
         #: Those that others claimed for this worker and that may not be committed yet, by the numbers of their ids, and
-        #: since when; None: some of which nothing is known.
-        self._expected: dict[int | None, float] = {}
+        #: since when; below 0: some of which nothing is known, one entry for each second.
+        self._expected: dict[int, float] = {}
         self._lanes: Counter[int] = Counter()
         self._after = FIRST
         #: Whether the last claim took all that was due, so that another one would give nothing until somebody notifies.
@@ -230,8 +230,9 @@ class Leases(Generic[J]):
 
     def may_have_missed(self) -> None:
         """Some jobs may be claimed for this worker of which it is not told."""
-        with self._lock:
-            self._expected[None] = time.monotonic()
+        now = time.monotonic()
+        with self._lock:  # of one second, so that those that come again and again do not put it off for ever
+            self._expected[-1 - int(now)] = now
 
     def return_missed(self, max_attempts: int) -> int:
         """Return jobs that are claimed for this worker and that it does not hold, if there may be some.
@@ -255,7 +256,7 @@ class Leases(Generic[J]):
         self._look_again(late, None)
         return returned
 
-    def _look_again(self, late: Mapping[int | None, float], at: float | None) -> None:
+    def _look_again(self, late: Mapping[int, float], at: float | None) -> None:
         """What was expected is expected since this time, or no more."""
         with self._lock:
             for key, since in late.items():

@@ -33,6 +33,8 @@ logger = logging.getLogger("hookline.engine")
 
 #: Seconds between two looks at who lives.
 LOOK = 1.0
+#: ... and before it is tried again after an error: what is claimed meanwhile has no number.
+SOON = 0.1
 #: A number must be without its lock for this many seconds: a worker whose connection broke takes it again meanwhile.
 GRACE = 2.0
 #: The first half of PostgreSQL's advisory locks that are numbers of workers: the letters "hook".
@@ -137,6 +139,7 @@ class Liveness(threading.Thread):
         connection = connections[router.db_for_write(self._kinds[0].model)]
         locks = locks_of(connection)
         while not self._stopping.is_set():
+            pause = LOOK
             try:
                 if locks is not None:
                     self._holds = locks.hold(self._number)
@@ -146,9 +149,10 @@ class Liveness(threading.Thread):
                 # Whatever it is: if this thread ended, our claims would go on to name a number that nobody locks, and
                 # others would return them. They do so only when this lasts; we lock again as soon as we can.
                 logger.warning("cannot say that this worker lives; its leases do", exc_info=True)
+                pause = SOON if self._holds else LOOK
                 self._holds = False
                 connection.close()
-            self._stopping.wait(LOOK)
+            self._stopping.wait(pause)
         self._holds = False
         self._presence.end()
         connection.close()
