@@ -79,7 +79,7 @@ def fetch_prepared(
         raw: Any = connection.connection
         cursor = _kept_cursor(connection)
         numbered, names = _numbered(sql)
-        values: Any = [params[name] for name in names] if names else params  # type: ignore[call-overload]
+        values: Any = [params[name] for name in names] if names else params  # type: ignore[call-overload]  # if it has names
         if not _may_prepare(raw):
             rows: list[tuple[Any, ...]] = cursor.execute(numbered, values, prepare=False, binary=True).fetchall()
             return rows
