@@ -171,13 +171,16 @@ def _order(post: Post) -> tuple[str, int]:
 
 
 def _written_before(posts: Sequence[Post]) -> dict[UUID, Posted]:
-    """Those that are there with their own ids. Whoever wrote them never told of them."""
-    connection = transaction.get_connection(router.db_for_write(Message))
-    drafts = {one.draft.id: one.draft for one in posts}
-    found = Message.objects.using(connection.alias).filter(pk__in=drafts).values_list("pk", "created_at")
-    if there := dict(found):
-        announce_after_commit(connection, list(there), len(there))
-    return {key: Posted(Outcome.NEW, drafts[key], created_at) for key, created_at in there.items()}
+    """Those that are there with their own ids."""
+    found = Message.objects.using(router.db_for_write(Message)).filter(pk__in=[one.draft.id for one in posts])
+    return _told_now(posts, dict(found.values_list("pk", "created_at")))
+
+
+def _told_now(posts: Sequence[Post], times: Mapping[UUID, datetime]) -> dict[UUID, Posted]:
+    """Those that an earlier try wrote, at these times. It told nobody of them."""
+    if times:
+        announce_after_commit(transaction.get_connection(router.db_for_write(Message)), list(times), len(times))
+    return {one.draft.id: Posted(Outcome.NEW, one.draft, times[one.draft.id]) for one in posts if one.draft.id in times}
 
 
 def _known(posts: Sequence[Post]) -> dict[UUID, Posted]:
@@ -188,8 +191,8 @@ def _known(posts: Sequence[Post]) -> dict[UUID, Posted]:
     found: dict[UUID, Posted] = {
         one.draft.id: Posted(Outcome.NO_TENANT, one.draft) for one in posts if one.tenant_id not in tenants
     }
-    found |= _written_before(posts)
-    by_request, by_uid = _first_messages(posts)
+    by_id, by_request, by_uid = _first_messages(posts)
+    found |= _told_now(posts, by_id)
     for one in posts:
         draft = one.draft
         if draft.id in found:
@@ -203,16 +206,19 @@ def _known(posts: Sequence[Post]) -> dict[UUID, Posted]:
 
 def _first_messages(
     posts: Sequence[Post],
-) -> tuple[Mapping[tuple[UUID, UUID], Message], Mapping[tuple[UUID, str], Message]]:
+) -> tuple[Mapping[UUID, datetime], Mapping[tuple[UUID, UUID], Message], Mapping[tuple[UUID, str], Message]]:
+    """When those were written that are there with their own ids, and the messages with their keys and uids."""
+    ids = {one.draft.id for one in posts}
     requests = {one.draft.request_key for one in posts} - {None}
     uids = {one.draft.uid for one in posts} - {None}
     tenants = {one.tenant_id for one in posts}
     messages = list(
         Message.objects.using(router.db_for_write(Message)).filter(
-            Q(tenant__in=tenants, request_key__in=requests) | Q(tenant__in=tenants, uid__in=uids)
+            Q(tenant__in=tenants, request_key__in=requests) | Q(tenant__in=tenants, uid__in=uids) | Q(pk__in=ids)
         )
     )
     return (
+        {one.pk: one.created_at for one in messages if one.pk in ids},
         {(one.tenant_id, one.request_key): one for one in messages if one.request_key is not None},
         {(one.tenant_id, one.uid): one for one in messages if one.uid is not None},
     )
