@@ -240,13 +240,16 @@ class Leases(Generic[J]):
         Their claim was committed, and the database's answer was lost, or whoever had it. Returns how many. Raises
         DatabaseError.
         """
-        if not self._expected or (worker := self.worker_number()) is None:  # as nearly always
+        if not self._expected:  # as nearly always
             return 0
         end = time.monotonic() - UNDER_WAY
         with self._lock:
             late = {key: since for key, since in self._expected.items() if since <= end}
             held = [job.id for job, _ in self._jobs.values()]
         if not late:
+            return 0
+        if (worker := self.worker_number()) is None:  # nobody can tell which they are, and at last their leases run out
+            self._look_again({key: since for key, since in late.items() if since <= end - self.lease}, None)
             return 0
         try:
             returned = settling.release_unheld(self.model, worker, held, self.lease - UNDER_WAY, max_attempts)
