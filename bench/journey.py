@@ -223,9 +223,9 @@ def open_loops(result: report.Report, here: Installation, target: Sink, seconds:
             medians[deployment, rate] = percentile(journeys.arrived, 0.5)
             if rate == 150:
                 acknowledged[deployment] = percentile(journeys.acknowledged, 0.5)
-    ids, requests = here.webhooks(150)
+    ids, requests = here.webhooks(round(150 * seconds))
     with here.deployed(ALONE) as port:
-        send(port, here.webhooks(50)[1], CONNECTIONS).check()
+        send(port, here.webhooks(200)[1], CONNECTIONS).check()
         alone = percentile(sorted(send(port, requests, CONNECTIONS, 150).check().latencies), 0.5)
     with here.deployed(SERVE):
         target.wait(ids, DRAIN)  # processed now, so that no later measurement finds them
