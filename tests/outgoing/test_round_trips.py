@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, DataError, OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
@@ -173,6 +173,30 @@ def test_a_prepared_statement_that_is_out_of_date_fails_once() -> None:
                 fetch_prepared(connections["default"], "SELECT *, %b::text FROM changed", ["x"])
             assert fetch_prepared(connections["default"], "SELECT *, %b::text FROM changed", ["x"])[0][0] == 1
         cursor.execute("DROP TABLE changed")
+
+
+@pytest.mark.parametrize("run", [in_another_thread, lambda work: work()], ids=["in a thread", "in the main thread"])
+def test_what_goes_wrong_with_a_prepared_statement_is_the_databases_own_error(run: Callable[[Any], object]) -> None:
+    """In the main thread it can be interrupted; in others it waits within libpq."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite prepares nothing here")
+    seen: list[object] = []
+
+    def work() -> None:
+        database = connections["default"]
+        for _ in range(5):
+            seen.extend(fetch_prepared(database, "SELECT 6 / %b::int", [3]))
+        with pytest.raises(DataError, match="division by zero"):
+            fetch_prepared(database, "SELECT 6 / %b::int", [0])
+        with transaction.atomic():
+            seen.extend(fetch_prepared(database, "SELECT 6 / %b::int", [2]))
+        with pytest.raises(OperationalError):
+            fetch_prepared(database, "SELECT pg_terminate_backend(pg_backend_pid()), %b::int", [1])
+        database.close()
+        seen.extend(fetch_prepared(database, "SELECT 6 / %b::int", [1]))
+
+    run(work)
+    assert seen == [(2,)] * 5 + [(3,), (6,)]
 
 
 def test_statements_beyond_a_hundred_take_the_place_of_others() -> None:
