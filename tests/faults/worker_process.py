@@ -51,7 +51,7 @@ def main(hold: str) -> None:
 
     if hold == "claim":
         # mypy knows that it is no attribute to set
-        setattr(HandedOver, "made", lambda _, claimed: hold_on(claimed[0].public_id))  # noqa: B010
+        setattr(HandedOver, "expect", lambda _, claimed: hold_on(claimed[0].public_id))  # noqa: B010
     if hold == "take":
         setattr(HandedOver, "take", lambda _, claimed: hold_on(claimed[0].public_id))  # noqa: B010  # as above
 
