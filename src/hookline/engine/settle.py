@@ -80,7 +80,7 @@ UPDATE {table}
 SET state = CASE WHEN {dies} THEN 'dead' ELSE 'pending' END,
     finished_at = CASE WHEN {dies} THEN {now} ELSE NULL END,
     attempts = CASE WHEN begun_at IS NULL AND attempts > 0 THEN attempts - 1 ELSE attempts END,
-    crashes = {least}(crashes + 1, 1000),
+    crashes = {crashes},
     note = CASE WHEN begun_at IS NULL THEN %(unbegun)s ELSE %(begun)s END,
     due_at = {now}, lease_until = NULL
 WHERE state = 'running' AND {gone}
@@ -181,7 +181,8 @@ def release_of(model: type[Job], workers: Collection[int], max_attempts: int, li
 
 def release_unheld(model: type[Job], worker: int, held: Sequence[UUID], left: float, max_attempts: int) -> int:
     """The same for those jobs of a worker that is alive and does not hold them: they were made claimed for it, and who
-    made them died before it was told. Only those whose leases have less than `left` seconds left."""
+    made them died before it was told. So they are no suspects. Only those whose leases have less than `left` seconds
+    left."""
     connection = connections[router.db_for_write(model)]
     dialect, adapt = dialect_of(connection), uuid_adapter(connection)
     is_gone = (
@@ -190,7 +191,7 @@ def release_unheld(model: type[Job], worker: int, held: Sequence[UUID], left: fl
     )
     params = {"worker": worker, "left": left, "held": dialect.ids([adapt(one) for one in held])}
     notes = {"begun": NOT_GIVEN, "unbegun": NOT_GIVEN, "most": max_attempts, "limit": 1000}
-    return _release(model, is_gone, {**params, **notes})
+    return _release(model, is_gone, {**params, **notes}, crashed=False)
 
 
 def workers_of(model: type[Job]) -> set[int]:
@@ -203,10 +204,11 @@ def workers_of(model: type[Job]) -> set[int]:
         return {number for (number,) in cursor.fetchall()}
 
 
-def _release(model: type[Job], is_gone: str, params: Mapping[str, Any]) -> int:
+def _release(model: type[Job], is_gone: str, params: Mapping[str, Any], *, crashed: bool = True) -> int:
     connection = connections[router.db_for_write(model)]
     dialect = dialect_of(connection)
-    names = {**names_of(model, dialect), "lock": dialect.lock, "least": dialect.least}
+    crashes = f"{dialect.least}(crashes + 1, 1000)" if crashed else "crashes"
+    names = {**names_of(model, dialect), "lock": dialect.lock, "crashes": crashes}
     own = model.tries_of_lane.get(connection.vendor)
     names["dies"] = _DIES.format(most="%(most)s" if own is None else _OWN_TRIES.format(**names, tries=own))
     gone = dialect.among.format("SELECT id FROM gone")
