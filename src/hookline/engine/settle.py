@@ -25,7 +25,7 @@ J = TypeVar("J", bound=Job)
 #: Notes of jobs whose worker is gone.
 CRASHED = "the worker stopped while it ran; its lease ran out"
 CRASHED_UNBEGUN = "the worker stopped before it was known to run, so this try does not count; its lease ran out"
-NOT_GIVEN = "whoever made it died before the worker was told, so this try does not count"
+NOT_GIVEN = "its worker was never told of it, so this try does not count"
 DIED = "the worker died while it ran"
 DIED_UNBEGUN = "the worker died before it was known to run, so this try does not count"
 
@@ -180,9 +180,9 @@ def release_of(model: type[Job], workers: Collection[int], max_attempts: int, li
 
 
 def release_unheld(model: type[Job], worker: int, held: Sequence[UUID], left: float, max_attempts: int) -> int:
-    """The same for those jobs of a worker that is alive and does not hold them: they were made claimed for it, and who
-    made them died before it was told. So they are no suspects. Only those whose leases have less than `left` seconds
-    left."""
+    """The same for jobs of a worker that is alive and does not hold them: they were claimed for it, and it was never
+    told, since the database's answer was lost, or whoever had it. So they are no suspects. Only those whose leases have
+    less than `left` seconds left."""
     connection = connections[router.db_for_write(model)]
     dialect, adapt = dialect_of(connection), uuid_adapter(connection)
     is_gone = (
