@@ -103,10 +103,8 @@ _PREPARED: WeakKeyDictionary[Any, Prepared] = WeakKeyDictionary()
 
 def _prepared_by(cursor: Any) -> Prepared | None:
     """None where it is for psycopg to prepare statements and to begin transactions."""
-    from hookline.db.prepared import (
-        Prepared,
-        can_be_kept_apart,
-    )  # psycopg is not there where SQLite is all that is used
+    # psycopg is not there where SQLite is all that is used
+    from hookline.db.prepared import Prepared, can_be_kept_apart
 
     if not can_be_kept_apart(cursor.connection):
         return None
