@@ -238,7 +238,7 @@ def test_a_worker_that_is_stopped_while_it_is_busy_always_ends(jobs: Jobs) -> No
 def test_a_claim_that_fails_is_logged_and_made_again(
     jobs: Jobs, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker_module, "_DATABASE_PAUSE", 0.01)
+    monkeypatch.setattr(worker_module, "DATABASE_PAUSE", 0.01)
     jobs.add(jobs.lane(), 1)
     worker = make_worker(jobs, succeed)
     claim, failures = worker._leases.claim, [error]
@@ -257,7 +257,7 @@ def test_a_claim_that_fails_is_logged_and_made_again(
 def test_jobs_that_could_not_be_prepared_are_given_back_without_an_attempt(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "_DATABASE_PAUSE", 0.01)
+    monkeypatch.setattr(worker_module, "DATABASE_PAUSE", 0.01)
     jobs.add(jobs.lane(), 1)
     failures = [OperationalError("away")]
 
@@ -275,7 +275,7 @@ def test_a_worker_goes_on_after_the_server_has_closed_all_its_connections(
 ) -> None:
     if connection.vendor != "postgresql":
         return  # SQLite has no server that could
-    monkeypatch.setattr(worker_module, "_DATABASE_PAUSE", 0.01)
+    monkeypatch.setattr(worker_module, "DATABASE_PAUSE", 0.01)
     lane = jobs.lane()
     with working(make_worker(jobs, succeed)):
         for total in range(1, 4):

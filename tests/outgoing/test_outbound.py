@@ -20,7 +20,7 @@ from hookline.db.inflow import Inflow
 from hookline.engine.claim import claim
 from hookline.engine.job import State
 from hookline.engine.leases import Leases
-from hookline.outgoing.deliver import load, loop
+from hookline.outgoing.deliver import claim_pace, load, loop
 from hookline.outgoing.deliver.attempt import deliver
 from hookline.outgoing.deliver.signers import Signers
 from hookline.outgoing.models import Attempt, Delivery, Endpoint
@@ -173,7 +173,7 @@ def test_while_many_requests_come_in_a_sender_stands_back_until_they_end(
     consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "inflow", inflow := HighInflow())
-    monkeypatch.setattr(loop, "STANDING_BACK", 3600)
+    monkeypatch.setattr(claim_pace, "STANDING_BACK", 3600)
     make_endpoint(consumer.url())
     with sending(POLL=3600):
         dispatch_many([("invoice.paid", {"n": number}) for number in range(20)])
@@ -190,7 +190,7 @@ def test_a_sender_that_is_behind_does_not_stand_back(
     consumer: Consumer, sending: Sending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "inflow", HighInflow())
-    monkeypatch.setattr(loop, "STANDING_BACK", 3600)
+    monkeypatch.setattr(claim_pace, "STANDING_BACK", 3600)
     endpoint = make_endpoint(consumer.url())
     deliveries = [make_delivery(endpoint).pk for _ in range(20)]
     Delivery.objects.filter(pk__in=deliveries).update(due_at=Now() - timedelta(seconds=2))

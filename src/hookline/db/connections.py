@@ -14,6 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 _thread = threading.local()
 
+#: Seconds of pause after the database failed, so that its return is not met by a storm, nor the log filled.
+DATABASE_PAUSE = 1.0
 
 #: Seconds without work after which the database is asked.
 IDLE = 10.0

@@ -65,10 +65,10 @@ def receive(model: type[Job], receiver: Receiver) -> None:
     _receivers[model] = receiver
 
 
-def leave(model: type[Job], receiver: Receiver | None) -> None:
+def leave(model: type[Job], receiver: Receiver) -> None:
     """The reverse, for one that has stopped. What it is given all the same it gives back."""
     if _receivers.get(model) is receiver:
-        _receivers.pop(model, None)
+        del _receivers[model]
 
 
 def receiver_of(model: type[Job]) -> Receiver | None:

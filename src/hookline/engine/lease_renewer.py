@@ -12,16 +12,13 @@ from typing import Any, Self
 
 from django.db import close_old_connections, connections
 
+from hookline.db.connections import DATABASE_PAUSE
 from hookline.engine import notifier
 from hookline.engine.job import Job
 from hookline.engine.leases import Leases
 from hookline.engine.settle import release_expired
 
 logger = logging.getLogger("hookline.engine")
-
-
-#: Pause after the database failed: a look each tenth of a second would fill the log.
-DATABASE_PAUSE = 1.0
 
 
 class LeaseRenewer(threading.Thread):

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import OperationalError, connections
 
-from hookline.db.connections import look_after
+from hookline.db.connections import DATABASE_PAUSE, look_after
 from hookline.engine import giving, handover, notifier
 from hookline.engine.job import Job
 from hookline.engine.job_queue import JobQueue
@@ -43,8 +43,6 @@ MOST_HANGING = 16
 BATCH_TIME = 0.05
 #: Seconds after which a waiting job is released, since the one before it is slow.
 PATIENCE = 10.0
-#: Pause after the database failed, so that its return is not met by a storm.
-_DATABASE_PAUSE = 1.0
 #: So many jobs are given to each idle thread: it runs them in one transaction.
 _GIVEN = 4
 
@@ -192,7 +190,7 @@ class ThreadWorker(Generic[J]):
                 look_after()
                 self._more = False
                 if (jobs := self._prepared(self._leases.claim, wanted)) is None:
-                    jobs, pause = [], _DATABASE_PAUSE
+                    jobs, pause = [], DATABASE_PAUSE
                 elif not self._leases.drained:
                     self._more = True
                 self._prefetch.claimed(len(self._leases), time.monotonic())

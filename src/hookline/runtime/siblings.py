@@ -2,9 +2,9 @@
 
 Each process that works has a socket, made before they are forked. A word of one byte, the number of a kind, says that
 there may be jobs to claim: only a hint, so a full socket does no harm. A longer one gives jobs that were made claimed
-for this very process, with all their columns (see `engine/giving.py`). Places in shared memory say who has room, and a
-time there whether many requests come in (see `db/inflow.py`). A
-process that only answers, and replaces one that died, says so: that one may have been about to give jobs.
+for this very process, with all their columns (see `engine/giving.py`). Shared memory says who has room (see
+`engine/places.py`), and whether many requests come in (see `db/inflow.py`). A process that only answers, and replaces
+one that died, says so: that one may have been about to give jobs.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from hookline.db.inflow import inflow
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
 from hookline.outgoing.deliver.attempt import deliver
+from hookline.outgoing.deliver.claim_pace import ClaimPace
 from hookline.outgoing.deliver.fair_queue import FairQueue
 from hookline.outgoing.deliver.load import NOTHING, Claimed, claim
 from hookline.outgoing.deliver.other_tenants import OtherTenants
@@ -36,17 +37,6 @@ logger = logging.getLogger("hookline.outgoing")
 
 #: For every this many places there is one more for tenants that have few.
 EXTRA = 4
-#: A claim that took all that was due, and more than FEW, shows that much is published right now. The next one begins
-#: BETWEEN times its duration after its end, and at most LONGEST_BETWEEN seconds: what comes meanwhile is claimed, read
-#: and recorded together, which costs less for each. Where little is published nothing waits.
-FEW, BETWEEN, LONGEST_BETWEEN = 8, 3, 0.05
-#: Nor where deliveries were given to this loop in the last GIVEN_LATELY seconds: while some wait for a claim, others of
-#: the same endpoint are not given.
-GIVEN_LATELY = 1.0
-#: While many requests come in, the processor is theirs first: the next claim begins STANDING_BACK seconds after such a
-#: claim, or as soon as fewer come in. Only as long as nothing that is claimed was due BEHIND seconds ago, so that an
-#: inflow which goes on takes no more than its share.
-STANDING_BACK, BEHIND = 0.1, 1.0
 
 
 class DeliveryLoop:
@@ -104,12 +94,7 @@ class DeliveryLoop:
         self._changed = asyncio.Event()
         #: Whether it goes on claiming; a share of Celery's ends as soon as it gets nothing.
         self._stays = reserve > 0
-        #: When deliveries were last given to this loop, in its time.
-        self._given_at = float("-inf")
-        #: Before this time of the loop more gathers.
-        self._next_claim = 0.0
-        #: The same while many requests come in.
-        self._stands_back_until = 0.0
+        self._pace = ClaimPace(inflow.LASTS)
         #: Whether there may be something to claim: the last claim left some, or somebody rang since it began.
         self.more = True
         #: Whether the last claim was beside some tenants, and took all that is due of the others.
@@ -127,7 +112,7 @@ class DeliveryLoop:
     async def claim(self) -> Claimed | None:
         """Claim what is due and begin with it; None where there is no room for more yet. Raises DatabaseError."""
         loop = asyncio.get_running_loop()
-        if (early := self._too_early(loop.time())) > 0:
+        if (early := self._pace.pause(loop.time(), high_inflow=inflow.is_high)) > 0:
             self._wake_in(early)
             return None
         free = self._free
@@ -148,8 +133,9 @@ class DeliveryLoop:
         began = loop.time()
         claimed = await loop.run_in_executor(self._claimer, take, free)
         ended = loop.time()
-        if self._stays and claimed.count > FEW:
-            self._gather(claimed, ended, ended - began)
+        if self._stays:
+            drained = self._leases.drained
+            self._pace.claimed(claimed.count, claimed.waited, ended, ended - began, drained=drained)
         if self._crowding:
             self._wake_in(self._others.known_for)  # there may be endpoints that are not known yet
         # Those beside which only others were claimed have more.
@@ -161,19 +147,6 @@ class DeliveryLoop:
         self._begin()
         self._tell_use()
         return claimed
-
-    def _gather(self, claimed: Claimed, now: float, took: float) -> None:
-        """Decide when the next claim may begin, after one that took this long, in seconds."""
-        if self._leases.drained and now - self._given_at > GIVEN_LATELY:
-            self._next_claim = now + min(BETWEEN * took, LONGEST_BETWEEN)
-        if claimed.waited < BEHIND:
-            self._stands_back_until = now + STANDING_BACK
-
-    def _too_early(self, now: float) -> float:
-        """Seconds until it is worth asking again whether to claim; 0 or less: it is time."""
-        if (early := self._next_claim - now) <= 0 and self._stands_back_until > now and inflow.is_high:
-            return min(self._stands_back_until - now, inflow.LASTS)
-        return early
 
     @property
     def again(self) -> bool:
@@ -205,7 +178,7 @@ class DeliveryLoop:
             back = Settlement.give_back(0, "the worker stopped before it was sent")
             self._claimer.submit(self._leases.release, [(outbound, back) for outbound in to_send])
             return
-        self._given_at = asyncio.get_running_loop().time()
+        self._pace.was_given(asyncio.get_running_loop().time())
         self._queue.extend(to_send)
         self._begin()
         self._tell_use()

@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 
 from django.db import InterfaceError, OperationalError
 
-from hookline.db.connections import look_after
+from hookline.db.connections import DATABASE_PAUSE, look_after
 from hookline.db.group_commit import GroupCommit
 from hookline.engine.leases import Leases
 from hookline.engine.settlement import Settlement
@@ -21,9 +21,6 @@ from hookline.outgoing.log_fields import of_outbound
 from hookline.outgoing.models import Delivery
 
 logger = logging.getLogger("hookline.outgoing")
-
-#: Pause after the database failed, so that its return is not met by a storm.
-DATABASE_PAUSE = 1.0
 
 #: Called on the event loop with what a result came to; None where it could not be recorded.
 Done = Callable[[Outbound, Recorded | None], None]

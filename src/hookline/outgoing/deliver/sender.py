@@ -13,12 +13,12 @@ from functools import partial
 from django.db import connections
 
 from hookline import conf
+from hookline.db.connections import DATABASE_PAUSE
 from hookline.engine import giving, handover, notifier
 from hookline.engine.lease_renewer import LeaseRenewer
 from hookline.engine.leases import Leases
 from hookline.outgoing.deliver.handed_over import HandedOver
 from hookline.outgoing.deliver.loop import DeliveryLoop
-from hookline.outgoing.deliver.result_writer import DATABASE_PAUSE
 from hookline.outgoing.models import Delivery
 from hookline.transport.transport import Transport
 
