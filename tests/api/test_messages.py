@@ -141,8 +141,9 @@ def test_no_message_is_taken_for_an_application_that_is_gone(api: Calls, app: st
     sent(api, "/app/acme")
 
 
-def test_a_message_is_sent_when_it_should_be(api: Calls, app: str) -> None:
-    make_endpoint(tenant=Tenant.objects.get(key="acme"))
+@pytest.mark.parametrize("filter_text", [None, "@.n == 1"])
+def test_a_message_is_sent_when_it_should_be(api: Calls, app: str, filter_text: str | None) -> None:
+    make_endpoint(tenant=Tenant.objects.get(key="acme"), filter=filter_text)
     later = datetime.now(UTC) + timedelta(hours=2)
     sent(api, app, deliverAt=later.isoformat())
     assert Delivery.objects.get().due_at == later

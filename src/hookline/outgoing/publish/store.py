@@ -244,7 +244,7 @@ def _store_many_on_postgresql(
         return Written(changed=changed)
     deliveries = rows[0][2]
     if rows[0][3]:
-        deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3])
+        deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3], due)
     written = Written({row[0]: row[1] for row in rows}, deliveries, changed=changed)
     if grant is not None:
         sent = {draft.id: draft for draft, _ in drafts}
