@@ -50,6 +50,26 @@ def test_the_outcomes_of_a_handler_need_no_django_either() -> None:
     assert run(code) == "False\n"
 
 
+def test_a_name_is_looked_up_once() -> None:
+    found = hookline.dispatch
+    assert vars(hookline)["dispatch"] is found
+
+
+def test_a_name_that_was_wanted_before_django_was_ready_can_be_had_later() -> None:
+    code = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+import django, hookline
+from django.core.exceptions import AppRegistryNotReady
+try:
+    hookline.dispatch
+except AppRegistryNotReady:
+    django.setup()
+print(hookline.dispatch.__name__, hookline.dispatch.__module__)
+"""
+    assert run(code) == "dispatch hookline.outgoing.publish.dispatch\n"
+
+
 def test_star_import_gives_exactly_the_public_names() -> None:
     settings = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; import django; django.setup(); "
     code = settings + "names = {}; exec('from hookline import *', names); print(sorted(set(names) - {'__builtins__'}))"

@@ -39,7 +39,9 @@ def __getattr__(name: str) -> Any:
         home = _HOMES[name]
     except KeyError:
         raise AttributeError(f"module 'hookline' has no attribute {name!r}") from None
-    return getattr(importlib.import_module(home), name)
+    # Kept, so that this is not called again. Nothing is kept of an import that fails: it may be too early for Django.
+    found = globals()[name] = getattr(importlib.import_module(home), name)
+    return found
 
 
 def __dir__() -> list[str]:
