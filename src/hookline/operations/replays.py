@@ -22,11 +22,10 @@ from hookline.incoming.models import Event
 from hookline.operations import deliveries, endpoints, events, rows, tenants
 from hookline.operations.changes import changing
 from hookline.operations.selection import Columns, Selection, lookups
-from hookline.outgoing.content import HAS_CONTENT
 from hookline.outgoing.models import Delivery, Endpoint
 from hookline.outgoing.publish.missed import count_wanted
 from hookline.replays.models import Replay, What
-from hookline.replays.work import WORKS, may_renew, part_of
+from hookline.replays.work import WORKS, part_of
 from hookline.tenants.models import Tenant
 
 __all__ = ["Preview", "What", "as_json", "cancel", "find", "newest", "pause", "preview", "resume", "start"]
@@ -284,12 +283,7 @@ def _previewed(replay: Replay) -> Preview:
         endpoint = Endpoint.find(replay.chosen["endpoint"])
         count = count_wanted(endpoint.pk, replay.since, replay.until, WORKS[What.MISSED].again)
     else:
-        part = part_of(replay)
-        found = part.rows
-        if replay.what == What.CONTENTS:
-            found = found.filter(HAS_CONTENT)
-        jobs = replay.what in _COLUMNS
-        count = found.count() if not jobs else found.filter(may_renew(replay), state__in=FINISHED).count()
+        count = part_of(replay).rows.filter(WORKS[replay.what].changes(replay)).count()
     return Preview(count, None if replay.rate is None else math.ceil(count / replay.rate))
 
 

@@ -45,6 +45,8 @@ class Work:
     over: type[Row]
     do: Callable[[Replay, Sequence[UUID]], Outcome]
     portion: int = PORTION
+    #: Which of the rows it changes: so many are counted before it begins.
+    changes: Callable[[Replay], Q] = lambda _: Q()
     #: Whose workers have something to do afterwards.
     wakes: type[Job] | None = None
     #: For what is sent to one endpoint: in which states a delivery is sent again.
@@ -89,11 +91,15 @@ def do_portion(replay: Replay) -> Done:
     return Done(len(places), outcome.done, len(places) == limit, last, None if replay.counts is None else counts)
 
 
-def may_renew(replay: Replay) -> Q:
-    """Which finished jobs it makes due: of events, unless it is `again`, none whose handlers have taken effect."""
-    if replay.what == What.EVENTS and not replay.chosen.get("again"):
-        return Q(state__in=(State.DEAD, State.CANCELLED)) | Q(unhandled=True)
-    return Q()
+def _finished(replay: Replay) -> Q:
+    return Q(state__in=FINISHED)
+
+
+def _without_effect(replay: Replay) -> Q:
+    """Unless it is `again`, no events whose handlers have taken effect."""
+    if replay.chosen.get("again"):
+        return _finished(replay)
+    return _finished(replay) & (Q(state__in=(State.DEAD, State.CANCELLED)) | Q(unhandled=True))
 
 
 def _requeue(model: type[Job], replay: Replay, keys: Sequence[UUID]) -> Outcome:
@@ -103,8 +109,8 @@ def _requeue(model: type[Job], replay: Replay, keys: Sequence[UUID]) -> Outcome:
         *(When(pk=key, then=Value(moment)) for key, moment in zip(keys, moments, strict=True)),
         output_field=DateTimeField(),
     )
-    jobs = model._default_manager.using(router.db_for_write(model)).filter(may_renew(replay), pk__in=keys)
-    return Outcome(requeue(jobs, _note(replay), due))
+    jobs = model._default_manager.using(router.db_for_write(model)).filter(pk__in=keys)
+    return Outcome(requeue(jobs.filter(WORKS[replay.what].changes(replay)), _note(replay), due))
 
 
 def _send(replay: Replay, messages: Sequence[UUID]) -> Outcome:
@@ -155,11 +161,13 @@ def _moments(model: type[Job], count: int, replay: Replay) -> list[datetime]:
 
 
 WORKS: dict[str, Work] = {
-    What.EVENTS: Work(Event, partial(_requeue, Event), wakes=Event),
-    What.DELIVERIES: Work(Delivery, partial(_requeue, Delivery), wakes=Delivery),
+    What.EVENTS: Work(Event, partial(_requeue, Event), changes=_without_effect, wakes=Event),
+    What.DELIVERIES: Work(Delivery, partial(_requeue, Delivery), changes=_finished, wakes=Delivery),
     What.MISSED: Work(Message, _send, wakes=Delivery, again=(State.DEAD, State.CANCELLED)),
     What.MESSAGES: Work(Message, _send, wakes=Delivery, again=FINISHED),
-    What.CONTENTS: Work(Message, _remove_contents, wakes=Delivery, did="lost their content"),
+    What.CONTENTS: Work(
+        Message, _remove_contents, changes=lambda _: content.HAS_CONTENT, wakes=Delivery, did="lost their content"
+    ),
     What.USAGE: Work(Delivery, partial(_count, "endpoint__tenant"), COUNTED, did="were counted"),
     What.TYPES: Work(Delivery, partial(_count, "message__type"), COUNTED, did="were counted"),
 }
