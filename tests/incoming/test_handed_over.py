@@ -75,11 +75,12 @@ def of(endpoint: Endpoint) -> list[tuple[str, int, int]]:
     return list(endpoint.deliveries.values_list("state", "claim", "attempts"))
 
 
+@pytest.mark.parametrize("filter_text", [None, "@.data.n == 1"])
 def test_it_is_sent_without_a_notification_and_claimed_once(
-    worker: Any, consumer: Consumer, handler: Register, notified: list[None]
+    worker: Any, consumer: Consumer, handler: Register, notified: list[None], filter_text: str | None
 ) -> None:
-    endpoint = make_endpoint(consumer.url(), event_types=["effect"])
-    handler("*")(lambda _: dispatch("effect", {}))
+    endpoint = make_endpoint(consumer.url(), event_types=["effect"], filter=filter_text)
+    handler("*")(lambda _: dispatch("effect", {"n": 1}))
     process.run(events("a")[0])
     wait_until(lambda: of(endpoint) == [(State.SUCCEEDED, 1, 1)])
     assert (len(consumer.arrivals), notified) == (1, [])

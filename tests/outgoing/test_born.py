@@ -112,7 +112,7 @@ def test_no_more_are_claimed_than_there_are_places() -> None:
         {"order_by": "$.data"},
         {"sequenced": True},
         {"held_until": datetime(2100, 1, 1, tzinfo=UTC)},
-        {"filter": "@.data > 0"},
+        {"filter": "@.data > 0", "lane_rate": 1000.0},
     ],
     ids=lambda decided: next(iter(decided)),
 )
@@ -121,6 +121,16 @@ def test_where_a_claim_has_something_to_decide_it_stays_pending(decided: dict[st
     Endpoint.objects.filter(pk=endpoint.pk).update(**decided)
     assert [delivery.endpoint_id for delivery in published(draft())] == [free.pk]
     assert state_of(endpoint.deliveries.get()) == (State.PENDING, 0, 0, None)
+
+
+def test_what_passes_a_filter_takes_the_places_that_are_left() -> None:
+    plain, passing, failing = make_endpoint(), make_endpoint(filter="@.data > 0"), make_endpoint(filter="@.data > 1")
+    taken = published(draft(), draft(), places=3)
+    assert [delivery.endpoint_id for delivery in taken] == [plain.pk, plain.pk, passing.pk]
+    assert sorted(map(state_of, passing.deliveries.all())) == [(State.PENDING, 0, 0, None), (State.RUNNING, 1, 1, 7)]
+    assert [bytes(delivery.message.body) for delivery in taken] == [b'{"data": 1}'] * 3
+    assert [delivery.endpoint.url for delivery in taken] == [plain.url, plain.url, passing.url]
+    assert not failing.deliveries.exists()
 
 
 def test_what_is_throttled_with_its_tenant_or_due_later_stays_pending() -> None:

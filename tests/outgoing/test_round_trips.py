@@ -52,6 +52,19 @@ def test_dispatch_is_one_round_trip(endpoints: int, tenant: str | None, tmp_path
     assert Delivery.objects.filter(message__type="invoice.paid").count() >= 7 * endpoints
 
 
+def test_a_filter_costs_one_round_trip_more(tmp_path: Path) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no round trips; see test_filters.py for its statements")
+    make_endpoint(tenant=Tenant.objects.create(key="acme"), filter="@.data.n == 1")
+    for _ in range(5):  # until the statements are prepared
+        dispatch("invoice.paid", {"n": 1}, tenant="acme")
+    with transaction.atomic():
+        dispatch("invoice.paid", {"n": 1}, tenant="acme")  # begins the transaction
+        assert round_trips(lambda: dispatch("invoice.paid", {"n": 1}, tenant="acme"), tmp_path / "trace") == 2
+        assert round_trips(lambda: dispatch("invoice.paid", {"n": 2}, tenant="acme"), tmp_path / "trace") == 1
+    assert Delivery.objects.count() == 7
+
+
 @pytest.mark.parametrize("key", [None, "request"])
 def test_posted_messages_are_committed_in_one_round_trip(key: str | None, tmp_path: Path) -> None:
     tenant = Tenant.objects.create(key="acme")

@@ -6,7 +6,7 @@ to decide: no order, limit, hold or later time, and nothing else that waits for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,10 @@ class Grant:
     lease: float
     #: The number of the worker's process: see Liveness.
     worker: int | None
+
+    def left(self, taken: int) -> Grant | None:
+        """What is left of it once so many of its places are taken; None where that is nothing."""
+        return replace(self, places=self.places - taken) if taken < self.places else None
 
     def params(self, vendor: str) -> tuple[Any, ...]:
         """Those of the query `granted`."""

@@ -134,7 +134,7 @@ _FILTERED_SQLITE = "SELECT message.id, e.id, e.filter {chosen} AND e.filter IS N
 
 
 #: The ids of the messages that are new, the number of their deliveries, and those of these that are made claimed.
-_Stored = tuple[set[UUID], int, Sequence[Delivery]]
+_Stored = tuple[set[UUID], int, list[Delivery]]
 
 
 def _store_on_postgresql(connection: BaseDatabaseWrapper, items: Sequence[Forwarded], grant: Grant | None) -> _Stored:
@@ -149,17 +149,19 @@ def _store_on_postgresql(connection: BaseDatabaseWrapper, items: Sequence[Forwar
     ]
     rows = fetch_prepared(connection, _statement(_POSTGRESQL, "postgresql", granted=grant is not None), params)
     deliveries = rows[0][1] if rows else 0
-    if rows and rows[0][2]:
-        deliveries += filtering.store_passing(connection, items, rows[0][2])
-    claimed: Sequence[Delivery] = ()
+    claimed: list[Delivery] = []
     if grant is not None:
         claimed = born.born_of([row[3:] for row in rows if row[3] is not None], {item.id: item for item in items})
+        grant = grant.left(len(claimed))
+    if rows and rows[0][2]:
+        made, passed = filtering.store_passing(connection, items, rows[0][2], grant=grant)
+        deliveries, claimed = deliveries + made, claimed + passed
     return {row[0] for row in rows}, deliveries, claimed
 
 
 def _store_on_sqlite(connection: BaseDatabaseWrapper, items: Sequence[Forwarded], grant: Grant | None) -> _Stored:
     written = set()
-    claimed: Sequence[Delivery] = ()
+    claimed: list[Delivery] = []
     with connection.cursor() as cursor:
         for item in items:
             values = (item.id.hex, item.tenant_id.hex, item.type, item.body, json.dumps(item.envelope))
@@ -174,8 +176,10 @@ def _store_on_sqlite(connection: BaseDatabaseWrapper, items: Sequence[Forwarded]
         else:
             params = (*grant.params("sqlite"), ids, new_id().hex)
             deliveries, claimed = born.made_on_sqlite(connection, sql, params, {item.id: item for item in items})
+            grant = grant.left(len(claimed))
         cursor.execute(_statement(_FILTERED_SQLITE, "sqlite"), (ids,))
-        deliveries += filtering.store_passing(connection, items, cursor.fetchall())
+        made, passed = filtering.store_passing(connection, items, cursor.fetchall(), grant=grant)
+        deliveries, claimed = deliveries + made, claimed + passed
     return written, deliveries, claimed
 
 

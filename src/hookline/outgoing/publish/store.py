@@ -87,7 +87,7 @@ def _store_on_postgresql(
     if written := fetch_prepared(connection, sql, params):
         ((tenant_id, created_at, deliveries, filtered),) = written
         if filtered:
-            deliveries += filtering.store_passing(connection, [draft], filtered, draft.deliver_at)
+            deliveries += filtering.store_passing(connection, [draft], filtered, draft.deliver_at)[0]
         return Stored(tenant_id, created_at), deliveries
     found = fetch_prepared(connection, statement(TENANT, "postgresql", by_key), (owner,)) if keyed else ()
     return (Stored(found[0][0], None) if found else None), 0
@@ -105,7 +105,7 @@ def _store_on_sqlite(cursor: Any, draft: Draft, owner: Any, by_key: bool) -> tup
         cursor.execute(statement(DELIVERIES_SQLITE, "sqlite", by_key, bool(scheduled)), (*scheduled, draft.id.hex))
         deliveries = cursor.rowcount
         if has_filters:
-            deliveries += _filtered_on_sqlite(cursor, [draft])
+            deliveries += _filtered_on_sqlite(cursor, [draft], None)[0]
         return Stored(UUID(hex=tenant_id), _moment(created_at)), deliveries
     cursor.execute(statement(TENANT, "sqlite", by_key), (owner,))
     found = cursor.fetchone()
@@ -242,10 +242,7 @@ def _store_many_on_postgresql(
         rows = [row for row in rows if row[0] is not None]
     if not rows:
         return Written(changed=changed)
-    deliveries = rows[0][2]
-    if rows[0][3]:
-        deliveries += filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3], due)
-    written = Written({row[0]: row[1] for row in rows}, deliveries, changed=changed)
+    written = Written({row[0]: row[1] for row in rows}, rows[0][2], changed=changed)
     if grant is not None:
         sent = {draft.id: draft for draft, _ in drafts}
         claimed = [row[before_claimed:] for row in rows if row[before_claimed] is not None]
@@ -253,6 +250,11 @@ def _store_many_on_postgresql(
             written.to_give = born.to_give(claimed, sent)
         else:
             written.claimed = born.born_of(claimed, sent)
+            grant = grant.left(len(claimed))
+    if rows[0][3]:
+        made, passed = filtering.store_passing(connection, [draft for draft, _ in drafts], rows[0][3], due, grant)
+        written.deliveries += made
+        written.claimed += passed
     return written
 
 
@@ -300,10 +302,13 @@ def _store_many_on_sqlite(
                 made, claimed = born.made_on_sqlite(connection, sql, (*grant.params("sqlite"), ids), sent)
                 all_of_them.claimed += claimed
                 all_of_them.deliveries += made
-                grant = None  # its places are taken
+                grant = grant.left(len(claimed))
             if any(has_filters for _, _, has_filters in found):
-                passing = [draft for draft, _ in part if draft.id in times]
-                all_of_them.deliveries += _filtered_on_sqlite(cursor, passing)
+                written = [draft for draft, _ in part if draft.id in times]
+                made, claimed = _filtered_on_sqlite(cursor, written, grant)
+                all_of_them.claimed += claimed
+                all_of_them.deliveries += made
+            grant = None  # the next part would count on places that are taken
             all_of_them.times |= times
     return all_of_them
 
@@ -337,10 +342,10 @@ def _announce(messages: int, deliveries: int) -> None:
         emit(MessagesPublished(messages))
 
 
-def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft]) -> int:
+def _filtered_on_sqlite(cursor: Any, drafts: Sequence[Draft], grant: Grant | None) -> tuple[int, list[Delivery]]:
     sql = statement(FILTERED_SQLITE, "sqlite")
     cursor.execute(sql, (json.dumps([draft.id.hex for draft in drafts]),))
-    return filtering.store_passing(_connection(), drafts, cursor.fetchall(), drafts[0].deliver_at)
+    return filtering.store_passing(_connection(), drafts, cursor.fetchall(), drafts[0].deliver_at, grant)
 
 
 def _connection() -> BaseDatabaseWrapper:
