@@ -37,6 +37,8 @@ NPM := tests/npm/node_modules/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export PYTHONUTF8 := 1
+# Containers often set it. Then every process that the tests start would compile all of its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .PHONY: help run simulate test test-secrets test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz fuzz-long sustain parked api-contract adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
