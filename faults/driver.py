@@ -88,7 +88,6 @@ def play(scenario: Scenario, stage: Stage, rounds: int, outcome: Outcome) -> Non
     except DATABASE_ERRORS as error:
         outcome.violations.append(f"nothing can be accounted for: {error}")
     outcome.violations += outcome.account.violations + stage.deserters + scenario.violations(stage)
-    outcome.remarks += stage.restarted
     if not scenario.bounded_by_attempts:
         # A sender may have sent and not recorded twice what it sends at once.
         outcome.most_repeated = outcome.rounds * scenario.repeaters * stage.fleet.senders * plan.per_endpoint * 2

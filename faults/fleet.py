@@ -22,8 +22,6 @@ class Fleet:
     ready = "Hookline works"
     #: How many processes of one worker send at the same time, each with PER_ENDPOINT deliveries under way.
     senders = 1
-    #: Whether a worker may end by itself, as its documentation says, so that something must start it again.
-    may_end = False
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -48,7 +46,6 @@ class CeleryFleet(Fleet):
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self.may_end = not broker.worker_survives
         self.name = f"Celery with {type(broker).__name__} {broker.version()}"
 
     @property

@@ -30,8 +30,6 @@ class Outcome:
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
-    #: What is worth knowing, and no violation.
-    remarks: list[str] = field(default_factory=list)
     #: Why it was not run; empty when it was.
     skipped: str = ""
 

@@ -101,7 +101,6 @@ def remarks(outcomes: Sequence[Outcome]) -> Iterator[str]:
         if outcome.skipped:
             yield f"NOT RUN: {which}: {outcome.skipped}"
         yield from (f"{VIOLATED} by {which}: {violation}" for violation in outcome.violations)
-        yield from (f"{which}: {remark}" for remark in outcome.remarks)
 
 
 def machine() -> str:

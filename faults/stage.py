@@ -46,10 +46,8 @@ class Stage:
         #: What was started and not waited for yet, and what it writes when it works.
         self._launched: list[tuple[Process, str]] = []
         self._clocks: dict[int, float] = {}
-        #: Processes that ended although nobody killed them, and were not expected to.
+        #: Processes that ended although nobody killed them.
         self.deserters: list[str] = []
-        #: Those that were.
-        self.restarted: list[str] = []
 
     # Processes
 
@@ -175,8 +173,7 @@ class Stage:
                 self.launch_helper(name)
         for number, worker in list(self.workers.items()):
             if worker.ended is not None:
-                noted = self.restarted if self.fleet.may_end else self.deserters
-                noted.append(f"worker {number} ended by itself with {worker.ended}; see {worker.log}")
+                self.deserters.append(f"worker {number} ended by itself with {worker.ended}; see {worker.log}")
                 self.start_worker(number)
 
     def said(self, text: str) -> int:

@@ -21,9 +21,6 @@ QUEUE = "hookline"
 class Broker(ABC):
     """A server that runs between `start` and `kill`."""
 
-    #: Whether Celery's worker lives on when the broker dies. With Redis it may end: https://github.com/celery/kombu/issues/582
-    worker_survives = True
-
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = unused_port()
@@ -132,8 +129,6 @@ class RabbitMQ(Broker):
 
 class Redis(Broker):
     """Keeps nothing on disk: when it is killed, all messages are lost."""
-
-    worker_survives = False
 
     def url_of(self, port: int) -> str:
         return f"redis://127.0.0.1:{port}/0"

@@ -92,12 +92,6 @@ class Site:
             for process in self._processes.started:
                 print(f"--- {process} ---\n{process.output[before.get(process.log, 0) :]}")
 
-    def watch_worker(self) -> None:
-        """What systemd or Kubernetes do: start a worker anew that has ended by itself."""
-        if self.worker.popen.poll() is not None:
-            assert not self.broker.worker_survives, f"{self.worker} ended by itself"
-            self.start_worker()
-
     def start_beat(self) -> None:
         """From now on there is a sweep each second."""
         if self._beat is None:
@@ -145,7 +139,7 @@ class Ledger:
         wait_until(self._is_settled, timeout, f"all is settled; left before: {self._left()}")
 
     def _is_settled(self) -> bool:
-        self._site.watch_worker()
+        assert self._site.worker.popen.poll() is None, f"{self._site.worker} ended by itself"
         return self._left() == (0, 0)
 
     def _left(self) -> tuple[int, int]:

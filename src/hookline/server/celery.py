@@ -32,4 +32,14 @@ if BROKER_URL.startswith(("amqp", "pyamqp")):
         # Celery declares these queues beside every quorum queue. Nothing of Hookline's ever waits in them.
         broker_native_delayed_delivery_queue_type="classic",
     )
+elif BROKER_URL.startswith(("redis", "sentinel")):
+    # A worker closes a lost connection twice. The first time fails where it deletes queues of remote control or gossip,
+    # before it gives back unacknowledged messages, and the second time knows no address for that: it would end. It
+    # deletes no durable ones.
+    app.conf.update(
+        control_queue_durable=True,
+        control_queue_exclusive=False,
+        event_queue_durable=True,
+        event_queue_exclusive=False,
+    )
 app.autodiscover_tasks()
