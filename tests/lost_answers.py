@@ -1,4 +1,7 @@
-"""A relay before PostgreSQL that loses an answer: what was asked is done, and whoever asked never learns of it."""
+"""A relay before PostgreSQL that loses an answer: what was asked is done, and whoever asked never learns of it.
+
+Or it loses the question, and then it is not done; whoever asked cannot tell one from the other.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ class LosingRelay:
 
     def __init__(self, host: str, port: int) -> None:
         self._upstream = host, port
-        self._losing = b""
-        #: How many answers were lost.
+        self._losing = self._cutting = b""
+        #: How many answers, or questions, were lost.
         self.lost = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -27,6 +30,10 @@ class LosingRelay:
     def lose(self, question: bytes) -> None:
         """Cut the connection on which a piece with these bytes is sent next, when the answer to it has come."""
         self._losing = question
+
+    def cut(self, question: bytes) -> None:
+        """Cut the connection on which a piece with these bytes is sent next, and do not pass it on."""
+        self._cutting = question
 
     def close(self) -> None:
         self._listener.close()
@@ -51,6 +58,10 @@ class LosingRelay:
         back.start()
         with suppress(OSError):
             while piece := client.recv(1 << 20):
+                if self._cutting and self._cutting in piece:
+                    self._cutting = b""
+                    self.lost += 1
+                    break
                 if self._losing and self._losing in piece:
                     self._losing = b""
                     lost.set()

@@ -5,17 +5,22 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import close_old_connections, connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+R = TypeVar("R")
 
 _thread = threading.local()
 
 #: Seconds of pause after the database failed, so that its return is not met by a storm, nor the log filled.
 DATABASE_PAUSE = 1.0
+
+#: How often something is tried while one connection after the other breaks. Where none can be opened it ends at once.
+TRIES = 2
 
 #: Seconds without work after which the database is asked.
 IDLE = 10.0
@@ -61,6 +66,32 @@ def opened(connection: BaseDatabaseWrapper) -> Any:
     """The driver's own connection. Raises DatabaseError."""
     connection.ensure_connection()
     return connection.connection
+
+
+def may_lose_answer(connection: BaseDatabaseWrapper) -> bool:
+    """Whether what is done now commits itself, over a connection that may break before the answer comes.
+
+    A transaction that is open is its caller's, and lost as a whole.
+    """
+    return connection.vendor == "postgresql" and not connection.in_atomic_block and connection.get_autocommit()
+
+
+def until_answered(connection: BaseDatabaseWrapper, work: Callable[[], R], again: Callable[[], R] | None = None) -> R:
+    """What `work` returns, which is done again on another connection, by `again` if there is one, if this one breaks.
+
+    Nobody knows then what was committed, so a later try must find that. Only where it `may_lose_answer`. Raises what
+    the last try raises.
+    """
+    for _ in range(TRIES - 1):
+        raw = opened(connection)
+        try:
+            return work()
+        except (OperationalError, InterfaceError):
+            if not is_lost(raw):
+                raise
+        connection.close()
+        work = again or work
+    return work()
 
 
 def is_lost(raw: Any) -> bool:

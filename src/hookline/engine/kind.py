@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from hookline import conf
 from hookline.core.retry import RetrySchedule
 from hookline.db.rows import Parts
+from hookline.engine import notifier
 from hookline.engine.job import Job
 from hookline.engine.leases import MARK_AFTER, Leases, no_number
 from hookline.engine.settle import release_expired
@@ -142,6 +143,12 @@ def declared() -> tuple[Declaration, ...]:
 def kinds(settings: conf.Settings, direction: str | None = None) -> list[JobKind[Any]]:
     """All kinds of a direction with those that belong to both, or all kinds."""
     return [one.make(settings) for one in declared() if direction in (None, one.direction) or one.direction == "both"]
+
+
+def notify_all() -> None:
+    """Notify of every kind: something was committed, and nobody knows what it made."""
+    for one in declared():
+        notifier.of(one.model).notify()
 
 
 def declaration_of(model: type[Job]) -> Declaration:

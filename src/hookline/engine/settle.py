@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from django.db import connections, router, transaction
 from hookline.core.text import storable
 from hookline.db.binary import arrays, fetch_ids, unnest_any
 from hookline.db.change import ONLY_IF, Change
+from hookline.db.connections import may_lose_answer, until_answered
 from hookline.db.insert import Insertion
-from hookline.engine import order
+from hookline.engine import notifier, order
 from hookline.engine.job import Held, Job, State
 from hookline.engine.settlement import Settlement
 from hookline.engine.sql import Dialect, dialect_of, names_of, uuid_adapter
@@ -98,12 +99,42 @@ def settle(
     `model` says which, if the jobs are not given as instances of it.
 
     Returns the ids of the jobs that were still ours. The others were claimed by another worker since; the rows
-    `beside` are inserted all the same. Without results nothing is. Joins the caller's transaction, if there is one.
+    `beside` are inserted all the same. Without results nothing is. Joins the caller's transaction, if there is one;
+    otherwise, without rows `beside`, a lost connection is no error.
     """
     if not results:
         return set()
-    rows = _rows_of(results)
     model = model or cast("type[Job]", type(results[0][0]))
+    connection = connections[router.db_for_write(model)]
+    # The caller's transaction is lost as a whole. Who has rows to insert sees by them what was done before.
+    if connection.in_atomic_block or beside is not None or not may_lose_answer(connection):
+        return _settle(results, beside, model)
+    return until_answered(connection, partial(_settle, results, None, model), partial(_settle_again, results, model))
+
+
+def settled_before(results: Sequence[tuple[Held, Settlement]], model: type[Job]) -> set[UUID]:
+    """The ids of the jobs that were settled so when they were ours, for when the answer to that was lost.
+
+    Waits for whoever is changing them at this moment, since a COMMIT may be under way. Raises DatabaseError.
+    """
+    wanted = {job.id: (job.claim, to.state, storable(to.note)) for job, to in results}
+    database = router.db_for_write(model)
+    with transaction.atomic(using=database):
+        jobs = model._default_manager.using(database).filter(pk__in=wanted).order_by("pk")
+        found = jobs.select_for_update(no_key=True).values_list("pk", "claim", "state", "note")
+        return {job_id for job_id, *its in found if tuple(its) == wanted[job_id]}
+
+
+def _settle_again(results: Sequence[tuple[Held, Settlement]], model: type[Job]) -> set[UUID]:
+    ours = _settle(results, None, model)
+    if others := [(job, to) for job, to in results if job.id not in ours]:
+        ours = ours | settled_before(others, model)
+        notifier.of(model).notify()  # what followed on it was not told of
+    return ours
+
+
+def _settle(results: Sequence[tuple[Held, Settlement]], beside: Insertion | None, model: type[Job]) -> set[UUID]:
+    rows = _rows_of(results)
     if all(job.order_key is None for job, _ in results):
         return _change(model, _SETTLE, _RESULT_TYPES, rows, beside=beside)
     with transaction.atomic(using=router.db_for_write(model), savepoint=False):

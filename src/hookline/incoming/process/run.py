@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import Error, router, transaction
 
 from hookline import conf
 from hookline.core.retry import RetrySchedule
@@ -22,7 +22,8 @@ from hookline.db.deferred import Deferred, deferring
 from hookline.db.rows import by_id_with
 from hookline.engine.handover import HandOver
 from hookline.engine.job import State
-from hookline.engine.settle import change_of, settle
+from hookline.engine.kind import notify_all
+from hookline.engine.settle import change_of, settle, settled_before
 from hookline.engine.settlement import Settlement, after_failure
 from hookline.exceptions import Discard, LeaseLost, Retry
 from hookline.incoming.follow_ups import store as follow_ups
@@ -160,9 +161,10 @@ def _run_in_transaction(
     connection = transaction.get_connection(router.db_for_write(Event))
     committed: list[bool] = []
     runs: list[EventRun] = []
+    is_committed = partial(_are_settled, runs)
     try:
         with (
-            handlers_transaction(connection.alias, immediate=immediate) as opened,
+            handlers_transaction(connection.alias, immediate=immediate, is_committed=is_committed) as opened,
             HandOver(connection) as handed,
             deferring(connection.alias) as kept,
         ):
@@ -182,18 +184,38 @@ def _run_in_transaction(
                         "a handler caught a database error, but not its rollback"
                     )
                 runs.append(EventRun(event, settlement, time.monotonic() - began))
-            finish(runs, kept, handed, opened)
-            if len(runs) > 1:
-                part_commit_hooks(connection)
+            with opened.ending():
+                finish(runs, kept, handed, opened)
+                if len(runs) > 1:
+                    part_commit_hooks(connection)
     except BaseException as error:
         if committed and not ends_the_process(error):
-            names = ", ".join(run.event.public_id for run in runs)
-            logger.exception("%s: processed, but something to be done after the commit failed", names)
+            logger.exception("%s: processed, but something to be done after the commit failed", _names(runs))
         elif not committed and not immediate and is_conflict(error):
             raise _Conflict from error
         else:
             raise
     return runs
+
+
+def _are_settled(runs: Sequence[EventRun]) -> bool:
+    """Whether the transaction of these runs was committed, the connection of which broke at its end.
+
+    They were settled together, so one tells of all.
+    """
+    try:
+        if not settled_before([(run.event, run.settlement) for run in runs], Event):
+            return False
+    except Error:
+        logger.warning("cannot see whether events are processed whose connection broke", exc_info=True)
+        return False
+    logger.info("%s: processed, though the connection broke before the database said so", _names(runs))
+    notify_all()  # the answer that was lost would have told what was dispatched
+    return True
+
+
+def _names(runs: Sequence[EventRun]) -> str:
+    return ", ".join(run.event.public_id for run in runs)
 
 
 def _assume_tenant(kept: Deferred, tenant: Tenant) -> None:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from hookline.db.connections import is_lost
 from hookline.incoming.process.handlers import Handlers
 
 logger = logging.getLogger("hookline.incoming")
@@ -36,6 +37,27 @@ class HandlersTransaction:
         self._connection = connection
         self._waits_for_lock = waits_for_lock
         self._changes = connection.connection.total_changes if waits_for_lock else 0
+        self._raw = connection.connection
+        #: What is to be done after the COMMIT, once nothing but that is left.
+        self._hooks: list[Any] | None = None
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Within is its end, behind which there is nothing but the COMMIT."""
+        try:
+            yield
+        finally:
+            self._hooks = self._connection.run_on_commit
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether its connection broke at the end, so that it may be committed."""
+        return self._hooks is not None and is_lost(self._raw)
+
+    def run_hooks(self) -> None:
+        """It was committed though Django does not know it: do what is to be done then. Raises what that raises."""
+        self._connection.run_on_commit = self._hooks or []
+        self._connection.run_and_clear_commit_hooks()
 
     def finish_reading(self) -> None:
         """Handlers have come to their end. If they wrote nothing, it does not matter that what they read is old."""
@@ -46,15 +68,28 @@ class HandlersTransaction:
 
 
 @contextmanager
-def handlers_transaction(database: str, *, immediate: bool) -> Iterator[HandlersTransaction]:
-    """A transaction of its own; `immediate`: with SQLite's write lock from the beginning."""
+def handlers_transaction(
+    database: str, *, immediate: bool, is_committed: Callable[[], bool]
+) -> Iterator[HandlersTransaction]:
+    """A transaction of its own; `immediate`: with SQLite's write lock from the beginning.
+
+    If its connection breaks at the end, nobody knows what became of it. If it `is_committed` then, it ends without an
+    error.
+    """
     connection = transaction.get_connection(database)
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with _begins(connection, "IMMEDIATE" if immediate else "DEFERRED"):
             yield HandlersTransaction(connection, waits_for_lock=not immediate)
-    else:
+        return
+    opened = None
+    try:
         with transaction.atomic(using=database, durable=True):
-            yield HandlersTransaction(connection, waits_for_lock=False)
+            opened = HandlersTransaction(connection, waits_for_lock=False)
+            yield opened
+    except Error:
+        if opened is None or not opened.is_unknown or not is_committed():
+            raise
+        opened.run_hooks()
 
 
 @contextmanager

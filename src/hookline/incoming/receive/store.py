@@ -18,7 +18,7 @@ from django.db.models import Case, Value, When
 from django.db.models.functions import Now
 
 from hookline.core.text import storable
-from hookline.db.connections import is_lost, look_after, opened
+from hookline.db.connections import TRIES, is_lost, look_after, opened
 from hookline.engine import notifier
 from hookline.engine.job import State
 from hookline.exceptions import CannotStore
@@ -116,7 +116,7 @@ def row_bytes(event: NewEvent) -> int:
 
 
 def store_at_once(
-    events: Sequence[NewEvent], within: Callable[[Sequence[Stored]], None] = _nothing, *, tries: int = 2
+    events: Sequence[NewEvent], within: Callable[[Sequence[Stored]], None] = _nothing, *, tries: int = TRIES
 ) -> list[Stored]:
     """Commit the events that are new. Raises CannotStore; what was stored then is a duplicate when it comes again.
 

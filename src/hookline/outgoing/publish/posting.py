@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from uuid import UUID
 
-from django.db import IntegrityError, InterfaceError, OperationalError, router, transaction
+from django.db import IntegrityError, router, transaction
 from django.db.models import Q
 
-from hookline.db.connections import is_lost, look_after, opened
+from hookline.db.connections import until_answered
 from hookline.engine import giving
 from hookline.engine.handover import HandOver
 from hookline.outgoing.models import Delivery, Message
@@ -71,14 +72,7 @@ def post(posts: Sequence[Post]) -> list[Posted]:
     try, of which the answer was lost: it is new.
     Raises DatabaseError; then some may be written.
     """
-    raw = opened(transaction.get_connection(router.db_for_write(Message)))
-    try:
-        return _post(posts)
-    except (OperationalError, InterfaceError):
-        if not is_lost(raw):
-            raise
-    look_after()
-    return _post(posts)
+    return until_answered(transaction.get_connection(router.db_for_write(Message)), partial(_post, posts))
 
 
 def _post(posts: Sequence[Post]) -> list[Posted]:
