@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from django.db import OperationalError, connections, transaction
 from django.test.utils import override_settings
 
-from hookline import after_commit, conf, dispatch
+from hookline import after_commit, conf, dispatch, dispatch_many
 from hookline.api.edge import LoopPublisher
 from hookline.core.outcome import classify
 from hookline.core.retry import RetrySchedule
@@ -43,7 +43,7 @@ from hookline.outgoing.publish.draft import Draft
 from hookline.outgoing.publish.posting import Outcome, Post
 from hookline.providers.base import UNREADABLE
 from hookline.telemetry.emit import subscribe
-from hookline.telemetry.records import EventsProcessed, JobsDied, LeasesLost
+from hookline.telemetry.records import EventsProcessed, JobsDied, LeasesLost, MessagesPublished
 from hookline.tenants.models import resolve
 from hookline.transport.transport import Response
 from tests.edges.conftest import Register
@@ -152,6 +152,56 @@ def test_a_message_is_sent_once_and_soon(relay: LosingRelay, monkeypatch: pytest
         wait_until(lambda: set(Delivery.objects.values_list("state", flat=True)) == {State.SUCCEEDED})
     assert sorted(one.id for one in consumer.arrivals) == sorted(Message.public(one.draft.id) for one in wanted)
     assert relay.lost == 1
+
+
+# ---- messages that are dispatched outside of a transaction -------------------------------------------
+
+
+@pytest.mark.parametrize("key", [None, "a"])
+@pytest.mark.parametrize("lost", [INSERTED[Message], b"COMMIT"], ids=["the statement", "COMMIT"])
+def test_a_dispatched_message_is_there_once_and_returned_and_sent_soon(
+    relay: LosingRelay, monkeypatch: pytest.MonkeyPatch, lost: bytes, key: str | None
+) -> None:
+    published: list[MessagesPublished] = []
+    with running_consumer() as consumer, working(monkeypatch, Delivery):
+        make_endpoint(consumer.url(), event_types=["a.b"])
+        end = subscribe(MessagesPublished, published.append)
+        relay.lose(lost)
+        message = dispatch("a.b", {"n": 1}, idempotency_key=key)
+        end()
+        assert relay.lost == 1
+        assert [(one.pk, bytes(one.body), one.uid) for one in Message.objects.all()] == [
+            (message.pk, bytes(message.body), key)
+        ]
+        wait_until(lambda: Delivery.objects.get().state == State.SUCCEEDED)
+    assert [one.id for one in consumer.arrivals] == [message.public_id]
+    assert published == [MessagesPublished(1)]
+
+
+@pytest.mark.parametrize("lost", [INSERTED[Message], b"COMMIT"], ids=["the statement", "COMMIT"])
+def test_many_dispatched_messages_are_there_once_and_returned_in_order(relay: LosingRelay, lost: bytes) -> None:
+    make_endpoint(event_types=["a.*"])
+    relay.lose(lost)
+    messages = dispatch_many([("a.b", {}), ("a.c", {}), ("b.a", {})])
+    assert relay.lost == 1
+    assert [one.type for one in messages] == ["a.b", "a.c", "b.a"]
+    assert {one.pk for one in messages} == set(Message.objects.values_list("pk", flat=True))
+    assert (Message.objects.count(), Delivery.objects.count()) == (3, 2)
+
+
+def test_a_dispatched_message_that_was_never_stored_is_stored_now(relay: LosingRelay) -> None:
+    relay.cut(b"COMMIT")
+    message = dispatch("a.b", {})
+    assert relay.lost == 1
+    assert Message.objects.get() == message
+
+
+def test_a_message_of_a_transaction_of_the_callers_is_lost_with_it(relay: LosingRelay) -> None:
+    relay.lose(INSERTED[Message])
+    with pytest.raises(OperationalError), transaction.atomic():
+        dispatch("a.b", {})
+    assert relay.lost == 1
+    assert Message.objects.count() == 0
 
 
 # ---- events ------------------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -12,13 +13,14 @@ from django.db import IntegrityError, connections, router
 from django.utils import timezone
 
 from hookline.db.change import Change
+from hookline.db.connections import may_lose_answer, until_answered
 from hookline.db.deferred import current
 from hookline.db.row import new_id, new_ids
 from hookline.exceptions import ConfigurationError, KeyReused
 from hookline.outgoing.models import Message
 from hookline.outgoing.publish.draft import Draft, check_channels, check_key, check_time, compose, data_of, expiry_of
 from hookline.outgoing.publish.statements import TABLES
-from hookline.outgoing.publish.store import Stored, store, store_many, store_with
+from hookline.outgoing.publish.store import Stored, announce_after_commit, store, store_many, store_with
 from hookline.telemetry import tracing
 from hookline.tenants.models import DEFAULT_KEY, Tenant, named, resolve
 
@@ -35,8 +37,9 @@ def dispatch(
 ) -> Message:
     """Store a message and one delivery for each endpoint of the tenant that wants it.
 
-    Joins the caller's transaction: a rollback leaves nothing. The body is serialised here, once, and every attempt
-    sends these exact bytes: `{"type": ..., "timestamp": ..., "data": ...}`, as Standard Webhooks recommends.
+    Joins the caller's transaction: a rollback leaves nothing. Without one it commits by itself, and is retried if the
+    connection breaks: what is stored is returned, and not stored twice. The body is serialised here, once, and every
+    attempt sends these exact bytes: `{"type": ..., "timestamp": ..., "data": ...}`, as Standard Webhooks recommends.
     A second call with the same `idempotency_key` returns the first message and sends nothing. With `deliver_at` it is
     sent at that time. Deliveries that are unfinished at `expires_at` are cancelled.
 
@@ -52,6 +55,17 @@ def dispatch(
     draft = Draft(new_id(), event_type, sent_on, body, uid, traceparent(), due, expires_at=expiry)
     if (kept := keep([draft], tenant, now)) is not None:
         return kept[0]
+    connection = connections[router.db_for_write(Message)]
+    if not may_lose_answer(connection):
+        return _publish(draft, tenant)
+
+    def publish() -> list[Message]:
+        return [_publish(draft, tenant)]
+
+    return until_answered(connection, publish, partial(_publish_again, [draft], publish))[0]
+
+
+def _publish(draft: Draft, tenant: Tenant | str | None) -> Message:
     while True:
         stored = _store(draft, tenant)
         if stored.created_at is not None:
@@ -59,6 +73,8 @@ def dispatch(
             keep_traces([draft])
             return message_of(draft, stored.tenant_id, stored.created_at, tenant)
         if (first := _first_with(stored.tenant_id, draft.uid)) is not None:
+            if first.pk == draft.id:
+                _told_now([draft])
             check_same(draft, first)
             return first
         # It was there a moment ago and is gone: pruned, or rolled back by whoever wrote it.
@@ -107,12 +123,43 @@ def dispatch_many(
     ]
     if (kept := keep(drafts, tenant, now)) is not None:
         return kept
+    connection, publish = connections[router.db_for_write(Message)], partial(_publish_many, drafts, tenant)
+    if not may_lose_answer(connection):
+        return publish()
+    return until_answered(connection, publish, partial(_publish_again, drafts, publish))
+
+
+def _publish_many(drafts: Sequence[Draft], tenant: Tenant | str | None) -> list[Message]:
     owner = resolve(tenant)
     written = store_many([(draft, owner.pk) for draft in drafts])
     keep_traces(drafts)
     if len(written) < len(drafts):
         raise _no_tenant(owner)
     return [message_of(draft, owner.pk, written[draft.id], owner) for draft in drafts]
+
+
+# ---- when the answer was lost -----------------------------------------------------------------------
+
+
+def _publish_again(drafts: Sequence[Draft], publish: Callable[[], list[Message]]) -> list[Message]:
+    """What `publish` returns, or the messages that are there with their own ids: an earlier try has written them.
+
+    They are written together, so all are there or none. Raises what `publish` raises.
+    """
+    try:
+        return publish()
+    except IntegrityError:
+        messages = Message.objects.using(router.db_for_write(Message)).in_bulk([draft.id for draft in drafts])
+        if not messages:
+            raise
+    _told_now(drafts)
+    return [messages[draft.id] for draft in drafts]
+
+
+def _told_now(drafts: Sequence[Draft]) -> None:
+    """These were written by an earlier try, which told nobody of them."""
+    keep_traces(drafts)
+    announce_after_commit(connections[router.db_for_write(Message)], [draft.id for draft in drafts], len(drafts))
 
 
 # ---- in a handler -----------------------------------------------------------------------------------
