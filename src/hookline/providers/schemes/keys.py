@@ -60,6 +60,7 @@ def public_key(text: str, algorithm: Algorithm) -> PublicKey:
     return check_kind(key, algorithm)
 
 
+@lru_cache(maxsize=64)  # to read and check an RSA key takes many times as long as to sign with it
 def private_key(text: str, algorithm: Algorithm) -> PrivateKey:
     """A private key in PEM, without a password. Raises ValueError, without quoting the text."""
     try:
