@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
-from tests.databases import POSTGRES_URL, empty_database, empty_tables, migrated_database
+from tests.databases import POSTGRES_URL, empty_database, empty_tables, migrate, template_database
 from tests.processes import Processes, unused_port
 
 
@@ -75,7 +75,7 @@ def database_url(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with migrated_database(tmp_path_factory.mktemp("template")) as url:
+    with template_database(tmp_path_factory.mktemp("template"), migrate) as url:
         yield url
 
 

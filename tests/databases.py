@@ -8,9 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,16 +61,22 @@ def empty_database(directory: Path, template: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def migrated_database(directory: Path) -> Iterator[str]:
-    """The URL of a new database with Hookline's tables, to be the template of others."""
+def template_database(directory: Path, migrate: Callable[[str], object]) -> Iterator[str]:
+    """The URL of a new database that `migrate`, called with its URL, has filled, to be the template of others."""
     with empty_database(directory) as url:
-        environment = {"HOOKLINE_DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "hookline.server.settings"}
-        command = [str(Path(sys.executable).with_name("hookline")), "migrate"]
-        subprocess.run(command, check=True, capture_output=True, cwd=directory, env={**os.environ, **environment})
+        migrate(url)
         if not POSTGRES_URL:  # all of it into the one file
             with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         yield url
+
+
+def migrate(url: str) -> None:
+    """Make Hookline's tables, as `hookline migrate` does."""
+    environment = {"HOOKLINE_DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "hookline.server.settings"}
+    command = [str(Path(sys.executable).with_name("hookline")), "migrate"]
+    with TemporaryDirectory() as directory:  # where its keys go
+        subprocess.run(command, check=True, capture_output=True, cwd=directory, env={**os.environ, **environment})
 
 
 def _on_server(statement: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 import standardwebhooks
 import stripe
 
+from tests.databases import empty_database, template_database
 from tests.processes import Processes
 from tests.waiting import wait_until
 
@@ -51,11 +52,19 @@ class Shop:
         return json.loads(self.manage("hookline", *arguments, "--json"))
 
 
+@pytest.fixture(scope="session")
+def shop_template_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    def migrate(url: str) -> None:
+        Shop(url).manage("migrate", "--verbosity", "0")
+
+    with template_database(tmp_path_factory.mktemp("shop"), migrate) as url:
+        yield url
+
+
 @pytest.fixture
-def shop(database_url: str) -> Shop:
-    shop = Shop(database_url)
-    shop.manage("migrate", "--verbosity", "0")
-    return shop
+def shop(tmp_path: Path, shop_template_url: str) -> Iterator[Shop]:
+    with empty_database(tmp_path, shop_template_url) as url:
+        yield Shop(url)
 
 
 class Consumer:
