@@ -19,7 +19,8 @@ SECRETS_TESTS := tests/incoming/test_bad_requests_tell_nothing.py tests/api/test
 	"tests/cli/test_remote.py::test_the_key_is_told_nowhere_whatever_goes_wrong" \
 	"tests/operations/test_faces.py::test_neither_audit_entry_log_trace_metric_nor_answer_holds_a_secret"
 # These need more than Python, and have targets of their own.
-APART := --ignore=tests/brokers --ignore=tests/browser --ignore=tests/install --ignore=tests/npm --ignore=tests/samples
+APART := --ignore=tests/brokers --ignore=tests/browser --ignore=tests/install --ignore=tests/npm --ignore=tests/poolers \
+	--ignore=tests/samples
 
 # Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once.
 RUN := $(VENV)/.installed-run
@@ -41,7 +42,7 @@ export PYTHONUTF8 := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help run simulate test test-secrets test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz fuzz-long sustain parked api-contract adopt docs format lock migrations-check clean test-browser test-samples site test-newcomer
+.PHONY: help run simulate test test-secrets test-django6 test-django6-short has-python6 test-brokers test-npm faults faults-short ledger check dist bench bench-long bench-verify fuzz fuzz-long sustain parked api-contract adopt docs format lock migrations-check clean test-browser test-poolers test-samples site test-newcomer
 
 help:  ## List these targets
 	@echo "Usage: make TARGET [ARGS=...]"
@@ -70,6 +71,10 @@ test-brokers: $(DEV)  ## Install RabbitMQ and Redis from Debian's packages (as r
 	$(BIN)/python -m tests.debian rabbitmq-server redis-server
 	$(BIN)/python -m tests.postgres --set fsync=off -- $(BIN)/pytest tests/brokers $(ARGS)
 	$(BIN)/python -m faults --short --rounds 1 --only WorkerKilledRedis --only BrokerKilledRedis
+
+test-poolers: $(DEV)  ## Install PgBouncer from Debian's package (as root) and run both directions through it
+	$(BIN)/python -m tests.debian pgbouncer
+	$(BIN)/python -m tests.postgres --set fsync=off -- $(BIN)/pytest tests/poolers $(ARGS)
 
 test-browser: $(DEV) site  ## Install Chromium from Debian's package (as root) and look at every page of the admin with it
 	$(BIN)/python -m tests.debian chromium

@@ -16,6 +16,7 @@ from pathlib import Path
 #: Package -> the program that the tests start. RabbitMQ's own one: Debian's wrapper insists on the service's user.
 PROGRAMS = {
     "chromium": Path("/usr/bin/chromium"),
+    "pgbouncer": Path("/usr/sbin/pgbouncer"),
     "rabbitmq-server": Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
     "redis-server": Path("/usr/bin/redis-server"),
 }
