@@ -72,6 +72,11 @@ def test_a_database_url_is_never_quoted_in_an_error() -> None:
         assert "pa55" not in str(error.value)
 
 
+def test_nothing_is_left_open_in_a_session_that_a_pooler_may_give_to_others() -> None:
+    """https://docs.djangoproject.com/en/5.2/ref/databases/#transaction-pooling-server-side-cursors"""
+    assert environment.database("postgresql://user@host/name")["DISABLE_SERVER_SIDE_CURSORS"] is True
+
+
 def test_sqlite_is_set_up_to_lose_nothing(tmp_path: Path) -> None:
     database = environment.database(f"sqlite:///{tmp_path}/h.db")
     assert database["NAME"] == f"{tmp_path}/h.db"

@@ -19,7 +19,8 @@ from tests.waiting import wait_until
 #: Which one is tried: Debian's, unless this names another.
 PROGRAM = Path(os.environ.get("HOOKLINE_TEST_PGBOUNCER") or PROGRAMS["pgbouncer"])
 
-#: https://www.pgbouncer.org/config.html. Started by root it becomes another user, as it must.
+#: https://www.pgbouncer.org/config.html. In transaction mode each transaction meets another session where it can, so
+#: that whatever relies on one fails. Started by root it becomes another user, as it must.
 SETTINGS = """
 [databases]
 * = host=127.0.0.1 port={server} user={user}
@@ -31,6 +32,7 @@ auth_type = any
 pool_mode = {mode}
 default_pool_size = {connections}
 max_client_conn = 500
+server_round_robin = 1
 """
 
 

@@ -68,7 +68,9 @@ def database(url: str) -> dict[str, Any]:
     """The value of `DATABASES["default"]`. Raises ConfigurationError, without quoting the URL and its password."""
     try:
         # Connections live on between jobs; the end of an HTTP request closes its own (see apps.py).
-        config: dict[str, Any] = {**dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)}
+        # A cursor of the server outlives its statement, and behind a pooler the next one may meet another session.
+        parsed = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True, disable_server_side_cursors=True)
+        config: dict[str, Any] = {**parsed}
     except ValueError as error:
         raise ConfigurationError(
             f"HOOKLINE_DATABASE_URL is not a database URL ({type(error).__name__}); write it as "
