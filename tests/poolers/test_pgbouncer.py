@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -35,6 +38,14 @@ def take_effect(event):
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO effect VALUES (%s)", [event.provider_id])
     dispatch(f"effect.{event.provider_id}", {})
+"""
+
+#: Reads rows one by one, as commands read many.
+WALK = """
+import django
+django.setup()
+from hookline.models import Message
+print(len(list(Message.objects.values_list("pk").iterator(chunk_size=1))))
 """
 
 #: The mode, the connections that it has at most, its max_prepared_statements, and Django's prepare_threshold: the
@@ -93,6 +104,11 @@ def test_webhooks_take_effect_once_and_messages_arrive(installation: Installatio
         with psycopg.connect(direct) as connection:
             effects = connection.execute("SELECT event FROM effect ORDER BY event").fetchall()
         assert effects == [(f"evt_{number:04d}",) for number in range(1, EVENTS, 2)]
+        walked = subprocess.run(
+            [sys.executable, "-c", WALK],
+            capture_output=True, text=True, check=False, env={**os.environ, **through.environment},
+        )  # fmt: skip
+        assert (walked.stdout, walked.stderr) == (f"{EVENTS}\n", "")
         assert server.popen.poll() is None
         assert server.stop() == 0
     print(server.output)
