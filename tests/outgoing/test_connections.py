@@ -240,6 +240,25 @@ def test_only_so_many_connections_are_idle_and_those_used_last_stay() -> None:
     assert asyncio.run(run()) == (3, 5, 6)
 
 
+def test_what_a_burst_has_opened_is_closed_though_requests_go_on() -> None:
+    async def run() -> Server:
+        settings = TransportSettings(deadline=5, keep_alive=0.2)
+        async with serve() as server, Transport(LOOPBACK, settings) as transport:
+            await asyncio.gather(*(transport.send(server.url(), {}, b"") for _ in range(10)))
+            assert transport.idle == 10
+
+            async def send_until_one_is_left() -> None:
+                while transport.idle > 1:  # if they took turns, each would be used every 0.1 seconds
+                    await asyncio.sleep(0.01)
+                    await transport.send(server.url(), {}, b"")
+
+            async with asyncio.timeout(10):
+                await send_until_one_is_left()
+            return server
+
+    assert asyncio.run(run()).connections == 10
+
+
 def test_connections_are_not_shared_between_hosts_or_schemes() -> None:
     async def run() -> Server:
         names = Names(["127.0.0.1"])

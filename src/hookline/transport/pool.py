@@ -16,7 +16,11 @@ _TIME_TO_READ = 0.005
 
 
 class Pool:
-    """Keeps at most `most` connections, each for at most `seconds`, those that waited longest being closed first."""
+    """Keeps at most `most` connections, each for at most `seconds`, those that waited longest being closed first.
+
+    Of several the one that was used last is taken. So what a burst has opened is closed when it is no longer needed,
+    and the server, which counts from the last use too, is not about to close what is taken.
+    """
 
     def __init__(self, seconds: float, most: int) -> None:
         self._seconds = seconds
@@ -32,17 +36,18 @@ class Pool:
         return len(self._waiting)
 
     def take(self, origin: Origin) -> Connection | None:
-        """A connection on which a request can be sent now, the one that waited longest; None when there is none."""
+        """A connection on which a request can be sent now; None when there is none."""
         connections = self._by_origin.get(origin)
         while connections:
-            connection = connections.popleft()
+            # What came meanwhile, the event loop has read, and has aborted the connection for it. Where it had no time
+            # for that yet, the one that waited longest is taken; where it had none even for that, we look. Not always,
+            # because looking lets another thread run Python, and we would have to wait for our turn.
+            now = self._loop.time()
+            _, last = self._waiting[connections[-1]]
+            connection = connections.pop() if now - last > _TIME_TO_READ else connections.popleft()
             _, since = self._waiting.pop(connection)
             if not connections:
                 del self._by_origin[origin]
-            now = self._loop.time()
-            # What came meanwhile, the event loop has read, and has aborted the connection for it: the one that waited
-            # longest is taken so that there was time. Where there was not, we look. Not always, because looking lets
-            # another thread run Python, and we would have to wait for our turn.
             waited = now - since
             if connection.reusable and waited < self._seconds and (waited > _TIME_TO_READ or connection.silent):
                 return connection
