@@ -22,7 +22,8 @@ SECRETS_TESTS := tests/incoming/test_bad_requests_tell_nothing.py tests/api/test
 APART := --ignore=tests/brokers --ignore=tests/browser --ignore=tests/install --ignore=tests/npm --ignore=tests/poolers \
 	--ignore=tests/samples
 
-# Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once.
+# Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once. Not compiled: most of
+# their modules are never imported, and Python compiles the others once.
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 # The newest Django in a virtual environment of its own, on the newest Python that the locked packages have wheels for.
@@ -197,7 +198,7 @@ $(RUN): $(BIN)/python requirements/run.txt pyproject.toml
 	@touch $@
 
 $(DEV): $(RUN) requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(DJANGO6): requirements/django6.txt pyproject.toml
@@ -205,7 +206,7 @@ $(DJANGO6): requirements/django6.txt pyproject.toml
 		echo "Django 6 needs Python 3.12 or later, and none was found."; \
 		echo "Name one: make PYTHON6=/path/to/python3.13 test-django6"; exit 1; } >&2
 	test -x $(BIN6)/python || $(PYTHON6) -m venv .venv-django6
-	$(BIN6)/python -m pip install --quiet --require-hashes -r requirements/django6.txt
+	$(BIN6)/python -m pip install --quiet --no-compile --require-hashes -r requirements/django6.txt
 	$(BIN6)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
