@@ -22,8 +22,8 @@ SECRETS_TESTS := tests/incoming/test_bad_requests_tell_nothing.py tests/api/test
 APART := --ignore=tests/brokers --ignore=tests/browser --ignore=tests/install --ignore=tests/npm --ignore=tests/poolers \
 	--ignore=tests/samples
 
-# Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once. Not compiled: most of
-# their modules are never imported, and Python compiles the others once.
+# Stamps: a target's tools are installed when its lock file changed, and otherwise it starts at once. Those
+# of the tests are not compiled: most modules are never imported, and Python compiles the others once.
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 # The newest Django in a virtual environment of its own, on the newest Python that the locked packages have wheels for.
